@@ -1,0 +1,234 @@
+"""Frozen, checked configuration: every knob of a client or a server, its unit in its name, its default explained."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Literal, TypeAlias, get_args
+
+from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.status import StatusCode
+
+__all__ = [
+    "BalancerName",
+    "ClientConfig",
+    "Compression",
+    "KeepaliveConfig",
+    "PoolConfig",
+    "RetryPolicy",
+    "ServerConfig",
+    "SocketConfig",
+    "TlsConfig",
+]
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+"""Default limit of one message: above EventFlux's gRPC limit of 50 MiB, far below what exhausts a machine."""
+
+BalancerName: TypeAlias = Literal["pick_first", "round_robin", "least_loaded"]
+
+
+class Compression(Enum):
+    """A compression algorithm for messages on the wire."""
+
+    NONE = "none"
+    LZ4 = "lz4"
+    SNAPPY = "snappy"
+    ZSTD = "zstd"
+    GZIP = "gzip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsConfig:
+    """Certificates and checks of a TLS connection, for a client or a server. TLS 1.2 is the least that is spoken."""
+
+    ca_file: str | None = None
+    """PEM file of the authorities that vouch for the other side; None: the system's."""
+    cert_file: str | None = None
+    """PEM file of our own certificate chain, leaf first."""
+    key_file: str | None = None
+    """PEM file of the private key that belongs to `cert_file`."""
+    server_name: str | None = None
+    """The name a client expects in the server's certificate; None: the host of the URL."""
+    require_client_cert: bool = False
+    """Server only: refuse a client that shows no certificate signed by `ca_file`."""
+    insecure_skip_verify: bool = False
+    """Client only: accept any certificate. Anyone on the path can read and change the traffic."""
+
+    def __post_init__(self) -> None:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ConfigError("cert_file and key_file belong together: give both or neither")
+        for name in ("ca_file", "cert_file", "key_file"):
+            path = getattr(self, name)
+            if path is not None and not os.path.isfile(path):
+                raise ConfigError(f"{name}: no such file: {path!r}")
+        if self.require_client_cert and self.ca_file is None:
+            raise ConfigError("require_client_cert needs ca_file: the authorities that sign client certificates")
+        if self.insecure_skip_verify and self.ca_file is not None:
+            raise ConfigError("insecure_skip_verify and ca_file contradict each other: drop one of them")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepaliveConfig:
+    """How soon a silent connection is found to be dead: within ``interval_s + timeout_s``."""
+
+    interval_s: float = 30.0
+    """Silence, in seconds, after which a ping is sent. 30 s outlives the idle timers of common NATs and balancers."""
+    timeout_s: float = 10.0
+    """Seconds to wait for anything from the peer after that ping before the connection is given up."""
+
+    def __post_init__(self) -> None:
+        _positive("interval_s", self.interval_s)
+        _positive("timeout_s", self.timeout_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolConfig:
+    """How many connections a channel holds to each address, and for how long."""
+
+    min_connections: int = 0
+    """Connections kept open even when idle; 0: connect at the first call."""
+    max_connections: int = 4
+    """Connections at most; calls are multiplexed, so few are enough."""
+    max_calls_per_connection: int = 1000
+    """Calls in flight on one connection before another is opened; servers allow at least as many."""
+    max_idle_s: float = 300.0
+    """Seconds without a call after which a connection above the minimum is closed."""
+    max_age_s: float = 3600.0
+    """Seconds after which a connection takes no new call, so that load moves to new servers."""
+    acquire_timeout_s: float = 10.0
+    """Seconds a call waits for a connection with room before `PoolTimeout`."""
+
+    def __post_init__(self) -> None:
+        if self.min_connections < 0:
+            raise ConfigError(f"min_connections must be 0 or more, not {self.min_connections}")
+        if self.max_connections < max(1, self.min_connections):
+            raise ConfigError(
+                f"max_connections must be at least 1 and at least min_connections ({self.min_connections}), "
+                f"not {self.max_connections}"
+            )
+        if self.max_calls_per_connection < 1:
+            raise ConfigError(f"max_calls_per_connection must be at least 1, not {self.max_calls_per_connection}")
+        _positive("max_idle_s", self.max_idle_s)
+        _positive("max_age_s", self.max_age_s)
+        _not_negative("acquire_timeout_s", self.acquire_timeout_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """When a failed call is tried again; the terms are those of gRPC's proposal A6."""
+
+    max_attempts: int = 3
+    """Attempts in all, the first included; 1: no retry."""
+    initial_backoff_s: float = 0.05
+    max_backoff_s: float = 2.0
+    multiplier: float = 2.0
+    codes: frozenset[StatusCode] = frozenset({StatusCode.UNAVAILABLE})
+    """Codes worth another attempt of a method that is idempotent."""
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise ConfigError(f"max_attempts must be at least 1, not {self.max_attempts}")
+        _positive("initial_backoff_s", self.initial_backoff_s)
+        _positive("max_backoff_s", self.max_backoff_s)
+        if not self.multiplier >= 1.0:
+            raise ConfigError(f"multiplier must be at least 1, not {self.multiplier}")
+        if StatusCode.OK in self.codes:
+            raise ConfigError("codes: OK is no failure, so it cannot be retried")
+        object.__setattr__(self, "codes", frozenset(self.codes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketConfig:
+    """Options set on each TCP socket, and readable back from it."""
+
+    nodelay: bool = True
+    """TCP_NODELAY: small frames leave at once; the runtime coalesces writes itself."""
+    send_buffer_bytes: int | None = None
+    """SO_SNDBUF; None: the kernel tunes it."""
+    receive_buffer_bytes: int | None = None
+    """SO_RCVBUF; None: the kernel tunes it."""
+    keepalive: bool = True
+    """SO_KEEPALIVE with TCP_KEEPIDLE, TCP_KEEPINTVL and TCP_KEEPCNT derived from `KeepaliveConfig`."""
+
+    def __post_init__(self) -> None:
+        for name in ("send_buffer_bytes", "receive_buffer_bytes"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, not {value}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConfig:
+    """Everything a channel can be told."""
+
+    tls: TlsConfig | None = None
+    """Certificates for ``tcps`` and ``grpcs``; None there: the system's authorities."""
+    pool: PoolConfig = field(default_factory=PoolConfig)
+    keepalive: KeepaliveConfig | None = field(default_factory=KeepaliveConfig)
+    """None: no pings."""
+    retry: RetryPolicy | None = None
+    """For idempotent methods that bring no policy of their own; None: no retry."""
+    balancer: BalancerName = "round_robin"
+    compression: Compression = Compression.NONE
+    """For requests; a peer that lacks the algorithm gets them plain."""
+    socket: SocketConfig = field(default_factory=SocketConfig)
+    connect_timeout_s: float = 5.0
+    """Seconds for the connection, TLS and protocol handshake together."""
+    timeout_s: float | None = None
+    """Deadline of a call that names none, where its method names none either; None: no deadline."""
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+
+    def __post_init__(self) -> None:
+        if self.balancer not in get_args(BalancerName):
+            raise ConfigError(f"balancer must be one of {', '.join(get_args(BalancerName))}, not {self.balancer!r}")
+        _positive("connect_timeout_s", self.connect_timeout_s)
+        if self.timeout_s is not None:
+            _not_negative("timeout_s", self.timeout_s)
+        _message_limit(self.max_message_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """Everything a server can be told."""
+
+    tls: TlsConfig | None = None
+    """Certificate and key for ``tcps`` and ``grpcs``."""
+    keepalive: KeepaliveConfig | None = field(default_factory=KeepaliveConfig)
+    """None: no pings; a dead client is then noticed only when a write fails."""
+    compression: Compression = Compression.NONE
+    """For responses to clients that know the algorithm."""
+    socket: SocketConfig = field(default_factory=SocketConfig)
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+    max_connections: int = 10_000
+    """Connections at a time on each endpoint; one more is refused."""
+    max_calls_per_connection: int = 1000
+    """Calls in flight on one connection; one more fails with RESOURCE_EXHAUSTED."""
+    handshake_timeout_s: float = 10.0
+    """Seconds a new connection has to say what it speaks."""
+    drain_grace_s: float = 10.0
+    """Seconds calls in flight have to finish once the server is told to stop."""
+
+    def __post_init__(self) -> None:
+        _message_limit(self.max_message_bytes)
+        for name in ("max_connections", "max_calls_per_connection"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        _positive("handshake_timeout_s", self.handshake_timeout_s)
+        _not_negative("drain_grace_s", self.drain_grace_s)
+
+
+def _positive(name: str, value: float) -> None:
+    if not (value > 0 and math.isfinite(value)):
+        raise ConfigError(f"{name} must be above 0 and finite, not {value}")
+
+
+def _not_negative(name: str, value: float) -> None:
+    if not (value >= 0 and math.isfinite(value)):
+        raise ConfigError(f"{name} must be 0 or more and finite, not {value}")
+
+
+def _message_limit(value: int) -> None:
+    if not 1 <= value <= 2**31 - 1:
+        raise ConfigError(f"max_message_bytes must be from 1 to {2**31 - 1}, not {value}")

@@ -1,0 +1,130 @@
+"""What the runtime knows of a method: frozen descriptions that generated code builds and every wire reads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from librt.strings import BytesWriter
+
+from eventflux_runtime.config import Compression, RetryPolicy
+from eventflux_runtime.status import StatusCode
+
+if TYPE_CHECKING:
+    from eventflux_runtime.server.context import Context
+
+__all__ = ["AnyBinding", "AnyMethod", "Binding", "MessageCodec", "Method", "MethodKind"]
+
+T = TypeVar("T")
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+
+class MethodKind(Enum):
+    """How many messages travel each way."""
+
+    UNARY = "unary"
+    CLIENT_STREAMING = "client_streaming"
+    SERVER_STREAMING = "server_streaming"
+    BIDI = "bidi"
+
+    @property
+    def streams_requests(self) -> bool:
+        """Whether the client sends any number of messages."""
+        return self in (MethodKind.CLIENT_STREAMING, MethodKind.BIDI)
+
+    @property
+    def streams_responses(self) -> bool:
+        """Whether the server sends any number of messages."""
+        return self in (MethodKind.SERVER_STREAMING, MethodKind.BIDI)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MessageCodec(Generic[T]):
+    """How messages of one type become bytes and come back, in the two encodings that wires carry."""
+
+    type_name: str
+    """The full protobuf name, as ``eventflux.transport.TransportMessage``."""
+    encode: Callable[[T, BytesWriter], None]
+    """Appends the native layout. Raises CodecError; what it wrote until then is the caller's to truncate."""
+    decode: Callable[[bytes, int, int], T]
+    """The message in ``data[start:end]``, native layout. Raises CodecError, on trailing bytes too."""
+    to_protobuf: Callable[[T], bytes]
+    """The protobuf encoding. Raises CodecError, or MissingExtraError without protobuf installed."""
+    from_protobuf: Callable[[bytes], T]
+    """The message of a protobuf encoding. Raises as `to_protobuf`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Method(Generic[Req, Res]):
+    """One method of a service.
+
+    Compared by identity, because it is a key on the path of every call; peers compare `path` and `fingerprint`.
+    """
+
+    service: str
+    """The full protobuf name of the service, as ``eventflux.transport.Transport``."""
+    name: str
+    """The name in the IDL, as ``SendMessage``."""
+    kind: MethodKind
+    request: MessageCodec[Req]
+    response: MessageCodec[Res]
+    fingerprint: int
+    """64 bits that are equal on both sides exactly if request and response have the same native layout."""
+    timeout_s: float | None = None
+    """Default deadline of a call in seconds; None: the channel's."""
+    idempotent: bool = False
+    """Whether a call may safely reach a handler more than once."""
+    retry: RetryPolicy | None = None
+    """Retry policy of this method; None: the channel's."""
+    compression: Compression | None = None
+    """Compression of this method's messages; None: the channel's or the server's."""
+    errors: tuple[StatusCode, ...] = ()
+    """The codes that the method's options declare it to fail with; documentation, never enforced."""
+
+    @property
+    def path(self) -> str:
+        """``/service/name``, as on HTTP/2."""
+        return f"/{self.service}/{self.name}"
+
+
+AnyMethod: TypeAlias = Method[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding(Generic[Req, Res]):
+    """A method and the handler that serves it. Made by the four functions below, which tie the types together."""
+
+    method: Method[Req, Res]
+    handler: Callable[..., Any]
+
+    @staticmethod
+    def unary(method: Method[Req, Res], handler: Callable[[Req, Context], Awaitable[Res]]) -> Binding[Req, Res]:
+        """Binds a handler of one request and one response."""
+        return Binding(method, handler)
+
+    @staticmethod
+    def client_streaming(
+        method: Method[Req, Res], handler: Callable[[AsyncIterator[Req], Context], Awaitable[Res]]
+    ) -> Binding[Req, Res]:
+        """Binds a handler of many requests and one response."""
+        return Binding(method, handler)
+
+    @staticmethod
+    def server_streaming(
+        method: Method[Req, Res], handler: Callable[[Req, Context], AsyncIterator[Res]]
+    ) -> Binding[Req, Res]:
+        """Binds a handler of one request and many responses."""
+        return Binding(method, handler)
+
+    @staticmethod
+    def bidi(
+        method: Method[Req, Res], handler: Callable[[AsyncIterator[Req], Context], AsyncIterator[Res]]
+    ) -> Binding[Req, Res]:
+        """Binds a handler of many requests and many responses."""
+        return Binding(method, handler)
+
+
+AnyBinding: TypeAlias = Binding[Any, Any]

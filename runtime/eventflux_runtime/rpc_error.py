@@ -1,0 +1,202 @@
+"""The failure of a call as an exception: one class per gRPC status code, the same on every wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Final
+
+from eventflux_runtime.errors import TransportError
+from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataLike
+from eventflux_runtime.status import ErrorDetail, Status, StatusCode
+
+__all__ = [
+    "Aborted",
+    "AlreadyExists",
+    "Cancelled",
+    "DataLoss",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "Internal",
+    "InvalidArgument",
+    "NotFound",
+    "OutOfRange",
+    "PermissionDenied",
+    "PoolTimeout",
+    "ResourceExhausted",
+    "RpcError",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "Unknown",
+]
+
+
+class RpcError(TransportError):
+    """A call that ended with a status other than OK.
+
+    Handlers raise a subclass to fail a call with its code; clients catch the same class on every wire.
+    `RpcError` itself takes its code from ``code=`` and is UNKNOWN without one.
+
+    Attributes:
+        code: the gRPC status code.
+        message: text for people.
+        details: typed details for programs, in order.
+        metadata: the call's trailing metadata.
+        unprocessed: True where the call provably never reached a handler, so that any method may be tried again.
+    """
+
+    default_code: ClassVar[StatusCode] = StatusCode.UNKNOWN
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: StatusCode | None = None,
+        details: Iterable[ErrorDetail] = (),
+        metadata: MetadataLike | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code: StatusCode = self.default_code if code is None else code
+        self.message: str = message
+        self.details: tuple[ErrorDetail, ...] = tuple(details)
+        self.metadata: Metadata = EMPTY_METADATA if metadata is None else Metadata.of(metadata)
+        self.unprocessed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.code.name}: {self.message}" if self.message else self.code.name
+
+    @property
+    def status(self) -> Status:
+        """The same failure as a `Status`, ready for a wire."""
+        return Status(self.code, self.message, self.details, self.metadata)
+
+    @staticmethod
+    def from_status(status: Status) -> RpcError:
+        """The exception of a status: an instance of the class that belongs to its code."""
+        kind = _BY_CODE.get(status.code)
+        if kind is None:
+            return RpcError(status.message, code=status.code, details=status.details, metadata=status.trailers)
+        return kind(status.message, details=status.details, metadata=status.trailers)
+
+
+class Cancelled(RpcError):
+    """The call was cancelled, usually by the other side."""
+
+    default_code = StatusCode.CANCELLED
+
+
+class Unknown(RpcError):
+    """The handler failed with an error that is not an `RpcError`."""
+
+    default_code = StatusCode.UNKNOWN
+
+
+class InvalidArgument(RpcError):
+    """The request is wrong whatever the state of the system."""
+
+    default_code = StatusCode.INVALID_ARGUMENT
+
+
+class DeadlineExceeded(RpcError):
+    """The time for the call ran out before it ended."""
+
+    default_code = StatusCode.DEADLINE_EXCEEDED
+
+
+class NotFound(RpcError):
+    """What the request names does not exist."""
+
+    default_code = StatusCode.NOT_FOUND
+
+
+class AlreadyExists(RpcError):
+    """What the request would create exists already."""
+
+    default_code = StatusCode.ALREADY_EXISTS
+
+
+class PermissionDenied(RpcError):
+    """The caller is known and may not do this."""
+
+    default_code = StatusCode.PERMISSION_DENIED
+
+
+class ResourceExhausted(RpcError):
+    """A limit was reached: a message size, a quota, a number of calls."""
+
+    default_code = StatusCode.RESOURCE_EXHAUSTED
+
+
+class FailedPrecondition(RpcError):
+    """The system is not in the state that the call needs."""
+
+    default_code = StatusCode.FAILED_PRECONDITION
+
+
+class Aborted(RpcError):
+    """The call lost against a concurrent one; the caller may start over."""
+
+    default_code = StatusCode.ABORTED
+
+
+class OutOfRange(RpcError):
+    """The request went past the valid range."""
+
+    default_code = StatusCode.OUT_OF_RANGE
+
+
+class Unimplemented(RpcError):
+    """The server does not serve this method."""
+
+    default_code = StatusCode.UNIMPLEMENTED
+
+
+class Internal(RpcError):
+    """An invariant broke, in a peer or on the way."""
+
+    default_code = StatusCode.INTERNAL
+
+
+class Unavailable(RpcError):
+    """The server cannot be reached or is going away; trying again may help."""
+
+    default_code = StatusCode.UNAVAILABLE
+
+
+class DataLoss(RpcError):
+    """Data was lost or damaged beyond repair."""
+
+    default_code = StatusCode.DATA_LOSS
+
+
+class Unauthenticated(RpcError):
+    """The caller gave no valid credentials."""
+
+    default_code = StatusCode.UNAUTHENTICATED
+
+
+class PoolTimeout(Unavailable):
+    """No pooled connection came free within ``PoolConfig.acquire_timeout_s``; the call never left this process."""
+
+
+_BY_CODE: Final[dict[StatusCode, type[RpcError]]] = {
+    kind.default_code: kind
+    for kind in (
+        Cancelled,
+        Unknown,
+        InvalidArgument,
+        DeadlineExceeded,
+        NotFound,
+        AlreadyExists,
+        PermissionDenied,
+        ResourceExhausted,
+        FailedPrecondition,
+        Aborted,
+        OutOfRange,
+        Unimplemented,
+        Internal,
+        Unavailable,
+        DataLoss,
+        Unauthenticated,
+    )
+}
