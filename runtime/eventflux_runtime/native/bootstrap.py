@@ -1,0 +1,137 @@
+"""From a connected pipe to a native connection, on either side: the handshake, the limits, the set of connections."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from eventflux_runtime.config import ClientConfig, ServerConfig
+from eventflux_runtime.endpoint import Endpoint
+from eventflux_runtime.native.client import NativeClientConnection
+from eventflux_runtime.native.server import NativeServerConnection
+from eventflux_runtime.native.settings import client_settings, server_settings
+from eventflux_runtime.rpc_error import Unavailable
+from eventflux_runtime.transport_api import Dispatcher
+from eventflux_runtime.wire.connection import Connection
+from eventflux_runtime.wire.settings import MethodEntry, Role
+
+if TYPE_CHECKING:
+    from eventflux_runtime.net.pipe import Pipe
+    from eventflux_runtime.net.reactor import Reactor
+
+__all__ = ["Acceptor", "connecting", "shake_hands"]
+
+_log: Final = logging.getLogger("eventflux_runtime.server")
+
+
+async def shake_hands(pipe: Pipe, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> NativeClientConnection:
+    """The client's connection over a fresh pipe, once the server has answered.
+
+    Raises:
+        Unavailable: it closed instead, or speaks another protocol. The pipe is closed then.
+    """
+    core = Connection(Role.CLIENT, client_settings(config), now=reactor.now())
+    connection = NativeClientConnection(pipe, core, reactor, endpoint, config)
+    try:
+        await connection.handshake()
+    except BaseException:
+        pipe.abort()
+        raise
+    return connection
+
+
+class Acceptor:
+    """The connections of one listening endpoint.
+
+    Invariants: every connection accepted stands in the set until it is lost; a draining acceptor takes none.
+    """
+
+    def __init__(self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor) -> None:
+        self.endpoint = endpoint
+        self._config = config
+        self._settings = server_settings(config)
+        self._dispatcher = dispatcher
+        self._reactor = reactor
+        self._methods = tuple(MethodEntry(b.method.path, b.method.fingerprint) for b in dispatcher.bindings)
+        self._connections: set[NativeServerConnection] = set()
+        self.is_draining = False
+
+    @property
+    def active_calls(self) -> int:
+        """See `Listener.active_calls`."""
+        return sum(connection.active_calls for connection in self._connections)
+
+    def accept(self, pipe: Pipe) -> None:
+        """Serves a new pipe, or refuses it."""
+        if self.is_draining:
+            pipe.abort()
+            return
+        if len(self._connections) >= self._config.max_connections:
+            _log.warning(
+                "refused a connection on %s: max_connections (%d) are open", self.endpoint, self._config.max_connections
+            )
+            pipe.abort()
+            return
+        core = Connection(Role.SERVER, self._settings, self._methods, now=self._reactor.now())
+        connection = NativeServerConnection(pipe, core, self._reactor, self._dispatcher, self._connections.discard)
+        self._connections.add(connection)
+        connection.start()
+
+    def drain(self) -> None:
+        """See `Listener.drain`."""
+        self.is_draining = True
+        for connection in list(self._connections):
+            connection.drain()
+
+    async def aclose(self) -> None:
+        """Ends every connection."""
+        self.is_draining = True
+        async with anyio.create_task_group() as tasks:
+            for connection in list(self._connections):
+                tasks.start_soon(connection.aclose)
+
+
+@contextmanager
+def connecting(endpoint: Endpoint, config: ClientConfig) -> Iterator[None]:
+    """Bounds an attempt by ``config.connect_timeout_s`` and turns what the system raises into Unavailable."""
+    try:
+        with anyio.fail_after(config.connect_timeout_s):
+            yield
+    except TimeoutError:
+        limit = f"connect_timeout_s={config.connect_timeout_s:g}"
+        raise _unreachable(endpoint, f"nothing answered within {limit}; check the address and firewalls") from None
+    except ssl.SSLCertVerificationError as error:
+        raise _unreachable(endpoint, f"the server's certificate was not accepted: {error.verify_message}") from None
+    except ssl.SSLError as error:
+        raise _unreachable(
+            endpoint, f"the TLS handshake failed ({error.reason or error}); is that a TLS port?"
+        ) from None
+    except (OSError, anyio.BrokenResourceError, anyio.EndOfStream, ExceptionGroup) as error:
+        raise _unreachable(endpoint, _reason(error)) from None
+
+
+def _reason(error: BaseException) -> str:
+    while True:
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        elif error.__cause__ is not None and not (isinstance(error, OSError) and error.errno):
+            error = error.__cause__  # anyio wraps what the system said
+        else:
+            break
+    if isinstance(error, ConnectionRefusedError | FileNotFoundError):
+        return "connection refused; is a server listening there?"
+    if isinstance(error, socket.gaierror):
+        return "the host name is not known; check its spelling and DNS"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or "the connection was closed during the handshake"
+
+
+def _unreachable(endpoint: Endpoint, reason: str) -> Unavailable:
+    return Unavailable(f"cannot connect to {endpoint}: {reason}")

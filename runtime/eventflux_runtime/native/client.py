@@ -1,0 +1,360 @@
+"""The client's end of a native connection: starts calls, matches replies to them, and notices when the server goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from eventflux_runtime.errors import CodecError, MissingExtraError
+from eventflux_runtime.method import AnyMethod, Method
+from eventflux_runtime.native.client_call import StreamingCall, UnaryCall, deadline_error
+from eventflux_runtime.native.encoding import Encoding, has_protobuf, known_paths
+from eventflux_runtime.native.session import Session
+from eventflux_runtime.rpc_error import ResourceExhausted, RpcError, Unavailable, Unimplemented
+from eventflux_runtime.status import Status, StatusCode
+from eventflux_runtime.transport_api import CallHead, ClientCall, ConnectionState
+from eventflux_runtime.wire.connection import Connection
+from eventflux_runtime.wire.error import LimitError
+from eventflux_runtime.wire.event import (
+    GO_AWAY_RECEIVED,
+    HEADERS_RECEIVED,
+    HELLO_RECEIVED,
+    MESSAGE_RECEIVED,
+    MESSAGE_SENT,
+    STATUS_RECEIVED,
+    STREAM_RESET,
+    GoAwayReceived,
+    HeadersReceived,
+    HelloReceived,
+    MessageReceived,
+    MessageSent,
+    StatusReceived,
+    StreamReset,
+)
+
+if TYPE_CHECKING:
+    from eventflux_runtime.config import ClientConfig
+    from eventflux_runtime.endpoint import Endpoint
+    from eventflux_runtime.net.pipe import Pipe
+    from eventflux_runtime.net.reactor import Reactor, Waiter
+
+__all__ = ["NativeClientConnection"]
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+
+class NativeClientConnection(Session):
+    """A `ClientConnection` over any pipe.
+
+    Invariants: `_awake` counts callers whose reply has arrived and who have not run since; while it is above 0 a new
+    request may wait for theirs, and the last of them writes for all.
+    """
+
+    def __init__(
+        self, pipe: Pipe, core: Connection, reactor: Reactor, endpoint: Endpoint, config: ClientConfig
+    ) -> None:
+        super().__init__(pipe, core, reactor)
+        self.endpoint = endpoint
+        self.state = ConnectionState.READY
+        self.max_calls = 0
+        self._config = config
+        self._calls: dict[int, UnaryCall | StreamingCall[Any, Any]] = {}
+        self._encodings: dict[AnyMethod, Encoding] = {}
+        self._method_ids: dict[str, tuple[int, int]] = {}
+        self._awake = 0
+        self._hello: Waiter[None] | None = reactor.waiter()
+        self._handlers[HELLO_RECEIVED] = self._on_hello
+        self._handlers[HEADERS_RECEIVED] = self._on_headers
+        self._handlers[MESSAGE_RECEIVED] = self._on_message
+        self._handlers[STATUS_RECEIVED] = self._on_status
+        self._handlers[STREAM_RESET] = self._on_reset
+        self._handlers[MESSAGE_SENT] = self._on_sent
+        self._handlers[GO_AWAY_RECEIVED] = self._on_go_away
+
+    def __repr__(self) -> str:
+        return f"<connection to {self.endpoint}: {self.state.value}, {self.active_calls} active>"
+
+    @property
+    def active_calls(self) -> int:
+        """See `ClientConnection.active_calls`."""
+        return len(self._calls)
+
+    # -- the life of the connection
+
+    async def handshake(self) -> None:
+        """Starts the pipe and returns when the server's half of the handshake has come.
+
+        Raises:
+            Unavailable: the server closed the connection, or speaks something else.
+        """
+        self.pipe.start(self)
+        self.flush()
+        self.schedule_timer()
+        assert self._hello is not None
+        await self._hello
+
+    def _on_hello(self, event: HelloReceived) -> None:
+        settings = event.settings
+        self.max_calls = settings.max_streams
+        for index, entry in enumerate(settings.methods):
+            self._method_ids[entry.path] = (index, entry.fingerprint)
+        if self._hello is not None and not self._hello.done():
+            self._hello.set_result(None)
+        self._hello = None
+        self.schedule_timer()
+
+    def _on_go_away(self, event: GoAwayReceived) -> None:
+        if self.state is ConnectionState.READY:
+            self.state = ConnectionState.DRAINING
+        for stream_id in event.unprocessed:
+            call = self._end_call(stream_id)
+            if call is not None:
+                call.fail(
+                    _unprocessed(Unavailable(f"{self.endpoint} is going away ({event.reason}); the call never ran"))
+                )
+        if event.code != StatusCode.OK:
+            self.close_reason = Unavailable(f"{self.endpoint} closed the connection: {event.reason}")
+        self._close_if_drained()
+
+    def drain(self) -> None:
+        """See `ClientConnection.drain`."""
+        if self.state is ConnectionState.READY:
+            self.state = ConnectionState.DRAINING
+            self._close_if_drained()
+
+    def _close_if_drained(self) -> None:
+        if self.state is ConnectionState.DRAINING and not self._calls:
+            self.flush()
+            self.pipe.close()
+
+    def lost(self) -> None:
+        """See `Session.lost`."""
+        self.state = ConnectionState.CLOSED
+        error = self._lost_error()
+        if self._hello is not None:
+            if not self._hello.done():
+                self._hello.set_exception(error)
+            self._hello = None
+        calls, self._calls = self._calls, {}
+        for call in calls.values():
+            if call.slot:
+                self.reactor.wheel.discard(call)
+            call.fail(error)
+
+    def _lost_error(self) -> RpcError:
+        reason = self.close_reason
+        if isinstance(reason, RpcError):
+            return reason
+        text = f": {reason}" if reason is not None and str(reason) else ""
+        return Unavailable(f"the connection to {self.endpoint} was lost{text}")
+
+    async def aclose(self) -> None:
+        """See `ClientConnection.aclose`."""
+        if self.state is not ConnectionState.CLOSED:
+            self.state = ConnectionState.CLOSED
+            self.close_reason = Unavailable(f"the connection to {self.endpoint} was closed by this client")
+            if not self._is_lost:
+                self.say_goodbye("client closed")
+        if not self._is_lost:
+            await self.pipe.wait_closed()
+
+    # -- calls
+
+    async def unary(self, method: Method[Req, Res], request: Req, head: CallHead) -> Res:
+        """See `ClientConnection.unary`."""
+        encoding = self._encodings.get(method) or self._resolve(method)
+        reactor = self.reactor
+        deadline = head.deadline
+        timeout_us = -1
+        now = 0.0
+        if deadline is not None:
+            now = reactor.now()
+            timeout_us = int((deadline - now) * 1e6)
+            if timeout_us <= 0:
+                raise deadline_error(self, encoding)
+        if self.pipe.is_congested:
+            await self.wait_for_room()
+        self._check_open()
+        call = UnaryCall(self, encoding, reactor.waiter(), deadline, head.response)
+        try:
+            stream_id = self.core.open(
+                encoding.method_id, timeout_us, head.metadata, request, encoding.encode, True, encoding.is_protobuf
+            )
+        except LimitError as error:
+            raise _unprocessed(ResourceExhausted(str(error))) from None
+        call.stream_id = stream_id
+        self._calls[stream_id] = call
+        if deadline is not None:
+            reactor.wheel.add(call, now)
+        if self._awake:
+            self.flush_soon()
+        else:
+            self.flush()
+        try:
+            result: Res = await call.waiter
+        except BaseException:
+            if self._end_call(stream_id) is not None:
+                self._reset(stream_id)
+            raise
+        finally:
+            if call.is_answered:
+                self._awake -= 1
+        return result
+
+    def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
+        """See `ClientConnection.start`."""
+        encoding = self._encodings.get(method) or self._resolve(method)
+        timeout_us = -1
+        now = self.reactor.now()
+        if head.deadline is not None:
+            timeout_us = int((head.deadline - now) * 1e6)
+            if timeout_us <= 0:
+                raise deadline_error(self, encoding)
+        self._check_open()
+        try:
+            stream_id = self.core.open(
+                encoding.method_id, timeout_us, head.metadata, None, None, False, encoding.is_protobuf
+            )
+        except LimitError as error:
+            raise _unprocessed(ResourceExhausted(str(error))) from None
+        call: StreamingCall[Req, Res] = StreamingCall(self, encoding, stream_id, head.deadline, head.response)
+        self._calls[stream_id] = call
+        if head.deadline is not None:
+            self.reactor.wheel.add(call, now)
+        self.flush_soon()
+        return call
+
+    def _check_open(self) -> None:
+        if self.state is not ConnectionState.READY:
+            raise _unprocessed(
+                Unavailable(f"the connection to {self.endpoint} is {self.state.value}; the call never left")
+            )
+        if len(self._calls) >= self.max_calls:
+            raise _unprocessed(
+                ResourceExhausted(
+                    f"{self.endpoint} allows {self.max_calls} calls in flight on a connection: wait for some to end"
+                )
+            )
+
+    def _resolve(self, method: AnyMethod) -> Encoding:
+        known = self._method_ids.get(method.path)
+        if known is None:
+            raise _unprocessed(
+                Unimplemented(
+                    f"{self.endpoint} does not serve {method.path}; it serves {known_paths(list(self._method_ids))}"
+                )
+            )
+        method_id, fingerprint = known
+        is_protobuf = fingerprint != method.fingerprint
+        if is_protobuf:
+            sides = f"{method.path} has layout {method.fingerprint:016x} here and {fingerprint:016x} at {self.endpoint}"
+            if not has_protobuf():
+                raise MissingExtraError(f"{sides}; to speak protobuf instead, this side", "grpc")
+            settings = self.core.peer_settings
+            if settings is None or not settings.has_protobuf:
+                raise _unprocessed(
+                    Unimplemented(f"{sides}, and the server cannot speak protobuf: install its 'grpc' extra")
+                )
+        encoding = self._encodings[method] = Encoding.of_client(method, method_id, is_protobuf)
+        return encoding
+
+    # -- what calls do
+
+    def send_message(self, stream_id: int, message: Any, encoding: Encoding) -> bool:
+        """Sends one message of a streaming call; False: part of it waits for credit."""
+        try:
+            is_whole = self.core.send_message(stream_id, message, encoding.encode)
+        except LimitError as error:
+            raise ResourceExhausted(str(error)) from None
+        self.flush_soon()
+        return is_whole
+
+    def half_close(self, stream_id: int) -> None:
+        """Says that no request follows."""
+        self.core.half_close(stream_id)
+        self.flush_soon()
+
+    def consumed(self, stream_id: int, credit: int) -> None:
+        """The application took a message; its credit goes back."""
+        self.core.consumed(stream_id, credit)
+        if self.core.has_output:
+            self.flush_soon()
+
+    def discard(self, stream_id: int) -> None:
+        """The application takes nothing more of a call that has ended."""
+        if not self._is_lost:
+            self.core.discard(stream_id)
+            if self.core.has_output:
+                self.flush_soon()
+
+    def reset(self, stream_id: int) -> None:
+        """Ends a call from this side."""
+        self._end_call(stream_id)
+        self._reset(stream_id)
+
+    def _reset(self, stream_id: int) -> None:
+        if not self._is_lost:
+            self.core.reset(stream_id, StatusCode.CANCELLED)
+            self.flush_soon()
+
+    def _end_call(self, stream_id: int) -> UnaryCall | StreamingCall[Any, Any] | None:
+        call = self._calls.pop(stream_id, None)
+        if call is not None and call.slot:
+            self.reactor.wheel.discard(call)
+        if self.state is ConnectionState.DRAINING:
+            self._close_if_drained()
+        return call
+
+    # -- events
+
+    def _on_headers(self, event: HeadersReceived) -> None:
+        call = self._calls.get(event.stream_id)
+        if call is not None:
+            call.on_headers(event.metadata)
+
+    def _on_message(self, event: MessageReceived) -> None:
+        call = self._calls.get(event.stream_id)
+        if call is not None:
+            call.on_message(_decoded(call, event.data, event.start, event.end), event.end - event.start)
+
+    def _on_status(self, event: StatusReceived) -> None:
+        call = self._end_call(event.stream_id)
+        if call is None:
+            return
+        message: Any = None
+        if event.has_message:
+            message = _decoded(call, event.data, event.start, event.end)
+            if isinstance(message, CodecError):
+                call.fail(message)
+                return
+        if isinstance(call, UnaryCall):
+            call.is_answered = True
+            self._awake += 1
+        call.on_status(event.status, message, event.has_message)
+
+    def _on_reset(self, event: StreamReset) -> None:
+        call = self._end_call(event.stream_id)
+        if call is not None:
+            reason = f": {event.reason}" if event.reason else ""
+            side = "this side" if event.is_local else str(self.endpoint)
+            error = RpcError.from_status(Status(event.code, f"{side} broke off the call{reason}"))
+            error.unprocessed = event.unprocessed
+            call.fail(error)
+
+    def _on_sent(self, event: MessageSent) -> None:
+        call = self._calls.get(event.stream_id)
+        if call is not None:
+            call.on_sent()
+
+
+def _decoded(call: UnaryCall | StreamingCall[Any, Any], data: bytes, start: int, end: int) -> Any:
+    """The message, or the CodecError that stands in its place."""
+    try:
+        return call.encoding.decode(data, start, end)
+    except CodecError as error:
+        return error
+
+
+def _unprocessed(error: RpcError) -> RpcError:
+    error.unprocessed = True
+    return error

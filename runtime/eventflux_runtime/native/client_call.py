@@ -1,0 +1,278 @@
+"""The client's calls on a native connection: one that waits for a single reply, and one that streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import anyio
+
+from eventflux_runtime.errors import CodecError
+from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.native.encoding import Encoding
+from eventflux_runtime.native.inbox import Inbox
+from eventflux_runtime.native.outbox import Outbox
+from eventflux_runtime.rpc_error import DeadlineExceeded, RpcError
+from eventflux_runtime.status import Status, StatusCode
+from eventflux_runtime.transport_api import ResponseInfo
+
+if TYPE_CHECKING:
+    from eventflux_runtime.native.client import NativeClientConnection
+    from eventflux_runtime.net.reactor import Waiter
+
+__all__ = ["StreamingCall", "UnaryCall"]
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+
+class UnaryCall:
+    """One request on its way, one reply awaited."""
+
+    __slots__ = (
+        "_has_reply",
+        "_reply",
+        "connection",
+        "encoding",
+        "expires_at",
+        "is_answered",
+        "response",
+        "slot",
+        "stream_id",
+        "waiter",
+    )
+
+    def __init__(
+        self,
+        connection: NativeClientConnection,
+        encoding: Encoding,
+        waiter: Waiter[Any],
+        deadline: float | None,
+        response: ResponseInfo | None,
+    ) -> None:
+        self.connection = connection
+        self.encoding = encoding
+        self.waiter = waiter
+        self.expires_at: float = deadline if deadline is not None else 0.0
+        self.slot = 0.0
+        self.response = response
+        self.stream_id = 0
+        self.is_answered = False
+        self._reply: Any = None
+        self._has_reply = False
+
+    def on_headers(self, metadata: Metadata) -> None:
+        """Initial metadata arrived."""
+        if self.response is not None:
+            self.response.initial_metadata = metadata
+
+    def on_message(self, message: Any, credit: int) -> None:
+        """The reply, ahead of its status because it fills more than a frame."""
+        self.connection.consumed(self.stream_id, credit)
+        if isinstance(message, CodecError):
+            self.connection.reset(self.stream_id)
+            self.fail(message)
+        elif self._has_reply:
+            self.connection.reset(self.stream_id)
+            self.fail(RpcError("the server sent more than one response", code=StatusCode.UNIMPLEMENTED))
+        else:
+            self._reply = message
+            self._has_reply = True
+
+    def on_sent(self) -> None:
+        """The request is on its way in full; nothing waits for that."""
+
+    def on_status(self, status: Status, message: Any, has_message: bool) -> None:
+        """The reply, or why there is none."""
+        if self.response is not None:
+            self.response.trailers = status.trailers
+        if self.waiter.done():
+            return
+        if status.code is not StatusCode.OK:
+            self.waiter.set_exception(RpcError.from_status(status))
+        elif has_message:
+            self.waiter.set_result(message)
+        elif self._has_reply:
+            self.waiter.set_result(self._reply)
+        else:
+            self.fail(RpcError("the server sent no response", code=StatusCode.UNIMPLEMENTED))
+
+    def fail(self, error: Exception) -> None:
+        """The call ends without a reply."""
+        if not self.waiter.done():
+            self.waiter.set_exception(error)
+
+    def expire(self) -> None:
+        """The deadline passed: the server is told, the caller gets DeadlineExceeded."""
+        self.connection.reset(self.stream_id)
+        self.fail(deadline_error(self.connection, self.encoding))
+
+
+class StreamingCall(Generic[Req, Res]):
+    """A `ClientCall` on a native connection."""
+
+    __slots__ = (
+        "_has_ended",
+        "_headers",
+        "_headers_waiters",
+        "_inbox",
+        "_outbox",
+        "_response",
+        "_status",
+        "connection",
+        "encoding",
+        "expires_at",
+        "slot",
+        "stream_id",
+    )
+
+    def __init__(
+        self,
+        connection: NativeClientConnection,
+        encoding: Encoding,
+        stream_id: int,
+        deadline: float | None,
+        response: ResponseInfo | None,
+    ) -> None:
+        self.connection = connection
+        self.encoding = encoding
+        self.stream_id = stream_id
+        self.expires_at: float = deadline if deadline is not None else 0.0
+        self.slot = 0.0
+        self._response = response
+        self._inbox = Inbox(connection.reactor)
+        self._outbox = Outbox(connection)
+        self._headers: Metadata | None = None
+        self._headers_waiters: list[Waiter[None]] = []
+        self._status: Status | None = None
+        self._has_ended = False
+
+    # -- the application's side
+
+    @property
+    def status(self) -> Status | None:
+        """See `ClientCall.status`."""
+        return self._status
+
+    async def send(self, message: Req) -> None:
+        """See `ClientCall.send`."""
+        outbox = self._outbox
+        self._check_sendable()
+        while not outbox.is_ready:
+            await outbox.wait_ready()
+            self._check_sendable()
+        if self.connection.send_message(self.stream_id, message, self.encoding):
+            await outbox.sent_whole()
+        else:
+            outbox.sending()
+            await outbox.wait_sent()
+            self._check_not_failed()
+
+    def _check_sendable(self) -> None:
+        self._check_not_failed()
+        if self._has_ended or self._status is not None:
+            raise anyio.ClosedResourceError
+
+    def _check_not_failed(self) -> None:
+        if self._status is not None and self._status.code is not StatusCode.OK:
+            raise RpcError.from_status(self._status)
+
+    async def end(self) -> None:
+        """See `ClientCall.end`."""
+        if self._has_ended or self._status is not None:
+            return
+        self._has_ended = True
+        self.connection.half_close(self.stream_id)
+
+    async def receive(self) -> Res:
+        """See `ClientCall.receive`."""
+        message, credit = await self._inbox.get()
+        if credit >= 0:
+            self.connection.consumed(self.stream_id, credit)
+        if isinstance(message, CodecError):
+            self.cancel()
+            raise message
+        result: Res = message
+        return result
+
+    async def initial_metadata(self) -> Metadata:
+        """See `ClientCall.initial_metadata`."""
+        while self._headers is None and self._status is None:
+            waiter: Waiter[None] = self.connection.reactor.waiter()
+            self._headers_waiters.append(waiter)
+            await waiter
+        return self._headers if self._headers is not None else EMPTY_METADATA
+
+    def cancel(self) -> None:
+        """See `ClientCall.cancel`."""
+        if self._status is not None:
+            if self._inbox.clear():
+                self.connection.discard(self.stream_id)
+        else:
+            self._inbox.clear()
+            self.connection.reset(self.stream_id)
+            self._finish(Status(StatusCode.CANCELLED, "the call was cancelled by its caller"), None)
+
+    # -- the connection's side
+
+    def on_headers(self, metadata: Metadata) -> None:
+        """Initial metadata arrived."""
+        self._headers = metadata
+        if self._response is not None:
+            self._response.initial_metadata = metadata
+        self._wake_headers()
+
+    def on_message(self, message: Any, credit: int) -> None:
+        """A response arrived; a CodecError in its place where it could not be decoded."""
+        self._inbox.put(message, credit)
+        if self._headers is None:
+            self._headers = EMPTY_METADATA
+            self._wake_headers()
+
+    def on_sent(self) -> None:
+        """The core has queued the last of a message that waited for credit."""
+        self._outbox.sent()
+
+    def on_status(self, status: Status, message: Any, has_message: bool) -> None:
+        """The call ended at the server."""
+        if has_message:
+            self._inbox.put(message, -1)
+        self._finish(status, None)
+
+    def fail(self, error: Exception) -> None:
+        """The call ends without a status from the server; what waits to be received is dropped."""
+        self._inbox.clear()
+        if isinstance(error, RpcError):
+            self._finish(error.status, error)
+        else:
+            self._finish(Status(StatusCode.INTERNAL, str(error)), error)
+
+    def expire(self) -> None:
+        """The deadline passed: the server is told, the caller gets DeadlineExceeded."""
+        self.connection.reset(self.stream_id)
+        self.fail(deadline_error(self.connection, self.encoding))
+
+    def _finish(self, status: Status, error: Exception | None) -> None:
+        if self._status is not None:
+            return
+        self._status = status
+        if self._response is not None:
+            self._response.trailers = status.trailers
+        if error is None and status.code is not StatusCode.OK:
+            error = RpcError.from_status(status)
+        self._inbox.end(error)
+        self._outbox.sent()
+        self._wake_headers()
+
+    def _wake_headers(self) -> None:
+        waiters, self._headers_waiters = self._headers_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+def deadline_error(connection: NativeClientConnection, encoding: Encoding) -> DeadlineExceeded:
+    """What a caller gets whose deadline passed here."""
+    return DeadlineExceeded(
+        f"no answer to {encoding.method.path} from {connection.endpoint} before the deadline; "
+        "raise timeout_s if the server needs longer"
+    )

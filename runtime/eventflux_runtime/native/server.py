@@ -1,0 +1,275 @@
+"""The server's end of a native connection: turns opened streams into calls of the dispatcher."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from eventflux_runtime.errors import CodecError, MissingExtraError, ProtocolError
+from eventflux_runtime.metadata import Metadata
+from eventflux_runtime.native.encoding import Encoding
+from eventflux_runtime.native.server_call import NativeServerCall
+from eventflux_runtime.native.session import Session
+from eventflux_runtime.rpc_error import ResourceExhausted
+from eventflux_runtime.status import Status, StatusCode
+from eventflux_runtime.transport_api import Dispatcher
+from eventflux_runtime.wire.connection import Connection
+from eventflux_runtime.wire.error import LimitError
+from eventflux_runtime.wire.event import (
+    GO_AWAY_RECEIVED,
+    HALF_CLOSED,
+    HELLO_RECEIVED,
+    MESSAGE_RECEIVED,
+    MESSAGE_SENT,
+    STREAM_OPENED,
+    STREAM_RESET,
+    GoAwayReceived,
+    HalfClosed,
+    HelloReceived,
+    MessageReceived,
+    MessageSent,
+    StreamOpened,
+    StreamReset,
+)
+
+if TYPE_CHECKING:
+    from eventflux_runtime.net.pipe import Pipe
+    from eventflux_runtime.net.reactor import Reactor
+
+__all__ = ["NativeServerConnection"]
+
+_log: Final = logging.getLogger("eventflux_runtime.server")
+
+
+class NativeServerConnection(Session):
+    """One client.
+
+    Invariants: `_starting` counts handlers that were spawned and have not run yet; the last of them to start writes for
+    all that came in with one read.
+    """
+
+    def __init__(
+        self,
+        pipe: Pipe,
+        core: Connection,
+        reactor: Reactor,
+        dispatcher: Dispatcher,
+        on_lost: Callable[[NativeServerConnection], None],
+    ) -> None:
+        super().__init__(pipe, core, reactor)
+        self._dispatcher = dispatcher
+        self._bindings = tuple(dispatcher.bindings)
+        self._encodings: dict[int, Encoding] = {}
+        self._calls: dict[int, NativeServerCall] = {}
+        self._notify_lost = on_lost
+        self._starting = 0
+        self._is_draining = False
+        self._handlers[HELLO_RECEIVED] = self._on_hello
+        self._handlers[STREAM_OPENED] = self._on_opened
+        self._handlers[MESSAGE_RECEIVED] = self._on_message
+        self._handlers[HALF_CLOSED] = self._on_half_closed
+        self._handlers[STREAM_RESET] = self._on_reset
+        self._handlers[MESSAGE_SENT] = self._on_sent
+        self._handlers[GO_AWAY_RECEIVED] = self._on_go_away
+
+    @property
+    def active_calls(self) -> int:
+        """Calls in flight."""
+        return len(self._calls)
+
+    # -- the life of the connection
+
+    def start(self) -> None:
+        """Begins to serve."""
+        self.pipe.start(self)
+        self.schedule_timer()
+
+    def _on_hello(self, event: HelloReceived) -> None:
+        self.schedule_timer()
+
+    def _on_go_away(self, event: GoAwayReceived) -> None:
+        self._is_draining = True
+        self._close_if_drained()
+
+    def drain(self) -> None:
+        """Tells the client to go elsewhere and closes when the last call has ended."""
+        if not self._is_draining:
+            self._is_draining = True
+            if not self.core.is_closed and self.core.peer_settings is not None:
+                self.core.go_away(StatusCode.OK, "server is draining")
+                self.flush()
+        self._close_if_drained()
+
+    def _close_if_drained(self) -> None:
+        if self._is_draining and not self._calls:
+            self.flush()
+            self.pipe.close()
+
+    def fail(self, error: Exception) -> None:
+        """See `Session.fail`."""
+        if isinstance(error, ProtocolError):
+            _log.warning("closing the connection from %s: %s", self.pipe.peer.address, error)
+        super().fail(error)
+
+    def lost(self) -> None:
+        """See `Session.lost`."""
+        for call in list(self._calls.values()):
+            self._remove(call)
+            call.leave()
+        self._notify_lost(self)
+
+    async def aclose(self) -> None:
+        """Ends every call with UNAVAILABLE and closes."""
+        if not self._is_lost:
+            for call in list(self._calls.values()):
+                self.abort(call, StatusCode.UNAVAILABLE, "the server is shutting down")
+            self.say_goodbye("server is shutting down")
+            await self.pipe.wait_closed()
+
+    # -- calls
+
+    def _on_opened(self, event: StreamOpened) -> None:
+        method_id = event.method_id
+        encoding = self._encodings.get(-method_id - 1 if event.protobuf else method_id)
+        if encoding is None:
+            encoding = self._resolve(event)
+            if encoding is None:
+                return
+        now = self.reactor.now()
+        expires_at = 0.0
+        if event.timeout_us >= 0:
+            expires_at = now + event.timeout_us * 1e-6
+        call = NativeServerCall(self, encoding, event.stream_id, event.metadata, expires_at)
+        self._calls[event.stream_id] = call
+        if event.has_message:
+            call.on_message(_decoded(call, event.data, event.start, event.end), -1)
+        if event.end_stream:
+            call.on_half_close()
+        if expires_at:
+            self.reactor.wheel.add(call, now)
+        self._starting += 1
+        call.task = self.reactor.spawn(self._serve, self._bindings[method_id], call)
+
+    def _resolve(self, event: StreamOpened) -> Encoding | None:
+        method_id = event.method_id
+        if method_id >= len(self._bindings):
+            self._refuse(event, StatusCode.UNIMPLEMENTED, f"no method has id {method_id} on this connection")
+            return None
+        method = self._bindings[method_id].method
+        try:
+            encoding = Encoding.of_server(method, method_id, event.protobuf)
+        except MissingExtraError as error:
+            self._refuse(event, StatusCode.UNIMPLEMENTED, str(error))
+            return None
+        self._encodings[-method_id - 1 if event.protobuf else method_id] = encoding
+        return encoding
+
+    def _refuse(self, event: StreamOpened, code: StatusCode, message: str) -> None:
+        self.core.send_status(event.stream_id, Status(code, message))
+
+    async def _serve(self, binding: Any, call: NativeServerCall) -> None:
+        self.mark_started(call)
+        try:
+            await self._dispatcher.handle(binding, call)
+        finally:
+            if not call.is_finished:
+                # The handler was cancelled by something other than this connection, or cancelled itself.
+                self.abort(call, StatusCode.CANCELLED, "the handler was cancelled")
+
+    def mark_started(self, call: NativeServerCall) -> None:
+        """The call's handler runs, or never will."""
+        if not call.has_started:
+            call.has_started = True
+            self._starting -= 1
+
+    # -- what calls do
+
+    def send_message(self, stream_id: int, message: Any, encoding: Encoding) -> bool:
+        """Sends one response of a streaming call; False: part of it waits for credit."""
+        try:
+            is_whole = self.core.send_message(stream_id, message, encoding.encode)
+        except LimitError as error:
+            raise ResourceExhausted(str(error)) from None
+        self.flush_soon()
+        return is_whole
+
+    def send_headers(self, stream_id: int, metadata: Metadata) -> None:
+        """Sends initial metadata."""
+        self.core.send_headers(stream_id, metadata)
+        self.flush_soon()
+
+    def send_status(self, call: NativeServerCall, status: Status, message: Any) -> bool:
+        """Ends a call; False: the response waits for credit. Where it raises, the call is still open."""
+        encoding = call.encoding
+        encode = encoding.encode if encoding.has_one_response and status.code is StatusCode.OK else None
+        try:
+            is_whole = self.core.send_status(call.stream_id, status, message, encode)
+        except LimitError as error:
+            raise ResourceExhausted(str(error)) from None
+        call.is_finished = True
+        if is_whole:
+            self._remove(call)
+        if self._starting:
+            self.flush_soon()
+        else:
+            self.flush()
+        return is_whole
+
+    def abort(self, call: NativeServerCall, code: StatusCode, message: str) -> None:
+        """Ends a call from this side and cancels its handler."""
+        if call.is_finished:
+            self.core.reset(call.stream_id, code)
+            self._remove(call)
+            self.flush_soon()
+        else:
+            self.send_status(call, Status(code, message), None)
+        call.leave()
+
+    def _remove(self, call: NativeServerCall) -> None:
+        self._calls.pop(call.stream_id, None)
+        if call.slot:
+            self.reactor.wheel.discard(call)
+        if self._is_draining:
+            self._close_if_drained()
+
+    def consumed(self, stream_id: int, credit: int) -> None:
+        """The handler took a message; its credit goes back."""
+        self.core.consumed(stream_id, credit)
+        if self.core.has_output:
+            self.flush_soon()
+
+    # -- events
+
+    def _on_message(self, event: MessageReceived) -> None:
+        call = self._calls.get(event.stream_id)
+        if call is not None:
+            call.on_message(_decoded(call, event.data, event.start, event.end), event.end - event.start)
+            if event.end_stream:
+                call.on_half_close()
+
+    def _on_half_closed(self, event: HalfClosed) -> None:
+        call = self._calls.get(event.stream_id)
+        if call is not None:
+            call.on_half_close()
+
+    def _on_reset(self, event: StreamReset) -> None:
+        call = self._calls.get(event.stream_id)
+        if call is not None:
+            self._remove(call)
+            call.leave()
+
+    def _on_sent(self, event: MessageSent) -> None:
+        call = self._calls.get(event.stream_id)
+        if call is not None:
+            call.on_sent()
+            if call.is_finished:
+                self._remove(call)
+
+
+def _decoded(call: NativeServerCall, data: bytes, start: int, end: int) -> Any:
+    """The message, or the CodecError that stands in its place."""
+    try:
+        return call.encoding.decode(data, start, end)
+    except CodecError as error:
+        return error

@@ -1,0 +1,155 @@
+"""One native connection, either side: moves bytes between the protocol core and the pipe, and events to their calls.
+
+Invariants: output is written once per turn of the loop, or sooner when nothing else is about to add to it; every call
+that the core knows stands in `_calls` until its last event; after `on_lost` there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from eventflux_runtime.net.pipe import Pipe
+from eventflux_runtime.status import StatusCode
+from eventflux_runtime.wire.connection import Connection
+from eventflux_runtime.wire.error import WireError
+from eventflux_runtime.wire.event import CONNECTION_LOST, ConnectionLost, Event
+
+if TYPE_CHECKING:
+    from eventflux_runtime.net.reactor import Reactor, Waiter
+
+__all__ = ["Session"]
+
+EVENT_KINDS = CONNECTION_LOST + 1
+
+
+class Session:
+    """A `PipeHandler`. Subclasses fill in `_handlers`, one callable for each kind of event."""
+
+    def __init__(self, pipe: Pipe, core: Connection, reactor: Reactor) -> None:
+        self.pipe = pipe
+        self.core = core
+        self.reactor = reactor
+        self.close_reason: Exception | None = None
+        self.slot = 0.0
+        self.expires_at = 0.0
+        self._handlers: list[Callable[[Any], None]] = [_ignore] * EVENT_KINDS
+        self._handlers[CONNECTION_LOST] = self._on_connection_lost
+        self._is_flush_scheduled = False
+        self._is_lost = False
+        self._room_waiters: list[Waiter[None]] = []
+
+    # -- bytes out
+
+    def flush_soon(self) -> None:
+        """Writes what the core has queued in the loop's next turn, together with what is queued until then."""
+        if not self._is_flush_scheduled:
+            self._is_flush_scheduled = True
+            self.reactor.call_soon(self._flush_scheduled)
+
+    def _flush_scheduled(self) -> None:
+        self._is_flush_scheduled = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Writes what the core has queued now."""
+        if self.core.has_output:
+            self.pipe.write(self.core.data_to_send())
+
+    async def wait_for_room(self) -> None:
+        """Returns when the pipe takes more; a sender calls it while `Pipe.is_congested`."""
+        while self.pipe.is_congested and not self._is_lost:
+            waiter: Waiter[None] = self.reactor.waiter()
+            self._room_waiters.append(waiter)
+            await waiter
+
+    def on_writable(self) -> None:
+        """See `PipeHandler.on_writable`."""
+        waiters, self._room_waiters = self._room_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # -- bytes in
+
+    def on_data(self, data: bytes) -> None:
+        """See `PipeHandler.on_data`."""
+        try:
+            events = self.core.receive_data(data, self.reactor.now())
+        except WireError as error:
+            self._dispatch(error.events)
+            self.fail(error)
+            return
+        self._dispatch(events)
+
+    def on_eof(self) -> None:
+        """See `PipeHandler.on_eof`."""
+        try:
+            events = self.core.receive_eof(self.reactor.now())
+        except WireError as error:
+            self._dispatch(error.events)
+            self.fail(error)
+            return
+        self._dispatch(events)
+
+    def _dispatch(self, events: list[Event]) -> None:
+        handlers = self._handlers
+        for event in events:
+            handlers[event.kind](event)
+        if self.core.has_output:
+            self.flush_soon()
+
+    def _on_connection_lost(self, event: ConnectionLost) -> None:
+        self.fail(ConnectionError(event.reason))
+
+    def on_lost(self, error: Exception | None) -> None:
+        """See `PipeHandler.on_lost`."""
+        self._is_lost = True
+        self.reactor.wheel.discard(self)
+        if self.close_reason is None:
+            self.close_reason = error
+        self.on_writable()
+        self.lost()
+
+    def lost(self) -> None:
+        """Every call ends here; for subclasses."""
+        raise NotImplementedError
+
+    def say_goodbye(self, reason: str) -> None:
+        """Tells the peer that this side leaves, and closes."""
+        if not self.core.is_closed and self.core.peer_settings is not None:
+            self.core.go_away(StatusCode.OK, reason)
+        self.flush()
+        self.pipe.close()
+
+    def fail(self, error: Exception) -> None:
+        """Sends what the core has to say about an error, a go-away, and closes."""
+        if self.close_reason is None:
+            self.close_reason = error
+        self.flush()
+        self.pipe.close()
+
+    # -- time
+
+    def schedule_timer(self) -> None:
+        """Puts the core's next timer, if any, on the reactor's wheel."""
+        when = self.core.next_timer()
+        self.reactor.wheel.discard(self)
+        if when is not None and not self._is_lost:
+            self.expires_at = when
+            self.reactor.wheel.add(self, self.reactor.now())
+
+    def expire(self) -> None:
+        """See `Expirable.expire`: the core's timer is due."""
+        try:
+            events = self.core.handle_timer(self.reactor.now())
+        except WireError as error:
+            self._dispatch(error.events)
+            self.fail(error)
+            return
+        self._dispatch(events)
+        self.schedule_timer()
+
+
+def _ignore(event: object) -> None:
+    """Nothing to do for this kind of event on this side."""

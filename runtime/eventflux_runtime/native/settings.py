@@ -1,0 +1,43 @@
+"""The wire core's settings from a client's or a server's configuration."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from eventflux_runtime.config import ClientConfig, KeepaliveConfig, ServerConfig
+from eventflux_runtime.native.encoding import has_protobuf
+from eventflux_runtime.wire.settings import Settings
+
+__all__ = ["client_settings", "server_settings"]
+
+_WINDOW_MARGIN: Final = 16 * 1024 * 1024
+"""Room on a connection beside one message of the greatest length, so that a slow reader of that one blocks nobody."""
+
+
+def client_settings(config: ClientConfig) -> Settings:
+    """What a connecting side announces."""
+    return Settings(
+        **_limits(config.max_message_bytes, config.keepalive),
+        handshake_timeout_s=config.connect_timeout_s,
+    )
+
+
+def server_settings(config: ServerConfig) -> Settings:
+    """What a listening side announces."""
+    return Settings(
+        **_limits(config.max_message_bytes, config.keepalive),
+        max_streams=config.max_calls_per_connection,
+        handshake_timeout_s=config.handshake_timeout_s,
+    )
+
+
+def _limits(max_message_bytes: int, keepalive: KeepaliveConfig | None) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "max_message_bytes": max_message_bytes,
+        "connection_window": min(2**31 - 1, max_message_bytes + _WINDOW_MARGIN),
+        "has_protobuf": has_protobuf(),
+    }
+    if keepalive is not None:
+        settings["ping_interval_s"] = keepalive.interval_s
+        settings["ping_timeout_s"] = keepalive.timeout_s
+    return settings

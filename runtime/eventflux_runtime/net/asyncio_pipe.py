@@ -1,0 +1,108 @@
+"""A pipe that is an asyncio protocol: bytes go from the loop's callback to the handler with no task in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeAlias, cast
+
+from eventflux_runtime.net.pipe import HIGH_WATER_BYTES, PipeHandler
+from eventflux_runtime.transport_api import Peer
+
+__all__ = ["AsyncioPipe"]
+
+Accept: TypeAlias = "Callable[[AsyncioPipe], None]"
+
+
+class AsyncioPipe(asyncio.Protocol):
+    """One connection of an asyncio transport. `start` may come after the first bytes; they are kept until then."""
+
+    def __init__(self, describe: Callable[[asyncio.BaseTransport], Peer], accept: Accept | None = None) -> None:
+        self.peer = Peer("")
+        self._describe = describe
+        self._accept = accept
+        self.is_congested = False
+        self._transport: asyncio.Transport | None = None
+        self._handler: PipeHandler | None = None
+        self._early: list[bytes] = []
+        self._early_eof = False
+        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._error: Exception | None = None
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The loop's transport; set once connected."""
+        assert self._transport is not None
+        return self._transport
+
+    def start(self, handler: PipeHandler) -> None:
+        """See `Pipe.start`."""
+        self._handler = handler
+        for data in self._early:
+            handler.on_data(data)
+        self._early.clear()
+        if self._early_eof:
+            handler.on_eof()
+        if self._lost.done():
+            handler.on_lost(self._error)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The loop connected."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+        self.write = self._transport.write  # type: ignore[method-assign]  # one call less on each write
+        self.peer = self._describe(transport)
+        if self._accept is not None:
+            self._accept(self)
+
+    def data_received(self, data: bytes) -> None:
+        """The loop read bytes."""
+        if self._handler is None:
+            self._early.append(data)
+        else:
+            self._handler.on_data(data)
+
+    def eof_received(self) -> bool:
+        """The peer closed its side; False: the loop flushes and closes ours."""
+        if self._handler is None:
+            self._early_eof = True
+        else:
+            self._handler.on_eof()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The loop let go of the socket."""
+        self._error = exc
+        self.is_congested = False
+        if not self._lost.done():
+            self._lost.set_result(None)
+        if self._handler is not None:
+            self._handler.on_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The loop holds more than `HIGH_WATER_BYTES`."""
+        self.is_congested = True
+
+    def resume_writing(self) -> None:
+        """The loop has room again."""
+        self.is_congested = False
+        if self._handler is not None:
+            self._handler.on_writable()
+
+    def write(self, data: bytes) -> None:
+        """See `Pipe.write`. Replaced by the transport's own method once connected."""
+        self.transport.write(data)
+
+    def close(self) -> None:
+        """See `Pipe.close`."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """See `Pipe.abort`."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def wait_closed(self) -> None:
+        """See `Pipe.wait_closed`."""
+        await asyncio.shield(self._lost)

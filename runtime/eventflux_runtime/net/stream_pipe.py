@@ -1,0 +1,134 @@
+"""A pipe over an anyio byte stream: a task that reads and a task that writes, for trio and what else anyio runs on."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.abc import ByteStream
+
+from eventflux_runtime.net.pipe import HIGH_WATER_BYTES, READ_BYTES, PipeHandler
+from eventflux_runtime.transport_api import Peer
+
+if TYPE_CHECKING:
+    from eventflux_runtime.net.reactor import Reactor, TaskHandle
+
+__all__ = ["StreamPipe"]
+
+
+class StreamPipe:
+    """One connection of an anyio stream. Owns the stream and closes it.
+
+    Invariants: `on_lost` is called once, after both tasks have let go of the stream.
+    """
+
+    def __init__(self, stream: ByteStream, peer: Peer, reactor: Reactor) -> None:
+        self.peer = peer
+        self.stream = stream
+        self._reactor = reactor
+        self._handler: PipeHandler | None = None
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._was_congested = False
+        self._is_closing = False
+        self._wake = anyio.Event()
+        self._lost = anyio.Event()
+        self._task: TaskHandle | None = None
+
+    @property
+    def is_congested(self) -> bool:
+        """See `Pipe.is_congested`."""
+        if self._pending_bytes > HIGH_WATER_BYTES:
+            self._was_congested = True
+        return self._was_congested
+
+    def start(self, handler: PipeHandler) -> None:
+        """See `Pipe.start`."""
+        self._handler = handler
+        self._task = self._reactor.spawn(self._run, handler)
+
+    def write(self, data: bytes) -> None:
+        """See `Pipe.write`."""
+        if data and not self._is_closing:
+            self._pending.append(data)
+            self._pending_bytes += len(data)
+            self._wake.set()
+
+    def close(self) -> None:
+        """See `Pipe.close`."""
+        self._is_closing = True
+        self._wake.set()
+
+    def abort(self) -> None:
+        """See `Pipe.abort`."""
+        self._is_closing = True
+        self._pending.clear()
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._reactor.spawn(self._discard)
+
+    async def _discard(self) -> None:
+        # Refused before it was started: nobody is to be told, but the socket has to go.
+        try:
+            await anyio.aclose_forcefully(self.stream)
+        finally:
+            self._lost.set()
+
+    async def wait_closed(self) -> None:
+        """See `Pipe.wait_closed`."""
+        await self._lost.wait()
+
+    async def _run(self, handler: PipeHandler) -> None:
+        error: Exception | None = None
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._read, handler)
+                await self._write(handler)
+                tasks.cancel_scope.cancel()
+        except* (OSError, ssl.SSLError, anyio.BrokenResourceError, anyio.ClosedResourceError) as group:
+            error = _root_cause(group)
+        finally:
+            self._is_closing = True
+            try:
+                await anyio.aclose_forcefully(self.stream)
+            finally:
+                # A cancellation from outside is raised again by that wait; the handler has to know all the same.
+                self._lost.set()
+                handler.on_lost(error)
+
+    async def _read(self, handler: PipeHandler) -> None:
+        while True:
+            try:
+                data = await self.stream.receive(READ_BYTES)
+            except anyio.EndOfStream:
+                break
+            handler.on_data(data)
+        handler.on_eof()
+        self.close()
+
+    async def _write(self, handler: PipeHandler) -> None:
+        while True:
+            while self._pending:
+                data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+                self._pending.clear()
+                await self.stream.send(data)
+                self._pending_bytes -= len(data)
+                if self._was_congested and self._pending_bytes <= HIGH_WATER_BYTES // 4:
+                    self._was_congested = False
+                    handler.on_writable()
+            if self._is_closing:
+                return
+            self._wake = anyio.Event()
+            await self._wake.wait()
+
+
+def _root_cause(group: BaseExceptionGroup[Exception]) -> Exception:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    while isinstance(error, anyio.BrokenResourceError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    assert isinstance(error, Exception)
+    return error

@@ -1,0 +1,1 @@
+"""The wires. Each module opens connections and listens; none knows another."""

@@ -1,0 +1,89 @@
+"""``unix://``: the native protocol over Unix sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any, Final
+
+import anyio
+from anyio.abc import ByteStream
+
+from eventflux_runtime.config import ClientConfig, ServerConfig
+from eventflux_runtime.endpoint import Endpoint
+from eventflux_runtime.native.bootstrap import Acceptor, connecting, shake_hands
+from eventflux_runtime.native.listener import PeerNaming, SocketListener
+from eventflux_runtime.net.asyncio_pipe import AsyncioPipe
+from eventflux_runtime.net.pipe import Pipe
+from eventflux_runtime.net.reactor import Reactor
+from eventflux_runtime.net.socket import bind_unix, unlink_unix
+from eventflux_runtime.net.stream_pipe import StreamPipe
+from eventflux_runtime.transport_api import ClientConnection, Dispatcher, Listener, Peer
+
+__all__ = ["TRANSPORT", "UnixTransport"]
+
+
+class UnixTransport:
+    """A `Transport` over Unix stream sockets. Who may connect is the file system's to say."""
+
+    schemes = frozenset({"unix"})
+
+    async def open(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
+        """See `Transport.open`."""
+        with connecting(endpoint, config):
+            return await shake_hands(await _connect(endpoint, reactor), endpoint, config, reactor)
+
+    async def listen(
+        self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
+    ) -> Listener:
+        """See `Transport.listen`."""
+        sock = bind_unix(endpoint)
+        listener = _UnixListener(
+            Acceptor(endpoint, config, dispatcher, reactor),
+            reactor,
+            [sock],
+            _Naming(endpoint),
+            None,
+            _prepare,
+            config.handshake_timeout_s,
+        )
+        listener.inode = os.stat(endpoint.path).st_ino
+        await listener.start()
+        return listener
+
+
+class _UnixListener(SocketListener):
+    inode = 0
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        unlink_unix(self.endpoint.path, self.inode)
+
+
+class _Naming(PeerNaming):
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._peer = Peer(str(endpoint))
+
+    def of_transport(self, transport: asyncio.BaseTransport) -> Peer:
+        return self._peer
+
+    def of_stream(self, stream: ByteStream) -> Peer:
+        return self._peer
+
+
+async def _connect(endpoint: Endpoint, reactor: Reactor) -> Pipe:
+    naming = _Naming(endpoint)
+    if reactor.is_asyncio:
+        _, pipe = await asyncio.get_running_loop().create_unix_connection(
+            lambda: AsyncioPipe(naming.of_transport), endpoint.path
+        )
+        return pipe
+    stream = await anyio.connect_unix(endpoint.path)
+    return StreamPipe(stream, naming.of_stream(stream), reactor)
+
+
+def _prepare(sock: Any) -> None:
+    """A Unix socket has none of TCP's options."""
+
+
+TRANSPORT: Final = UnixTransport()
