@@ -1,0 +1,105 @@
+"""The runtime of EventFlux transport: typed clients and services over gRPC, a native TCP protocol, and more."""
+
+from __future__ import annotations
+
+from eventflux_runtime.channel.channel import Channel
+from eventflux_runtime.channel.interceptor import ClientInterceptor
+from eventflux_runtime.channel.options import CallOptions
+from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
+from eventflux_runtime.config import (
+    ClientConfig,
+    Compression,
+    KeepaliveConfig,
+    PoolConfig,
+    RetryPolicy,
+    ServerConfig,
+    SocketConfig,
+    TlsConfig,
+)
+from eventflux_runtime.connect import connect
+from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError, ProtocolError, TransportError
+from eventflux_runtime.metadata import Metadata, MetadataLike
+from eventflux_runtime.method import Method, MethodKind
+from eventflux_runtime.rpc_error import (
+    Aborted,
+    AlreadyExists,
+    Cancelled,
+    DataLoss,
+    DeadlineExceeded,
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    OutOfRange,
+    PermissionDenied,
+    PoolTimeout,
+    ResourceExhausted,
+    RpcError,
+    Unauthenticated,
+    Unavailable,
+    Unimplemented,
+    Unknown,
+)
+from eventflux_runtime.server.context import Context
+from eventflux_runtime.server.interceptor import ServerInterceptor
+from eventflux_runtime.server.server import Server, serve, serve_forever
+from eventflux_runtime.server.service import Service
+from eventflux_runtime.status import ErrorDetail, Status, StatusCode
+from eventflux_runtime.transport_api import Peer, PeerIdentity, ResponseInfo
+
+__all__ = [
+    "Aborted",
+    "AlreadyExists",
+    "BidiStream",
+    "CallOptions",
+    "Cancelled",
+    "Channel",
+    "ClientConfig",
+    "ClientInterceptor",
+    "ClientStream",
+    "CodecError",
+    "Compression",
+    "ConfigError",
+    "Context",
+    "DataLoss",
+    "DeadlineExceeded",
+    "ErrorDetail",
+    "FailedPrecondition",
+    "Internal",
+    "InvalidArgument",
+    "KeepaliveConfig",
+    "Metadata",
+    "MetadataLike",
+    "Method",
+    "MethodKind",
+    "MissingExtraError",
+    "NotFound",
+    "OutOfRange",
+    "Peer",
+    "PeerIdentity",
+    "PermissionDenied",
+    "PoolConfig",
+    "PoolTimeout",
+    "ProtocolError",
+    "ResourceExhausted",
+    "ResponseInfo",
+    "RetryPolicy",
+    "RpcError",
+    "Server",
+    "ServerConfig",
+    "ServerInterceptor",
+    "ServerStream",
+    "Service",
+    "SocketConfig",
+    "Status",
+    "StatusCode",
+    "TlsConfig",
+    "TransportError",
+    "Unauthenticated",
+    "Unavailable",
+    "Unimplemented",
+    "Unknown",
+    "connect",
+    "serve",
+    "serve_forever",
+]

@@ -1,0 +1,210 @@
+"""A channel: where a client's calls go. It picks a connection, fills in defaults, and leaves the wire to the transport.
+
+Invariants: at most one scope is open at a time; it belongs to one event loop of one process. A channel may be made
+at import time, entered on one loop after another, and entered anew in a forked child, where the parent's scope is
+forgotten.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Awaitable, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+
+from eventflux_runtime.channel.interceptor import ClientInterceptor, intercepted
+from eventflux_runtime.channel.pool import Pool
+from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
+from eventflux_runtime.config import ClientConfig, Compression
+from eventflux_runtime.deadline import UNSET, Unset, current_scope, effective_deadline
+from eventflux_runtime.endpoint import Endpoint
+from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataLike
+from eventflux_runtime.method import AnyMethod, Method
+from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.rpc_error import DeadlineExceeded
+from eventflux_runtime.transport_api import CallHead, ClientCall, ResponseInfo, Transport
+
+__all__ = ["Channel"]
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+
+class Channel:
+    """Calls to one service address or several. Made by `connect`; enter it with ``async with`` to use it."""
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        transport: Transport,
+        config: ClientConfig,
+        interceptors: Sequence[ClientInterceptor] = (),
+    ) -> None:
+        self._endpoints = tuple(endpoints)
+        self._transport = transport
+        self._config = config
+        self._interceptors = tuple(interceptors)
+        self._pool: Pool | None = None
+        self._stack: AsyncExitStack | None = None
+
+    def __repr__(self) -> str:
+        target = ",".join(str(endpoint) for endpoint in self._endpoints)
+        return f"<Channel {target} {self._pool if self._pool is not None else 'not entered'}>"
+
+    async def __aenter__(self) -> Self:
+        if self._pool is not None:
+            raise ConfigError("this channel is entered already: leave it first, or make a second one with connect()")
+        async with AsyncExitStack() as stack:
+            reactor = await stack.enter_async_context(open_reactor())
+            pool = Pool(self._endpoints, self._transport, self._config, reactor)
+            stack.push_async_callback(pool.aclose)
+            pool.start()
+            self._stack = stack.pop_all()
+        self._pool = pool
+        _entered.add(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        stack, self._stack, self._pool = self._stack, None, None
+        _entered.discard(self)
+        return await stack.__aexit__(kind, error, trace) if stack is not None else None
+
+    async def unary(
+        self,
+        method: Method[Req, Res],
+        request: Req,
+        *,
+        timeout_s: float | Unset | None = UNSET,
+        metadata: MetadataLike | None = None,
+        wait_for_ready: bool = False,
+        compression: Compression | None = None,
+        inherit: bool = True,
+        response: ResponseInfo | None = None,
+    ) -> Res:
+        """Makes a call of one request and one response; generated clients call this.
+
+        Raises:
+            RpcError: the call failed.
+            CodecError: a message cannot be encoded or decoded.
+            ConfigError: an argument is wrong, or the channel is not entered.
+        """
+        head = self._head(method, timeout_s, metadata, compression, inherit, response)
+        pool = self._pool
+        if pool is None:
+            raise _not_entered()
+        if pool.is_plain and not self._interceptors:
+            connection = pool.try_acquire() or await pool.acquire(head.deadline, wait_for_ready)
+            return await connection.unary(method, request, head)
+
+        async def proceed(changed: CallHead) -> Res:
+            return await pool.unary(method, request, changed, wait_for_ready)
+
+        return await intercepted(self._interceptors, method, head, proceed)
+
+    def server_streaming(self, method: Method[Req, Res], request: Req, **options: Any) -> ServerStream[Res]:
+        """A call of one request and many responses."""
+
+        async def start() -> ClientCall[Req, Res]:
+            call = await self._start(method, **options)
+            await _sent(call, call.send(request))
+            await _sent(call, call.end())
+            return call
+
+        return ServerStream(start)
+
+    def client_streaming(self, method: Method[Req, Res], **options: Any) -> ClientStream[Req, Res]:
+        """A call of many requests and one response."""
+        return ClientStream(lambda: self._start(method, **options))
+
+    def bidi(self, method: Method[Req, Res], **options: Any) -> BidiStream[Req, Res]:
+        """A call of many requests and many responses."""
+        return BidiStream(lambda: self._start(method, **options))
+
+    async def _start(
+        self,
+        method: Method[Req, Res],
+        *,
+        timeout_s: float | Unset | None = UNSET,
+        metadata: MetadataLike | None = None,
+        wait_for_ready: bool = False,
+        compression: Compression | None = None,
+        inherit: bool = True,
+        response: ResponseInfo | None = None,
+    ) -> ClientCall[Req, Res]:
+        head = self._head(method, timeout_s, metadata, compression, inherit, response)
+        pool = self._pool
+        if pool is None:
+            raise _not_entered()
+
+        async def proceed(changed: CallHead) -> ClientCall[Req, Res]:
+            return await pool.start_call(method, changed, wait_for_ready)
+
+        return await intercepted(self._interceptors, method, head, proceed)
+
+    def _head(
+        self,
+        method: AnyMethod,
+        timeout_s: float | Unset | None,
+        metadata: MetadataLike | None,
+        compression: Compression | None,
+        inherit: bool,
+        response: ResponseInfo | None,
+    ) -> CallHead:
+        if isinstance(timeout_s, Unset):
+            timeout_s = method.timeout_s if method.timeout_s is not None else self._config.timeout_s
+        elif timeout_s is not None and not timeout_s >= 0:
+            raise ConfigError(f"timeout_s must be 0 or more, or None for no deadline, not {timeout_s}")
+        sent = EMPTY_METADATA if metadata is None else Metadata.of(metadata)
+        scope = current_scope.get() if inherit else None
+        deadline: float | None = None
+        if scope is not None:
+            deadline = scope.deadline
+            sent = _with_trace(sent, scope.trace)
+        if timeout_s is not None:
+            deadline = effective_deadline(anyio.current_time(), timeout_s, deadline)
+            if timeout_s == 0:
+                raise DeadlineExceeded("the deadline of 0 s passed before the call was sent")
+        return CallHead(sent, deadline, compression or method.compression or self._config.compression, response)
+
+
+def _with_trace(metadata: Metadata, trace: Metadata) -> Metadata:
+    if not trace:
+        return metadata
+    own = {key for key, _ in metadata}
+    return Metadata.from_trusted(tuple(pair for pair in trace if pair[0] not in own)) | metadata
+
+
+async def _sent(call: ClientCall[Any, Any], action: Awaitable[None]) -> None:
+    # A stream that fails to start was never handed out, so nobody else could end its call.
+    try:
+        await action
+    except BaseException:
+        call.cancel()
+        raise
+
+
+def _not_entered() -> ConfigError:
+    return ConfigError("the channel is not open: use it inside 'async with connect(...) as channel'")
+
+
+_entered: weakref.WeakSet[Channel] = weakref.WeakSet()
+_left_behind: list[object] = []
+"""A forked child keeps what it inherited alive, so that no finalizer touches the parent's sockets and event loop."""
+
+
+def _forget_parent() -> None:
+    for channel in list(_entered):
+        _left_behind.append((channel._stack, channel._pool))
+        channel._stack = None
+        channel._pool = None
+    _entered.clear()
+
+
+os.register_at_fork(after_in_child=_forget_parent)

@@ -1,0 +1,64 @@
+"""The only module of the runtime that generated code may import; its names are a versioned contract.
+
+`CONTRACT_VERSION` rises when generated code of an older generator would no longer work; `check_contract` is called by
+each generated package at import and says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from eventflux_runtime.channel.channel import Channel
+from eventflux_runtime.channel.client import Client
+from eventflux_runtime.channel.options import CallOptions
+from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
+from eventflux_runtime.config import Compression, RetryPolicy
+from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError
+from eventflux_runtime.method import AnyBinding, Binding, MessageCodec, Method, MethodKind
+from eventflux_runtime.server.context import Context
+from eventflux_runtime.server.service import Service
+from eventflux_runtime.status import StatusCode
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "AnyBinding",
+    "BidiStream",
+    "Binding",
+    "CallOptions",
+    "Channel",
+    "Client",
+    "ClientStream",
+    "CodecError",
+    "Compression",
+    "ConfigError",
+    "Context",
+    "MessageCodec",
+    "Method",
+    "MethodKind",
+    "MissingExtraError",
+    "RetryPolicy",
+    "ServerStream",
+    "Service",
+    "StatusCode",
+    "check_contract",
+]
+
+CONTRACT_VERSION: Final = 1
+
+
+def check_contract(version: int, package: str) -> None:
+    """Checks at import that generated code and runtime fit each other.
+
+    Raises:
+        ConfigError: they do not; the message says which one to renew.
+    """
+    if version > CONTRACT_VERSION:
+        raise ConfigError(
+            f"{package} was generated for runtime contract {version}, this runtime offers {CONTRACT_VERSION}: "
+            "upgrade eventflux-transport"
+        )
+    if version < CONTRACT_VERSION:
+        raise ConfigError(
+            f"{package} was generated for runtime contract {version}, this runtime needs {CONTRACT_VERSION}: "
+            "run eventflux-codegen generate again"
+        )

@@ -1,0 +1,37 @@
+"""`connect`: from a URL to a channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from eventflux_runtime.channel.channel import Channel
+from eventflux_runtime.channel.interceptor import ClientInterceptor
+from eventflux_runtime.config import ClientConfig
+from eventflux_runtime.endpoint import parse_target
+from eventflux_runtime.transports.registry import transport_for
+
+__all__ = ["connect"]
+
+
+def connect(
+    target: str | Iterable[str],
+    *,
+    config: ClientConfig | None = None,
+    interceptors: Sequence[ClientInterceptor] = (),
+) -> Channel:
+    """A channel to a service; enter it with ``async with``. Connections are made when calls need them.
+
+    Args:
+        target: a URL (``tcp://host:port``, ``tcps``, ``grpc``, ``grpcs``, ``unix:///path``, ``memory://name``), one
+            with a comma-separated host list, or several URLs of one scheme.
+        config: every setting; None: the defaults.
+        interceptors: run around every call, the first outermost.
+
+    Raises:
+        ConfigError: the target is not a URL that this package knows.
+        MissingExtraError: the wire needs a package that is not installed; the message names the command.
+    """
+    endpoints = parse_target(target)
+    return Channel(
+        endpoints, transport_for(endpoints[0]), config if config is not None else ClientConfig(), interceptors
+    )

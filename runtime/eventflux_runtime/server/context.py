@@ -1,0 +1,59 @@
+"""What a handler knows of the call it serves, and what it may add to the answer."""
+
+from __future__ import annotations
+
+import anyio
+
+from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataLike
+from eventflux_runtime.method import AnyMethod
+from eventflux_runtime.transport_api import Peer, ServerCall
+
+__all__ = ["Context"]
+
+
+class Context:
+    """One call, seen from its handler. Valid until the handler returns."""
+
+    __slots__ = ("_call", "_trailers")
+
+    def __init__(self, call: ServerCall) -> None:
+        self._call = call
+        self._trailers: Metadata = EMPTY_METADATA
+
+    @property
+    def method(self) -> AnyMethod:
+        """The method called."""
+        return self._call.method
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the client sent ahead of its first request."""
+        return self._call.metadata
+
+    @property
+    def peer(self) -> Peer:
+        """Who calls: the address, and the identity its TLS certificate proved."""
+        return self._call.peer
+
+    @property
+    def deadline(self) -> float | None:
+        """When the client stops waiting, in seconds on the loop's clock (`anyio.current_time`); None: never."""
+        return self._call.deadline
+
+    def time_remaining_s(self) -> float | None:
+        """Seconds until the deadline, at least 0; None without one."""
+        deadline = self._call.deadline
+        return None if deadline is None else max(0.0, deadline - anyio.current_time())
+
+    async def send_initial_metadata(self, metadata: MetadataLike) -> None:
+        """Sends metadata ahead of the first response. At most once, and before any response."""
+        await self._call.send_initial_metadata(Metadata.of(metadata))
+
+    @property
+    def trailers(self) -> Metadata:
+        """The trailing metadata set so far."""
+        return self._trailers
+
+    def set_trailers(self, metadata: MetadataLike) -> None:
+        """Sets the metadata that goes with the call's status, whether it succeeds or fails; replaces what was set."""
+        self._trailers = Metadata.of(metadata)

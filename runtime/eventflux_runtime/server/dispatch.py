@@ -1,0 +1,168 @@
+"""Dispatch: from a call that a wire accepted to the handler that serves it, and from its outcome to a status.
+
+Invariants: every call that enters `handle` is counted until it leaves, so that a drain knows when the last one ended.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any, Final, cast
+
+import anyio
+
+from eventflux_runtime.deadline import TRACE_KEYS, CallScope, current_scope
+from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError
+from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.method import AnyBinding, MethodKind
+from eventflux_runtime.rpc_error import Internal, InvalidArgument, RpcError, Unimplemented, Unknown
+from eventflux_runtime.server.context import Context
+from eventflux_runtime.server.interceptor import ServerInterceptor
+from eventflux_runtime.server.service import Service
+from eventflux_runtime.status import OK_STATUS, Status, StatusCode
+from eventflux_runtime.transport_api import ServerCall
+
+__all__ = ["ServiceDispatcher"]
+
+_log: Final = logging.getLogger("eventflux_runtime.server")
+
+
+class ServiceDispatcher:
+    """A `Dispatcher` over services."""
+
+    def __init__(self, services: Sequence[Service], interceptors: Sequence[ServerInterceptor] = ()) -> None:
+        self.bindings: tuple[AnyBinding, ...] = tuple(b for service in services for b in service._bindings())
+        self._by_path: dict[str, AnyBinding] = {}
+        for binding in self.bindings:
+            if binding.method.path in self._by_path:
+                raise ConfigError(f"two services serve {binding.method.path}: pass each service once")
+            self._by_path[binding.method.path] = binding
+        self._interceptors = tuple(interceptors)
+        self._active = 0
+        self._idle: anyio.Event | None = None
+
+    @property
+    def active_calls(self) -> int:
+        """Calls whose handlers run now."""
+        return self._active
+
+    async def wait_idle(self) -> None:
+        """Returns when no handler runs."""
+        while self._active:
+            if self._idle is None:
+                self._idle = anyio.Event()
+            await self._idle.wait()
+
+    def find(self, path: str) -> AnyBinding | None:
+        """See `Dispatcher.find`."""
+        return self._by_path.get(path)
+
+    async def handle(self, binding: AnyBinding, call: ServerCall) -> None:
+        """See `Dispatcher.handle`."""
+        self._active += 1
+        try:
+            await self._handle(binding, call)
+        finally:
+            self._active -= 1
+            if not self._active and self._idle is not None:
+                self._idle.set()
+                self._idle = None
+
+    async def _handle(self, binding: AnyBinding, call: ServerCall) -> None:
+        context = Context(call)
+        metadata = call.metadata
+        current_scope.set(CallScope(call.deadline, _trace(metadata) if metadata else EMPTY_METADATA))
+        try:
+            if self._interceptors:
+                response = await self._intercepted(binding, call, context)
+            else:
+                response = await _run(binding, call, context)
+            trailers = context.trailers
+            status = Status(trailers=trailers) if trailers else OK_STATUS
+            try:
+                await call.finish(status, response)
+            except (CodecError, MissingExtraError) as error:
+                _log.exception("the response of %s cannot be encoded", call.method.path)
+                await call.finish(Internal(f"the response cannot be encoded: {error}").status)
+        except Exception as error:  # noqa: BLE001 - every failure of a handler becomes the status of its call
+            await call.finish(_status_of(error, context, call))
+
+    async def _intercepted(self, binding: AnyBinding, call: ServerCall, context: Context) -> Any:
+        response: list[Any] = []
+
+        async def proceed_from(index: int) -> None:
+            if index == len(self._interceptors):
+                response.append(await _run(binding, call, context))
+            else:
+                await self._interceptors[index](context, lambda: proceed_from(index + 1))
+
+        await proceed_from(0)
+        if not response:
+            raise Internal("an interceptor ended the call without running its handler or raising an error")
+        return response[0]
+
+
+async def _run(binding: AnyBinding, call: ServerCall, context: Context) -> Any:
+    """Runs the handler; the response of a method that has exactly one."""
+    kind = binding.method.kind
+    if kind is MethodKind.UNARY:
+        return await binding.handler(await _only_request(call), context)
+    if kind is MethodKind.CLIENT_STREAMING:
+        async with aclosing(_requests(call)) as requests:
+            return await binding.handler(requests, context)
+    if kind is MethodKind.SERVER_STREAMING:
+        await _send_all(binding.handler(await _only_request(call), context), call)
+    else:
+        async with aclosing(_requests(call)) as requests:
+            await _send_all(binding.handler(requests, context), call)
+    return None
+
+
+async def _only_request(call: ServerCall) -> Any:
+    try:
+        return await call.receive()
+    except anyio.EndOfStream:
+        raise Unimplemented(f"{call.method.path} takes exactly one request, and none was sent") from None
+    except CodecError as error:
+        raise InvalidArgument(f"the request of {call.method.path} cannot be decoded: {error}") from error
+
+
+async def _requests(call: ServerCall) -> AsyncGenerator[Any, None]:
+    while True:
+        try:
+            request = await call.receive()
+        except anyio.EndOfStream:
+            return
+        except CodecError as error:
+            raise InvalidArgument(f"a request of {call.method.path} cannot be decoded: {error}") from error
+        yield request
+
+
+async def _send_all(responses: AsyncIterator[Any], call: ServerCall) -> None:
+    if not hasattr(responses, "aclose"):
+        async for response in responses:
+            await call.send(response)
+        return
+    async with aclosing(cast("AsyncGenerator[Any, None]", responses)) as generator:
+        async for response in generator:
+            await call.send(response)
+
+
+def _trace(metadata: Metadata) -> Metadata:
+    found = tuple(pair for pair in metadata.pairs if pair[0] in TRACE_KEYS)
+    return Metadata.from_trusted(found) if found else EMPTY_METADATA
+
+
+def _status_of(error: Exception, context: Context, call: ServerCall) -> Status:
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if not isinstance(error, RpcError):
+        _log.error("the handler of %s failed", call.method.path, exc_info=error)
+        # The text of an unexpected error may hold secrets; the log has it, the client gets its type.
+        error = Unknown(f"the handler of {call.method.path} raised {type(error).__name__}")
+    status = error.status
+    if status.code is StatusCode.OK:
+        status = Status(StatusCode.UNKNOWN, "the handler raised an RpcError with code OK")
+    trailers = context.trailers | status.trailers
+    return Status(status.code, status.message, status.details, trailers) if trailers else status

@@ -1,0 +1,135 @@
+"""Servers: services on one endpoint or several, for a scope or for the life of a process."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from eventflux_runtime.config import ServerConfig
+from eventflux_runtime.endpoint import parse_endpoint
+from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.server.dispatch import ServiceDispatcher
+from eventflux_runtime.server.interceptor import ServerInterceptor
+from eventflux_runtime.server.service import Service
+from eventflux_runtime.transport_api import Listener
+from eventflux_runtime.transports.registry import transport_for
+
+__all__ = ["Server", "serve", "serve_forever"]
+
+
+class Server:
+    """A running server. Made by `serve`."""
+
+    def __init__(self, dispatcher: ServiceDispatcher, listeners: Sequence[Listener], config: ServerConfig) -> None:
+        self._dispatcher = dispatcher
+        self._listeners = tuple(listeners)
+        self._config = config
+        self._is_draining = False
+
+    def __repr__(self) -> str:
+        state = "draining" if self._is_draining else "serving"
+        return f"<Server {state} {', '.join(self.endpoints)}; {self.active_calls} active>"
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The URLs really bound, in the order they were given."""
+        return tuple(str(listener.endpoint) for listener in self._listeners)
+
+    @property
+    def active_calls(self) -> int:
+        """Calls whose handlers run now."""
+        return self._dispatcher.active_calls
+
+    async def drain(self, grace_s: float | None = None) -> bool:
+        """Accepts nothing more, tells clients to go elsewhere, and waits for calls in flight.
+
+        Args:
+            grace_s: seconds to wait; None: ``ServerConfig.drain_grace_s``.
+
+        Returns:
+            whether every call ended in time.
+        """
+        self._is_draining = True
+        for listener in self._listeners:
+            listener.drain()
+        with anyio.move_on_after(self._config.drain_grace_s if grace_s is None else grace_s) as scope:
+            await self._dispatcher.wait_idle()
+        return not scope.cancelled_caught
+
+
+@asynccontextmanager
+async def serve(
+    services: Sequence[Service],
+    *endpoints: str,
+    config: ServerConfig | None = None,
+    interceptors: Sequence[ServerInterceptor] = (),
+) -> AsyncIterator[Server]:
+    """Serves services on endpoints while the context is open.
+
+    Leaving it drains: calls in flight have ``config.drain_grace_s`` seconds to finish, then they are cancelled.
+    Leaving it by an error or a cancellation stops at once.
+
+    Raises:
+        ConfigError: a URL is wrong, an address cannot be bound, or two services serve one method.
+    """
+    if isinstance(services, Service):
+        raise ConfigError("services is a list: write serve([service], ...)")
+    if not endpoints:
+        raise ConfigError("no endpoint given: pass a URL such as tcp://127.0.0.1:7070")
+    settings = config if config is not None else ServerConfig()
+    dispatcher = ServiceDispatcher(services, interceptors)
+    parsed = [parse_endpoint(url) for url in endpoints]
+    async with open_reactor() as reactor:
+        listeners: list[Listener] = []
+        try:
+            for endpoint in parsed:
+                transport = transport_for(endpoint)
+                listeners.append(await transport.listen(endpoint, settings, dispatcher, reactor))
+            server = Server(dispatcher, listeners, settings)
+            yield server
+            await server.drain()
+        finally:
+            with anyio.CancelScope(shield=True):
+                for listener in listeners:
+                    await listener.aclose()
+
+
+async def serve_forever(
+    services: Sequence[Service],
+    *endpoints: str,
+    config: ServerConfig | None = None,
+    interceptors: Sequence[ServerInterceptor] = (),
+    on_started: Callable[[Server], None] | None = None,
+    on_draining: Callable[[], None] | None = None,
+) -> None:
+    """Serves until SIGTERM or SIGINT, then drains; a second signal stops at once.
+
+    The arguments are those of `serve`; `on_started` is called once every endpoint is bound, and `on_draining` at the
+    first signal, to end what would not end by itself, such as subscriptions.
+
+    Raises:
+        ConfigError: as `serve`.
+    """
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with serve(services, *endpoints, config=config, interceptors=interceptors) as server:
+            if on_started is not None:
+                on_started(server)
+            async for _ in signals:
+                break
+            if on_draining is not None:
+                on_draining()
+            async with anyio.create_task_group() as tasks:
+
+                async def stop_at_second_signal() -> None:
+                    async for _ in signals:
+                        tasks.cancel_scope.cancel()
+
+                tasks.start_soon(stop_at_second_signal)
+                await server.drain()
+                tasks.cancel_scope.cancel()
+            for listener in server._listeners:
+                await listener.aclose()
