@@ -1,0 +1,66 @@
+"""Builds the model of a package from descriptors and options; here every decision is made."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from eventflux_codegen.compiler import is_well_known, relocated_name
+from eventflux_codegen.enumeration import build_enums
+from eventflux_codegen.error import GenerationError
+from eventflux_codegen.message import build_messages
+from eventflux_codegen.names import ClassNames, resolve
+from eventflux_codegen.options import Options
+from eventflux_codegen.package import Package
+from eventflux_codegen.schema import Schema
+from eventflux_codegen.service import build_services
+from eventflux_codegen.version import GENERATOR
+from eventflux_codegen.yaml_source import Places
+
+__all__ = ["build_package"]
+
+CONTRACT_VERSION: Final = 1
+"""The version of the runtime's `codegen_api` that the templates are written for."""
+
+
+def build_package(schema: Schema, options: Options, places: Places) -> Package:
+    """The model of the whole package.
+
+    Raises:
+        GenerationError: the files or the options cannot be turned into code.
+    """
+    if not all(part.isidentifier() for part in options.package.split(".")):
+        raise GenerationError(f"package {options.package!r} is not a name that Python takes", places("package"))
+    names = ClassNames.of(schema, options, places)
+    enums = build_enums(schema, options, places, names)
+    files = [source.descriptor.name for source in schema.sources]
+    used = {node.source.descriptor.name for node in schema.messages.values()}
+    modules = {name: _pb_module(name, options.package) for name in sorted(used)}
+    messages = build_messages(
+        schema, options, places, names, enums, {name: alias for name, (_, _, alias) in modules.items()}
+    )
+    services = build_services(schema, options, places, names, messages)
+    keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
+    aliases = []
+    for full_name, key in keys.items():
+        for index, alias in enumerate(options.messages[key].aliases):
+            where = places("messages", key, "aliases", index)
+            aliases.append((names.claim(alias, f"an alias of {full_name}", where), messages[full_name].name))
+    return Package(
+        name=options.package,
+        sources=tuple(sorted(name for name in files if not is_well_known(name))),
+        generator=GENERATOR,
+        contract=CONTRACT_VERSION,
+        enums=tuple(enums.values()),
+        messages=tuple(messages.values()),
+        services=services,
+        aliases=tuple(aliases),
+        pb_modules=tuple(modules.values()),
+    )
+
+
+def _pb_module(file: str, package: str) -> tuple[str, str, str]:
+    """The package, the name, and the local name of the module with a file's pb2 classes."""
+    stem = relocated_name(file, package).removesuffix(".proto").replace("-", "_")
+    parent, _, name = stem.replace("/", ".").rpartition(".")
+    local = f"google_{name}_pb2" if is_well_known(file) else f"{name}_pb2"
+    return parent, f"{name}_pb2", local

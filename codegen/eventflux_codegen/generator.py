@@ -1,0 +1,162 @@
+"""The generator as a program uses it: generate a package, or check that it is up to date."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from eventflux_codegen.error import GenerationError, Place
+from eventflux_codegen.output import OutputDirectory, write_atomically
+
+__all__ = ["CheckResult", "GenerationResult", "check", "generate"]
+
+_NEEDED: Final = ("google.protobuf", "grpc_tools", "jinja2", "mypy_protobuf", "ruamel.yaml", "ruff")
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationResult:
+    """What `generate` did."""
+
+    output: Path
+    """The directory of the package."""
+    files: tuple[str, ...]
+    """Every file of the package, sorted."""
+    written: tuple[str, ...]
+    """The files that were new or changed; the lock among them, if it changed."""
+    removed: tuple[str, ...]
+    """The files that no longer belong to the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What `check` found."""
+
+    output: Path
+    """The directory of the package."""
+    changed: tuple[str, ...]
+    """Files whose text differs from what would be generated."""
+    missing: tuple[str, ...]
+    """Files that would be generated and are not there."""
+    extra: tuple[str, ...]
+    """Files that are there and would not be generated."""
+    diff: str
+    """All of that as a unified diff, from what is there to what would be generated; empty if nothing differs."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the package is exactly what would be generated."""
+        return not (self.changed or self.missing or self.extra)
+
+
+def generate(
+    config: str | os.PathLike[str],
+    *,
+    output: str | os.PathLike[str] | None = None,
+    accept_breaking: bool = False,
+) -> GenerationResult:
+    """Generates the package that a configuration describes. Writes only what changed, and all of it or nothing.
+
+    Args:
+        config: the YAML file beside the .proto files.
+        output: a directory for the package instead of the configured one; the lock is then left as it is.
+        accept_breaking: take over changes that break peers, rather than refuse them.
+
+    Raises:
+        GenerationError: the sources are wrong, the change would break peers, or the directory is not the generator's.
+        OSError: a file cannot be written.
+    """
+    plan = _plan(Path(config), output)
+    if not accept_breaking:
+        plan.refuse_breaking()
+    plan.directory.check_ownership()
+    changes = plan.directory.changes(plan.files)
+    removed = plan.directory.extra(plan.files)
+    write_atomically(plan.directory.path, changes, removed)
+    written = sorted(changes)
+    if plan.lock is not None and _read(plan.lock) != plan.lock_text:
+        write_atomically(plan.lock.parent, {plan.lock.name: plan.lock_text}, ())
+        written.append(plan.lock.name)
+    return GenerationResult(plan.directory.path, tuple(sorted(plan.files)), tuple(written), removed)
+
+
+def check(config: str | os.PathLike[str], *, output: str | os.PathLike[str] | None = None) -> CheckResult:
+    """Compares a package with what would be generated, and writes nothing.
+
+    Args:
+        config: the YAML file beside the .proto files.
+        output: the directory of a package to check instead of the configured one; the lock is then not compared.
+
+    Raises:
+        GenerationError: the sources are wrong.
+    """
+    plan = _plan(Path(config), output)
+    directory = plan.directory
+    changes = directory.changes(plan.files)
+    old = {name: _read(directory.path / name) for name in changes}
+    extra = directory.extra(plan.files)
+    diffs = [_diff(directory.path / name, old[name], changes[name]) for name in sorted(changes)]
+    diffs += [_diff(directory.path / name, _read(directory.path / name), None) for name in extra]
+    changed = [name for name in sorted(changes) if old[name] is not None]
+    missing = [name for name in sorted(changes) if old[name] is None]
+    if plan.lock is not None and (lock := _read(plan.lock)) != plan.lock_text:
+        (missing if lock is None else changed).append(plan.lock.name)
+        diffs.append(_diff(plan.lock, lock, plan.lock_text))
+    return CheckResult(directory.path, tuple(changed), tuple(missing), extra, "".join(diffs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a configuration leads to."""
+
+    directory: OutputDirectory
+    files: dict[str, str]
+    lock: Path | None
+    """Where the lock belongs; None if it is none of this run's business."""
+    lock_text: str
+    breaking: GenerationError | None
+
+    def refuse_breaking(self) -> None:
+        """Raises GenerationError for the first change since the lock was written that breaks peers."""
+        if self.breaking is not None:
+            raise self.breaking
+
+
+def _plan(config: Path, output: str | os.PathLike[str] | None) -> _Plan:
+    for module in _NEEDED:
+        if not _is_installed(module):
+            message = f"generating code needs {module}: run pip install 'eventflux-transport[codegen]'"
+            raise GenerationError(message, Place(str(config)))
+    # The imports below need the packages that were just looked for.
+    from eventflux_codegen.pipeline import run  # noqa: PLC0415
+
+    outcome = run(config)
+    path = outcome.output if output is None else Path(output)
+    lock = outcome.lock if output is None else None
+    return _Plan(OutputDirectory(path, Place(str(config))), outcome.files, lock, outcome.lock_text, outcome.breaking)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # a parent package is missing
+        return False
+
+
+def _read(path: Path) -> str | None:
+    return path.read_bytes().decode("utf-8", "surrogateescape") if path.is_file() else None
+
+
+def _diff(path: Path, old: str | None, new: str | None) -> str:
+    lines = difflib.unified_diff(
+        (old or "").splitlines(keepends=True),
+        (new or "").splitlines(keepends=True),
+        str(path) if old is not None else "/dev/null",
+        str(path) if new is not None else "/dev/null",
+    )
+    text = "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    # An empty file has no lines to differ in.
+    return text or f"--- {path if old is not None else '/dev/null'}\n+++ {path if new is not None else '/dev/null'}\n"

@@ -1,0 +1,225 @@
+"""Builds the model of messages: fields, oneofs and their classes, in Python's order and in the native layout's."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+
+from eventflux_codegen.docstring import as_docstring
+from eventflux_codegen.error import GenerationError, nearest
+from eventflux_codegen.layout import build_layouts
+from eventflux_codegen.model import Cardinality, Enumeration, Field, Message, Variant
+from eventflux_codegen.names import ClassNames, resolve
+from eventflux_codegen.naming import as_field, as_snake
+from eventflux_codegen.options import MessageOptions, Options
+from eventflux_codegen.schema import MessageNode, Schema
+from eventflux_codegen.shortcut import build_builders, build_factories
+from eventflux_codegen.value import ValueTypes, describe
+from eventflux_codegen.yaml_source import Places
+
+__all__ = ["build_messages"]
+
+
+def build_messages(
+    schema: Schema,
+    options: Options,
+    places: Places,
+    names: ClassNames,
+    enums: Mapping[str, Enumeration],
+    pb_modules: Mapping[str, str],
+) -> dict[str, Message]:
+    """Every message by its full name, in the order of the files.
+
+    `pb_modules` has, for each .proto file, the name under which generated modules import its pb2 module.
+    """
+    values = ValueTypes(schema, names, {name: enum.members[0].name for name, enum in enums.items()})
+    keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
+    _claim_oneofs(schema, names)
+    messages = {}
+    for full_name, node in schema.messages.items():
+        key = keys.get(full_name)
+        own = options.messages[key] if key is not None else MessageOptions()
+        path = ("messages", key if key is not None else "")
+        fields = _FieldBuilder(node, own, names, values).build()
+        by_proto_name = {field.proto_name: field for field in fields}
+        for unit in own.units:
+            if unit not in {name for field in fields for name in (field.proto_name, *_variant_names(field))}:
+                raise _unknown_field(unit, by_proto_name, node, places, *path, "units", unit)
+        name = names.by_full_name[full_name]
+        oneofs_last = sorted(fields, key=lambda field: field.cardinality is Cardinality.ONEOF)
+        messages[full_name] = Message(
+            name=name,
+            local=names.local(name),
+            full_name=full_name,
+            snake=as_snake(name),
+            pb_path=_pb_path(node, pb_modules),
+            doc=as_docstring(node.comment, f"The message {full_name}."),
+            fields=fields,
+            wire_fields=tuple(oneofs_last),
+            layouts=build_layouts(own, by_proto_name, enums, places, *path),
+            factories=build_factories(own, name, by_proto_name, enums, places, *path),
+            builders=build_builders(own, by_proto_name, places, *path),
+            is_recursive=values.is_recursive(full_name),
+            is_embedded=values.is_embedded(full_name),
+        )
+    return messages
+
+
+def _claim_oneofs(schema: Schema, names: ClassNames) -> None:
+    for node in schema.messages.values():
+        for index, oneof in enumerate(node.descriptor.oneof_decl):
+            choices = _choices(node, index)
+            if choices:
+                names.claim(_union(node, names, oneof.name), f"the oneof {node.full_name}.{oneof.name}", node.place)
+            for position in choices:
+                field = node.descriptor.field[position]
+                what = f"the choice {node.full_name}.{field.name}"
+                names.claim(_variant(node, names, oneof.name, field.name), what, node.field_place(position))
+
+
+def _choices(node: MessageNode, oneof: int) -> list[int]:
+    """The indices of the fields of a oneof; none, if it only stands for an `optional`."""
+    return [
+        index
+        for index, field in enumerate(node.descriptor.field)
+        if field.HasField("oneof_index") and field.oneof_index == oneof and not field.proto3_optional
+    ]
+
+
+def _union(node: MessageNode, names: ClassNames, oneof: str) -> str:
+    return names.by_full_name[node.full_name] + "".join(part.capitalize() for part in as_snake(oneof).split("_"))
+
+
+def _variant(node: MessageNode, names: ClassNames, oneof: str, field: str) -> str:
+    return _union(node, names, oneof) + "".join(part.capitalize() for part in as_snake(field).split("_"))
+
+
+def _variant_names(field: Field) -> tuple[str, ...]:
+    return tuple(variant.proto_name for variant in field.variants)
+
+
+def _unknown_field(
+    name: str, fields: Mapping[str, Field], node: MessageNode, places: Places, *path: str
+) -> GenerationError:
+    return GenerationError(f"{node.full_name} has no field {name!r}: {nearest(name, fields)}", places(*path))
+
+
+def _pb_path(node: MessageNode, pb_modules: Mapping[str, str]) -> str:
+    local = node.full_name[len(node.package) + 1 :] if node.package else node.full_name
+    if any(keyword.iskeyword(part) for part in local.split(".")):
+        raise GenerationError(
+            f"{node.full_name} is a Python keyword, which protoc's Python code cannot name", node.place
+        )
+    return f"{pb_modules[node.source.descriptor.name]}.{local}"
+
+
+@dataclass(frozen=True, slots=True)
+class _FieldBuilder:
+    node: MessageNode
+    options: MessageOptions
+    names: ClassNames
+    values: ValueTypes
+
+    def build(self) -> tuple[Field, ...]:
+        """The fields in the order of the IDL; a oneof stands where its first field does."""
+        fields: list[Field] = []
+        seen_oneofs: set[int] = set()
+        taken: dict[str, str] = {}
+        for index, proto in enumerate(self.node.descriptor.field):
+            if proto.HasField("oneof_index") and not proto.proto3_optional:
+                if proto.oneof_index in seen_oneofs:
+                    continue
+                seen_oneofs.add(proto.oneof_index)
+                field = self._oneof(proto.oneof_index, index)
+            else:
+                field = self._plain(proto, index)
+            if field.name in taken or field.name.startswith("__"):
+                reason = (
+                    f"{taken.get(field.name)} has that name" if field.name in taken else "Python mangles such names"
+                )
+                raise GenerationError(
+                    f"{self.node.full_name}.{field.proto_name} would be {field.name} in Python, but {reason}: "
+                    "rename the field",
+                    self.node.field_place(index),
+                )
+            taken[field.name] = field.proto_name
+            fields.append(field)
+        return tuple(fields)
+
+    def _doc(self, comment: str, proto_name: str, fallback: str) -> tuple[str, ...]:
+        unit = self.options.units.get(proto_name)
+        return as_docstring(comment, fallback, unit=unit) if comment or unit else ()
+
+    def _path(self, proto_name: str) -> str:
+        return f"{self.names.by_full_name[self.node.full_name]}.{as_field(proto_name)}"
+
+    def _plain(self, proto: FieldDescriptorProto, index: int) -> Field:
+        entry = self.node.entry(proto)
+        key = self.values.of(entry.field[0]) if entry is not None else None
+        value = self.values.of(entry.field[1] if entry is not None else proto)
+        if entry is not None and key is not None:
+            cardinality, annotation = Cardinality.MAP, f"dict[{key.annotation}, {value.annotation}]"
+            default = "msgspec.field(default_factory=dict)"
+        elif proto.label == FieldDescriptorProto.LABEL_REPEATED:
+            cardinality, annotation = Cardinality.REPEATED, f"list[{value.annotation}]"
+            default = "msgspec.field(default_factory=list)"
+        elif proto.proto3_optional or proto.type == FieldDescriptorProto.TYPE_MESSAGE:
+            cardinality, annotation, default = Cardinality.OPTIONAL, f"{value.annotation} | None", "None"
+        else:
+            cardinality, annotation, default = Cardinality.SINGLE, value.annotation, value.default
+        return Field(
+            name=as_field(proto.name),
+            proto_name=proto.name,
+            number=proto.number,
+            cardinality=cardinality,
+            annotation=annotation,
+            default=default,
+            doc=self._doc(self.node.field_comment(index), proto.name, f"The field {proto.name}."),
+            path=self._path(proto.name),
+            slot=str(index),
+            expects=describe(cardinality, value, key),
+            value=value,
+            key=key,
+        )
+
+    def _oneof(self, oneof: int, first: int) -> Field:
+        name = self.node.descriptor.oneof_decl[oneof].name
+        union = _union(self.node, self.names, name)
+        variants = tuple(
+            self._variant(name, position, index) for index, position in enumerate(_choices(self.node, oneof))
+        )
+        choices = ", ".join(variant.class_name for variant in variants)
+        return Field(
+            name=as_field(name),
+            proto_name=name,
+            number=0,
+            cardinality=Cardinality.ONEOF,
+            annotation=f"{union} | None",
+            default="None",
+            doc=self._doc(self.node.source.comment((*self.node.path, 8, oneof)), name, f"One of {name}."),
+            path=self._path(name),
+            slot=str(first),
+            expects=f"one of {choices}, or None",
+            variants=variants,
+            union=union,
+            union_local=self.names.local(union),
+        )
+
+    def _variant(self, oneof: str, position: int, index: int) -> Variant:
+        proto = self.node.descriptor.field[position]
+        name = _variant(self.node, self.names, oneof, proto.name)
+        fallback = f"The choice {proto.name} of {self.node.full_name}.{oneof}."
+        unit = self.options.units.get(proto.name)
+        return Variant(
+            class_name=name,
+            local=self.names.local(name),
+            proto_name=proto.name,
+            number=proto.number,
+            index=index,
+            value=self.values.of(proto),
+            slot=str(position),
+            doc=as_docstring(self.node.field_comment(position), fallback, unit=unit),
+        )

@@ -1,0 +1,258 @@
+"""What the templates see: every name, type, order and text of the generated package, decided.
+
+The templates add nothing but Python's syntax. Everything here is frozen, and made by `build`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+__all__ = [
+    "Builder",
+    "Cardinality",
+    "ClosedEnum",
+    "Enumeration",
+    "Factory",
+    "Field",
+    "Layout",
+    "Lines",
+    "Member",
+    "Message",
+    "Method",
+    "Service",
+    "Value",
+    "ValueKind",
+    "Variant",
+]
+
+Lines = tuple[str, ...]
+"""The text of a docstring: a summary, and perhaps an empty line and more."""
+
+
+class ValueKind(Enum):
+    """How one value is laid out in bincode, or that it is an enum or a message."""
+
+    STR = "str"
+    BYTES = "bytes"
+    BOOL = "bool"
+    I32 = "i32"
+    U32 = "u32"
+    I64 = "i64"
+    U64 = "u64"
+    F32 = "f32"
+    F64 = "f64"
+    ENUM = "enum"
+    MESSAGE = "message"
+
+
+class Cardinality(Enum):
+    """How many values a field holds."""
+
+    SINGLE = "single"
+    OPTIONAL = "optional"
+    REPEATED = "repeated"
+    MAP = "map"
+    ONEOF = "oneof"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The type of one value: a scalar, an enum, or a message."""
+
+    kind: ValueKind
+    annotation: str
+    """The Python type where the classes are defined: ``str``, ``MessageType``, ``EventFilter``."""
+    local: str
+    """The same where they are imported; another name only if that module needs the name itself."""
+    default: str
+    """The Python expression of proto3's default."""
+    snake: str = ""
+    """For an enum or a message: the stem of its functions, as ``event_filter``."""
+    is_recursive: bool = False
+    """For a message: whether its functions count how deep they are."""
+    min_bytes: int = 0
+    """The least bytes that one value takes in the native layout; 0 only for a message without fields."""
+
+    @property
+    def is_message(self) -> bool:
+        """Whether it is a message, which encoders check by its class."""
+        return self.kind is ValueKind.MESSAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One choice of a oneof."""
+
+    class_name: str
+    local: str
+    proto_name: str
+    number: int
+    index: int
+    """The variant's number in the native layout."""
+    value: Value
+    slot: str
+    doc: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One attribute of a message class."""
+
+    name: str
+    proto_name: str
+    number: int
+    """The field number; 0 for a oneof, which has several."""
+    cardinality: Cardinality
+    annotation: str
+    default: str
+    doc: Lines
+    path: str
+    """``Message.field``, as errors name it."""
+    slot: str
+    """A suffix that keeps the field's local variables in generated functions apart from all others."""
+    expects: str
+    """What an encoder takes, for its error message."""
+    value: Value | None = None
+    """The type of the value, of the elements, or of a map's values; None for a oneof."""
+    key: Value | None = None
+    variants: tuple[Variant, ...] = ()
+    union: str = ""
+    """For a oneof: the name of the union of its classes."""
+    union_local: str = ""
+
+    @property
+    def local(self) -> str:
+        """The local variable that holds the field's value; no other local ends with an underscore."""
+        return f"{self.name}_"
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedEnum:
+    """A field that a named layout writes as the index of a variant, with no room for other values."""
+
+    enum: Value
+    members: Lines
+    """The members in the order of their variants."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A named wire layout of a message, besides the native one."""
+
+    name: str
+    snake: str
+    fields: tuple[Field, ...]
+    lacks: tuple[Field, ...]
+    closed: Mapping[str, ClosedEnum]
+
+
+@dataclass(frozen=True, slots=True)
+class Factory:
+    """A class method that builds a message with some fields set."""
+
+    name: str
+    parameters: tuple[tuple[str, str], ...]
+    """Names and annotations."""
+    assignments: tuple[tuple[str, str], ...]
+    """Names and expressions, in the order of the fields."""
+    doc: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """A method that returns a copy of the message with one more entry in a map or list."""
+
+    name: str
+    field: str
+    key: str | None
+    """The annotation of a map's key; None for a list."""
+    value: str
+    doc: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message class with its codec."""
+
+    name: str
+    local: str
+    full_name: str
+    snake: str
+    pb_path: str
+    """The pb2 class, as ``transport_pb2.TransportMessage``."""
+    doc: Lines
+    fields: tuple[Field, ...]
+    """In the order of the IDL; oneofs stand where their first field does. The order of the class's attributes."""
+    wire_fields: tuple[Field, ...]
+    """In the order of the native layout: plain fields first, then oneofs."""
+    layouts: tuple[Layout, ...]
+    factories: tuple[Factory, ...]
+    builders: tuple[Builder, ...]
+    is_recursive: bool
+    """Whether it can contain itself, or a message that can."""
+    is_embedded: bool
+    """Whether some message has a field of this type."""
+
+    @property
+    def layout_names(self) -> Lines:
+        """Every layout's name, the native one first."""
+        return ("native", *(layout.name for layout in self.layouts))
+
+    @property
+    def oneofs(self) -> tuple[Field, ...]:
+        """The fields that are unions."""
+        return tuple(field for field in self.fields if field.cardinality is Cardinality.ONEOF)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One value of an enum; a second name of an earlier number is an alias."""
+
+    name: str
+    number: int
+    doc: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Enumeration:
+    """One enum class."""
+
+    name: str
+    local: str
+    full_name: str
+    snake: str
+    doc: Lines
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of a service."""
+
+    name: str
+    """The Python method."""
+    proto_name: str
+    constant: str
+    kind: str
+    """A member of the runtime's MethodKind, in lower case."""
+    request: Message
+    response: Message
+    fingerprint: int
+    arguments: tuple[tuple[str, str], ...]
+    """Further keyword arguments of the runtime's Method, where they differ from its defaults."""
+    doc: Lines
+    raises: tuple[tuple[str, str], ...]
+    """Status codes and what they mean here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service: a client class and an abstract service class."""
+
+    full_name: str
+    client: str
+    service: str
+    doc: Lines
+    methods: tuple[Method, ...]

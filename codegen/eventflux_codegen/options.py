@@ -1,0 +1,163 @@
+"""What the YAML beside the .proto files may say; every key of it is a field here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+__all__ = [
+    "Compression",
+    "EnumOptions",
+    "FactoryOptions",
+    "LayoutOptions",
+    "MessageOptions",
+    "MethodOptions",
+    "Options",
+    "RetryOptions",
+    "ServiceOptions",
+    "StatusCode",
+]
+
+
+class Compression(Enum):
+    """A compression of a method's messages."""
+
+    NONE = "none"
+    LZ4 = "lz4"
+    SNAPPY = "snappy"
+    ZSTD = "zstd"
+    GZIP = "gzip"
+
+
+class StatusCode(Enum):
+    """The gRPC codes a call can fail with."""
+
+    CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
+    INVALID_ARGUMENT = "INVALID_ARGUMENT"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    NOT_FOUND = "NOT_FOUND"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED"
+    FAILED_PRECONDITION = "FAILED_PRECONDITION"
+    ABORTED = "ABORTED"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    UNIMPLEMENTED = "UNIMPLEMENTED"
+    INTERNAL = "INTERNAL"
+    UNAVAILABLE = "UNAVAILABLE"
+    DATA_LOSS = "DATA_LOSS"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnumOptions:
+    """How an enum appears in Python."""
+
+    name: str | None = None
+    """The class's name; None: the IDL's, flattened."""
+    strip_prefix: str | None = None
+    """What to take off the front of every value's name; None: the enum's own name in capitals, where all have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactoryOptions:
+    """A class method that makes a message with some fields filled in."""
+
+    arguments: tuple[str, ...] = ()
+    """Fields that the caller gives, in order."""
+    set: Mapping[str, str] = field(default_factory=dict)
+    """Fields that the method fills in: an enum's member, a scalar, or ``uuid4`` for a fresh random UUID."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayoutOptions:
+    """A wire layout of some of the fields."""
+
+    fields: tuple[str, ...]
+    """The fields that the layout carries, in its order."""
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For enum fields: the members that can be carried, in the order of their variant indices from 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageOptions:
+    """How a message appears in Python and on the wire."""
+
+    name: str | None = None
+    """The class's name; None: the IDL's, flattened."""
+    aliases: tuple[str, ...] = ()
+    """Further names of the class."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Units of fields, for their docstrings."""
+    factories: Mapping[str, FactoryOptions] = field(default_factory=dict)
+    """Class methods that make a message, by name."""
+    builders: Mapping[str, str] = field(default_factory=dict)
+    """Methods that return a copy with one more entry, by name; the value is a map or repeated field."""
+    layouts: Mapping[str, LayoutOptions] = field(default_factory=dict)
+    """Wire layouts besides the native one, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryOptions:
+    """When a failed call of a method is tried again."""
+
+    max_attempts: int | None = None
+    """Attempts in all, the first included."""
+    initial_backoff_s: float | None = None
+    """Seconds before the second attempt, at most."""
+    max_backoff_s: float | None = None
+    """Seconds between two attempts, at most."""
+    multiplier: float | None = None
+    """How much longer each pause is than the one before."""
+    codes: tuple[StatusCode, ...] | None = None
+    """The codes worth another attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodOptions:
+    """How a method is called."""
+
+    timeout_s: float | None = None
+    """Default deadline of a call, in seconds."""
+    idempotent: bool = False
+    """Whether a call may safely reach a handler more than once."""
+    retry: RetryOptions | None = None
+    """Its own retry policy; None: the channel's."""
+    compression: Compression | None = None
+    """The compression of its messages; None: the channel's."""
+    errors: tuple[str, ...] = ()
+    """What the method declares to fail with: status codes, or messages sent as details of one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceOptions:
+    """How a service appears in Python."""
+
+    name: str | None = None
+    """What the client's and the service's class names start with; None: the IDL's name."""
+    methods: Mapping[str, MethodOptions] = field(default_factory=dict)
+    """Options of methods, by name in the IDL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The whole file. Paths are relative to it."""
+
+    package: str
+    """The Python package to generate."""
+    protos: tuple[str, ...]
+    """The .proto files, relative to an include directory; what they import is generated with them."""
+    output: str | None = None
+    """The package's directory; None: one of its own name beside this file."""
+    include: tuple[str, ...] = (".",)
+    """Where .proto files and their imports are looked for."""
+    lock: str | None = None
+    """Where the wire facts are kept; None: beside this file, with the suffix .lock."""
+    enums: Mapping[str, EnumOptions] = field(default_factory=dict)
+    """Options of enums, by name in the IDL."""
+    messages: Mapping[str, MessageOptions] = field(default_factory=dict)
+    """Options of messages, by name in the IDL."""
+    services: Mapping[str, ServiceOptions] = field(default_factory=dict)
+    """Options of services, by name in the IDL."""

@@ -1,0 +1,174 @@
+"""Builds the model of services and their methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from google.protobuf.descriptor_pb2 import MethodDescriptorProto
+
+from eventflux_codegen.docstring import as_docstring
+from eventflux_codegen.error import GenerationError, nearest
+from eventflux_codegen.fingerprint import fingerprint
+from eventflux_codegen.model import Message, Method, Service
+from eventflux_codegen.names import ClassNames, resolve
+from eventflux_codegen.naming import as_constant, as_method
+from eventflux_codegen.options import MethodOptions, Options, RetryOptions, ServiceOptions, StatusCode
+from eventflux_codegen.schema import Schema, ServiceNode
+from eventflux_codegen.yaml_source import Places
+
+__all__ = ["build_services"]
+
+_MEANINGS: Final[Mapping[str, str]] = {
+    "CANCELLED": "the call was cancelled",
+    "UNKNOWN": "the handler failed in a way it did not foresee",
+    "INVALID_ARGUMENT": "the request is wrong whatever the state of the system",
+    "DEADLINE_EXCEEDED": "the time for the call ran out",
+    "NOT_FOUND": "what the request names does not exist",
+    "ALREADY_EXISTS": "what the request would create exists already",
+    "PERMISSION_DENIED": "the caller may not do this",
+    "RESOURCE_EXHAUSTED": "a limit was reached",
+    "FAILED_PRECONDITION": "the system is not in the state that the call needs",
+    "ABORTED": "the call lost against a concurrent one",
+    "OUT_OF_RANGE": "the request went past the valid range",
+    "UNIMPLEMENTED": "the server does not offer this",
+    "INTERNAL": "an invariant of the server broke",
+    "UNAVAILABLE": "the server cannot serve now",
+    "DATA_LOSS": "data was lost or damaged",
+    "UNAUTHENTICATED": "the caller gave no valid credentials",
+}
+
+
+def build_services(
+    schema: Schema, options: Options, places: Places, names: ClassNames, messages: Mapping[str, Message]
+) -> tuple[Service, ...]:
+    """Every service, in the order of the files."""
+    keys = resolve(options.services, schema.services, schema, places, "services", "service")
+    constants: dict[str, str] = {}
+    services = []
+    for full_name, node in schema.services.items():
+        key = keys.get(full_name)
+        own = options.services[key] if key is not None else ServiceOptions()
+        stem = own.name if own.name is not None else node.descriptor.name
+        declared = [method.name for method in node.descriptor.method]
+        for name in own.methods:
+            if name not in declared:
+                message = f"{full_name} has no method {name!r}: {nearest(name, declared)}"
+                raise GenerationError(message, places("services", key or "", "methods", name))
+        builder = _MethodBuilder(node, own, places, messages, ("services", key or "", "methods"))
+        methods = tuple(builder.build(index, stem) for index in range(len(declared)))
+        for method in methods:
+            if method.constant in constants:
+                raise GenerationError(
+                    f"{full_name}.{method.proto_name} and {constants[method.constant]} would both be "
+                    f"{method.constant} in Python: give one service a 'name' in the options",
+                    node.place,
+                )
+            constants[method.constant] = f"{full_name}.{method.proto_name}"
+        services.append(
+            Service(
+                full_name=full_name,
+                client=names.claim(f"{stem}Client", f"the client of {full_name}", node.place),
+                service=names.claim(f"{stem}Service", f"the service class of {full_name}", node.place),
+                doc=as_docstring(node.comment, f"The service {full_name}."),
+                methods=methods,
+            )
+        )
+    return tuple(services)
+
+
+class _MethodBuilder:
+    def __init__(
+        self,
+        node: ServiceNode,
+        options: ServiceOptions,
+        places: Places,
+        messages: Mapping[str, Message],
+        path: tuple[str, ...],
+    ) -> None:
+        self._node = node
+        self._options = options
+        self._places = places
+        self._messages = messages
+        self._path = path
+
+    def build(self, index: int, stem: str) -> Method:
+        """One method, by its index in the descriptor."""
+        proto = self._node.descriptor.method[index]
+        own = self._options.methods.get(proto.name, MethodOptions())
+        request, response = proto.input_type[1:], proto.output_type[1:]
+        kind = _kind(proto)
+        comment = self._node.source.comment((*self._node.path, 2, index))
+        return Method(
+            name=as_method(proto.name),
+            proto_name=proto.name,
+            constant=f"{as_constant(stem)}_{as_constant(proto.name)}",
+            kind=kind,
+            request=self._messages[request],
+            response=self._messages[response],
+            fingerprint=fingerprint(kind, request, response, self._messages),
+            arguments=self._arguments(own, proto.name),
+            doc=as_docstring(comment, f"Calls {proto.name}."),
+            raises=self._raises(own, proto.name),
+        )
+
+    def _arguments(self, own: MethodOptions, name: str) -> tuple[tuple[str, str], ...]:
+        arguments = []
+        if own.timeout_s is not None:
+            if not own.timeout_s > 0:
+                raise self._wrong(f"timeout_s must be above 0, not {own.timeout_s}", name, "timeout_s")
+            arguments.append(("timeout_s", repr(own.timeout_s)))
+        if own.idempotent:
+            arguments.append(("idempotent", "True"))
+        if own.retry is not None:
+            if not own.idempotent:
+                raise self._wrong(
+                    "retry is for methods that are idempotent: say idempotent: true, or drop it", name, "retry"
+                )
+            arguments.append(("retry", self._retry(own.retry, name)))
+        if own.compression is not None:
+            arguments.append(("compression", f"Compression.{own.compression.name}"))
+        codes = [error for error in own.errors if error in StatusCode.__members__]
+        if codes:
+            arguments.append(("errors", f"({''.join(f'StatusCode.{code}, ' for code in codes)})"))
+        return tuple(arguments)
+
+    def _retry(self, retry: RetryOptions, name: str) -> str:
+        arguments = []
+        limits = {"max_attempts": 1, "initial_backoff_s": 0, "max_backoff_s": 0, "multiplier": 1}
+        for key, least in limits.items():
+            value = getattr(retry, key)
+            if value is None:
+                continue
+            if value < least or (least == 0 and value == 0):
+                bound = "above 0" if least == 0 else f"at least {least}"
+                raise self._wrong(f"{key} must be {bound}, not {value}", name, "retry", key)
+            arguments.append(f"{key}={value!r}")
+        if retry.codes is not None:
+            codes = ", ".join(f"StatusCode.{code.value}" for code in retry.codes)
+            arguments.append(f"codes=frozenset({{{codes}}})" if codes else "codes=frozenset()")
+        return f"RetryPolicy({', '.join(arguments)})"
+
+    def _raises(self, own: MethodOptions, name: str) -> tuple[tuple[str, str], ...]:
+        raises = []
+        for index, error in enumerate(own.errors):
+            if error not in StatusCode.__members__:
+                raise self._wrong(
+                    f"{error!r} is no status code: {nearest(error, StatusCode.__members__)}", name, "errors", index
+                )
+            raises.append((_exception(error), f"{_MEANINGS[error]}."))
+        return tuple(raises)
+
+    def _wrong(self, message: str, *path: str | int) -> GenerationError:
+        return GenerationError(message, self._places(*self._path, *path))
+
+
+def _kind(proto: MethodDescriptorProto) -> str:
+    if proto.client_streaming:
+        return "bidi" if proto.server_streaming else "client_streaming"
+    return "server_streaming" if proto.server_streaming else "unary"
+
+
+def _exception(code: str) -> str:
+    """The runtime's exception class of a status code."""
+    return "".join(word.capitalize() for word in code.split("_"))

@@ -1,0 +1,153 @@
+"""The types of values: descriptors' field types in Python, in bincode, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Proto
+
+from eventflux_codegen.model import Cardinality, Value, ValueKind
+from eventflux_codegen.names import ClassNames
+from eventflux_codegen.naming import as_snake
+from eventflux_codegen.schema import MessageNode, Schema
+
+__all__ = ["ValueTypes", "describe"]
+
+_KINDS: Final[Mapping[int, ValueKind]] = {
+    Proto.TYPE_STRING: ValueKind.STR,
+    Proto.TYPE_BYTES: ValueKind.BYTES,
+    Proto.TYPE_BOOL: ValueKind.BOOL,
+    Proto.TYPE_INT32: ValueKind.I32,
+    Proto.TYPE_SINT32: ValueKind.I32,
+    Proto.TYPE_SFIXED32: ValueKind.I32,
+    Proto.TYPE_UINT32: ValueKind.U32,
+    Proto.TYPE_FIXED32: ValueKind.U32,
+    Proto.TYPE_INT64: ValueKind.I64,
+    Proto.TYPE_SINT64: ValueKind.I64,
+    Proto.TYPE_SFIXED64: ValueKind.I64,
+    Proto.TYPE_UINT64: ValueKind.U64,
+    Proto.TYPE_FIXED64: ValueKind.U64,
+    Proto.TYPE_FLOAT: ValueKind.F32,
+    Proto.TYPE_DOUBLE: ValueKind.F64,
+    Proto.TYPE_ENUM: ValueKind.ENUM,
+    Proto.TYPE_MESSAGE: ValueKind.MESSAGE,
+}
+
+_SCALARS: Final[Mapping[ValueKind, tuple[str, str, int, str]]] = {
+    ValueKind.STR: ("str", '""', 8, "a str that UTF-8 can encode"),
+    ValueKind.BYTES: ("bytes", 'b""', 8, "bytes"),
+    ValueKind.BOOL: ("bool", "False", 1, "True or False"),
+    ValueKind.I32: ("int", "0", 4, f"an int from {-(2**31)} to {2**31 - 1}"),
+    ValueKind.U32: ("int", "0", 4, f"an int from 0 to {2**32 - 1}"),
+    ValueKind.I64: ("int", "0", 8, f"an int from {-(2**63)} to {2**63 - 1}"),
+    ValueKind.U64: ("int", "0", 8, f"an int from 0 to {2**64 - 1}"),
+    ValueKind.F32: ("float", "0.0", 4, "a float"),
+    ValueKind.F64: ("float", "0.0", 8, "a float"),
+}
+"""Annotation, default, bytes at least in bincode, and what an encoder expects, in words."""
+
+_LENGTH_BYTES: Final = 8
+_TAG_BYTES: Final = 1
+
+
+class ValueTypes:
+    """Makes the `Value` of a field descriptor; knows which messages can nest without end."""
+
+    def __init__(self, schema: Schema, names: ClassNames, first_members: Mapping[str, str]) -> None:
+        self._schema = schema
+        self._names = names
+        self._first_members = first_members
+        self._recursive = _reaching_cycles(schema)
+        self._embedded = {name for node in schema.messages.values() for name in _submessages(node)}
+
+    def is_recursive(self, full_name: str) -> bool:
+        """Whether a message can contain itself, or a message that can."""
+        return full_name in self._recursive
+
+    def is_embedded(self, full_name: str) -> bool:
+        """Whether some message has a field of this type."""
+        return full_name in self._embedded
+
+    def of(self, field: Proto) -> Value:
+        """The type of one value of a field; of an entry's key or value, for a map."""
+        kind = _KINDS[field.type]
+        if kind is ValueKind.ENUM:
+            name = self._names.by_full_name[field.type_name[1:]]
+            default = f"{name}.{self._first_members[field.type_name[1:]]}"
+            return Value(kind, name, self._names.local(name), default, as_snake(name), min_bytes=4)
+        if kind is ValueKind.MESSAGE:
+            full_name = field.type_name[1:]
+            name = self._names.by_full_name[full_name]
+            least = self.min_bytes(self._schema.messages[full_name])
+            is_recursive = full_name in self._recursive
+            return Value(kind, name, self._names.local(name), f"{name}()", as_snake(name), is_recursive, least)
+        annotation, default, least, _ = _SCALARS[kind]
+        return Value(kind, annotation, annotation, default, min_bytes=least)
+
+    def min_bytes(self, node: MessageNode) -> int:
+        """The least bytes of a message in the native layout."""
+        least = 0
+        oneofs: set[int] = set()
+        for field in node.descriptor.field:
+            if field.HasField("oneof_index") and not field.proto3_optional:
+                oneofs.add(field.oneof_index)
+            elif field.label == Proto.LABEL_REPEATED:
+                least += _LENGTH_BYTES
+            elif field.proto3_optional or field.type == Proto.TYPE_MESSAGE:
+                least += _TAG_BYTES
+            else:
+                kind = _KINDS[field.type]
+                least += 4 if kind is ValueKind.ENUM else _SCALARS[kind][2]
+        return least + _TAG_BYTES * len(oneofs)
+
+
+def describe(cardinality: Cardinality, value: Value, key: Value | None = None) -> str:
+    """What an encoder takes for a field, in words."""
+    words = _describe_value(value)
+    match cardinality:
+        case Cardinality.OPTIONAL:
+            return f"{words}, or None"
+        case Cardinality.REPEATED:
+            return f"a list of {words}"
+        case Cardinality.MAP if key is not None:
+            return f"a dict of {_describe_value(key)} to {words}"
+        case _:
+            return words
+
+
+def _describe_value(value: Value) -> str:
+    if value.kind is ValueKind.ENUM:
+        return f"{value.annotation} or {_SCALARS[ValueKind.I32][3]}"
+    if value.kind is ValueKind.MESSAGE:
+        return value.annotation
+    return _SCALARS[value.kind][3]
+
+
+def _reaching_cycles(schema: Schema) -> frozenset[str]:
+    """The messages from which some message can be reached that contains itself."""
+    edges = {name: set(_submessages(node)) & schema.messages.keys() for name, node in schema.messages.items()}
+    reach = {name: _reachable(name, edges) for name in edges}
+    cyclic = {name for name, reached in reach.items() if name in reached}
+    return frozenset(name for name, reached in reach.items() if name in cyclic or reached & cyclic)
+
+
+def _submessages(node: MessageNode) -> list[str]:
+    found = []
+    for field in node.descriptor.field:
+        entry = node.entry(field)
+        inner = entry.field[1] if entry is not None else field
+        if inner.type == Proto.TYPE_MESSAGE:
+            found.append(inner.type_name[1:])
+    return found
+
+
+def _reachable(start: str, edges: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    pending = list(edges[start])
+    while pending:
+        name = pending.pop()
+        if name not in seen:
+            seen.add(name)
+            pending.extend(edges[name])
+    return seen
