@@ -1,8 +1,8 @@
-"""The reactor straight on asyncio or uvloop: futures as waiters, bare tasks, the loop's own timers.
+"""The reactor straight on asyncio or uvloop: futures as waiters, runners for tasks, the loop's own timers.
 
-Tasks are bare because an anyio task group and cancel scope cost several times the task itself, and there is one task
-a call. They are supervised all the same: the scope's end cancels them and waits, and an error that one lets out
-cancels the scope and is raised from it.
+A task, an anyio cancel scope and its group cost more than the rest of a call; `net/runner.py` shares them among calls.
+Jobs are supervised: the scope's end cancels them and waits, and an error that one lets out cancels the scope and is
+raised from it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from anyio import CancelScope
 
+from eventflux_runtime.net.runner import Job, RunnerPool
 from eventflux_runtime.net.wheel import DeadlineWheel
 
 __all__ = ["AsyncioReactor", "open_asyncio_reactor"]
@@ -30,7 +31,7 @@ class AsyncioReactor:
         self.waiter: Callable[[], asyncio.Future[Any]] = loop.create_future
         self.wheel = DeadlineWheel(loop.time, self._arm)
         self._scope = scope
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._runners = RunnerPool(loop, self._fail)
         self._failures: list[Exception] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -42,21 +43,13 @@ class AsyncioReactor:
         """See `Reactor.call_at`."""
         return self.loop.call_at(when, callback)
 
-    def spawn(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> asyncio.Task[None]:
+    def spawn(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> Job:
         """See `Reactor.spawn`."""
-        task = self.loop.create_task(function(*args))
-        self._tasks.add(task)
-        task.add_done_callback(self._on_task_done)
-        return task
+        return self._runners.submit(function, args)
 
-    def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
-        if isinstance(error, Exception):
-            self._failures.append(error)
-            self._scope.cancel()
+    def _fail(self, error: Exception) -> None:
+        self._failures.append(error)
+        self._scope.cancel()
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:
@@ -66,11 +59,7 @@ class AsyncioReactor:
     async def _close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        while self._tasks:
-            for task in self._tasks:
-                task.cancel()
-            # A task may swallow one cancellation while it cleans up; it is asked again until it has ended.
-            await asyncio.wait(self._tasks, timeout=1.0)
+        await self._runners.aclose()
 
     def _raise_failures(self) -> None:
         if len(self._failures) == 1:
