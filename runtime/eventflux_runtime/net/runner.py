@@ -108,7 +108,7 @@ class _Runner:
 
     def __init__(self, pool: RunnerPool) -> None:
         self._pool = pool
-        self._scope = CancelScope()
+        self._scope: CancelScope | None = None
         self._wakeup: asyncio.Future[None] | None = None
         self._is_retired = False
         self.task = pool.loop.create_task(self._run(), context=pool.base)
@@ -117,7 +117,8 @@ class _Runner:
     def cancel(self) -> None:
         """Cancels the job that runs, or the wait for one; the runner ends after it."""
         self._is_retired = True
-        self._scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     def wake(self) -> None:
         """There is a job."""
@@ -125,7 +126,8 @@ class _Runner:
             self._wakeup.set_result(None)
 
     async def _run(self) -> None:
-        with self._scope:
+        # Made here, because a runner may be started from a callback of the loop, where anyio finds no event loop.
+        with CancelScope() as self._scope:
             await self
 
     def __await__(self) -> Generator[Any, Any, None]:

@@ -14,27 +14,38 @@ from eventflux_runtime.config import KeepaliveConfig, SocketConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
 
-__all__ = ["apply_options", "bind_tcp", "bind_unix", "unlink_unix"]
+__all__ = ["apply_options", "bind_tcp", "bind_unix", "connect_tcp", "unlink_unix"]
 
 BACKLOG = 1024
+"""Connections that wait to be accepted: a burst of clients after a restart gets in; the kernel may allow fewer."""
+KEEPALIVE_PROBES = 3
+"""Probes of the kernel's keepalive within its timeout: two may be lost."""
 
 
 def apply_options(sock: socket.socket | Any, options: SocketConfig, keepalive: KeepaliveConfig | None) -> None:
-    """Sets the options of one connected TCP socket."""
+    """Sets the options of one TCP socket.
+
+    The buffers should be set before the socket connects or listens: the scale of TCP's window is agreed on in the
+    first packets (RFC 7323, 2.2), so a larger buffer set later is not used in full.
+    """
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(options.nodelay))
-    if options.send_buffer_bytes is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer_bytes)
-    if options.receive_buffer_bytes is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.receive_buffer_bytes)
+    _apply_buffers(sock, options)
     if options.keepalive and keepalive is not None:
         _apply_keepalive(sock, keepalive)
 
 
+def _apply_buffers(sock: socket.socket, options: SocketConfig) -> None:
+    if options.send_buffer_bytes is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer_bytes)
+    if options.receive_buffer_bytes is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.receive_buffer_bytes)
+
+
 def _apply_keepalive(sock: socket.socket, keepalive: KeepaliveConfig) -> None:
     # The kernel's probes back up the protocol's pings, so that even a peer that stops in mid-handshake is noticed.
-    probes = 3
+    probes = KEEPALIVE_PROBES
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (
         ("TCP_KEEPIDLE", max(1, round(keepalive.interval_s))),
@@ -47,8 +58,45 @@ def _apply_keepalive(sock: socket.socket, keepalive: KeepaliveConfig) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-async def bind_tcp(endpoint: Endpoint) -> list[socket.socket]:
+async def connect_tcp(endpoint: Endpoint, options: SocketConfig, keepalive: KeepaliveConfig | None) -> socket.socket:
+    """A connected socket, with its options set before it connected. A host's addresses are tried one after another.
+
+    Raises:
+        OSError: no address of the host answers, or the host is unknown (`socket.gaierror`).
+    """
+    infos = await anyio.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in dict.fromkeys(infos):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            apply_options(sock, options, keepalive)
+            await _connect_one(sock, address)
+        except OSError as error:
+            sock.close()
+            failure = failure or error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    assert failure is not None
+    raise failure
+
+
+async def _connect_one(sock: socket.socket, address: Any) -> None:
+    code = sock.connect_ex(address)
+    if code in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+        await anyio.wait_writable(sock)
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+async def bind_tcp(endpoint: Endpoint, options: SocketConfig | None = None) -> list[socket.socket]:
     """Listening sockets on every address of the endpoint's host, all with one port.
+
+    Connections inherit the buffers that `options` names.
 
     Raises:
         ConfigError: the host is unknown, or the address is taken or not allowed.
@@ -68,6 +116,8 @@ async def bind_tcp(endpoint: Endpoint) -> list[socket.socket]:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            if options is not None:
+                _apply_buffers(sock, options)
             sock.bind((address[0], port, *address[2:]))
             sock.listen(BACKLOG)
             port = sock.getsockname()[1]

@@ -1,60 +1,80 @@
-"""TLS contexts from `TlsConfig`, and what a finished handshake says of the peer."""
+"""TLS contexts from `TlsConfig` that follow their files, and what a handshake says of the peer or of its own failure."""
 
 from __future__ import annotations
 
+import logging
+import os
 import ssl
 import warnings
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
 
 from eventflux_runtime.config import TlsConfig
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.transport_api import PeerIdentity
 
-__all__ = ["client_context", "peer_identity", "server_context"]
+__all__ = [
+    "ContextSource",
+    "client_context",
+    "client_source",
+    "explain_tls",
+    "peer_identity",
+    "server_context",
+    "server_source",
+]
 
 ALPN = "eft/1"
 """What native peers negotiate, so that a TLS port that speaks something else is told apart in the handshake."""
 
+_KEPT_SOURCES: Final = 64
+_log: Final = logging.getLogger("eventflux_runtime.tls")
+
 
 def client_context(config: TlsConfig | None) -> ssl.SSLContext:
-    """The context of a connecting side.
+    """The context of a connecting side, from what its files hold now.
 
     Raises:
         ConfigError: a file cannot be read or is not what it should be.
     """
     tls = config if config is not None else TlsConfig()
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols([ALPN])
-    if tls.ca_file is not None:
-        # Only the given authorities count: those of the system are dropped.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols([ALPN])
+    warn_unverified(tls)
+    return _build_client(tls)
+
+
+def _build_client(tls: TlsConfig) -> ssl.SSLContext:
+    context = _bare_context(ssl.PROTOCOL_TLS_CLIENT)
+    if tls.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif tls.ca_file is not None:
+        # Only the given authorities count: those of the system are left out.
         _load_authorities(context, tls.ca_file)
+    else:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    _load_own(context, tls)
+    return context
+
+
+def warn_unverified(tls: TlsConfig) -> None:
+    """Warns of a client that accepts any certificate."""
     if tls.insecure_skip_verify:
         warnings.warn(
             "insecure_skip_verify accepts any certificate: anyone on the path can read and change the traffic",
             RuntimeWarning,
             stacklevel=3,
         )
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    _load_own(context, tls)
-    return context
 
 
 def server_context(config: TlsConfig | None) -> ssl.SSLContext:
-    """The context of a listening side.
+    """The context of a listening side, from what its files hold now.
 
     Raises:
         ConfigError: no certificate is configured, or a file cannot be read or is not what it should be.
     """
     if config is None or config.cert_file is None:
         raise ConfigError("a TLS endpoint needs ServerConfig(tls=TlsConfig(cert_file=..., key_file=...))")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols([ALPN])
+    context = _bare_context(ssl.PROTOCOL_TLS_SERVER)
     _load_own(context, config)
     if config.ca_file is not None:
         _load_authorities(context, config.ca_file)
@@ -62,15 +82,28 @@ def server_context(config: TlsConfig | None) -> ssl.SSLContext:
     return context
 
 
+def _bare_context(protocol: int) -> ssl.SSLContext:
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols([ALPN])
+    return context
+
+
 def _load_own(context: ssl.SSLContext, tls: TlsConfig) -> None:
     if tls.cert_file is None:
         return
     try:
-        context.load_cert_chain(tls.cert_file, tls.key_file)
+        context.load_cert_chain(tls.cert_file, tls.key_file, _no_password)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             f"cert_file {tls.cert_file!r} with key_file {tls.key_file!r} cannot be used: {error}"
         ) from None
+
+
+def _no_password() -> str:
+    # Without this OpenSSL would ask on the terminal, and wait there.
+    raise ConfigError("key_file is encrypted: store the key without a password, readable by this process alone")
 
 
 def _load_authorities(context: ssl.SSLContext, ca_file: str) -> None:
@@ -80,9 +113,128 @@ def _load_authorities(context: ssl.SSLContext, ca_file: str) -> None:
         raise ConfigError(f"ca_file {ca_file!r} cannot be used: {error}") from None
 
 
+# -- files that change
+
+
+class ContextSource:
+    """The context for the next handshake: built anew when a file has changed.
+
+    A renewal that is caught half written is no reason to fail: the last good context serves until the files fit
+    together. Connections keep the context that they were made with.
+
+    Invariant: `_stamps` are those of the files that `_context` was built from, or older.
+    """
+
+    def __init__(self, tls: TlsConfig, build: Callable[[TlsConfig], ssl.SSLContext]) -> None:
+        self._tls = tls
+        self._build = build
+        self._paths = [path for path in (tls.ca_file, tls.cert_file, tls.key_file) if path is not None]
+        self._stamps = self._read_stamps()
+        self._context = build(tls)
+        self._failed_stamps: list[tuple[int, int, int]] | None = None
+
+    def _read_stamps(self) -> list[tuple[int, int, int]] | None:
+        try:
+            return [(stat.st_mtime_ns, stat.st_ino, stat.st_size) for stat in map(os.stat, self._paths)]
+        except OSError:
+            return None  # a file is being replaced
+
+    def current(self) -> ssl.SSLContext:
+        """The context for a handshake that begins now."""
+        stamps = self._read_stamps()
+        if stamps is None or stamps == self._stamps or stamps == self._failed_stamps:
+            return self._context
+        try:
+            self._context = self._build(self._tls)
+        except ConfigError as error:
+            self._failed_stamps = stamps
+            _log.warning("the certificates that were used before stay in use: %s", error)
+        else:
+            self._stamps = stamps
+        return self._context
+
+
+@lru_cache(maxsize=_KEPT_SOURCES)
+def _kept_source(tls: TlsConfig) -> ContextSource:
+    return ContextSource(tls, _build_client)
+
+
+def client_source(config: TlsConfig | None) -> ContextSource:
+    """The contexts of a connecting side. Kept for the next connection with the same configuration: reading the
+    system's authorities takes a tenth of a second.
+
+    Raises:
+        ConfigError: a file cannot be read or is not what it should be.
+    """
+    return _kept_source(config if config is not None else TlsConfig())
+
+
+def server_source(config: TlsConfig | None) -> ContextSource:
+    """The contexts of a listening side.
+
+    Raises:
+        ConfigError: no certificate is configured, or a file cannot be read or is not what it should be.
+    """
+    return ContextSource(config if config is not None else TlsConfig(), server_context)
+
+
+# -- what a handshake says
+
+
 def peer_identity(certificate: dict[str, Any] | None) -> PeerIdentity | None:
     """The identity in a verified certificate, in the form of `ssl.SSLSocket.getpeercert`; None without one."""
     if not certificate:
         return None
     subject = next((value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"), "")
     return PeerIdentity(subject, tuple(value for _, value in certificate.get("subjectAltName", ())))
+
+
+_VERIFY: Final = {
+    # X509_V_ERR_..., include/openssl/x509_vfy.h in https://github.com/openssl/openssl
+    9: "is not valid yet: check the clocks of both sides",
+    10: "has expired: renew it",
+    18: "is self-signed and not trusted: put it into TlsConfig.ca_file if it is the right one",
+    19: "comes from an unknown authority: set TlsConfig.ca_file to the authority that signed it",
+    20: (
+        "comes from an unknown authority, or an intermediate certificate is missing: set TlsConfig.ca_file to the "
+        "authority that signed it, and let the other side's cert_file hold its whole chain"
+    ),
+    23: "was revoked",
+    26: "is not meant for this purpose: its extended key usage has to name it",
+    62: "is for another host: connect by a name that is in it, or set TlsConfig.server_name",
+    64: "is for another host: connect by an address that is in it, or set TlsConfig.server_name",
+}
+_VERIFY[21] = _VERIFY[20]
+
+_REASONS: Final = (
+    ("CERTIFICATE_REQUIRED", "the server requires a client certificate: set TlsConfig.cert_file and key_file"),
+    ("PEER_DID_NOT_RETURN_A_CERTIFICATE", "the client shows no certificate, and require_client_cert is set"),
+    (
+        "ALERT_UNKNOWN_CA",
+        "the other side does not know the authority that signed our certificate, or misses an intermediate one",
+    ),
+    ("ALERT_CERTIFICATE_EXPIRED", "the other side says that our certificate has expired: renew it"),
+    ("ALERT_CERTIFICATE_REVOKED", "the other side says that our certificate was revoked"),
+    ("ALERT_UNSUPPORTED_CERTIFICATE", "the other side says that our certificate is not meant for this purpose"),
+    ("ALERT_BAD_CERTIFICATE", "the other side does not accept our certificate"),
+    ("ALERT_CERTIFICATE_UNKNOWN", "the other side does not accept our certificate"),
+    ("NO_APPLICATION_PROTOCOL", f"the other side does not offer the protocol {ALPN!r}: is it an eventflux server?"),
+    ("ALERT_PROTOCOL_VERSION", "the other side speaks no TLS version from 1.2 on"),
+    ("UNSUPPORTED_PROTOCOL", "the other side speaks no TLS version from 1.2 on"),
+    ("WRONG_VERSION_NUMBER", "the other side does not speak TLS: use tcp:// there, or give the server a tcps:// URL"),
+    ("HTTP_REQUEST", "the other side does not speak TLS: it speaks HTTP/1"),
+    ("UNEXPECTED_EOF", "the other side closed the connection: is TLS spoken there? a plain port takes tcp://"),
+    ("EOF occurred", "the other side closed the connection: is TLS spoken there? a plain port takes tcp://"),
+)
+
+
+def explain_tls(error: ssl.SSLError) -> str:
+    """What went wrong between the two sides, and what to do about it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        certificate = "the other side's certificate"
+        known = _VERIFY.get(error.verify_code)
+        if known is not None:
+            return f"{certificate} {known} ({error.verify_message})"
+        return f"{certificate} was not accepted: {error.verify_message}"
+    text = f"{error.reason or ''} {error}"
+    return next((advice for part, advice in _REASONS if part in text), f"TLS failed: {error.reason or error}")

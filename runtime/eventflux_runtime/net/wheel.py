@@ -14,8 +14,6 @@ from typing import Final, Protocol
 __all__ = ["DeadlineWheel", "Expirable"]
 
 _TICKS_PER_S: Final = 128.0
-_TIERS: Final = ((32.0, 0.25), (600.0, 4.0), (float("inf"), 64.0))
-"""Remaining seconds below which a slot of this width, in seconds, is used; under 2 s it is a tick."""
 
 
 class Expirable(Protocol):
@@ -85,7 +83,5 @@ def _slot_key(deadline: float, now: float) -> float:
     remaining = deadline - now
     if remaining < 2.0:
         return (int(deadline * _TICKS_PER_S) + 1) / _TICKS_PER_S
-    for limit, width in _TIERS:
-        if remaining < limit:
-            return int(deadline / width) * width
-    return deadline
+    width = 0.25 if remaining < 32.0 else 4.0 if remaining < 600.0 else 64.0
+    return int(deadline / width) * width

@@ -61,32 +61,32 @@ class ServiceDispatcher:
     async def handle(self, binding: AnyBinding, call: ServerCall) -> None:
         """See `Dispatcher.handle`."""
         self._active += 1
+        context = Context(call)
+        metadata = call.metadata
+        current_scope.set(CallScope(call.deadline, _trace(metadata) if metadata is not EMPTY_METADATA else metadata))
         try:
-            await self._handle(binding, call)
+            if self._interceptors:
+                response = await self._intercepted(binding, call, context)
+            elif binding.method.kind is MethodKind.UNARY:
+                response = await binding.handler(await _only_request(call), context)
+            else:
+                response = await _run(binding, call, context)
+            await self._finish(call, context, response)
+        except Exception as error:  # noqa: BLE001 - every failure of a handler becomes the status of its call
+            await call.finish(_status_of(error, context, call))
         finally:
             self._active -= 1
             if not self._active and self._idle is not None:
                 self._idle.set()
                 self._idle = None
 
-    async def _handle(self, binding: AnyBinding, call: ServerCall) -> None:
-        context = Context(call)
-        metadata = call.metadata
-        current_scope.set(CallScope(call.deadline, _trace(metadata) if metadata else EMPTY_METADATA))
+    async def _finish(self, call: ServerCall, context: Context, response: Any) -> None:
+        trailers = context.trailers
         try:
-            if self._interceptors:
-                response = await self._intercepted(binding, call, context)
-            else:
-                response = await _run(binding, call, context)
-            trailers = context.trailers
-            status = Status(trailers=trailers) if trailers else OK_STATUS
-            try:
-                await call.finish(status, response)
-            except (CodecError, MissingExtraError) as error:
-                _log.exception("the response of %s cannot be encoded", call.method.path)
-                await call.finish(Internal(f"the response cannot be encoded: {error}").status)
-        except Exception as error:  # noqa: BLE001 - every failure of a handler becomes the status of its call
-            await call.finish(_status_of(error, context, call))
+            await call.finish(Status(trailers=trailers) if trailers is not EMPTY_METADATA else OK_STATUS, response)
+        except (CodecError, MissingExtraError) as error:
+            _log.exception("the response of %s cannot be encoded", call.method.path)
+            raise Internal(f"the response cannot be encoded: {error}") from error
 
     async def _intercepted(self, binding: AnyBinding, call: ServerCall, context: Context) -> Any:
         response: list[Any] = []
@@ -109,13 +109,11 @@ async def _run(binding: AnyBinding, call: ServerCall, context: Context) -> Any:
     if kind is MethodKind.UNARY:
         return await binding.handler(await _only_request(call), context)
     if kind is MethodKind.CLIENT_STREAMING:
-        async with aclosing(_requests(call)) as requests:
-            return await binding.handler(requests, context)
+        return await binding.handler(_Requests(call), context)
     if kind is MethodKind.SERVER_STREAMING:
         await _send_all(binding.handler(await _only_request(call), context), call)
     else:
-        async with aclosing(_requests(call)) as requests:
-            await _send_all(binding.handler(requests, context), call)
+        await _send_all(binding.handler(_Requests(call), context), call)
     return None
 
 
@@ -128,15 +126,24 @@ async def _only_request(call: ServerCall) -> Any:
         raise InvalidArgument(f"the request of {call.method.path} cannot be decoded: {error}") from error
 
 
-async def _requests(call: ServerCall) -> AsyncGenerator[Any, None]:
-    while True:
+class _Requests:
+    """The requests of a streaming call, as its handler iterates over them."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: ServerCall) -> None:
+        self._call = call
+
+    def __aiter__(self) -> _Requests:
+        return self
+
+    async def __anext__(self) -> Any:
         try:
-            request = await call.receive()
+            return await self._call.receive()
         except anyio.EndOfStream:
-            return
+            raise StopAsyncIteration from None
         except CodecError as error:
-            raise InvalidArgument(f"a request of {call.method.path} cannot be decoded: {error}") from error
-        yield request
+            raise InvalidArgument(f"a request of {self._call.method.path} cannot be decoded: {error}") from error
 
 
 async def _send_all(responses: AsyncIterator[Any], call: ServerCall) -> None:
