@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from typing import Final
 
 from eventflux_codegen.compiler import is_well_known, relocated_name
@@ -11,6 +12,7 @@ from eventflux_codegen.message import build_messages
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import Options
 from eventflux_codegen.package import Package
+from eventflux_codegen.peer import build_peer
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.service import build_services
 from eventflux_codegen.version import GENERATOR
@@ -28,11 +30,18 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
     Raises:
         GenerationError: the files or the options cannot be turned into code.
     """
-    if not all(part.isidentifier() for part in options.package.split(".")):
+    if not all(part.isidentifier() and not keyword.iskeyword(part) for part in options.package.split(".")):
         raise GenerationError(f"package {options.package!r} is not a name that Python takes", places("package"))
     names = ClassNames.of(schema, options, places)
     enums = build_enums(schema, options, places, names)
     files = [source.descriptor.name for source in schema.sources]
+    taken: dict[str, str] = {}
+    for name in files:
+        module = _pb_module(name, options.package)[2]
+        if module in taken:
+            message = f"{taken[module]} and {name} would both become {module}: rename one"
+            raise GenerationError(message, places("protos"))
+        taken[module] = name
     used = {node.source.descriptor.name for node in schema.messages.values()}
     modules = {name: _pb_module(name, options.package) for name in sorted(used)}
     messages = build_messages(
@@ -55,6 +64,7 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         services=services,
         aliases=tuple(aliases),
         pb_modules=tuple(modules.values()),
+        peer=build_peer(options.peer, services, messages, enums, names, places),
     )
 
 

@@ -89,11 +89,13 @@ def generate_protobuf(descriptors: FileDescriptorSet, package: str, head: str) -
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "descriptors.bin"
         source.write_bytes(_without_json_names(descriptors).SerializeToString(deterministic=True))
-        with_services = [file.name for file in own if file.service]
-        _run_builtin(source, Path(scratch), "--python_out", names)
-        _run_builtin(source, Path(scratch), "--grpc_python_out", with_services)
+        _run_builtins(source, Path(scratch), names)
         for path in sorted(Path(scratch, *package.split(".")).iterdir()):
             texts[path.name] = path.read_text("utf-8")
+    with_services = [file.name for file in own if file.service]
+    for file in own:
+        if not file.service:  # protoc writes a module without anything in it
+            del texts[f"{_module_name(file.name)}_pb2_grpc.py"]
     for plugin, wanted in zip(_STUB_PLUGINS, (names, with_services), strict=True):
         texts.update(_run_plugin(plugin, descriptors, wanted))
     return {name: f"{head}\n{_without_version_check(text)}" for name, text in texts.items()}
@@ -105,19 +107,23 @@ def _protoc(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _compile_error(stderr: str, include: Sequence[Path], config: Place) -> GenerationError:
-    for line in stderr.splitlines():
-        match = _PROTOC_ERROR.match(line)
-        if match is not None and not match["text"].startswith("warning:"):
-            found = (path / match["file"] for path in include if (path / match["file"]).is_file())
-            file = str(next(found, match["file"]))
-            return GenerationError(match["text"].removeprefix("error: "), Place(file, int(match["line"] or 0)))
+    matches = (_PROTOC_ERROR.match(line) for line in stderr.splitlines())
+    errors = [match for match in matches if match is not None and not match["text"].startswith("warning:")]
+    # A file that is imported and missing has no line of its own, but the line that imports it does.
+    for match in sorted(errors, key=lambda match: match["line"] is None):
+        found = (path / match["file"] for path in include if (path / match["file"]).is_file())
+        file = str(next(found, match["file"]))
+        return GenerationError(match["text"].removeprefix("error: "), Place(file, int(match["line"] or 0)))
     return GenerationError(f"protoc failed: {' '.join(stderr.split()) or 'without a word'}", config)
 
 
-def _run_builtin(source: Path, out: Path, option: str, names: Sequence[str]) -> None:
-    if names:
-        done = _protoc([f"--descriptor_set_in={source}", f"{option}={out}", *names])
-        done.check_returncode()
+def _module_name(file: str) -> str:
+    return Path(file).stem.replace("-", "_")
+
+
+def _run_builtins(source: Path, out: Path, names: Sequence[str]) -> None:
+    done = _protoc([f"--descriptor_set_in={source}", f"--python_out={out}", f"--grpc_python_out={out}", *names])
+    done.check_returncode()
 
 
 def _run_plugin(plugin: str, descriptors: FileDescriptorSet, names: Sequence[str]) -> dict[str, str]:

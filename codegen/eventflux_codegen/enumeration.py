@@ -63,9 +63,7 @@ def _members(node: EnumNode, prefix: str) -> tuple[Member, ...]:
     for index, value in enumerate(node.descriptor.value):
         name = as_member(value.name.removeprefix(prefix))
         if name in taken or name.startswith("_"):
-            reason = (
-                f"clashes with {taken[name]}" if name in taken else "starts with an underscore, which enums reserve"
-            )
+            reason = f"is {taken[name]} already" if name in taken else "enums do not take, for its underscore"
             raise GenerationError(
                 f"{node.full_name}.{value.name} would be named {name} in Python, which {reason}: "
                 "set strip_prefix of the enum in the options",

@@ -7,10 +7,13 @@ import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from eventflux_codegen.error import GenerationError, Place
-from eventflux_codegen.output import OutputDirectory, write_atomically
+from eventflux_codegen.output import OutputDirectory
+
+if TYPE_CHECKING:
+    from eventflux_codegen.pipeline import Outcome
 
 __all__ = ["CheckResult", "GenerationResult", "check", "generate"]
 
@@ -69,18 +72,19 @@ def generate(
         GenerationError: the sources are wrong, the change would break peers, or the directory is not the generator's.
         OSError: a file cannot be written.
     """
-    plan = _plan(Path(config), output)
+    outcome = _run(Path(config))
     if not accept_breaking:
-        plan.refuse_breaking()
-    plan.directory.check_ownership()
-    changes = plan.directory.changes(plan.files)
-    removed = plan.directory.extra(plan.files)
-    write_atomically(plan.directory.path, changes, removed)
+        outcome.refuse_breaking()
+    directory = OutputDirectory(outcome.output if output is None else Path(output))
+    directory.check_ownership(Place(str(config)))
+    changes = directory.changes(outcome.files)
+    removed = directory.extra(outcome.files)
+    directory.replace(changes, removed)
     written = sorted(changes)
-    if plan.lock is not None and _read(plan.lock) != plan.lock_text:
-        write_atomically(plan.lock.parent, {plan.lock.name: plan.lock_text}, ())
-        written.append(plan.lock.name)
-    return GenerationResult(plan.directory.path, tuple(sorted(plan.files)), tuple(written), removed)
+    if output is None and _read(outcome.lock) != outcome.lock_text:
+        OutputDirectory(outcome.lock.parent).replace({outcome.lock.name: outcome.lock_text}, ())
+        written.append(outcome.lock.name)
+    return GenerationResult(directory.path, tuple(sorted(outcome.files)), tuple(written), removed)
 
 
 def check(config: str | os.PathLike[str], *, output: str | os.PathLike[str] | None = None) -> CheckResult:
@@ -93,50 +97,29 @@ def check(config: str | os.PathLike[str], *, output: str | os.PathLike[str] | No
     Raises:
         GenerationError: the sources are wrong.
     """
-    plan = _plan(Path(config), output)
-    directory = plan.directory
-    changes = directory.changes(plan.files)
+    outcome = _run(Path(config))
+    directory = OutputDirectory(outcome.output if output is None else Path(output))
+    changes = directory.changes(outcome.files)
     old = {name: _read(directory.path / name) for name in changes}
-    extra = directory.extra(plan.files)
+    extra = directory.extra(outcome.files)
     diffs = [_diff(directory.path / name, old[name], changes[name]) for name in sorted(changes)]
     diffs += [_diff(directory.path / name, _read(directory.path / name), None) for name in extra]
     changed = [name for name in sorted(changes) if old[name] is not None]
     missing = [name for name in sorted(changes) if old[name] is None]
-    if plan.lock is not None and (lock := _read(plan.lock)) != plan.lock_text:
-        (missing if lock is None else changed).append(plan.lock.name)
-        diffs.append(_diff(plan.lock, lock, plan.lock_text))
+    if output is None and (lock := _read(outcome.lock)) != outcome.lock_text:
+        (missing if lock is None else changed).append(outcome.lock.name)
+        diffs.append(_diff(outcome.lock, lock, outcome.lock_text))
     return CheckResult(directory.path, tuple(changed), tuple(missing), extra, "".join(diffs))
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a configuration leads to."""
-
-    directory: OutputDirectory
-    files: dict[str, str]
-    lock: Path | None
-    """Where the lock belongs; None if it is none of this run's business."""
-    lock_text: str
-    breaking: GenerationError | None
-
-    def refuse_breaking(self) -> None:
-        """Raises GenerationError for the first change since the lock was written that breaks peers."""
-        if self.breaking is not None:
-            raise self.breaking
-
-
-def _plan(config: Path, output: str | os.PathLike[str] | None) -> _Plan:
+def _run(config: Path) -> Outcome:
     for module in _NEEDED:
         if not _is_installed(module):
             message = f"generating code needs {module}: run pip install 'eventflux-transport[codegen]'"
             raise GenerationError(message, Place(str(config)))
-    # The imports below need the packages that were just looked for.
-    from eventflux_codegen.pipeline import run  # noqa: PLC0415
+    from eventflux_codegen.pipeline import run  # noqa: PLC0415 - it needs what was just looked for
 
-    outcome = run(config)
-    path = outcome.output if output is None else Path(output)
-    lock = outcome.lock if output is None else None
-    return _Plan(OutputDirectory(path, Place(str(config))), outcome.files, lock, outcome.lock_text, outcome.breaking)
+    return run(config)
 
 
 def _is_installed(module: str) -> bool:
@@ -147,7 +130,7 @@ def _is_installed(module: str) -> bool:
 
 
 def _read(path: Path) -> str | None:
-    return path.read_bytes().decode("utf-8", "surrogateescape") if path.is_file() else None
+    return path.read_bytes().decode("utf-8", "backslashreplace") if path.is_file() else None
 
 
 def _diff(path: Path, old: str | None, new: str | None) -> str:

@@ -18,7 +18,7 @@ from eventflux_codegen.error import GenerationError, Place
 from eventflux_codegen.package import Package
 from eventflux_codegen.schema import EnumNode, MessageNode, Schema
 
-__all__ = ["Facts", "find_breaking", "lock_text", "wire_facts"]
+__all__ = ["Change", "Facts", "find_breaking", "lock_text", "wire_facts"]
 
 Facts: TypeAlias = dict[str, dict[str, dict[str, Any]]]
 """Sections (messages, enums, methods, layouts), then full names, then what is known of each."""

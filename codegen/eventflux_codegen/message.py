@@ -35,7 +35,7 @@ def build_messages(
 
     `pb_modules` has, for each .proto file, the name under which generated modules import its pb2 module.
     """
-    values = ValueTypes(schema, names, {name: enum.members[0].name for name, enum in enums.items()})
+    values = ValueTypes(schema, names, enums)
     keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
     _claim_oneofs(schema, names)
     messages = {}
@@ -110,9 +110,8 @@ def _unknown_field(
 def _pb_path(node: MessageNode, pb_modules: Mapping[str, str]) -> str:
     local = node.full_name[len(node.package) + 1 :] if node.package else node.full_name
     if any(keyword.iskeyword(part) for part in local.split(".")):
-        raise GenerationError(
-            f"{node.full_name} is a Python keyword, which protoc's Python code cannot name", node.place
-        )
+        message = f"{node.full_name}: protoc's own Python code has no name for a Python keyword: rename the message"
+        raise GenerationError(message, node.place)
     return f"{pb_modules[node.source.descriptor.name]}.{local}"
 
 
@@ -133,15 +132,13 @@ class _FieldBuilder:
                 if proto.oneof_index in seen_oneofs:
                     continue
                 seen_oneofs.add(proto.oneof_index)
-                field = self._oneof(proto.oneof_index, index)
+                field = self._oneof(proto.oneof_index, index, len(fields))
             else:
-                field = self._plain(proto, index)
+                field = self._plain(proto, index, len(fields))
             if field.name in taken or field.name.startswith("__"):
-                reason = (
-                    f"{taken.get(field.name)} has that name" if field.name in taken else "Python mangles such names"
-                )
+                reason = f"so is {taken[field.name]}" if field.name in taken else "Python mangles such names"
                 raise GenerationError(
-                    f"{self.node.full_name}.{field.proto_name} would be {field.name} in Python, but {reason}: "
+                    f"{self.node.full_name}.{field.proto_name} would be {field.name} in Python, and {reason}: "
                     "rename the field",
                     self.node.field_place(index),
                 )
@@ -153,11 +150,20 @@ class _FieldBuilder:
         unit = self.options.units.get(proto_name)
         return as_docstring(comment, fallback, unit=unit) if comment or unit else ()
 
+    def _check_type(self, proto: FieldDescriptorProto, index: int) -> None:
+        if proto.type_name and proto.type_name[1:] not in self.names.by_full_name:
+            raise GenerationError(
+                f"{self.node.full_name}.{self.node.descriptor.field[index].name} has the type {proto.type_name[1:]}, "
+                "which is not proto3: no message can be made of it",
+                self.node.field_place(index),
+            )
+
     def _path(self, proto_name: str) -> str:
         return f"{self.names.by_full_name[self.node.full_name]}.{as_field(proto_name)}"
 
-    def _plain(self, proto: FieldDescriptorProto, index: int) -> Field:
+    def _plain(self, proto: FieldDescriptorProto, index: int, position: int) -> Field:
         entry = self.node.entry(proto)
+        self._check_type(entry.field[1] if entry is not None else proto, index)
         key = self.values.of(entry.field[0]) if entry is not None else None
         value = self.values.of(entry.field[1] if entry is not None else proto)
         if entry is not None and key is not None:
@@ -179,13 +185,14 @@ class _FieldBuilder:
             default=default,
             doc=self._doc(self.node.field_comment(index), proto.name, f"The field {proto.name}."),
             path=self._path(proto.name),
+            index=position,
             slot=str(index),
             expects=describe(cardinality, value, key),
             value=value,
             key=key,
         )
 
-    def _oneof(self, oneof: int, first: int) -> Field:
+    def _oneof(self, oneof: int, first: int, position: int) -> Field:
         name = self.node.descriptor.oneof_decl[oneof].name
         union = _union(self.node, self.names, name)
         variants = tuple(
@@ -201,6 +208,7 @@ class _FieldBuilder:
             default="None",
             doc=self._doc(self.node.source.comment((*self.node.path, 8, oneof)), name, f"One of {name}."),
             path=self._path(name),
+            index=position,
             slot=str(first),
             expects=f"one of {choices}, or None",
             variants=variants,
@@ -210,6 +218,7 @@ class _FieldBuilder:
 
     def _variant(self, oneof: str, position: int, index: int) -> Variant:
         proto = self.node.descriptor.field[position]
+        self._check_type(proto, position)
         name = _variant(self.node, self.names, oneof, proto.name)
         fallback = f"The choice {proto.name} of {self.node.full_name}.{oneof}."
         unit = self.options.units.get(proto.name)

@@ -21,6 +21,7 @@ __all__ = [
     "Member",
     "Message",
     "Method",
+    "Peer",
     "Service",
     "Value",
     "ValueKind",
@@ -70,6 +71,8 @@ class Value:
     """The Python expression of proto3's default."""
     snake: str = ""
     """For an enum or a message: the stem of its functions, as ``event_filter``."""
+    dense_members: int = 0
+    """For an enum whose numbers count up from 0 without a gap: how many there are."""
     is_recursive: bool = False
     """For a message: whether its functions count how deep they are."""
     min_bytes: int = 0
@@ -110,6 +113,8 @@ class Field:
     doc: Lines
     path: str
     """``Message.field``, as errors name it."""
+    index: int
+    """The position among the class's attributes."""
     slot: str
     """A suffix that keeps the field's local variables in generated functions apart from all others."""
     expects: str
@@ -226,6 +231,12 @@ class Enumeration:
     doc: Lines
     members: tuple[Member, ...]
 
+    @property
+    def dense_members(self) -> int:
+        """How many members there are, if their numbers count up from 0 without a gap; otherwise 0."""
+        numbers = {member.number for member in self.members}
+        return len(numbers) if numbers == set(range(len(numbers))) else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
@@ -256,3 +267,33 @@ class Service:
     service: str
     doc: Lines
     methods: tuple[Method, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """EventFlux's message-passing transports."""
+
+    names: Lines
+    """What their module defines, sorted."""
+    message: Message
+    layout: str
+    """The stem of the layout's functions."""
+    send: Method
+    stream: Method
+    events: Method
+    heartbeat: Method
+    status: Message
+    """What a node says of itself."""
+    types: str
+    """The enum of the message's types, where it is imported."""
+    compressions: str
+    """The enum of the payload's compressions, where it is imported."""
+    healths: str
+    """The enum of a node's health, where it is imported."""
+
+    @property
+    def imports(self) -> tuple[tuple[str, str], ...]:
+        """The classes that their module needs, and their names there, sorted."""
+        messages = (self.message, self.events.request, self.heartbeat.request, self.heartbeat.response, self.status)
+        enums = (self.types, self.compressions, self.healths)
+        return tuple(sorted({(own.name, own.local) for own in messages} | {(name, name) for name in enums}))

@@ -14,6 +14,7 @@ __all__ = [
     "MessageOptions",
     "MethodOptions",
     "Options",
+    "PeerOptions",
     "RetryOptions",
     "ServiceOptions",
     "StatusCode",
@@ -142,6 +143,26 @@ class ServiceOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeerOptions:
+    """What EventFlux's message-passing transports are made of; the fields of the messages are those of its own IDL."""
+
+    message: str
+    """The message that is passed."""
+    layout: str
+    """Its layout in EventFlux's frames over TCP."""
+    service: str
+    """The service of the methods below."""
+    send: str
+    """The unary method that takes a message and answers with one."""
+    stream: str
+    """The bidirectional method that is a connection."""
+    events: str
+    """The server-streaming method that is a subscription."""
+    heartbeat: str
+    """The unary method that asks a node how it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The whole file. Paths are relative to it."""
 
@@ -161,3 +182,5 @@ class Options:
     """Options of messages, by name in the IDL."""
     services: Mapping[str, ServiceOptions] = field(default_factory=dict)
     """Options of services, by name in the IDL."""
+    peer: PeerOptions | None = None
+    """EventFlux's own transports, for an IDL that is its own; None: the package has none."""

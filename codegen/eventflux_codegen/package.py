@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eventflux_codegen.model import Cardinality, Enumeration, Lines, Message, Method, Service
+from eventflux_codegen.model import Cardinality, Enumeration, Lines, Message, Method, Peer, Service
 
 __all__ = ["Package"]
 
@@ -23,6 +23,8 @@ class Package:
     aliases: tuple[tuple[str, str], ...]
     pb_modules: tuple[tuple[str, str, str], ...]
     """Modules of pb2 classes: the package each is imported from, its name, and its name where it is imported."""
+    peer: Peer | None = None
+    """EventFlux's message-passing transports, if the options want them."""
 
     @property
     def head(self) -> str:
@@ -144,7 +146,8 @@ class Package:
     def exports(self) -> Lines:
         """What the package exports, sorted as the linter sorts `__all__`."""
         services = [name for service in self.services for name in (service.client, service.service)]
-        return tuple(sorted([*self.message_exports, *services], key=_import_order))
+        peers = self.peer.names if self.peer is not None else ()
+        return tuple(sorted([*self.message_exports, *services, *peers], key=_import_order))
 
     @property
     def codec_names(self) -> Lines:
@@ -163,6 +166,8 @@ class Package:
     def method_names(self) -> Lines:
         """The constants of the methods and of their messages' codecs, sorted."""
         codecs = [f"{message.snake.upper()}_CODEC" for message in self.exchanged]
+        if self.peer is not None:
+            codecs.append(f"{self.peer.message.snake.upper()}_PEER_CODEC")
         return tuple(sorted([*codecs, *(method.constant for method in self._methods)]))
 
     @property
@@ -170,7 +175,8 @@ class Package:
         """What the constants of the methods need of the runtime, sorted."""
         text = " ".join(expression for method in self._methods for _, expression in method.arguments)
         optional = (name for name in ("Compression", "RetryPolicy", "StatusCode") if name in text)
-        return tuple(sorted(["MessageCodec", "Method", "MethodKind", *optional], key=_import_order))
+        peers = ("PeerCodec",) if self.peer is not None else ()
+        return tuple(sorted(["MessageCodec", "Method", "MethodKind", *optional, *peers], key=_import_order))
 
     @property
     def client_imports(self) -> Lines:

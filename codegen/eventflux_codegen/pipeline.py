@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from eventflux_codegen.build import build_package
 from eventflux_codegen.compiler import compile_protos, generate_protobuf, relocate
-from eventflux_codegen.error import GenerationError
-from eventflux_codegen.lock import find_breaking, lock_text, wire_facts
+from eventflux_codegen.lock import Facts, find_breaking, lock_text, wire_facts
 from eventflux_codegen.options import Options
 from eventflux_codegen.render import render
 from eventflux_codegen.schema import Schema
@@ -25,8 +25,14 @@ class Outcome:
     files: dict[str, str]
     lock: Path
     lock_text: str
-    breaking: GenerationError | None
-    """The first change since the lock was written that breaks peers."""
+    facts: Facts
+    schema: Schema
+
+    def refuse_breaking(self) -> None:
+        """Raises GenerationError for the first change since the lock was written that breaks peers."""
+        breaking = find_breaking(self.lock, self.facts, self.schema)
+        if breaking is not None:
+            raise breaking
 
 
 def run(config: Path) -> Outcome:
@@ -46,9 +52,10 @@ def run(config: Path) -> Outcome:
     facts = wire_facts(schema, package)
     lock = config.parent / options.lock if options.lock is not None else config.with_suffix(".lock")
     return Outcome(
-        output=config.parent / (options.output or package.name.replace(".", "/")),
+        output=Path(os.path.normpath(config.parent / (options.output or package.name.replace(".", "/")))),
         files=files,
         lock=lock,
         lock_text=lock_text(facts, package),
-        breaking=find_breaking(lock, facts, schema),
+        facts=facts,
+        schema=schema,
     )

@@ -6,6 +6,8 @@ import keyword
 import re
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,6 +18,7 @@ __all__ = ["render"]
 
 _MODULES: Final = ("__init__.py", "bridge.py", "codec.py", "messages.py")
 _SERVICE_MODULES: Final = ("client.py", "methods.py", "service.py")
+_STYLE: Final = ("--line-length=120", "--target-version=py311")
 
 
 def render(package: Package) -> dict[str, str]:
@@ -31,8 +34,10 @@ def render(package: Package) -> dict[str, str]:
     environment.filters["at"] = _at
     environment.tests["keyword"] = keyword.iskeyword
     modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
+    if package.peer is not None:
+        modules = (*modules, "peer.py")
     texts = {name: environment.get_template(f"{name}.j2").render(package=package) for name in modules}
-    return {name: _format(text, name) for name, text in texts.items()}
+    return _format(texts)
 
 
 def _at(text: str, indentation: int) -> str:
@@ -41,13 +46,14 @@ def _at(text: str, indentation: int) -> str:
     return ("\n" + " " * indentation).join(lines)
 
 
-def _format(text: str, name: str) -> str:
-    # The formatter decides between one empty line and two only where it finds any, and keeps one where none belongs.
-    text = re.sub(r"\n{4,}", "\n\n\n", text)
-    command = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length=120", "--target-version=py311"]
-    done = subprocess.run(
-        [*command, f"--stdin-filename={name}", "-"], input=text, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise RuntimeError(f"the template of {name} does not render Python: {done.stderr}\n{text}")
-    return done.stdout
+def _format(texts: dict[str, str]) -> dict[str, str]:
+    """All modules as ruff formats them; its configuration in this or any directory has no say."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, text in texts.items():
+            # The formatter leaves two empty lines where it finds more, but one at the least where it finds any.
+            Path(scratch, name).write_bytes(re.sub(r"\n{4,}", "\n\n\n", text).encode())
+        command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", *_STYLE, scratch]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"a template does not render Python: {done.stderr}")
+        return {name: Path(scratch, name).read_bytes().decode() for name in texts}

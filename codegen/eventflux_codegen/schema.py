@@ -117,6 +117,8 @@ class Schema:
         schema = Schema({}, {}, {}, tuple(_source(file, include) for file in descriptors.file))
         for source in schema.sources:
             if source.descriptor.syntax != "proto3":
+                if is_well_known(source.descriptor.name):
+                    continue
                 raise _not_proto3(source)
             for index, message in enumerate(source.descriptor.message_type):
                 schema._add_message(source, (4, index), source.descriptor.package, message)

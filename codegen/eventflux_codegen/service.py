@@ -57,7 +57,14 @@ def build_services(
                 raise GenerationError(message, places("services", key or "", "methods", name))
         builder = _MethodBuilder(node, own, places, messages, ("services", key or "", "methods"))
         methods = tuple(builder.build(index, stem) for index in range(len(declared)))
-        for method in methods:
+        for index, method in enumerate(methods):
+            same = next((other for other in methods[:index] if other.name == method.name), None)
+            if same is not None:
+                raise GenerationError(
+                    f"{full_name}.{method.proto_name} would be {method.name} in Python, and so is {same.proto_name}: "
+                    "rename the method",
+                    node.source.place((*node.path, 2, index)),
+                )
             if method.constant in constants:
                 raise GenerationError(
                     f"{full_name}.{method.proto_name} and {constants[method.constant]} would both be "

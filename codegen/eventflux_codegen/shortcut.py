@@ -61,6 +61,8 @@ def build_builders(
     for name, target in options.builders.items():
         where = (*path, "builders", name)
         _check_name(name, fields, places, *where)
+        if name in options.factories:
+            raise GenerationError(f"{name!r} is a factory already: choose another name", places(*where))
         field = _known(target, fields, places, *where)
         if field.value is None or field.cardinality not in (Cardinality.MAP, Cardinality.REPEATED):
             raise GenerationError(

@@ -7,7 +7,7 @@ from typing import Final
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Proto
 
-from eventflux_codegen.model import Cardinality, Value, ValueKind
+from eventflux_codegen.model import Cardinality, Enumeration, Value, ValueKind
 from eventflux_codegen.names import ClassNames
 from eventflux_codegen.naming import as_snake
 from eventflux_codegen.schema import MessageNode, Schema
@@ -54,10 +54,10 @@ _TAG_BYTES: Final = 1
 class ValueTypes:
     """Makes the `Value` of a field descriptor; knows which messages can nest without end."""
 
-    def __init__(self, schema: Schema, names: ClassNames, first_members: Mapping[str, str]) -> None:
+    def __init__(self, schema: Schema, names: ClassNames, enums: Mapping[str, Enumeration]) -> None:
         self._schema = schema
         self._names = names
-        self._first_members = first_members
+        self._enums = enums
         self._recursive = _reaching_cycles(schema)
         self._embedded = {name for node in schema.messages.values() for name in _submessages(node)}
 
@@ -73,15 +73,29 @@ class ValueTypes:
         """The type of one value of a field; of an entry's key or value, for a map."""
         kind = _KINDS[field.type]
         if kind is ValueKind.ENUM:
-            name = self._names.by_full_name[field.type_name[1:]]
-            default = f"{name}.{self._first_members[field.type_name[1:]]}"
-            return Value(kind, name, self._names.local(name), default, as_snake(name), min_bytes=4)
+            enum = self._enums[field.type_name[1:]]
+            return Value(
+                kind=kind,
+                annotation=enum.name,
+                local=enum.local,
+                default=f"{enum.name}.{enum.members[0].name}",
+                snake=enum.snake,
+                dense_members=enum.dense_members,
+                min_bytes=4,
+            )
         if kind is ValueKind.MESSAGE:
             full_name = field.type_name[1:]
             name = self._names.by_full_name[full_name]
             least = self.min_bytes(self._schema.messages[full_name])
-            is_recursive = full_name in self._recursive
-            return Value(kind, name, self._names.local(name), f"{name}()", as_snake(name), is_recursive, least)
+            return Value(
+                kind=kind,
+                annotation=name,
+                local=self._names.local(name),
+                default=f"{name}()",
+                snake=as_snake(name),
+                is_recursive=full_name in self._recursive,
+                min_bytes=least,
+            )
         annotation, default, least, _ = _SCALARS[kind]
         return Value(kind, annotation, annotation, default, min_bytes=least)
 

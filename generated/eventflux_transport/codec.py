@@ -21,6 +21,7 @@ from librt.strings import (
     write_i32_le,
     write_i64_le,
 )
+from msgspec.structs import astuple
 
 from eventflux_runtime.codegen_api import CodecError
 from eventflux_transport.messages import (
@@ -66,9 +67,9 @@ __all__ = [
 ]
 
 
-_MESSAGE_TYPE: Final[dict[int, MessageType]] = {int(member): member for member in MessageType}
-_COMPRESSION_TYPE: Final[dict[int, CompressionType]] = {int(member): member for member in CompressionType}
-_NODE_HEALTH: Final[dict[int, NodeHealth]] = {int(member): member for member in NodeHealth}
+_MESSAGE_TYPE: Final[tuple[MessageType, ...]] = tuple(sorted(MessageType))
+_COMPRESSION_TYPE: Final[tuple[CompressionType, ...]] = tuple(sorted(CompressionType))
+_NODE_HEALTH: Final[tuple[NodeHealth, ...]] = tuple(sorted(NodeHealth))
 
 _EXPECTS: Final[dict[str, str]] = {
     "TransportMessage.id": "a str that UTF-8 can encode",
@@ -121,21 +122,28 @@ _EXPECTS: Final[dict[str, str]] = {
     "TlsConfig.insecure_skip_verify": "True or False",
 }
 
+_repr: Final = reprlib.Repr()
+_repr.maxother = 80
+
 
 def encode_transport_message(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in the native layout. Raises CodecError."""
+    if type(message) is not TransportMessage:
+        _require(message, TransportMessage)
     field = ""
     try:
+        values = astuple(message)
         field = "TransportMessage.id"
-        text = message.id.encode()
+        id_: str = values[0]
+        text = id_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "TransportMessage.message_type"
-        _write_enum(writer, message.message_type)
+        _write_enum(writer, values[1])
         field = "TransportMessage.payload"
-        _write_bytes(writer, message.payload)
+        _write_bytes(writer, values[2])
         field = "TransportMessage.headers"
-        headers_: object = message.headers
+        headers_: object = values[3]
         if not isinstance(headers_, dict):
             raise TypeError
         write_i64_le(writer, len(headers_))
@@ -149,21 +157,23 @@ def encode_transport_message(message: TransportMessage, writer: BytesWriter) -> 
             write_i64_le(writer, len(text))
             writer.write(text)
         field = "TransportMessage.timestamp"
-        write_i64_le(writer, message.timestamp)
+        write_i64_le(writer, values[4])
         field = "TransportMessage.source_node"
-        text = message.source_node.encode()
+        source_node_: str = values[5]
+        text = source_node_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "TransportMessage.target_node"
-        text = message.target_node.encode()
+        target_node_: str = values[6]
+        text = target_node_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "TransportMessage.priority"
-        write_i32_le(writer, message.priority)
+        write_i32_le(writer, values[7])
         field = "TransportMessage.compression"
-        _write_enum(writer, message.compression)
+        _write_enum(writer, values[8])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, TransportMessage, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_transport_message(data: bytes, start: int, end: int) -> TransportMessage:
@@ -177,18 +187,17 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
         field = "TransportMessage.id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        id_ = data[begin:pos].decode()
+        id_ = data[begin:pos].decode() if pos > begin else ""
         field = "TransportMessage.message_type"
         number = read_i32_le(data, pos)
         pos += 4
-        known_message_type = _MESSAGE_TYPE.get(number)
-        message_type_ = MessageType(number) if known_message_type is None else known_message_type
+        message_type_ = _MESSAGE_TYPE[number] if 0 <= number < 9 else MessageType(number)
         field = "TransportMessage.payload"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
         payload_ = data[begin:pos]
         field = "TransportMessage.headers"
@@ -200,14 +209,14 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key3 = data[begin:pos].decode()
+            key3 = data[begin:pos].decode() if pos > begin else ""
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item3 = data[begin:pos].decode()
+            item3 = data[begin:pos].decode() if pos > begin else ""
             headers_[key3] = item3
         field = "TransportMessage.timestamp"
         timestamp_ = read_i64_le(data, pos)
@@ -215,23 +224,22 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
         field = "TransportMessage.source_node"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        source_node_ = data[begin:pos].decode()
+        source_node_ = data[begin:pos].decode() if pos > begin else ""
         field = "TransportMessage.target_node"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        target_node_ = data[begin:pos].decode()
+        target_node_ = data[begin:pos].decode() if pos > begin else ""
         field = "TransportMessage.priority"
         priority_ = read_i32_le(data, pos)
         pos += 4
         field = "TransportMessage.compression"
         number = read_i32_le(data, pos)
         pos += 4
-        known_compression_type = _COMPRESSION_TYPE.get(number)
-        compression_ = CompressionType(number) if known_compression_type is None else known_compression_type
+        compression_ = _COMPRESSION_TYPE[number] if 0 <= number < 4 else CompressionType(number)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
@@ -253,26 +261,30 @@ _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE: Final = (
 
 def encode_transport_message_eventflux(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in the layout eventflux. Raises CodecError."""
+    if type(message) is not TransportMessage:
+        _require(message, TransportMessage)
     field = ""
     try:
-        if message.timestamp:
-            raise _lacking("TransportMessage.timestamp", "eventflux", message.timestamp)
-        if message.source_node:
-            raise _lacking("TransportMessage.source_node", "eventflux", message.source_node)
-        if message.target_node:
-            raise _lacking("TransportMessage.target_node", "eventflux", message.target_node)
-        if message.priority:
-            raise _lacking("TransportMessage.priority", "eventflux", message.priority)
-        if message.compression:
-            raise _lacking("TransportMessage.compression", "eventflux", message.compression)
+        values = astuple(message)
+        if values[4]:
+            raise _lacking("TransportMessage.timestamp", "eventflux", values[4])
+        if values[5]:
+            raise _lacking("TransportMessage.source_node", "eventflux", values[5])
+        if values[6]:
+            raise _lacking("TransportMessage.target_node", "eventflux", values[6])
+        if values[7]:
+            raise _lacking("TransportMessage.priority", "eventflux", values[7])
+        if values[8]:
+            raise _lacking("TransportMessage.compression", "eventflux", values[8])
         field = "TransportMessage.id"
-        text = message.id.encode()
+        id_: str = values[0]
+        text = id_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "TransportMessage.payload"
-        _write_bytes(writer, message.payload)
+        _write_bytes(writer, values[2])
         field = "TransportMessage.headers"
-        headers_: object = message.headers
+        headers_: object = values[3]
         if not isinstance(headers_, dict):
             raise TypeError
         write_i64_le(writer, len(headers_))
@@ -286,12 +298,12 @@ def encode_transport_message_eventflux(message: TransportMessage, writer: BytesW
             write_i64_le(writer, len(text))
             writer.write(text)
         field = "TransportMessage.message_type"
-        message_type_ = message.message_type
+        message_type_: MessageType = values[1]
         if message_type_ not in _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE:
             raise _no_variant(field, "eventflux", message_type_)
         write_i32_le(writer, _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE.index(message_type_))
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, TransportMessage, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> TransportMessage:
@@ -305,13 +317,13 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
         field = "TransportMessage.id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        id_ = data[begin:pos].decode()
+        id_ = data[begin:pos].decode() if pos > begin else ""
         field = "TransportMessage.payload"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
         payload_ = data[begin:pos]
         field = "TransportMessage.headers"
@@ -323,14 +335,14 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key3 = data[begin:pos].decode()
+            key3 = data[begin:pos].decode() if pos > begin else ""
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item3 = data[begin:pos].decode()
+            item3 = data[begin:pos].decode() if pos > begin else ""
             headers_[key3] = item3
         field = "TransportMessage.message_type"
         number = read_i32_le(data, pos)
@@ -352,14 +364,18 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
 
 def encode_event_request(message: EventRequest, writer: BytesWriter) -> None:
     """Appends a EventRequest in the native layout. Raises CodecError."""
+    if type(message) is not EventRequest:
+        _require(message, EventRequest)
     field = ""
     try:
+        values = astuple(message)
         field = "EventRequest.node_id"
-        text = message.node_id.encode()
+        node_id_: str = values[0]
+        text = node_id_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "EventRequest.filter"
-        filter_: object = message.filter
+        filter_: object = values[1]
         if filter_ is None:
             writer.append(0)
         else:
@@ -368,9 +384,9 @@ def encode_event_request(message: EventRequest, writer: BytesWriter) -> None:
                 raise TypeError
             encode_event_filter(filter_, writer)
         field = "EventRequest.batch_size"
-        write_i32_le(writer, message.batch_size)
+        write_i32_le(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, EventRequest, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
@@ -384,9 +400,9 @@ def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
         field = "EventRequest.node_id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        node_id_ = data[begin:pos].decode()
+        node_id_ = data[begin:pos].decode() if pos > begin else ""
         field = "EventRequest.filter"
         flag = data[pos]
         if flag > 1:
@@ -407,10 +423,13 @@ def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
 
 def encode_event_filter(message: EventFilter, writer: BytesWriter) -> None:
     """Appends a EventFilter in the native layout. Raises CodecError."""
+    if type(message) is not EventFilter:
+        _require(message, EventFilter)
     field = ""
     try:
+        values = astuple(message)
         field = "EventFilter.stream_names"
-        stream_names_: object = message.stream_names
+        stream_names_: object = values[0]
         if not isinstance(stream_names_, list):
             raise TypeError
         write_i64_le(writer, len(stream_names_))
@@ -420,7 +439,7 @@ def encode_event_filter(message: EventFilter, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
         field = "EventFilter.message_types"
-        message_types_: object = message.message_types
+        message_types_: object = values[1]
         if not isinstance(message_types_, list):
             raise TypeError
         write_i64_le(writer, len(message_types_))
@@ -428,11 +447,11 @@ def encode_event_filter(message: EventFilter, writer: BytesWriter) -> None:
         for item1 in message_types_:
             _write_enum(writer, item1)
         field = "EventFilter.start_timestamp"
-        write_i64_le(writer, message.start_timestamp)
+        write_i64_le(writer, values[2])
         field = "EventFilter.end_timestamp"
-        write_i64_le(writer, message.end_timestamp)
+        write_i64_le(writer, values[3])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, EventFilter, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_event_filter(data: bytes, start: int, end: int) -> EventFilter:
@@ -458,9 +477,9 @@ def _read_event_filter(data: bytes, pos: i64) -> tuple[EventFilter, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item0 = data[begin:pos].decode()
+            item0 = data[begin:pos].decode() if pos > begin else ""
             stream_names_.append(item0)
         field = "EventFilter.message_types"
         count = read_i64_le(data, pos)
@@ -471,8 +490,7 @@ def _read_event_filter(data: bytes, pos: i64) -> tuple[EventFilter, i64]:
         for _ in range(count):
             number = read_i32_le(data, pos)
             pos += 4
-            known_message_type = _MESSAGE_TYPE.get(number)
-            item1 = MessageType(number) if known_message_type is None else known_message_type
+            item1 = _MESSAGE_TYPE[number] if 0 <= number < 9 else MessageType(number)
             message_types_.append(item1)
         field = "EventFilter.start_timestamp"
         start_timestamp_ = read_i64_le(data, pos)
@@ -487,16 +505,20 @@ def _read_event_filter(data: bytes, pos: i64) -> tuple[EventFilter, i64]:
 
 def encode_heartbeat_request(message: HeartbeatRequest, writer: BytesWriter) -> None:
     """Appends a HeartbeatRequest in the native layout. Raises CodecError."""
+    if type(message) is not HeartbeatRequest:
+        _require(message, HeartbeatRequest)
     field = ""
     try:
+        values = astuple(message)
         field = "HeartbeatRequest.node_id"
-        text = message.node_id.encode()
+        node_id_: str = values[0]
+        text = node_id_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "HeartbeatRequest.timestamp"
-        write_i64_le(writer, message.timestamp)
+        write_i64_le(writer, values[1])
         field = "HeartbeatRequest.status"
-        status_: object = message.status
+        status_: object = values[2]
         if status_ is None:
             writer.append(0)
         else:
@@ -505,7 +527,7 @@ def encode_heartbeat_request(message: HeartbeatRequest, writer: BytesWriter) -> 
                 raise TypeError
             encode_node_status(status_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, HeartbeatRequest, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequest:
@@ -519,9 +541,9 @@ def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequ
         field = "HeartbeatRequest.node_id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        node_id_ = data[begin:pos].decode()
+        node_id_ = data[begin:pos].decode() if pos > begin else ""
         field = "HeartbeatRequest.timestamp"
         timestamp_ = read_i64_le(data, pos)
         pos += 8
@@ -542,16 +564,20 @@ def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequ
 
 def encode_heartbeat_response(message: HeartbeatResponse, writer: BytesWriter) -> None:
     """Appends a HeartbeatResponse in the native layout. Raises CodecError."""
+    if type(message) is not HeartbeatResponse:
+        _require(message, HeartbeatResponse)
     field = ""
     try:
+        values = astuple(message)
         field = "HeartbeatResponse.server_timestamp"
-        write_i64_le(writer, message.server_timestamp)
+        write_i64_le(writer, values[0])
         field = "HeartbeatResponse.server_node_id"
-        text = message.server_node_id.encode()
+        server_node_id_: str = values[1]
+        text = server_node_id_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "HeartbeatResponse.server_status"
-        server_status_: object = message.server_status
+        server_status_: object = values[2]
         if server_status_ is None:
             writer.append(0)
         else:
@@ -560,7 +586,7 @@ def encode_heartbeat_response(message: HeartbeatResponse, writer: BytesWriter) -
                 raise TypeError
             encode_node_status(server_status_, writer)
         field = "HeartbeatResponse.cluster_info"
-        cluster_info_: object = message.cluster_info
+        cluster_info_: object = values[3]
         if cluster_info_ is None:
             writer.append(0)
         else:
@@ -569,7 +595,7 @@ def encode_heartbeat_response(message: HeartbeatResponse, writer: BytesWriter) -
                 raise TypeError
             encode_cluster_info(cluster_info_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, HeartbeatResponse, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatResponse:
@@ -586,9 +612,9 @@ def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatRes
         field = "HeartbeatResponse.server_node_id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        server_node_id_ = data[begin:pos].decode()
+        server_node_id_ = data[begin:pos].decode() if pos > begin else ""
         field = "HeartbeatResponse.server_status"
         flag = data[pos]
         if flag > 1:
@@ -614,24 +640,28 @@ def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatRes
 
 def encode_node_status(message: NodeStatus, writer: BytesWriter) -> None:
     """Appends a NodeStatus in the native layout. Raises CodecError."""
+    if type(message) is not NodeStatus:
+        _require(message, NodeStatus)
     field = ""
     try:
+        values = astuple(message)
         field = "NodeStatus.health"
-        _write_enum(writer, message.health)
+        _write_enum(writer, values[0])
         field = "NodeStatus.cpu_usage"
-        write_f32_le(writer, message.cpu_usage)
+        write_f32_le(writer, values[1])
         field = "NodeStatus.memory_usage"
-        write_f32_le(writer, message.memory_usage)
+        write_f32_le(writer, values[2])
         field = "NodeStatus.active_connections"
-        write_i32_le(writer, message.active_connections)
+        write_i32_le(writer, values[3])
         field = "NodeStatus.events_per_second"
-        write_i64_le(writer, message.events_per_second)
+        write_i64_le(writer, values[4])
         field = "NodeStatus.version"
-        text = message.version.encode()
+        version_: str = values[5]
+        text = version_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "NodeStatus.metadata"
-        metadata_: object = message.metadata
+        metadata_: object = values[6]
         if not isinstance(metadata_, dict):
             raise TypeError
         write_i64_le(writer, len(metadata_))
@@ -645,7 +675,7 @@ def encode_node_status(message: NodeStatus, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, NodeStatus, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_node_status(data: bytes, start: int, end: int) -> NodeStatus:
@@ -665,8 +695,7 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
         field = "NodeStatus.health"
         number = read_i32_le(data, pos)
         pos += 4
-        known_node_health = _NODE_HEALTH.get(number)
-        health_ = NodeHealth(number) if known_node_health is None else known_node_health
+        health_ = _NODE_HEALTH[number] if 0 <= number < 5 else NodeHealth(number)
         field = "NodeStatus.cpu_usage"
         cpu_usage_ = read_f32_le(data, pos)
         pos += 4
@@ -682,9 +711,9 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
         field = "NodeStatus.version"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        version_ = data[begin:pos].decode()
+        version_ = data[begin:pos].decode() if pos > begin else ""
         field = "NodeStatus.metadata"
         count = read_i64_le(data, pos)
         pos += 8
@@ -694,14 +723,14 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key6 = data[begin:pos].decode()
+            key6 = data[begin:pos].decode() if pos > begin else ""
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item6 = data[begin:pos].decode()
+            item6 = data[begin:pos].decode() if pos > begin else ""
             metadata_[key6] = item6
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
@@ -712,26 +741,32 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
 
 def encode_cluster_info(message: ClusterInfo, writer: BytesWriter) -> None:
     """Appends a ClusterInfo in the native layout. Raises CodecError."""
+    if type(message) is not ClusterInfo:
+        _require(message, ClusterInfo)
     field = ""
     try:
+        values = astuple(message)
         field = "ClusterInfo.cluster_id"
-        text = message.cluster_id.encode()
+        cluster_id_: str = values[0]
+        text = cluster_id_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "ClusterInfo.total_nodes"
-        write_i32_le(writer, message.total_nodes)
+        write_i32_le(writer, values[1])
         field = "ClusterInfo.healthy_nodes"
-        write_i32_le(writer, message.healthy_nodes)
+        write_i32_le(writer, values[2])
         field = "ClusterInfo.leader_node"
-        text = message.leader_node.encode()
+        leader_node_: str = values[3]
+        text = leader_node_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "ClusterInfo.cluster_version"
-        text = message.cluster_version.encode()
+        cluster_version_: str = values[4]
+        text = cluster_version_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, ClusterInfo, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_cluster_info(data: bytes, start: int, end: int) -> ClusterInfo:
@@ -751,9 +786,9 @@ def _read_cluster_info(data: bytes, pos: i64) -> tuple[ClusterInfo, i64]:
         field = "ClusterInfo.cluster_id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        cluster_id_ = data[begin:pos].decode()
+        cluster_id_ = data[begin:pos].decode() if pos > begin else ""
         field = "ClusterInfo.total_nodes"
         total_nodes_ = read_i32_le(data, pos)
         pos += 4
@@ -763,15 +798,15 @@ def _read_cluster_info(data: bytes, pos: i64) -> tuple[ClusterInfo, i64]:
         field = "ClusterInfo.leader_node"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        leader_node_ = data[begin:pos].decode()
+        leader_node_ = data[begin:pos].decode() if pos > begin else ""
         field = "ClusterInfo.cluster_version"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        cluster_version_ = data[begin:pos].decode()
+        cluster_version_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     return ClusterInfo(cluster_id_, total_nodes_, healthy_nodes_, leader_node_, cluster_version_), pos
@@ -779,22 +814,25 @@ def _read_cluster_info(data: bytes, pos: i64) -> tuple[ClusterInfo, i64]:
 
 def encode_connection_config(message: ConnectionConfig, writer: BytesWriter) -> None:
     """Appends a ConnectionConfig in the native layout. Raises CodecError."""
+    if type(message) is not ConnectionConfig:
+        _require(message, ConnectionConfig)
     field = ""
     try:
+        values = astuple(message)
         field = "ConnectionConfig.connection_timeout_ms"
-        write_i32_le(writer, message.connection_timeout_ms)
+        write_i32_le(writer, values[0])
         field = "ConnectionConfig.request_timeout_ms"
-        write_i32_le(writer, message.request_timeout_ms)
+        write_i32_le(writer, values[1])
         field = "ConnectionConfig.keep_alive_interval_secs"
-        write_i32_le(writer, message.keep_alive_interval_secs)
+        write_i32_le(writer, values[2])
         field = "ConnectionConfig.max_message_size"
-        write_i32_le(writer, message.max_message_size)
+        write_i32_le(writer, values[3])
         field = "ConnectionConfig.enable_compression"
-        _write_bool(writer, message.enable_compression)
+        _write_bool(writer, values[4])
         field = "ConnectionConfig.preferred_compression"
-        _write_enum(writer, message.preferred_compression)
+        _write_enum(writer, values[5])
         field = "ConnectionConfig.tls_config"
-        tls_config_: object = message.tls_config
+        tls_config_: object = values[6]
         if tls_config_ is None:
             writer.append(0)
         else:
@@ -803,7 +841,7 @@ def encode_connection_config(message: ConnectionConfig, writer: BytesWriter) -> 
                 raise TypeError
             encode_tls_config(tls_config_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, ConnectionConfig, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionConfig:
@@ -835,8 +873,7 @@ def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionCon
         field = "ConnectionConfig.preferred_compression"
         number = read_i32_le(data, pos)
         pos += 4
-        known_compression_type = _COMPRESSION_TYPE.get(number)
-        preferred_compression_ = CompressionType(number) if known_compression_type is None else known_compression_type
+        preferred_compression_ = _COMPRESSION_TYPE[number] if 0 <= number < 4 else CompressionType(number)
         field = "ConnectionConfig.tls_config"
         flag = data[pos]
         if flag > 1:
@@ -862,30 +899,37 @@ def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionCon
 
 def encode_tls_config(message: TlsConfig, writer: BytesWriter) -> None:
     """Appends a TlsConfig in the native layout. Raises CodecError."""
+    if type(message) is not TlsConfig:
+        _require(message, TlsConfig)
     field = ""
     try:
+        values = astuple(message)
         field = "TlsConfig.enabled"
-        _write_bool(writer, message.enabled)
+        _write_bool(writer, values[0])
         field = "TlsConfig.cert_file"
-        text = message.cert_file.encode()
+        cert_file_: str = values[1]
+        text = cert_file_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "TlsConfig.key_file"
-        text = message.key_file.encode()
+        key_file_: str = values[2]
+        text = key_file_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "TlsConfig.ca_file"
-        text = message.ca_file.encode()
+        ca_file_: str = values[3]
+        text = ca_file_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "TlsConfig.server_name"
-        text = message.server_name.encode()
+        server_name_: str = values[4]
+        text = server_name_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "TlsConfig.insecure_skip_verify"
-        _write_bool(writer, message.insecure_skip_verify)
+        _write_bool(writer, values[5])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, TlsConfig, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_tls_config(data: bytes, start: int, end: int) -> TlsConfig:
@@ -911,27 +955,27 @@ def _read_tls_config(data: bytes, pos: i64) -> tuple[TlsConfig, i64]:
         field = "TlsConfig.cert_file"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        cert_file_ = data[begin:pos].decode()
+        cert_file_ = data[begin:pos].decode() if pos > begin else ""
         field = "TlsConfig.key_file"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        key_file_ = data[begin:pos].decode()
+        key_file_ = data[begin:pos].decode() if pos > begin else ""
         field = "TlsConfig.ca_file"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        ca_file_ = data[begin:pos].decode()
+        ca_file_ = data[begin:pos].decode() if pos > begin else ""
         field = "TlsConfig.server_name"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        server_name_ = data[begin:pos].decode()
+        server_name_ = data[begin:pos].decode() if pos > begin else ""
         field = "TlsConfig.insecure_skip_verify"
         flag = data[pos]
         if flag > 1:
@@ -968,18 +1012,21 @@ def _write_enum(writer: BytesWriter, value: int) -> None:
     write_i32_le(writer, value)
 
 
-def _unfit(message: object, kind: type[object], field: str) -> CodecError:
+def _require(message: object, kind: type[object]) -> None:
     if not isinstance(message, kind):
-        return CodecError(f"expected a message of type {kind.__name__}, not {_shown(message)}", field=kind.__name__)
+        raise CodecError(f"expected a message of type {kind.__name__}, not {_shown(message)}", field=kind.__name__)
+
+
+def _unfit(message: object, field: str) -> CodecError:
     value = getattr(message, field.rpartition(".")[2], None)
     return CodecError(f"{field}: expected {_EXPECTS[field]}; found {_shown(value)}", field=field)
 
 
 def _shown(value: object) -> str:
-    # repr() refuses an int of more than 4,300 digits.
-    if isinstance(value, int) and value.bit_length() > 128:
-        return f"an int of {value.bit_length()} bits"
-    return reprlib.repr(value)
+    try:
+        return _repr.repr(value)
+    except ValueError:  # repr() refuses an int of more than 4,300 digits
+        return f"a value of type {type(value).__name__} too long to print"
 
 
 def _malformed(field: str, pos: int, end: int, error: Exception) -> CodecError:

@@ -24,6 +24,7 @@ __all__ = [
     "EventRequest",
     "HeartbeatRequest",
     "HeartbeatResponse",
+    "Message",
     "MessageType",
     "NodeHealth",
     "NodeStatus",

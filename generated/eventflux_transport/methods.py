@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Final
 
-from eventflux_runtime.codegen_api import MessageCodec, Method, MethodKind, StatusCode
+from eventflux_runtime.codegen_api import MessageCodec, Method, MethodKind, PeerCodec, StatusCode
 from eventflux_transport import codec
 from eventflux_transport.messages import (
     EventRequest,
     HeartbeatRequest,
     HeartbeatResponse,
     TransportMessage,
+    MessageType,
 )
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "HEARTBEAT_RESPONSE_CODEC",
     "TRANSPORT_HEARTBEAT",
     "TRANSPORT_MESSAGE_CODEC",
+    "TRANSPORT_MESSAGE_PEER_CODEC",
     "TRANSPORT_SEND_MESSAGE",
     "TRANSPORT_STREAM_EVENTS",
     "TRANSPORT_STREAM_MESSAGES",
@@ -75,6 +78,19 @@ def _heartbeat_response_from_protobuf(data: bytes) -> HeartbeatResponse:
     return bridge.heartbeat_response_from_protobuf(data)
 
 
+def _refuse_transport_message(request: TransportMessage, code: str, text: str) -> TransportMessage:
+    return TransportMessage(
+        id=str(uuid.uuid4()),
+        message_type=MessageType.CONTROL,
+        headers={"refused-id": request.id, "status": code, "status-message": text},
+    )
+
+
+TRANSPORT_MESSAGE_PEER_CODEC: Final[PeerCodec[TransportMessage]] = PeerCodec(
+    encode=codec.encode_transport_message_eventflux,
+    decode=codec.decode_transport_message_eventflux,
+    refuse=_refuse_transport_message,
+)
 TRANSPORT_MESSAGE_CODEC: Final[MessageCodec[TransportMessage]] = MessageCodec(
     type_name="eventflux.transport.TransportMessage",
     encode=codec.encode_transport_message,
@@ -115,6 +131,7 @@ TRANSPORT_SEND_MESSAGE: Final[Method[TransportMessage, TransportMessage]] = Meth
         StatusCode.INVALID_ARGUMENT,
         StatusCode.RESOURCE_EXHAUSTED,
     ),
+    peer=TRANSPORT_MESSAGE_PEER_CODEC,
 )
 TRANSPORT_STREAM_MESSAGES: Final[Method[TransportMessage, TransportMessage]] = Method(
     service="eventflux.transport.Transport",

@@ -14,7 +14,15 @@ from eventflux_runtime.channel.options import CallOptions
 from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
 from eventflux_runtime.config import Compression, RetryPolicy
 from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError
-from eventflux_runtime.method import AnyBinding, Binding, MessageCodec, Method, MethodKind
+from eventflux_runtime.method import AnyBinding, Binding, MessageCodec, Method, MethodKind, PeerCodec
+from eventflux_runtime.peer.binding import PeerBinding
+from eventflux_runtime.peer.config import AnyTls, GrpcPeerConfig, SimpleGrpcPeerConfig, TcpPeerConfig
+from eventflux_runtime.peer.factory import create_transport
+from eventflux_runtime.peer.rpc import GrpcPeerTransport
+from eventflux_runtime.peer.simple import SimpleGrpcPeerTransport
+from eventflux_runtime.peer.subscription import is_wanted
+from eventflux_runtime.peer.tcp import TcpPeerTransport
+from eventflux_runtime.peer.transport import PeerConnection, PeerConnectionState, PeerListener, PeerTransport
 from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.service import Service
 from eventflux_runtime.status import StatusCode
@@ -22,6 +30,7 @@ from eventflux_runtime.status import StatusCode
 __all__ = [
     "CONTRACT_VERSION",
     "AnyBinding",
+    "AnyTls",
     "BidiStream",
     "Binding",
     "CallOptions",
@@ -32,15 +41,29 @@ __all__ = [
     "Compression",
     "ConfigError",
     "Context",
+    "GrpcPeerConfig",
+    "GrpcPeerTransport",
     "MessageCodec",
     "Method",
     "MethodKind",
     "MissingExtraError",
+    "PeerBinding",
+    "PeerCodec",
+    "PeerConnection",
+    "PeerConnectionState",
+    "PeerListener",
+    "PeerTransport",
     "RetryPolicy",
     "ServerStream",
     "Service",
+    "SimpleGrpcPeerConfig",
+    "SimpleGrpcPeerTransport",
     "StatusCode",
+    "TcpPeerConfig",
+    "TcpPeerTransport",
     "check_contract",
+    "create_transport",
+    "is_wanted",
 ]
 
 CONTRACT_VERSION: Final = 1

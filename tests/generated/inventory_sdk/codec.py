@@ -21,6 +21,7 @@ from librt.strings import (
     write_i32_le,
     write_i64_le,
 )
+from msgspec.structs import astuple
 
 from eventflux_runtime.codegen_api import CodecError
 from inventory_sdk.messages import (
@@ -82,8 +83,8 @@ __all__ = [
 ]
 
 
-_REFUSAL_REASON: Final[dict[int, RefusalReason]] = {int(member): member for member in RefusalReason}
-_CHANGE_KIND: Final[dict[int, ChangeKind]] = {int(member): member for member in ChangeKind}
+_REFUSAL_REASON: Final[tuple[RefusalReason, ...]] = tuple(sorted(RefusalReason))
+_CHANGE_KIND: Final[tuple[ChangeKind, ...]] = tuple(sorted(ChangeKind))
 
 _EXPECTS: Final[dict[str, str]] = {
     "Timestamp.seconds": "an int from -9223372036854775808 to 9223372036854775807",
@@ -119,17 +120,23 @@ _EXPECTS: Final[dict[str, str]] = {
     "Refusal.available": "an int from 0 to 4294967295",
 }
 
+_repr: Final = reprlib.Repr()
+_repr.maxother = 80
+
 
 def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in the native layout. Raises CodecError."""
+    if type(message) is not Timestamp:
+        _require(message, Timestamp)
     field = ""
     try:
+        values = astuple(message)
         field = "Timestamp.seconds"
-        write_i64_le(writer, message.seconds)
+        write_i64_le(writer, values[0])
         field = "Timestamp.nanos"
-        write_i32_le(writer, message.nanos)
+        write_i32_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Timestamp, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_timestamp(data: bytes, start: int, end: int) -> Timestamp:
@@ -159,18 +166,23 @@ def _read_timestamp(data: bytes, pos: i64) -> tuple[Timestamp, i64]:
 
 def encode_item(message: Item, writer: BytesWriter) -> None:
     """Appends a Item in the native layout. Raises CodecError."""
+    if type(message) is not Item:
+        _require(message, Item)
     field = ""
     try:
+        values = astuple(message)
         field = "Item.sku"
-        text = message.sku.encode()
+        sku_: str = values[0]
+        text = sku_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Item.title"
-        text = message.title.encode()
+        title_: str = values[1]
+        text = title_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Item.stock"
-        stock_: object = message.stock
+        stock_: object = values[2]
         if not isinstance(stock_, dict):
             raise TypeError
         write_i64_le(writer, len(stock_))
@@ -182,7 +194,7 @@ def encode_item(message: Item, writer: BytesWriter) -> None:
             writer.write(text)
             _write_u32(writer, item2)
         field = "Item.dimensions"
-        dimensions_: object = message.dimensions
+        dimensions_: object = values[3]
         if dimensions_ is None:
             writer.append(0)
         else:
@@ -191,14 +203,14 @@ def encode_item(message: Item, writer: BytesWriter) -> None:
                 raise TypeError
             encode_item_dimensions(dimensions_, writer)
         field = "Item.price_cents"
-        price_cents_ = message.price_cents
+        price_cents_: int | None = values[4]
         if price_cents_ is None:
             writer.append(0)
         else:
             writer.append(1)
             write_i64_le(writer, price_cents_)
         field = "Item.tags"
-        tags_: object = message.tags
+        tags_: object = values[5]
         if not isinstance(tags_, list):
             raise TypeError
         write_i64_le(writer, len(tags_))
@@ -208,7 +220,7 @@ def encode_item(message: Item, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
         field = "Item.counted_at"
-        counted_at_: object = message.counted_at
+        counted_at_: object = values[7]
         if counted_at_ is None:
             writer.append(0)
         else:
@@ -217,7 +229,7 @@ def encode_item(message: Item, writer: BytesWriter) -> None:
                 raise TypeError
             encode_timestamp(counted_at_, writer)
         field = "Item.origin"
-        origin_: object = message.origin
+        origin_: object = values[6]
         if origin_ is None:
             writer.append(0)
         elif isinstance(origin_, ItemOriginPlant):
@@ -236,7 +248,7 @@ def encode_item(message: Item, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Item, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_item(data: bytes, start: int, end: int) -> Item:
@@ -250,15 +262,15 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         field = "Item.sku"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        sku_ = data[begin:pos].decode()
+        sku_ = data[begin:pos].decode() if pos > begin else ""
         field = "Item.title"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        title_ = data[begin:pos].decode()
+        title_ = data[begin:pos].decode() if pos > begin else ""
         field = "Item.stock"
         count = read_i64_le(data, pos)
         pos += 8
@@ -268,9 +280,9 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key2 = data[begin:pos].decode()
+            key2 = data[begin:pos].decode() if pos > begin else ""
             item2 = _read_u32(data, pos)
             pos += 4
             stock_[key2] = item2
@@ -300,9 +312,9 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item5 = data[begin:pos].decode()
+            item5 = data[begin:pos].decode() if pos > begin else ""
             tags_.append(item5)
         field = "Item.counted_at"
         flag = data[pos]
@@ -327,9 +339,9 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
             elif number == 1:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if not begin <= pos <= limit:
+                if pos < begin or pos > limit:
                     raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item7 = data[begin:pos].decode()
+                item7 = data[begin:pos].decode() if pos > begin else ""
                 origin_ = ItemOriginSupplier(item7)
             else:
                 raise _bad_variant(field, pos - 4, number, 2)
@@ -342,16 +354,19 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
 
 def encode_item_dimensions(message: ItemDimensions, writer: BytesWriter) -> None:
     """Appends a ItemDimensions in the native layout. Raises CodecError."""
+    if type(message) is not ItemDimensions:
+        _require(message, ItemDimensions)
     field = ""
     try:
+        values = astuple(message)
         field = "ItemDimensions.width_mm"
-        write_f64_le(writer, message.width_mm)
+        write_f64_le(writer, values[0])
         field = "ItemDimensions.height_mm"
-        write_f64_le(writer, message.height_mm)
+        write_f64_le(writer, values[1])
         field = "ItemDimensions.depth_mm"
-        write_f64_le(writer, message.depth_mm)
+        write_f64_le(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, ItemDimensions, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_item_dimensions(data: bytes, start: int, end: int) -> ItemDimensions:
@@ -384,16 +399,20 @@ def _read_item_dimensions(data: bytes, pos: i64) -> tuple[ItemDimensions, i64]:
 
 def encode_plant(message: Plant, writer: BytesWriter) -> None:
     """Appends a Plant in the native layout. Raises CodecError."""
+    if type(message) is not Plant:
+        _require(message, Plant)
     field = ""
     try:
+        values = astuple(message)
         field = "Plant.name"
-        text = message.name.encode()
+        name_: str = values[0]
+        text = name_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Plant.line"
-        _write_u32(writer, message.line)
+        _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Plant, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_plant(data: bytes, start: int, end: int) -> Plant:
@@ -413,9 +432,9 @@ def _read_plant(data: bytes, pos: i64) -> tuple[Plant, i64]:
         field = "Plant.name"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        name_ = data[begin:pos].decode()
+        name_ = data[begin:pos].decode() if pos > begin else ""
         field = "Plant.line"
         line_ = _read_u32(data, pos)
         pos += 4
@@ -426,14 +445,18 @@ def _read_plant(data: bytes, pos: i64) -> tuple[Plant, i64]:
 
 def encode_get_item_request(message: GetItemRequest, writer: BytesWriter) -> None:
     """Appends a GetItemRequest in the native layout. Raises CodecError."""
+    if type(message) is not GetItemRequest:
+        _require(message, GetItemRequest)
     field = ""
     try:
+        values = astuple(message)
         field = "GetItemRequest.sku"
-        text = message.sku.encode()
+        sku_: str = values[0]
+        text = sku_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, GetItemRequest, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_get_item_request(data: bytes, start: int, end: int) -> GetItemRequest:
@@ -447,9 +470,9 @@ def decode_get_item_request(data: bytes, start: int, end: int) -> GetItemRequest
         field = "GetItemRequest.sku"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        sku_ = data[begin:pos].decode()
+        sku_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
@@ -459,20 +482,25 @@ def decode_get_item_request(data: bytes, start: int, end: int) -> GetItemRequest
 
 def encode_stock_change(message: StockChange, writer: BytesWriter) -> None:
     """Appends a StockChange in the native layout. Raises CodecError."""
+    if type(message) is not StockChange:
+        _require(message, StockChange)
     field = ""
     try:
+        values = astuple(message)
         field = "StockChange.sku"
-        text = message.sku.encode()
+        sku_: str = values[0]
+        text = sku_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "StockChange.shelf"
-        text = message.shelf.encode()
+        shelf_: str = values[1]
+        text = shelf_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "StockChange.sequence"
-        _write_u64(writer, message.sequence)
+        _write_u64(writer, values[3])
         field = "StockChange.change"
-        change_: object = message.change
+        change_: object = values[2]
         if change_ is None:
             writer.append(0)
         elif isinstance(change_, StockChangeChangeAdded):
@@ -493,7 +521,7 @@ def encode_stock_change(message: StockChange, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, StockChange, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
@@ -507,15 +535,15 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
         field = "StockChange.sku"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        sku_ = data[begin:pos].decode()
+        sku_ = data[begin:pos].decode() if pos > begin else ""
         field = "StockChange.shelf"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        shelf_ = data[begin:pos].decode()
+        shelf_ = data[begin:pos].decode() if pos > begin else ""
         field = "StockChange.sequence"
         sequence_ = _read_u64(data, pos)
         pos += 8
@@ -550,16 +578,20 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
 
 def encode_stock_change_move(message: StockChangeMove, writer: BytesWriter) -> None:
     """Appends a StockChangeMove in the native layout. Raises CodecError."""
+    if type(message) is not StockChangeMove:
+        _require(message, StockChangeMove)
     field = ""
     try:
+        values = astuple(message)
         field = "StockChangeMove.to_shelf"
-        text = message.to_shelf.encode()
+        to_shelf_: str = values[0]
+        text = to_shelf_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "StockChangeMove.count"
-        _write_u32(writer, message.count)
+        _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, StockChangeMove, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_stock_change_move(data: bytes, start: int, end: int) -> StockChangeMove:
@@ -579,9 +611,9 @@ def _read_stock_change_move(data: bytes, pos: i64) -> tuple[StockChangeMove, i64
         field = "StockChangeMove.to_shelf"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        to_shelf_ = data[begin:pos].decode()
+        to_shelf_ = data[begin:pos].decode() if pos > begin else ""
         field = "StockChangeMove.count"
         count_ = _read_u32(data, pos)
         pos += 4
@@ -592,12 +624,15 @@ def _read_stock_change_move(data: bytes, pos: i64) -> tuple[StockChangeMove, i64
 
 def encode_change_summary(message: ChangeSummary, writer: BytesWriter) -> None:
     """Appends a ChangeSummary in the native layout. Raises CodecError."""
+    if type(message) is not ChangeSummary:
+        _require(message, ChangeSummary)
     field = ""
     try:
+        values = astuple(message)
         field = "ChangeSummary.changes"
-        _write_u32(writer, message.changes)
+        _write_u32(writer, values[0])
         field = "ChangeSummary.delta"
-        delta_: object = message.delta
+        delta_: object = values[1]
         if not isinstance(delta_, dict):
             raise TypeError
         write_i64_le(writer, len(delta_))
@@ -609,7 +644,7 @@ def encode_change_summary(message: ChangeSummary, writer: BytesWriter) -> None:
             writer.write(text)
             write_i64_le(writer, item1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, ChangeSummary, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
@@ -632,9 +667,9 @@ def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key1 = data[begin:pos].decode()
+            key1 = data[begin:pos].decode() if pos > begin else ""
             item1 = read_i64_le(data, pos)
             pos += 8
             delta_[key1] = item1
@@ -647,10 +682,13 @@ def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
 
 def encode_watch_request(message: WatchRequest, writer: BytesWriter) -> None:
     """Appends a WatchRequest in the native layout. Raises CodecError."""
+    if type(message) is not WatchRequest:
+        _require(message, WatchRequest)
     field = ""
     try:
+        values = astuple(message)
         field = "WatchRequest.skus"
-        skus_: object = message.skus
+        skus_: object = values[0]
         if not isinstance(skus_, list):
             raise TypeError
         write_i64_le(writer, len(skus_))
@@ -660,7 +698,7 @@ def encode_watch_request(message: WatchRequest, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
         field = "WatchRequest.kinds"
-        kinds_: object = message.kinds
+        kinds_: object = values[1]
         if not isinstance(kinds_, list):
             raise TypeError
         write_i64_le(writer, len(kinds_))
@@ -668,7 +706,7 @@ def encode_watch_request(message: WatchRequest, writer: BytesWriter) -> None:
         for item1 in kinds_:
             _write_enum(writer, item1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, WatchRequest, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
@@ -688,9 +726,9 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item0 = data[begin:pos].decode()
+            item0 = data[begin:pos].decode() if pos > begin else ""
             skus_.append(item0)
         field = "WatchRequest.kinds"
         count = read_i64_le(data, pos)
@@ -701,8 +739,7 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
         for _ in range(count):
             number = read_i32_le(data, pos)
             pos += 4
-            known_change_kind = _CHANGE_KIND.get(number)
-            item1 = ChangeKind(number) if known_change_kind is None else known_change_kind
+            item1 = _CHANGE_KIND[number] if 0 <= number < 4 else ChangeKind(number)
             kinds_.append(item1)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
@@ -713,16 +750,20 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
 
 def encode_reservation(message: Reservation, writer: BytesWriter) -> None:
     """Appends a Reservation in the native layout. Raises CodecError."""
+    if type(message) is not Reservation:
+        _require(message, Reservation)
     field = ""
     try:
+        values = astuple(message)
         field = "Reservation.sku"
-        text = message.sku.encode()
+        sku_: str = values[0]
+        text = sku_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Reservation.count"
-        _write_u32(writer, message.count)
+        _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Reservation, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_reservation(data: bytes, start: int, end: int) -> Reservation:
@@ -736,9 +777,9 @@ def decode_reservation(data: bytes, start: int, end: int) -> Reservation:
         field = "Reservation.sku"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        sku_ = data[begin:pos].decode()
+        sku_ = data[begin:pos].decode() if pos > begin else ""
         field = "Reservation.count"
         count_ = _read_u32(data, pos)
         pos += 4
@@ -751,10 +792,13 @@ def decode_reservation(data: bytes, start: int, end: int) -> Reservation:
 
 def encode_reservation_result(message: ReservationResult, writer: BytesWriter) -> None:
     """Appends a ReservationResult in the native layout. Raises CodecError."""
+    if type(message) is not ReservationResult:
+        _require(message, ReservationResult)
     field = ""
     try:
+        values = astuple(message)
         field = "ReservationResult.outcome"
-        outcome_: object = message.outcome
+        outcome_: object = values[0]
         if outcome_ is None:
             writer.append(0)
         elif isinstance(outcome_, ReservationResultOutcomeConfirmation):
@@ -773,7 +817,7 @@ def encode_reservation_result(message: ReservationResult, writer: BytesWriter) -
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, ReservationResult, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationResult:
@@ -796,9 +840,9 @@ def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationR
             if number == 0:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if not begin <= pos <= limit:
+                if pos < begin or pos > limit:
                     raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item0 = data[begin:pos].decode()
+                item0 = data[begin:pos].decode() if pos > begin else ""
                 outcome_ = ReservationResultOutcomeConfirmation(item0)
             elif number == 1:
                 item1, pos = _read_refusal(data, pos)
@@ -814,14 +858,17 @@ def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationR
 
 def encode_refusal(message: Refusal, writer: BytesWriter) -> None:
     """Appends a Refusal in the native layout. Raises CodecError."""
+    if type(message) is not Refusal:
+        _require(message, Refusal)
     field = ""
     try:
+        values = astuple(message)
         field = "Refusal.reason"
-        _write_enum(writer, message.reason)
+        _write_enum(writer, values[0])
         field = "Refusal.available"
-        _write_u32(writer, message.available)
+        _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Refusal, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_refusal(data: bytes, start: int, end: int) -> Refusal:
@@ -841,8 +888,7 @@ def _read_refusal(data: bytes, pos: i64) -> tuple[Refusal, i64]:
         field = "Refusal.reason"
         number = read_i32_le(data, pos)
         pos += 4
-        known_refusal_reason = _REFUSAL_REASON.get(number)
-        reason_ = RefusalReason(number) if known_refusal_reason is None else known_refusal_reason
+        reason_ = _REFUSAL_REASON[number] if 0 <= number < 3 else RefusalReason(number)
         field = "Refusal.available"
         available_ = _read_u32(data, pos)
         pos += 4
@@ -882,18 +928,21 @@ def _read_u64(data: bytes, pos: i64) -> int:
     return value if value >= 0 else value + 0x10000000000000000
 
 
-def _unfit(message: object, kind: type[object], field: str) -> CodecError:
+def _require(message: object, kind: type[object]) -> None:
     if not isinstance(message, kind):
-        return CodecError(f"expected a message of type {kind.__name__}, not {_shown(message)}", field=kind.__name__)
+        raise CodecError(f"expected a message of type {kind.__name__}, not {_shown(message)}", field=kind.__name__)
+
+
+def _unfit(message: object, field: str) -> CodecError:
     value = getattr(message, field.rpartition(".")[2], None)
     return CodecError(f"{field}: expected {_EXPECTS[field]}; found {_shown(value)}", field=field)
 
 
 def _shown(value: object) -> str:
-    # repr() refuses an int of more than 4,300 digits.
-    if isinstance(value, int) and value.bit_length() > 128:
-        return f"an int of {value.bit_length()} bits"
-    return reprlib.repr(value)
+    try:
+        return _repr.repr(value)
+    except ValueError:  # repr() refuses an int of more than 4,300 digits
+        return f"a value of type {type(value).__name__} too long to print"
 
 
 def _malformed(field: str, pos: int, end: int, error: Exception) -> CodecError:

@@ -23,6 +23,7 @@ from librt.strings import (
     write_i32_le,
     write_i64_le,
 )
+from msgspec.structs import astuple
 
 from eventflux_runtime.codegen_api import CodecError
 from kitchen_package.messages import (
@@ -169,12 +170,12 @@ __all__ = [
 _MAX_DEPTH: Final = 100
 _MAX_EMPTY: Final = 64
 
-_NULL_VALUE: Final[dict[int, NullValue]] = {int(member): member for member in NullValue}
-_HEADING: Final[dict[int, Heading]] = {int(member): member for member in Heading}
-_NESTED_MOOD: Final[dict[int, NestedMood]] = {int(member): member for member in NestedMood}
+_NULL_VALUE: Final[tuple[NullValue, ...]] = tuple(sorted(NullValue))
+_HEADING: Final[tuple[Heading, ...]] = tuple(sorted(Heading))
+_NESTED_MOOD: Final[tuple[NestedMood, ...]] = tuple(sorted(NestedMood))
 _COLOR: Final[dict[int, Color]] = {int(member): member for member in Color}
-_VERSION: Final[dict[int, Version]] = {int(member): member for member in Version}
-_AWKWARD: Final[dict[int, Awkward]] = {int(member): member for member in Awkward}
+_VERSION: Final[tuple[Version, ...]] = tuple(sorted(Version))
+_AWKWARD: Final[tuple[Awkward, ...]] = tuple(sorted(Awkward))
 
 _EXPECTS: Final[dict[str, str]] = {
     "Any.type_url": "a str that UTF-8 can encode",
@@ -303,19 +304,26 @@ _EXPECTS: Final[dict[str, str]] = {
     "Elsewhere.quoted": "a str that UTF-8 can encode",
 }
 
+_repr: Final = reprlib.Repr()
+_repr.maxother = 80
+
 
 def encode_any(message: AnyMessage, writer: BytesWriter) -> None:
     """Appends a Any in the native layout. Raises CodecError."""
+    if type(message) is not AnyMessage:
+        _require(message, AnyMessage)
     field = ""
     try:
+        values = astuple(message)
         field = "Any.type_url"
-        text = message.type_url.encode()
+        type_url_: str = values[0]
+        text = type_url_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Any.value"
-        _write_bytes(writer, message.value)
+        _write_bytes(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, AnyMessage, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_any(data: bytes, start: int, end: int) -> AnyMessage:
@@ -335,13 +343,13 @@ def _read_any(data: bytes, pos: i64) -> tuple[AnyMessage, i64]:
         field = "Any.type_url"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        type_url_ = data[begin:pos].decode()
+        type_url_ = data[begin:pos].decode() if pos > begin else ""
         field = "Any.value"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
         value_ = data[begin:pos]
     except (IndexError, UnicodeDecodeError) as error:
@@ -351,14 +359,17 @@ def _read_any(data: bytes, pos: i64) -> tuple[AnyMessage, i64]:
 
 def encode_duration(message: Duration, writer: BytesWriter) -> None:
     """Appends a Duration in the native layout. Raises CodecError."""
+    if type(message) is not Duration:
+        _require(message, Duration)
     field = ""
     try:
+        values = astuple(message)
         field = "Duration.seconds"
-        write_i64_le(writer, message.seconds)
+        write_i64_le(writer, values[0])
         field = "Duration.nanos"
-        write_i32_le(writer, message.nanos)
+        write_i32_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Duration, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_duration(data: bytes, start: int, end: int) -> Duration:
@@ -389,7 +400,7 @@ def _read_duration(data: bytes, pos: i64) -> tuple[Duration, i64]:
 def encode_empty(message: Empty, writer: BytesWriter) -> None:
     """Appends a Empty in the native layout. Raises CodecError."""
     if type(message) is not Empty:
-        raise _unfit(message, Empty, "")
+        _require(message, Empty)
 
 
 def decode_empty(data: bytes, start: int, end: int) -> Empty:
@@ -409,10 +420,13 @@ def _read_empty(data: bytes, pos: i64) -> tuple[Empty, i64]:
 
 def encode_field_mask(message: FieldMask, writer: BytesWriter) -> None:
     """Appends a FieldMask in the native layout. Raises CodecError."""
+    if type(message) is not FieldMask:
+        _require(message, FieldMask)
     field = ""
     try:
+        values = astuple(message)
         field = "FieldMask.paths"
-        paths_: object = message.paths
+        paths_: object = values[0]
         if not isinstance(paths_, list):
             raise TypeError
         write_i64_le(writer, len(paths_))
@@ -422,7 +436,7 @@ def encode_field_mask(message: FieldMask, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, FieldMask, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_field_mask(data: bytes, start: int, end: int) -> FieldMask:
@@ -448,9 +462,9 @@ def _read_field_mask(data: bytes, pos: i64) -> tuple[FieldMask, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item0 = data[begin:pos].decode()
+            item0 = data[begin:pos].decode() if pos > begin else ""
             paths_.append(item0)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
@@ -465,10 +479,13 @@ def encode_struct(message: Struct, writer: BytesWriter) -> None:
 def _write_struct(message: Struct, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Struct", -1)
+    if type(message) is not Struct:
+        _require(message, Struct)
     field = ""
     try:
+        values = astuple(message)
         field = "Struct.fields"
-        fields_: object = message.fields
+        fields_: object = values[0]
         if not isinstance(fields_, dict):
             raise TypeError
         write_i64_le(writer, len(fields_))
@@ -482,7 +499,7 @@ def _write_struct(message: Struct, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_value(item0, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Struct, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_struct(data: bytes, start: int, end: int) -> Struct:
@@ -510,9 +527,9 @@ def _read_struct(data: bytes, pos: i64, depth: i64) -> tuple[Struct, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key0 = data[begin:pos].decode()
+            key0 = data[begin:pos].decode() if pos > begin else ""
             item0, pos = _read_value(data, pos, depth + 1)
             fields_[key0] = item0
     except (IndexError, UnicodeDecodeError) as error:
@@ -528,10 +545,13 @@ def encode_value(message: Value, writer: BytesWriter) -> None:
 def _write_value(message: Value, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Value", -1)
+    if type(message) is not Value:
+        _require(message, Value)
     field = ""
     try:
+        values = astuple(message)
         field = "Value.kind"
-        kind_: object = message.kind
+        kind_: object = values[0]
         if kind_ is None:
             writer.append(0)
         elif isinstance(kind_, ValueKindNullValue):
@@ -569,7 +589,7 @@ def _write_value(message: Value, writer: BytesWriter, depth: i64) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Value, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_value(data: bytes, start: int, end: int) -> Value:
@@ -600,8 +620,7 @@ def _read_value(data: bytes, pos: i64, depth: i64) -> tuple[Value, i64]:
             if number == 0:
                 number = read_i32_le(data, pos)
                 pos += 4
-                known_null_value = _NULL_VALUE.get(number)
-                item0 = NullValue(number) if known_null_value is None else known_null_value
+                item0 = _NULL_VALUE[number] if 0 <= number < 1 else NullValue(number)
                 kind_ = ValueKindNullValue(item0)
             elif number == 1:
                 item1 = read_f64_le(data, pos)
@@ -610,9 +629,9 @@ def _read_value(data: bytes, pos: i64, depth: i64) -> tuple[Value, i64]:
             elif number == 2:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if not begin <= pos <= limit:
+                if pos < begin or pos > limit:
                     raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item2 = data[begin:pos].decode()
+                item2 = data[begin:pos].decode() if pos > begin else ""
                 kind_ = ValueKindStringValue(item2)
             elif number == 3:
                 flag = data[pos]
@@ -642,10 +661,13 @@ def encode_list_value(message: ListValue, writer: BytesWriter) -> None:
 def _write_list_value(message: ListValue, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("ListValue", -1)
+    if type(message) is not ListValue:
+        _require(message, ListValue)
     field = ""
     try:
+        values = astuple(message)
         field = "ListValue.values"
-        values_: object = message.values
+        values_: object = values[0]
         if not isinstance(values_, list):
             raise TypeError
         write_i64_le(writer, len(values_))
@@ -655,7 +677,7 @@ def _write_list_value(message: ListValue, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             _write_value(item0, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, ListValue, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_list_value(data: bytes, start: int, end: int) -> ListValue:
@@ -690,14 +712,17 @@ def _read_list_value(data: bytes, pos: i64, depth: i64) -> tuple[ListValue, i64]
 
 def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in the native layout. Raises CodecError."""
+    if type(message) is not Timestamp:
+        _require(message, Timestamp)
     field = ""
     try:
+        values = astuple(message)
         field = "Timestamp.seconds"
-        write_i64_le(writer, message.seconds)
+        write_i64_le(writer, values[0])
         field = "Timestamp.nanos"
-        write_i32_le(writer, message.nanos)
+        write_i32_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Timestamp, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_timestamp(data: bytes, start: int, end: int) -> Timestamp:
@@ -727,12 +752,15 @@ def _read_timestamp(data: bytes, pos: i64) -> tuple[Timestamp, i64]:
 
 def encode_int64_value(message: Int64Value, writer: BytesWriter) -> None:
     """Appends a Int64Value in the native layout. Raises CodecError."""
+    if type(message) is not Int64Value:
+        _require(message, Int64Value)
     field = ""
     try:
+        values = astuple(message)
         field = "Int64Value.value"
-        write_i64_le(writer, message.value)
+        write_i64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Int64Value, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_int64_value(data: bytes, start: int, end: int) -> Int64Value:
@@ -759,12 +787,15 @@ def _read_int64_value(data: bytes, pos: i64) -> tuple[Int64Value, i64]:
 
 def encode_bool_value(message: BoolValue, writer: BytesWriter) -> None:
     """Appends a BoolValue in the native layout. Raises CodecError."""
+    if type(message) is not BoolValue:
+        _require(message, BoolValue)
     field = ""
     try:
+        values = astuple(message)
         field = "BoolValue.value"
-        _write_bool(writer, message.value)
+        _write_bool(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, BoolValue, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_bool_value(data: bytes, start: int, end: int) -> BoolValue:
@@ -794,14 +825,18 @@ def _read_bool_value(data: bytes, pos: i64) -> tuple[BoolValue, i64]:
 
 def encode_string_value(message: StringValue, writer: BytesWriter) -> None:
     """Appends a StringValue in the native layout. Raises CodecError."""
+    if type(message) is not StringValue:
+        _require(message, StringValue)
     field = ""
     try:
+        values = astuple(message)
         field = "StringValue.value"
-        text = message.value.encode()
+        value_: str = values[0]
+        text = value_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, StringValue, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_string_value(data: bytes, start: int, end: int) -> StringValue:
@@ -821,9 +856,9 @@ def _read_string_value(data: bytes, pos: i64) -> tuple[StringValue, i64]:
         field = "StringValue.value"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        value_ = data[begin:pos].decode()
+        value_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     return StringValue(value_), pos
@@ -831,14 +866,17 @@ def _read_string_value(data: bytes, pos: i64) -> tuple[StringValue, i64]:
 
 def encode_point(message: Point, writer: BytesWriter) -> None:
     """Appends a Point in the native layout. Raises CodecError."""
+    if type(message) is not Point:
+        _require(message, Point)
     field = ""
     try:
+        values = astuple(message)
         field = "Point.x"
-        write_f64_le(writer, message.x)
+        write_f64_le(writer, values[0])
         field = "Point.y"
-        write_f64_le(writer, message.y)
+        write_f64_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Point, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_point(data: bytes, start: int, end: int) -> Point:
@@ -868,70 +906,74 @@ def _read_point(data: bytes, pos: i64) -> tuple[Point, i64]:
 
 def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in the native layout. Raises CodecError."""
+    if type(message) is not Scalars:
+        _require(message, Scalars)
     field = ""
     try:
+        values = astuple(message)
         field = "Scalars.a_double"
-        write_f64_le(writer, message.a_double)
+        write_f64_le(writer, values[0])
         field = "Scalars.a_float"
-        write_f32_le(writer, message.a_float)
+        write_f32_le(writer, values[1])
         field = "Scalars.an_int32"
-        write_i32_le(writer, message.an_int32)
+        write_i32_le(writer, values[2])
         field = "Scalars.an_int64"
-        write_i64_le(writer, message.an_int64)
+        write_i64_le(writer, values[3])
         field = "Scalars.a_uint32"
-        _write_u32(writer, message.a_uint32)
+        _write_u32(writer, values[4])
         field = "Scalars.a_uint64"
-        _write_u64(writer, message.a_uint64)
+        _write_u64(writer, values[5])
         field = "Scalars.a_sint32"
-        write_i32_le(writer, message.a_sint32)
+        write_i32_le(writer, values[6])
         field = "Scalars.a_sint64"
-        write_i64_le(writer, message.a_sint64)
+        write_i64_le(writer, values[7])
         field = "Scalars.a_fixed32"
-        _write_u32(writer, message.a_fixed32)
+        _write_u32(writer, values[8])
         field = "Scalars.a_fixed64"
-        _write_u64(writer, message.a_fixed64)
+        _write_u64(writer, values[9])
         field = "Scalars.a_sfixed32"
-        write_i32_le(writer, message.a_sfixed32)
+        write_i32_le(writer, values[10])
         field = "Scalars.a_sfixed64"
-        write_i64_le(writer, message.a_sfixed64)
+        write_i64_le(writer, values[11])
         field = "Scalars.a_bool"
-        _write_bool(writer, message.a_bool)
+        _write_bool(writer, values[12])
         field = "Scalars.a_string"
-        text = message.a_string.encode()
+        a_string_: str = values[13]
+        text = a_string_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Scalars.a_bytes"
-        _write_bytes(writer, message.a_bytes)
+        _write_bytes(writer, values[14])
         field = "Scalars.maybe_double"
-        maybe_double_ = message.maybe_double
+        maybe_double_: float | None = values[15]
         if maybe_double_ is None:
             writer.append(0)
         else:
             writer.append(1)
             write_f64_le(writer, maybe_double_)
         field = "Scalars.maybe_uint32"
-        maybe_uint32_ = message.maybe_uint32
+        maybe_uint32_: int | None = values[16]
         if maybe_uint32_ is None:
             writer.append(0)
         else:
             writer.append(1)
             _write_u32(writer, maybe_uint32_)
         field = "Scalars.maybe_uint64"
-        maybe_uint64_ = message.maybe_uint64
+        maybe_uint64_: int | None = values[17]
         if maybe_uint64_ is None:
             writer.append(0)
         else:
             writer.append(1)
             _write_u64(writer, maybe_uint64_)
         field = "Scalars.maybe_bool"
-        maybe_bool_ = message.maybe_bool
+        maybe_bool_: bool | None = values[18]
         if maybe_bool_ is None:
             writer.append(0)
         else:
             writer.append(1)
             _write_bool(writer, maybe_bool_)
         field = "Scalars.maybe_string"
-        maybe_string_ = message.maybe_string
+        maybe_string_: str | None = values[19]
         if maybe_string_ is None:
             writer.append(0)
         else:
@@ -940,21 +982,21 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
         field = "Scalars.maybe_bytes"
-        maybe_bytes_ = message.maybe_bytes
+        maybe_bytes_: bytes | None = values[20]
         if maybe_bytes_ is None:
             writer.append(0)
         else:
             writer.append(1)
             _write_bytes(writer, maybe_bytes_)
         field = "Scalars.maybe_color"
-        maybe_color_ = message.maybe_color
+        maybe_color_: Color | None = values[21]
         if maybe_color_ is None:
             writer.append(0)
         else:
             writer.append(1)
             _write_enum(writer, maybe_color_)
         field = "Scalars.doubles"
-        doubles_: object = message.doubles
+        doubles_: object = values[22]
         if not isinstance(doubles_, list):
             raise TypeError
         write_i64_le(writer, len(doubles_))
@@ -962,7 +1004,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
         for item22 in doubles_:
             write_f64_le(writer, item22)
         field = "Scalars.floats"
-        floats_: object = message.floats
+        floats_: object = values[23]
         if not isinstance(floats_, list):
             raise TypeError
         write_i64_le(writer, len(floats_))
@@ -970,7 +1012,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
         for item23 in floats_:
             write_f32_le(writer, item23)
         field = "Scalars.int32s"
-        int32s_: object = message.int32s
+        int32s_: object = values[24]
         if not isinstance(int32s_, list):
             raise TypeError
         write_i64_le(writer, len(int32s_))
@@ -978,7 +1020,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
         for item24 in int32s_:
             write_i32_le(writer, item24)
         field = "Scalars.uint32s"
-        uint32s_: object = message.uint32s
+        uint32s_: object = values[25]
         if not isinstance(uint32s_, list):
             raise TypeError
         write_i64_le(writer, len(uint32s_))
@@ -986,7 +1028,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
         for item25 in uint32s_:
             _write_u32(writer, item25)
         field = "Scalars.sint64s"
-        sint64s_: object = message.sint64s
+        sint64s_: object = values[26]
         if not isinstance(sint64s_, list):
             raise TypeError
         write_i64_le(writer, len(sint64s_))
@@ -994,7 +1036,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
         for item26 in sint64s_:
             write_i64_le(writer, item26)
         field = "Scalars.fixed64s"
-        fixed64s_: object = message.fixed64s
+        fixed64s_: object = values[27]
         if not isinstance(fixed64s_, list):
             raise TypeError
         write_i64_le(writer, len(fixed64s_))
@@ -1002,7 +1044,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
         for item27 in fixed64s_:
             _write_u64(writer, item27)
         field = "Scalars.bools"
-        bools_: object = message.bools
+        bools_: object = values[28]
         if not isinstance(bools_, list):
             raise TypeError
         write_i64_le(writer, len(bools_))
@@ -1010,7 +1052,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
         for item28 in bools_:
             _write_bool(writer, item28)
         field = "Scalars.strings"
-        strings_: object = message.strings
+        strings_: object = values[29]
         if not isinstance(strings_, list):
             raise TypeError
         write_i64_le(writer, len(strings_))
@@ -1020,7 +1062,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
         field = "Scalars.byte_strings"
-        byte_strings_: object = message.byte_strings
+        byte_strings_: object = values[30]
         if not isinstance(byte_strings_, list):
             raise TypeError
         write_i64_le(writer, len(byte_strings_))
@@ -1028,7 +1070,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
         for item30 in byte_strings_:
             _write_bytes(writer, item30)
         field = "Scalars.colors"
-        colors_: object = message.colors
+        colors_: object = values[31]
         if not isinstance(colors_, list):
             raise TypeError
         write_i64_le(writer, len(colors_))
@@ -1036,7 +1078,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
         for item31 in colors_:
             _write_enum(writer, item31)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Scalars, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
@@ -1092,13 +1134,13 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         field = "Scalars.a_string"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        a_string_ = data[begin:pos].decode()
+        a_string_ = data[begin:pos].decode() if pos > begin else ""
         field = "Scalars.a_bytes"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
         a_bytes_ = data[begin:pos]
         field = "Scalars.maybe_double"
@@ -1149,9 +1191,9 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         if flag == 1:
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            maybe_string_ = data[begin:pos].decode()
+            maybe_string_ = data[begin:pos].decode() if pos > begin else ""
         field = "Scalars.maybe_bytes"
         flag = data[pos]
         if flag > 1:
@@ -1161,7 +1203,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         if flag == 1:
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
             maybe_bytes_ = data[begin:pos]
         field = "Scalars.maybe_color"
@@ -1173,8 +1215,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         if flag == 1:
             number = read_i32_le(data, pos)
             pos += 4
-            known_color = _COLOR.get(number)
-            maybe_color_ = Color(number) if known_color is None else known_color
+            maybe_color_ = _COLOR[number] if number in _COLOR else Color(number)
         field = "Scalars.doubles"
         count = read_i64_le(data, pos)
         pos += 8
@@ -1257,9 +1298,9 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item29 = data[begin:pos].decode()
+            item29 = data[begin:pos].decode() if pos > begin else ""
             strings_.append(item29)
         field = "Scalars.byte_strings"
         count = read_i64_le(data, pos)
@@ -1270,7 +1311,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
             item30 = data[begin:pos]
             byte_strings_.append(item30)
@@ -1283,8 +1324,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         for _ in range(count):
             number = read_i32_le(data, pos)
             pos += 4
-            known_color = _COLOR.get(number)
-            item31 = Color(number) if known_color is None else known_color
+            item31 = _COLOR[number] if number in _COLOR else Color(number)
             colors_.append(item31)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
@@ -1328,79 +1368,83 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
 
 def encode_scalars_compact(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in the layout compact. Raises CodecError."""
+    if type(message) is not Scalars:
+        _require(message, Scalars)
     field = ""
     try:
-        if message.a_double:
-            raise _lacking("Scalars.a_double", "compact", message.a_double)
-        if message.a_float:
-            raise _lacking("Scalars.a_float", "compact", message.a_float)
-        if message.an_int32:
-            raise _lacking("Scalars.an_int32", "compact", message.an_int32)
-        if message.an_int64:
-            raise _lacking("Scalars.an_int64", "compact", message.an_int64)
-        if message.a_uint32:
-            raise _lacking("Scalars.a_uint32", "compact", message.a_uint32)
-        if message.a_uint64:
-            raise _lacking("Scalars.a_uint64", "compact", message.a_uint64)
-        if message.a_sint32:
-            raise _lacking("Scalars.a_sint32", "compact", message.a_sint32)
-        if message.a_sint64:
-            raise _lacking("Scalars.a_sint64", "compact", message.a_sint64)
-        if message.a_fixed32:
-            raise _lacking("Scalars.a_fixed32", "compact", message.a_fixed32)
-        if message.a_fixed64:
-            raise _lacking("Scalars.a_fixed64", "compact", message.a_fixed64)
-        if message.a_sfixed32:
-            raise _lacking("Scalars.a_sfixed32", "compact", message.a_sfixed32)
-        if message.a_sfixed64:
-            raise _lacking("Scalars.a_sfixed64", "compact", message.a_sfixed64)
-        if message.a_bytes:
-            raise _lacking("Scalars.a_bytes", "compact", message.a_bytes)
-        if message.maybe_double is not None:
-            raise _lacking("Scalars.maybe_double", "compact", message.maybe_double)
-        if message.maybe_uint32 is not None:
-            raise _lacking("Scalars.maybe_uint32", "compact", message.maybe_uint32)
-        if message.maybe_uint64 is not None:
-            raise _lacking("Scalars.maybe_uint64", "compact", message.maybe_uint64)
-        if message.maybe_bool is not None:
-            raise _lacking("Scalars.maybe_bool", "compact", message.maybe_bool)
-        if message.maybe_string is not None:
-            raise _lacking("Scalars.maybe_string", "compact", message.maybe_string)
-        if message.maybe_bytes is not None:
-            raise _lacking("Scalars.maybe_bytes", "compact", message.maybe_bytes)
-        if message.doubles:
-            raise _lacking("Scalars.doubles", "compact", message.doubles)
-        if message.floats:
-            raise _lacking("Scalars.floats", "compact", message.floats)
-        if message.int32s:
-            raise _lacking("Scalars.int32s", "compact", message.int32s)
-        if message.uint32s:
-            raise _lacking("Scalars.uint32s", "compact", message.uint32s)
-        if message.sint64s:
-            raise _lacking("Scalars.sint64s", "compact", message.sint64s)
-        if message.fixed64s:
-            raise _lacking("Scalars.fixed64s", "compact", message.fixed64s)
-        if message.bools:
-            raise _lacking("Scalars.bools", "compact", message.bools)
-        if message.byte_strings:
-            raise _lacking("Scalars.byte_strings", "compact", message.byte_strings)
-        if message.colors:
-            raise _lacking("Scalars.colors", "compact", message.colors)
+        values = astuple(message)
+        if values[0]:
+            raise _lacking("Scalars.a_double", "compact", values[0])
+        if values[1]:
+            raise _lacking("Scalars.a_float", "compact", values[1])
+        if values[2]:
+            raise _lacking("Scalars.an_int32", "compact", values[2])
+        if values[3]:
+            raise _lacking("Scalars.an_int64", "compact", values[3])
+        if values[4]:
+            raise _lacking("Scalars.a_uint32", "compact", values[4])
+        if values[5]:
+            raise _lacking("Scalars.a_uint64", "compact", values[5])
+        if values[6]:
+            raise _lacking("Scalars.a_sint32", "compact", values[6])
+        if values[7]:
+            raise _lacking("Scalars.a_sint64", "compact", values[7])
+        if values[8]:
+            raise _lacking("Scalars.a_fixed32", "compact", values[8])
+        if values[9]:
+            raise _lacking("Scalars.a_fixed64", "compact", values[9])
+        if values[10]:
+            raise _lacking("Scalars.a_sfixed32", "compact", values[10])
+        if values[11]:
+            raise _lacking("Scalars.a_sfixed64", "compact", values[11])
+        if values[14]:
+            raise _lacking("Scalars.a_bytes", "compact", values[14])
+        if values[15] is not None:
+            raise _lacking("Scalars.maybe_double", "compact", values[15])
+        if values[16] is not None:
+            raise _lacking("Scalars.maybe_uint32", "compact", values[16])
+        if values[17] is not None:
+            raise _lacking("Scalars.maybe_uint64", "compact", values[17])
+        if values[18] is not None:
+            raise _lacking("Scalars.maybe_bool", "compact", values[18])
+        if values[19] is not None:
+            raise _lacking("Scalars.maybe_string", "compact", values[19])
+        if values[20] is not None:
+            raise _lacking("Scalars.maybe_bytes", "compact", values[20])
+        if values[22]:
+            raise _lacking("Scalars.doubles", "compact", values[22])
+        if values[23]:
+            raise _lacking("Scalars.floats", "compact", values[23])
+        if values[24]:
+            raise _lacking("Scalars.int32s", "compact", values[24])
+        if values[25]:
+            raise _lacking("Scalars.uint32s", "compact", values[25])
+        if values[26]:
+            raise _lacking("Scalars.sint64s", "compact", values[26])
+        if values[27]:
+            raise _lacking("Scalars.fixed64s", "compact", values[27])
+        if values[28]:
+            raise _lacking("Scalars.bools", "compact", values[28])
+        if values[30]:
+            raise _lacking("Scalars.byte_strings", "compact", values[30])
+        if values[31]:
+            raise _lacking("Scalars.colors", "compact", values[31])
         field = "Scalars.a_string"
-        text = message.a_string.encode()
+        a_string_: str = values[13]
+        text = a_string_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Scalars.a_bool"
-        _write_bool(writer, message.a_bool)
+        _write_bool(writer, values[12])
         field = "Scalars.maybe_color"
-        maybe_color_ = message.maybe_color
+        maybe_color_: Color | None = values[21]
         if maybe_color_ is None:
             writer.append(0)
         else:
             writer.append(1)
             _write_enum(writer, maybe_color_)
         field = "Scalars.strings"
-        strings_: object = message.strings
+        strings_: object = values[29]
         if not isinstance(strings_, list):
             raise TypeError
         write_i64_le(writer, len(strings_))
@@ -1410,7 +1454,7 @@ def encode_scalars_compact(message: Scalars, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Scalars, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
@@ -1424,9 +1468,9 @@ def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
         field = "Scalars.a_string"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        a_string_ = data[begin:pos].decode()
+        a_string_ = data[begin:pos].decode() if pos > begin else ""
         field = "Scalars.a_bool"
         flag = data[pos]
         if flag > 1:
@@ -1442,8 +1486,7 @@ def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
         if flag == 1:
             number = read_i32_le(data, pos)
             pos += 4
-            known_color = _COLOR.get(number)
-            maybe_color_ = Color(number) if known_color is None else known_color
+            maybe_color_ = _COLOR[number] if number in _COLOR else Color(number)
         field = "Scalars.strings"
         count = read_i64_le(data, pos)
         pos += 8
@@ -1453,9 +1496,9 @@ def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item29 = data[begin:pos].decode()
+            item29 = data[begin:pos].decode() if pos > begin else ""
             strings_.append(item29)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
@@ -1477,10 +1520,13 @@ def encode_maps(message: Maps, writer: BytesWriter) -> None:
 def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Maps", -1)
+    if type(message) is not Maps:
+        _require(message, Maps)
     field = ""
     try:
+        values = astuple(message)
         field = "Maps.by_int32"
-        by_int32_: object = message.by_int32
+        by_int32_: object = values[0]
         if not isinstance(by_int32_, dict):
             raise TypeError
         write_i64_le(writer, len(by_int32_))
@@ -1492,7 +1538,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
         field = "Maps.by_int64"
-        by_int64_: object = message.by_int64
+        by_int64_: object = values[1]
         if not isinstance(by_int64_, dict):
             raise TypeError
         write_i64_le(writer, len(by_int64_))
@@ -1502,7 +1548,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
             write_i64_le(writer, key1)
             _write_bytes(writer, item1)
         field = "Maps.by_uint32"
-        by_uint32_: object = message.by_uint32
+        by_uint32_: object = values[2]
         if not isinstance(by_uint32_, dict):
             raise TypeError
         write_i64_le(writer, len(by_uint32_))
@@ -1512,7 +1558,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
             _write_u32(writer, key2)
             write_f64_le(writer, item2)
         field = "Maps.by_uint64"
-        by_uint64_: object = message.by_uint64
+        by_uint64_: object = values[3]
         if not isinstance(by_uint64_, dict):
             raise TypeError
         write_i64_le(writer, len(by_uint64_))
@@ -1522,7 +1568,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
             _write_u64(writer, key3)
             write_f32_le(writer, item3)
         field = "Maps.by_sint32"
-        by_sint32_: object = message.by_sint32
+        by_sint32_: object = values[4]
         if not isinstance(by_sint32_, dict):
             raise TypeError
         write_i64_le(writer, len(by_sint32_))
@@ -1532,7 +1578,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
             write_i32_le(writer, key4)
             _write_bool(writer, item4)
         field = "Maps.by_sint64"
-        by_sint64_: object = message.by_sint64
+        by_sint64_: object = values[5]
         if not isinstance(by_sint64_, dict):
             raise TypeError
         write_i64_le(writer, len(by_sint64_))
@@ -1542,7 +1588,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
             write_i64_le(writer, key5)
             _write_u64(writer, item5)
         field = "Maps.by_fixed32"
-        by_fixed32_: object = message.by_fixed32
+        by_fixed32_: object = values[6]
         if not isinstance(by_fixed32_, dict):
             raise TypeError
         write_i64_le(writer, len(by_fixed32_))
@@ -1552,7 +1598,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
             _write_u32(writer, key6)
             write_i32_le(writer, item6)
         field = "Maps.by_fixed64"
-        by_fixed64_: object = message.by_fixed64
+        by_fixed64_: object = values[7]
         if not isinstance(by_fixed64_, dict):
             raise TypeError
         write_i64_le(writer, len(by_fixed64_))
@@ -1562,7 +1608,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
             _write_u64(writer, key7)
             _write_u32(writer, item7)
         field = "Maps.by_sfixed32"
-        by_sfixed32_: object = message.by_sfixed32
+        by_sfixed32_: object = values[8]
         if not isinstance(by_sfixed32_, dict):
             raise TypeError
         write_i64_le(writer, len(by_sfixed32_))
@@ -1572,7 +1618,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
             write_i32_le(writer, key8)
             _write_enum(writer, item8)
         field = "Maps.by_sfixed64"
-        by_sfixed64_: object = message.by_sfixed64
+        by_sfixed64_: object = values[9]
         if not isinstance(by_sfixed64_, dict):
             raise TypeError
         write_i64_le(writer, len(by_sfixed64_))
@@ -1582,7 +1628,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
             write_i64_le(writer, key9)
             write_i64_le(writer, item9)
         field = "Maps.by_bool"
-        by_bool_: object = message.by_bool
+        by_bool_: object = values[10]
         if not isinstance(by_bool_, dict):
             raise TypeError
         write_i64_le(writer, len(by_bool_))
@@ -1594,7 +1640,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             encode_point(item10, writer)
         field = "Maps.by_string"
-        by_string_: object = message.by_string
+        by_string_: object = values[11]
         if not isinstance(by_string_, dict):
             raise TypeError
         write_i64_le(writer, len(by_string_))
@@ -1608,7 +1654,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(item11, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Maps, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_maps(data: bytes, start: int, end: int) -> Maps:
@@ -1631,9 +1677,9 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
             pos += 4
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item0 = data[begin:pos].decode()
+            item0 = data[begin:pos].decode() if pos > begin else ""
             by_int32_[key0] = item0
         field = "Maps.by_int64"
         count = read_i64_le(data, pos)
@@ -1646,7 +1692,7 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
             pos += 8
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
             item1 = data[begin:pos]
             by_int64_[key1] = item1
@@ -1736,8 +1782,7 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
             pos += 4
             number = read_i32_le(data, pos)
             pos += 4
-            known_color = _COLOR.get(number)
-            item8 = Color(number) if known_color is None else known_color
+            item8 = _COLOR[number] if number in _COLOR else Color(number)
             by_sfixed32_[key8] = item8
         field = "Maps.by_sfixed64"
         count = read_i64_le(data, pos)
@@ -1774,9 +1819,9 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key11 = data[begin:pos].decode()
+            key11 = data[begin:pos].decode() if pos > begin else ""
             item11, pos = _read_tree(data, pos, depth + 1)
             by_string_[key11] = item11
     except (IndexError, UnicodeDecodeError) as error:
@@ -1807,14 +1852,18 @@ def encode_tree(message: Tree, writer: BytesWriter) -> None:
 def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Tree", -1)
+    if type(message) is not Tree:
+        _require(message, Tree)
     field = ""
     try:
+        values = astuple(message)
         field = "Tree.label"
-        text = message.label.encode()
+        label_: str = values[0]
+        text = label_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Tree.left"
-        left_: object = message.left
+        left_: object = values[1]
         if left_ is None:
             writer.append(0)
         else:
@@ -1823,7 +1872,7 @@ def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(left_, writer, depth + 1)
         field = "Tree.children"
-        children_: object = message.children
+        children_: object = values[2]
         if not isinstance(children_, list):
             raise TypeError
         write_i64_le(writer, len(children_))
@@ -1833,7 +1882,7 @@ def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(item2, writer, depth + 1)
         field = "Tree.named"
-        named_: object = message.named
+        named_: object = values[3]
         if not isinstance(named_, dict):
             raise TypeError
         write_i64_le(writer, len(named_))
@@ -1847,7 +1896,7 @@ def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(item3, writer, depth + 1)
         field = "Tree.grafted"
-        grafted_: object = message.grafted
+        grafted_: object = values[4]
         if grafted_ is None:
             writer.append(0)
         elif isinstance(grafted_, TreeGraftedTree):
@@ -1867,7 +1916,7 @@ def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Tree, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_tree(data: bytes, start: int, end: int) -> Tree:
@@ -1889,9 +1938,9 @@ def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
         field = "Tree.label"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        label_ = data[begin:pos].decode()
+        label_ = data[begin:pos].decode() if pos > begin else ""
         field = "Tree.left"
         flag = data[pos]
         if flag > 1:
@@ -1918,9 +1967,9 @@ def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key3 = data[begin:pos].decode()
+            key3 = data[begin:pos].decode() if pos > begin else ""
             item3, pos = _read_tree(data, pos, depth + 1)
             named_[key3] = item3
         field = "Tree.grafted"
@@ -1953,10 +2002,13 @@ def encode_forest(message: Forest, writer: BytesWriter) -> None:
 def _write_forest(message: Forest, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Forest", -1)
+    if type(message) is not Forest:
+        _require(message, Forest)
     field = ""
     try:
+        values = astuple(message)
         field = "Forest.trees"
-        trees_: object = message.trees
+        trees_: object = values[0]
         if not isinstance(trees_, list):
             raise TypeError
         write_i64_le(writer, len(trees_))
@@ -1966,7 +2018,7 @@ def _write_forest(message: Forest, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(item0, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Forest, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_forest(data: bytes, start: int, end: int) -> Forest:
@@ -2001,16 +2053,20 @@ def _read_forest(data: bytes, pos: i64, depth: i64) -> tuple[Forest, i64]:
 
 def encode_shape(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in the native layout. Raises CodecError."""
+    if type(message) is not Shape:
+        _require(message, Shape)
     field = ""
     try:
+        values = astuple(message)
         field = "Shape.name"
-        text = message.name.encode()
+        name_: str = values[1]
+        text = name_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Shape.layer"
-        write_i32_le(writer, message.layer)
+        write_i32_le(writer, values[3])
         field = "Shape.kind"
-        kind_: object = message.kind
+        kind_: object = values[0]
         if kind_ is None:
             writer.append(0)
         elif isinstance(kind_, ShapeKindCircle):
@@ -2063,7 +2119,7 @@ def encode_shape(message: Shape, writer: BytesWriter) -> None:
         else:
             raise TypeError
         field = "Shape.fill"
-        fill_: object = message.fill
+        fill_: object = values[2]
         if fill_ is None:
             writer.append(0)
         elif isinstance(fill_, ShapeFillSolid):
@@ -2080,7 +2136,7 @@ def encode_shape(message: Shape, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Shape, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_shape(data: bytes, start: int, end: int) -> Shape:
@@ -2094,9 +2150,9 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
         field = "Shape.name"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        name_ = data[begin:pos].decode()
+        name_ = data[begin:pos].decode() if pos > begin else ""
         field = "Shape.layer"
         layer_ = read_i32_le(data, pos)
         pos += 4
@@ -2122,14 +2178,14 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
             elif number == 3:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if not begin <= pos <= limit:
+                if pos < begin or pos > limit:
                     raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item3 = data[begin:pos].decode()
+                item3 = data[begin:pos].decode() if pos > begin else ""
                 kind_ = ShapeKindSvg(item3)
             elif number == 4:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if not begin <= pos <= limit:
+                if pos < begin or pos > limit:
                     raise _overlong(field, begin - 8, pos - begin, limit - begin)
                 item4 = data[begin:pos]
                 kind_ = ShapeKindBitmap(item4)
@@ -2143,8 +2199,7 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
             elif number == 6:
                 number = read_i32_le(data, pos)
                 pos += 4
-                known_color = _COLOR.get(number)
-                item6 = Color(number) if known_color is None else known_color
+                item6 = _COLOR[number] if number in _COLOR else Color(number)
                 kind_ = ShapeKindColor(item6)
             elif number == 7:
                 item7 = _read_u64(data, pos)
@@ -2167,8 +2222,7 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
             if number == 0:
                 number = read_i32_le(data, pos)
                 pos += 4
-                known_color = _COLOR.get(number)
-                item10 = Color(number) if known_color is None else known_color
+                item10 = _COLOR[number] if number in _COLOR else Color(number)
                 fill_ = ShapeFillSolid(item10)
             elif number == 1:
                 item11, pos = _read_point(data, pos)
@@ -2184,18 +2238,22 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
 
 def encode_shape_outline(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in the layout outline. Raises CodecError."""
+    if type(message) is not Shape:
+        _require(message, Shape)
     field = ""
     try:
-        if message.fill is not None:
-            raise _lacking("Shape.fill", "outline", message.fill)
-        if message.layer:
-            raise _lacking("Shape.layer", "outline", message.layer)
+        values = astuple(message)
+        if values[2] is not None:
+            raise _lacking("Shape.fill", "outline", values[2])
+        if values[3]:
+            raise _lacking("Shape.layer", "outline", values[3])
         field = "Shape.name"
-        text = message.name.encode()
+        name_: str = values[1]
+        text = name_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Shape.kind"
-        kind_: object = message.kind
+        kind_: object = values[0]
         if kind_ is None:
             writer.append(0)
         elif isinstance(kind_, ShapeKindCircle):
@@ -2248,7 +2306,7 @@ def encode_shape_outline(message: Shape, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Shape, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
@@ -2262,9 +2320,9 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
         field = "Shape.name"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        name_ = data[begin:pos].decode()
+        name_ = data[begin:pos].decode() if pos > begin else ""
         field = "Shape.kind"
         flag = data[pos]
         if flag > 1:
@@ -2287,14 +2345,14 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
             elif number == 3:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if not begin <= pos <= limit:
+                if pos < begin or pos > limit:
                     raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item3 = data[begin:pos].decode()
+                item3 = data[begin:pos].decode() if pos > begin else ""
                 kind_ = ShapeKindSvg(item3)
             elif number == 4:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if not begin <= pos <= limit:
+                if pos < begin or pos > limit:
                     raise _overlong(field, begin - 8, pos - begin, limit - begin)
                 item4 = data[begin:pos]
                 kind_ = ShapeKindBitmap(item4)
@@ -2308,8 +2366,7 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
             elif number == 6:
                 number = read_i32_le(data, pos)
                 pos += 4
-                known_color = _COLOR.get(number)
-                item6 = Color(number) if known_color is None else known_color
+                item6 = _COLOR[number] if number in _COLOR else Color(number)
                 kind_ = ShapeKindColor(item6)
             elif number == 7:
                 item7 = _read_u64(data, pos)
@@ -2332,12 +2389,15 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
 
 def encode_shape_circle(message: ShapeCircle, writer: BytesWriter) -> None:
     """Appends a ShapeCircle in the native layout. Raises CodecError."""
+    if type(message) is not ShapeCircle:
+        _require(message, ShapeCircle)
     field = ""
     try:
+        values = astuple(message)
         field = "ShapeCircle.radius"
-        write_f64_le(writer, message.radius)
+        write_f64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, ShapeCircle, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_shape_circle(data: bytes, start: int, end: int) -> ShapeCircle:
@@ -2364,12 +2424,15 @@ def _read_shape_circle(data: bytes, pos: i64) -> tuple[ShapeCircle, i64]:
 
 def encode_shape_square(message: ShapeSquare, writer: BytesWriter) -> None:
     """Appends a ShapeSquare in the native layout. Raises CodecError."""
+    if type(message) is not ShapeSquare:
+        _require(message, ShapeSquare)
     field = ""
     try:
+        values = astuple(message)
         field = "ShapeSquare.side"
-        write_f64_le(writer, message.side)
+        write_f64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, ShapeSquare, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_shape_square(data: bytes, start: int, end: int) -> ShapeSquare:
@@ -2396,10 +2459,13 @@ def _read_shape_square(data: bytes, pos: i64) -> tuple[ShapeSquare, i64]:
 
 def encode_nested(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in the native layout. Raises CodecError."""
+    if type(message) is not Nested:
+        _require(message, Nested)
     field = ""
     try:
+        values = astuple(message)
         field = "Nested.deep"
-        deep_: object = message.deep
+        deep_: object = values[0]
         if deep_ is None:
             writer.append(0)
         else:
@@ -2408,7 +2474,7 @@ def encode_nested(message: Nested, writer: BytesWriter) -> None:
                 raise TypeError
             encode_nested_deep(deep_, writer)
         field = "Nested.deeper"
-        deeper_: object = message.deeper
+        deeper_: object = values[1]
         if deeper_ is None:
             writer.append(0)
         else:
@@ -2417,9 +2483,9 @@ def encode_nested(message: Nested, writer: BytesWriter) -> None:
                 raise TypeError
             encode_nested_deep_deeper(deeper_, writer)
         field = "Nested.mood"
-        _write_enum(writer, message.mood)
+        _write_enum(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Nested, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_nested(data: bytes, start: int, end: int) -> Nested:
@@ -2449,8 +2515,7 @@ def decode_nested(data: bytes, start: int, end: int) -> Nested:
         field = "Nested.mood"
         number = read_i32_le(data, pos)
         pos += 4
-        known_nested_mood = _NESTED_MOOD.get(number)
-        mood_ = NestedMood(number) if known_nested_mood is None else known_nested_mood
+        mood_ = _NESTED_MOOD[number] if 0 <= number < 2 else NestedMood(number)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
@@ -2463,19 +2528,22 @@ _NESTED_MOOD_MOOD: Final = (NestedMood.WILD,)
 
 def encode_nested_mood(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in the layout mood. Raises CodecError."""
+    if type(message) is not Nested:
+        _require(message, Nested)
     field = ""
     try:
-        if message.deep is not None:
-            raise _lacking("Nested.deep", "mood", message.deep)
-        if message.deeper is not None:
-            raise _lacking("Nested.deeper", "mood", message.deeper)
+        values = astuple(message)
+        if values[0] is not None:
+            raise _lacking("Nested.deep", "mood", values[0])
+        if values[1] is not None:
+            raise _lacking("Nested.deeper", "mood", values[1])
         field = "Nested.mood"
-        mood_ = message.mood
+        mood_: NestedMood = values[2]
         if mood_ not in _NESTED_MOOD_MOOD:
             raise _no_variant(field, "mood", mood_)
         write_i32_le(writer, _NESTED_MOOD_MOOD.index(mood_))
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Nested, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_nested_mood(data: bytes, start: int, end: int) -> Nested:
@@ -2503,10 +2571,13 @@ def decode_nested_mood(data: bytes, start: int, end: int) -> Nested:
 
 def encode_nested_deep(message: NestedDeep, writer: BytesWriter) -> None:
     """Appends a NestedDeep in the native layout. Raises CodecError."""
+    if type(message) is not NestedDeep:
+        _require(message, NestedDeep)
     field = ""
     try:
+        values = astuple(message)
         field = "NestedDeep.deeper"
-        deeper_: object = message.deeper
+        deeper_: object = values[0]
         if deeper_ is None:
             writer.append(0)
         else:
@@ -2515,7 +2586,7 @@ def encode_nested_deep(message: NestedDeep, writer: BytesWriter) -> None:
                 raise TypeError
             encode_nested_deep_deeper(deeper_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, NestedDeep, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_nested_deep(data: bytes, start: int, end: int) -> NestedDeep:
@@ -2547,14 +2618,18 @@ def _read_nested_deep(data: bytes, pos: i64) -> tuple[NestedDeep, i64]:
 
 def encode_nested_deep_deeper(message: NestedDeepDeeper, writer: BytesWriter) -> None:
     """Appends a NestedDeepDeeper in the native layout. Raises CodecError."""
+    if type(message) is not NestedDeepDeeper:
+        _require(message, NestedDeepDeeper)
     field = ""
     try:
+        values = astuple(message)
         field = "NestedDeepDeeper.treasure"
-        text = message.treasure.encode()
+        treasure_: str = values[0]
+        text = treasure_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, NestedDeepDeeper, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_nested_deep_deeper(data: bytes, start: int, end: int) -> NestedDeepDeeper:
@@ -2574,9 +2649,9 @@ def _read_nested_deep_deeper(data: bytes, pos: i64) -> tuple[NestedDeepDeeper, i
         field = "NestedDeepDeeper.treasure"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        treasure_ = data[begin:pos].decode()
+        treasure_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     return NestedDeepDeeper(treasure_), pos
@@ -2590,18 +2665,22 @@ def encode_keywords(message: Keywords, writer: BytesWriter) -> None:
 def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Keywords", -1)
+    if type(message) is not Keywords:
+        _require(message, Keywords)
     field = ""
     try:
+        values = astuple(message)
         field = "Keywords.from_"
-        text = message.from_.encode()
+        from__: str = values[0]
+        text = from__.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.class_"
-        write_i32_le(writer, message.class_)
+        write_i32_le(writer, values[1])
         field = "Keywords.None_"
-        _write_bool(writer, message.None_)
+        _write_bool(writer, values[2])
         field = "Keywords.import_"
-        import__: object = message.import_
+        import__: object = values[3]
         if not isinstance(import__, list):
             raise TypeError
         write_i64_le(writer, len(import__))
@@ -2611,7 +2690,7 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
         field = "Keywords.lambda_"
-        lambda__: object = message.lambda_
+        lambda__: object = values[4]
         if not isinstance(lambda__, dict):
             raise TypeError
         write_i64_le(writer, len(lambda__))
@@ -2625,7 +2704,7 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
         field = "Keywords.global_"
-        global__ = message.global_
+        global__: str | None = values[5]
         if global__ is None:
             writer.append(0)
         else:
@@ -2634,7 +2713,7 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
         field = "Keywords.async_"
-        async__: object = message.async_
+        async__: object = values[6]
         if async__ is None:
             writer.append(0)
         else:
@@ -2643,43 +2722,50 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_keywords(async__, writer, depth + 1)
         field = "Keywords.str_"
-        text = message.str_.encode()
+        str__: str = values[8]
+        text = str__.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.bytes_"
-        _write_bytes(writer, message.bytes_)
+        _write_bytes(writer, values[9])
         field = "Keywords.int_"
-        write_i64_le(writer, message.int_)
+        write_i64_le(writer, values[10])
         field = "Keywords.self_"
-        text = message.self_.encode()
+        self__: str = values[11]
+        text = self__.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.to_wire_"
-        text = message.to_wire_.encode()
+        to_wire__: str = values[12]
+        text = to_wire__.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.message"
-        text = message.message.encode()
+        message_: str = values[13]
+        text = message_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.data"
-        text = message.data.encode()
+        data_: str = values[14]
+        text = data_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.pos"
-        write_i32_le(writer, message.pos)
+        write_i32_le(writer, values[15])
         field = "Keywords.field"
-        text = message.field.encode()
+        field_: str = values[16]
+        text = field_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.writer"
-        text = message.writer.encode()
+        writer_: str = values[17]
+        text = writer_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.float_"
-        write_f32_le(writer, message.float_)
+        write_f32_le(writer, values[18])
         field = "Keywords.list_"
-        list__: object = message.list_
+        list__: object = values[19]
         if not isinstance(list__, list):
             raise TypeError
         write_i64_le(writer, len(list__))
@@ -2687,31 +2773,37 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
         for item20 in list__:
             write_i32_le(writer, item20)
         field = "Keywords.type_"
-        text = message.type_.encode()
+        type__: str = values[20]
+        text = type__.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.value"
-        text = message.value.encode()
+        value_: str = values[21]
+        text = value_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.size"
-        text = message.size.encode()
+        size_: str = values[22]
+        text = size_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.proto"
-        text = message.proto.encode()
+        proto_: str = values[23]
+        text = proto_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.userName"
-        text = message.userName.encode()
+        userName_: str = values[24]
+        text = userName_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.cls"
-        text = message.cls.encode()
+        cls_: str = values[25]
+        text = cls_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
         field = "Keywords.match"
-        match_: object = message.match
+        match_: object = values[7]
         if match_ is None:
             writer.append(0)
         elif isinstance(match_, KeywordsMatchIn):
@@ -2727,7 +2819,7 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Keywords, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_keywords(data: bytes, start: int, end: int) -> Keywords:
@@ -2749,9 +2841,9 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         field = "Keywords.from_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        from__ = data[begin:pos].decode()
+        from__ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.class_"
         class__ = read_i32_le(data, pos)
         pos += 4
@@ -2770,9 +2862,9 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item3 = data[begin:pos].decode()
+            item3 = data[begin:pos].decode() if pos > begin else ""
             import__.append(item3)
         field = "Keywords.lambda_"
         count = read_i64_le(data, pos)
@@ -2783,14 +2875,14 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key4 = data[begin:pos].decode()
+            key4 = data[begin:pos].decode() if pos > begin else ""
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item4 = data[begin:pos].decode()
+            item4 = data[begin:pos].decode() if pos > begin else ""
             lambda__[key4] = item4
         field = "Keywords.global_"
         flag = data[pos]
@@ -2801,9 +2893,9 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         if flag == 1:
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            global__ = data[begin:pos].decode()
+            global__ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.async_"
         flag = data[pos]
         if flag > 1:
@@ -2815,13 +2907,13 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         field = "Keywords.str_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        str__ = data[begin:pos].decode()
+        str__ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.bytes_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
         bytes__ = data[begin:pos]
         field = "Keywords.int_"
@@ -2830,42 +2922,42 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         field = "Keywords.self_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        self__ = data[begin:pos].decode()
+        self__ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.to_wire_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        to_wire__ = data[begin:pos].decode()
+        to_wire__ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.message"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        message_ = data[begin:pos].decode()
+        message_ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.data"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        data_ = data[begin:pos].decode()
+        data_ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.pos"
         pos_ = read_i32_le(data, pos)
         pos += 4
         field = "Keywords.field"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        field_ = data[begin:pos].decode()
+        field_ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.writer"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        writer_ = data[begin:pos].decode()
+        writer_ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.float_"
         float__ = read_f32_le(data, pos)
         pos += 4
@@ -2882,39 +2974,39 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         field = "Keywords.type_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        type__ = data[begin:pos].decode()
+        type__ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.value"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        value_ = data[begin:pos].decode()
+        value_ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.size"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        size_ = data[begin:pos].decode()
+        size_ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.proto"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        proto_ = data[begin:pos].decode()
+        proto_ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.userName"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        userName_ = data[begin:pos].decode()
+        userName_ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.cls"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        cls_ = data[begin:pos].decode()
+        cls_ = data[begin:pos].decode() if pos > begin else ""
         field = "Keywords.match"
         flag = data[pos]
         if flag > 1:
@@ -2927,9 +3019,9 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if number == 0:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if not begin <= pos <= limit:
+                if pos < begin or pos > limit:
                     raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item7 = data[begin:pos].decode()
+                item7 = data[begin:pos].decode() if pos > begin else ""
                 match_ = KeywordsMatchIn(item7)
             elif number == 1:
                 item8 = read_i32_le(data, pos)
@@ -2972,7 +3064,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
 def encode_nothing(message: Nothing, writer: BytesWriter) -> None:
     """Appends a Nothing in the native layout. Raises CodecError."""
     if type(message) is not Nothing:
-        raise _unfit(message, Nothing, "")
+        _require(message, Nothing)
 
 
 def decode_nothing(data: bytes, start: int, end: int) -> Nothing:
@@ -2992,10 +3084,13 @@ def _read_nothing(data: bytes, pos: i64) -> tuple[Nothing, i64]:
 
 def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
     """Appends a Nothings in the native layout. Raises CodecError."""
+    if type(message) is not Nothings:
+        _require(message, Nothings)
     field = ""
     try:
+        values = astuple(message)
         field = "Nothings.one"
-        one_: object = message.one
+        one_: object = values[0]
         if one_ is None:
             writer.append(0)
         else:
@@ -3004,7 +3099,7 @@ def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
                 raise TypeError
             encode_nothing(one_, writer)
         field = "Nothings.many"
-        many_: object = message.many
+        many_: object = values[1]
         if not isinstance(many_, list):
             raise TypeError
         if len(many_) > _MAX_EMPTY:
@@ -3016,7 +3111,7 @@ def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
                 raise TypeError
             encode_nothing(item1, writer)
         field = "Nothings.by_name"
-        by_name_: object = message.by_name
+        by_name_: object = values[2]
         if not isinstance(by_name_, dict):
             raise TypeError
         write_i64_le(writer, len(by_name_))
@@ -3030,7 +3125,7 @@ def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
                 raise TypeError
             encode_nothing(item2, writer)
         field = "Nothings.choice"
-        choice_: object = message.choice
+        choice_: object = values[3]
         if choice_ is None:
             writer.append(0)
         elif isinstance(choice_, NothingsChoiceNothing):
@@ -3050,7 +3145,7 @@ def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Nothings, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
@@ -3087,9 +3182,9 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if not begin <= pos <= limit:
+            if pos < begin or pos > limit:
                 raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key2 = data[begin:pos].decode()
+            key2 = data[begin:pos].decode() if pos > begin else ""
             item2, pos = _read_nothing(data, pos)
             by_name_[key2] = item2
         field = "Nothings.choice"
@@ -3124,10 +3219,13 @@ def encode_well_known(message: WellKnown, writer: BytesWriter) -> None:
 def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("WellKnown", -1)
+    if type(message) is not WellKnown:
+        _require(message, WellKnown)
     field = ""
     try:
+        values = astuple(message)
         field = "WellKnown.at"
-        at_: object = message.at
+        at_: object = values[0]
         if at_ is None:
             writer.append(0)
         else:
@@ -3136,7 +3234,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             encode_timestamp(at_, writer)
         field = "WellKnown.lasting"
-        lasting_: object = message.lasting
+        lasting_: object = values[1]
         if lasting_ is None:
             writer.append(0)
         else:
@@ -3145,7 +3243,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             encode_duration(lasting_, writer)
         field = "WellKnown.anything"
-        anything_: object = message.anything
+        anything_: object = values[2]
         if anything_ is None:
             writer.append(0)
         else:
@@ -3154,7 +3252,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             encode_any(anything_, writer)
         field = "WellKnown.json"
-        json_: object = message.json
+        json_: object = values[3]
         if json_ is None:
             writer.append(0)
         else:
@@ -3163,7 +3261,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             _write_struct(json_, writer, depth + 1)
         field = "WellKnown.value"
-        value_: object = message.value
+        value_: object = values[4]
         if value_ is None:
             writer.append(0)
         else:
@@ -3172,7 +3270,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             _write_value(value_, writer, depth + 1)
         field = "WellKnown.mask"
-        mask_: object = message.mask
+        mask_: object = values[5]
         if mask_ is None:
             writer.append(0)
         else:
@@ -3181,7 +3279,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             encode_field_mask(mask_, writer)
         field = "WellKnown.text"
-        text_: object = message.text
+        text_: object = values[6]
         if text_ is None:
             writer.append(0)
         else:
@@ -3190,7 +3288,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             encode_string_value(text_, writer)
         field = "WellKnown.number"
-        number_: object = message.number
+        number_: object = values[7]
         if number_ is None:
             writer.append(0)
         else:
@@ -3199,7 +3297,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             encode_int64_value(number_, writer)
         field = "WellKnown.flag"
-        flag_: object = message.flag
+        flag_: object = values[8]
         if flag_ is None:
             writer.append(0)
         else:
@@ -3208,7 +3306,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             encode_bool_value(flag_, writer)
         field = "WellKnown.empty"
-        empty_: object = message.empty
+        empty_: object = values[9]
         if empty_ is None:
             writer.append(0)
         else:
@@ -3217,7 +3315,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             encode_empty(empty_, writer)
         field = "WellKnown.times"
-        times_: object = message.times
+        times_: object = values[10]
         if not isinstance(times_, list):
             raise TypeError
         write_i64_le(writer, len(times_))
@@ -3227,7 +3325,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             encode_timestamp(item10, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, WellKnown, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
@@ -3337,10 +3435,13 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
 
 def encode_context(message: ContextMessage, writer: BytesWriter) -> None:
     """Appends a Context in the native layout. Raises CodecError."""
+    if type(message) is not ContextMessage:
+        _require(message, ContextMessage)
     field = ""
     try:
+        values = astuple(message)
         field = "Context.method"
-        method_: object = message.method
+        method_: object = values[0]
         if method_ is None:
             writer.append(0)
         else:
@@ -3349,7 +3450,7 @@ def encode_context(message: ContextMessage, writer: BytesWriter) -> None:
                 raise TypeError
             encode_method(method_, writer)
         field = "Context.type_error"
-        type_error_: object = message.type_error
+        type_error_: object = values[1]
         if type_error_ is None:
             writer.append(0)
         else:
@@ -3358,7 +3459,7 @@ def encode_context(message: ContextMessage, writer: BytesWriter) -> None:
                 raise TypeError
             encode_type_error_(type_error_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, ContextMessage, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_context(data: bytes, start: int, end: int) -> ContextMessage:
@@ -3394,14 +3495,18 @@ def decode_context(data: bytes, start: int, end: int) -> ContextMessage:
 
 def encode_method(message: MethodMessage, writer: BytesWriter) -> None:
     """Appends a Method in the native layout. Raises CodecError."""
+    if type(message) is not MethodMessage:
+        _require(message, MethodMessage)
     field = ""
     try:
+        values = astuple(message)
         field = "Method.name"
-        text = message.name.encode()
+        name_: str = values[0]
+        text = name_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, MethodMessage, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_method(data: bytes, start: int, end: int) -> MethodMessage:
@@ -3421,9 +3526,9 @@ def _read_method(data: bytes, pos: i64) -> tuple[MethodMessage, i64]:
         field = "Method.name"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        name_ = data[begin:pos].decode()
+        name_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     return MethodMessage(name_), pos
@@ -3431,14 +3536,18 @@ def _read_method(data: bytes, pos: i64) -> tuple[MethodMessage, i64]:
 
 def encode_type_error_(message: TypeError_, writer: BytesWriter) -> None:
     """Appends a TypeError_ in the native layout. Raises CodecError."""
+    if type(message) is not TypeError_:
+        _require(message, TypeError_)
     field = ""
     try:
+        values = astuple(message)
         field = "TypeError_.text"
-        text = message.text.encode()
+        text_: str = values[0]
+        text = text_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, TypeError_, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_type_error_(data: bytes, start: int, end: int) -> TypeError_:
@@ -3458,9 +3567,9 @@ def _read_type_error_(data: bytes, pos: i64) -> tuple[TypeError_, i64]:
         field = "TypeError_.text"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        text_ = data[begin:pos].decode()
+        text_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     return TypeError_(text_), pos
@@ -3468,10 +3577,13 @@ def _read_type_error_(data: bytes, pos: i64) -> tuple[TypeError_, i64]:
 
 def encode_elsewhere(message: Elsewhere, writer: BytesWriter) -> None:
     """Appends a Elsewhere in the native layout. Raises CodecError."""
+    if type(message) is not Elsewhere:
+        _require(message, Elsewhere)
     field = ""
     try:
+        values = astuple(message)
         field = "Elsewhere.point"
-        point_: object = message.point
+        point_: object = values[0]
         if point_ is None:
             writer.append(0)
         else:
@@ -3480,13 +3592,14 @@ def encode_elsewhere(message: Elsewhere, writer: BytesWriter) -> None:
                 raise TypeError
             encode_point(point_, writer)
         field = "Elsewhere.direction"
-        _write_enum(writer, message.direction)
+        _write_enum(writer, values[1])
         field = "Elsewhere.quoted"
-        text = message.quoted.encode()
+        quoted_: str = values[2]
+        text = quoted_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, Elsewhere, field) from None
+        raise _unfit(message, field) from None
 
 
 def decode_elsewhere(data: bytes, start: int, end: int) -> Elsewhere:
@@ -3508,14 +3621,13 @@ def decode_elsewhere(data: bytes, start: int, end: int) -> Elsewhere:
         field = "Elsewhere.direction"
         number = read_i32_le(data, pos)
         pos += 4
-        known_heading = _HEADING.get(number)
-        direction_ = Heading(number) if known_heading is None else known_heading
+        direction_ = _HEADING[number] if 0 <= number < 2 else Heading(number)
         field = "Elsewhere.quoted"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if not begin <= pos <= limit:
+        if pos < begin or pos > limit:
             raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        quoted_ = data[begin:pos].decode()
+        quoted_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
@@ -3570,18 +3682,21 @@ def _read_u64(data: bytes, pos: i64) -> int:
     return value if value >= 0 else value + 0x10000000000000000
 
 
-def _unfit(message: object, kind: type[object], field: str) -> CodecError:
+def _require(message: object, kind: type[object]) -> None:
     if not isinstance(message, kind):
-        return CodecError(f"expected a message of type {kind.__name__}, not {_shown(message)}", field=kind.__name__)
+        raise CodecError(f"expected a message of type {kind.__name__}, not {_shown(message)}", field=kind.__name__)
+
+
+def _unfit(message: object, field: str) -> CodecError:
     value = getattr(message, field.rpartition(".")[2], None)
     return CodecError(f"{field}: expected {_EXPECTS[field]}; found {_shown(value)}", field=field)
 
 
 def _shown(value: object) -> str:
-    # repr() refuses an int of more than 4,300 digits.
-    if isinstance(value, int) and value.bit_length() > 128:
-        return f"an int of {value.bit_length()} bits"
-    return reprlib.repr(value)
+    try:
+        return _repr.repr(value)
+    except ValueError:  # repr() refuses an int of more than 4,300 digits
+        return f"a value of type {type(value).__name__} too long to print"
 
 
 def _malformed(field: str, pos: int, end: int, error: Exception) -> CodecError:

@@ -1,0 +1,133 @@
+"""Builds the model of the message-passing transports from the options' ``peer`` section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from eventflux_codegen.error import GenerationError, nearest
+from eventflux_codegen.model import Enumeration, Message, Method, Peer, Service
+from eventflux_codegen.names import ClassNames
+from eventflux_codegen.options import PeerOptions
+from eventflux_codegen.yaml_source import Places
+
+__all__ = ["build_peer"]
+
+PEER_NAMES: Final = (
+    "Connection",
+    "ConnectionState",
+    "GrpcTransport",
+    "GrpcTransportConfig",
+    "Listener",
+    "SimpleGrpcConfig",
+    "SimpleGrpcTransport",
+    "TcpTransport",
+    "TcpTransportConfig",
+    "Transport",
+    "TransportFactory",
+)
+"""What the module of the transports defines, by EventFlux's names."""
+
+MESSAGE_FIELDS: Final = ("id", "message_type", "payload", "headers", "timestamp", "compression")
+REQUEST_FIELDS: Final = ("node_id", "timestamp")
+RESPONSE_FIELDS: Final = ("server_timestamp", "server_node_id", "server_status")
+STATUS_FIELDS: Final = ("health", "active_connections")
+SUBSCRIPTION_FIELDS: Final = ("filter",)
+
+
+def build_peer(
+    options: PeerOptions | None,
+    services: tuple[Service, ...],
+    messages: Mapping[str, Message],
+    enums: Mapping[str, Enumeration],
+    names: ClassNames,
+    places: Places,
+) -> Peer | None:
+    """The model of the transports; None where the options want none.
+
+    Raises:
+        GenerationError: what the options name does not exist, or lacks a field that EventFlux's has.
+    """
+    if options is None:
+        return None
+    by_name = {message.name: message for message in messages.values()}
+    message = by_name.get(options.message)
+    if message is None:
+        raise GenerationError(
+            f"no message is named {options.message!r}: {nearest(options.message, by_name)}", places("peer", "message")
+        )
+    layout = next((layout for layout in message.layouts if layout.name == options.layout), None)
+    if layout is None:
+        known = [layout.name for layout in message.layouts]
+        raise GenerationError(
+            f"{message.name} has no layout {options.layout!r}: {nearest(options.layout, known)}",
+            places("peer", "layout"),
+        )
+    finder = _MethodFinder(options.service, services, places)
+    send = finder.find("send", options.send, "unary", message, message)
+    stream = finder.find("stream", options.stream, "bidi", message, message)
+    events = finder.find("events", options.events, "server_streaming", None, message)
+    heartbeat = finder.find("heartbeat", options.heartbeat, "unary", None, None)
+    _check_fields(message, MESSAGE_FIELDS, places)
+    _check_fields(events.request, SUBSCRIPTION_FIELDS, places)
+    _check_fields(heartbeat.request, REQUEST_FIELDS, places)
+    _check_fields(heartbeat.response, RESPONSE_FIELDS, places)
+    status = by_name[_type_of(heartbeat.response, "server_status")]
+    _check_fields(status, STATUS_FIELDS, places)
+    for name in PEER_NAMES:
+        names.claim(name, f"EventFlux's {name}", places("peer"))
+    local = {enum.name: enum.local for enum in enums.values()}
+    return Peer(
+        names=PEER_NAMES,
+        message=message,
+        layout=layout.snake,
+        send=send,
+        stream=stream,
+        events=events,
+        heartbeat=heartbeat,
+        status=status,
+        types=local[_type_of(message, "message_type")],
+        compressions=local[_type_of(message, "compression")],
+        healths=local[_type_of(status, "health")],
+    )
+
+
+class _MethodFinder:
+    def __init__(self, service: str, services: tuple[Service, ...], places: Places) -> None:
+        known = {found.full_name.rpartition(".")[2]: found for found in services}
+        if service not in known:
+            raise GenerationError(f"no service is named {service!r}: {nearest(service, known)}", places("peer"))
+        self._methods = {method.proto_name: method for method in known[service].methods}
+        self._places = places
+
+    def find(self, key: str, name: str, kind: str, request: Message | None, response: Message | None) -> Method:
+        """The method that an option names, of the right kind and with the right messages; None: any."""
+        method = self._methods.get(name)
+        if method is None:
+            raise GenerationError(
+                f"no method is named {name!r}: {nearest(name, self._methods)}", self._places("peer", key)
+            )
+        fits = method.kind == kind and request in (None, method.request) and response in (None, method.response)
+        if not fits:
+            wanted = f"{request.name if request else 'any message'} to {response.name if response else 'any message'}"
+            raise GenerationError(
+                f"{name} is {method.kind}, {method.request.name} to {method.response.name}; "
+                f"here a {kind} method from {wanted} is needed",
+                self._places("peer", key),
+            )
+        return method
+
+
+def _type_of(message: Message, field: str) -> str:
+    value = next(own.value for own in message.fields if own.proto_name == field)
+    return value.annotation if value is not None else ""
+
+
+def _check_fields(message: Message, fields: tuple[str, ...], places: Places) -> None:
+    known = {field.proto_name for field in message.fields}
+    for field in fields:
+        if field not in known:
+            raise GenerationError(
+                f"{message.name} has no field {field!r}, which the transports of a peer need: add it, or drop 'peer'",
+                places("peer"),
+            )

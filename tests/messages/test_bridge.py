@@ -1,0 +1,208 @@
+"""The bridge to protobuf's own objects, its encoding and its JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from google.protobuf import any_pb2, timestamp_pb2
+from google.protobuf.descriptor import Descriptor
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eventflux_runtime import CodecError
+from eventflux_runtime.codegen_api import MessageCodec
+from eventflux_transport import EventFilter, EventRequest, Message, MessageType, TransportMessage, transport_pb2
+from eventflux_transport.methods import EVENT_REQUEST_CODEC, TRANSPORT_MESSAGE_CODEC
+from inventory_sdk import StockChange, StockChangeChangeAdded, StockChangeChangeMoved, StockChangeMove
+from kitchen_package import (
+    Any as AnyMessage,
+)
+from kitchen_package import (
+    Color,
+    Duration,
+    Keywords,
+    KeywordsMatchIn,
+    Nothing,
+    Nothings,
+    NothingsChoiceNothing,
+    Point,
+    Scalars,
+    Shape,
+    ShapeFillGradient,
+    ShapeKindNothing,
+    Struct,
+    Timestamp,
+    Value,
+    ValueKindNumberValue,
+    ValueKindStringValue,
+    WellKnown,
+    kitchen_pb2,
+)
+from tests.messages.catalogue import descriptor_of, message_classes
+from tests.messages.strategy import messages_of
+
+
+def test_the_objects_are_those_of_the_generated_pb2_module() -> None:
+    proto = Message(id="m", message_type=MessageType.QUERY, headers={"k": "v"}).to_proto()
+    assert type(proto) is transport_pb2.TransportMessage
+    assert proto == transport_pb2.TransportMessage(
+        id="m", message_type=transport_pb2.MESSAGE_TYPE_QUERY, headers={"k": "v"}
+    )
+    assert TransportMessage.from_proto(proto) == Message(id="m", message_type=MessageType.QUERY, headers={"k": "v"})
+
+
+def test_unknown_enum_numbers_survive() -> None:
+    message = EventFilter(message_types=[MessageType(99), MessageType.EVENT, MessageType(-5)])
+    again = EventFilter.from_proto(transport_pb2.EventFilter.FromString(message.to_proto().SerializeToString()))
+    assert again == message
+    assert [int(each) for each in again.message_types] == [99, 1, -5]
+    assert EventFilter.from_wire(message.to_wire()) == message
+    assert EventFilter.from_json(message.to_json()) == message
+
+
+def test_presence_is_kept() -> None:
+    assert EventRequest().to_proto().HasField("filter") is False
+    assert EventRequest(filter=EventFilter()).to_proto().HasField("filter") is True
+    assert (
+        EventRequest.from_proto(transport_pb2.EventRequest(filter=transport_pb2.EventFilter())).filter == EventFilter()
+    )
+    absent, default = Scalars(), Scalars(maybe_uint32=0, maybe_string="", maybe_color=Color.UNSPECIFIED)
+    assert Scalars.from_proto(absent.to_proto()).maybe_uint32 is None
+    assert Scalars.from_proto(default.to_proto()) == default
+    assert Scalars.from_wire(default.to_wire()) == default
+
+
+def test_choices_are_kept_even_if_they_hold_a_default() -> None:
+    messages: list[Any] = [
+        Shape(kind=ShapeKindNothing(value=False), fill=ShapeFillGradient(value=Point())),
+        Nothings(choice=NothingsChoiceNothing(value=Nothing())),
+        StockChange(change=StockChangeChangeAdded(value=0)),
+        StockChange(change=StockChangeChangeMoved(value=StockChangeMove())),
+    ]
+    for message in messages:
+        assert type(message).from_proto(message.to_proto()) == message
+        assert type(message).from_wire(message.to_wire()) == message
+        assert type(message).from_json(message.to_json()) == message
+
+
+def test_names_that_python_reserves() -> None:
+    message = Keywords(from_="a", class_=1, None_=True, import_=["x"], str_="s", match=KeywordsMatchIn(value="i"))
+    proto = message.to_proto()
+    assert getattr(proto, "from") == "a"
+    assert proto.WhichOneof("match") == "in"
+    assert Keywords.from_proto(proto) == message
+    assert json.loads(message.to_json())["from"] == "a"
+
+
+def test_well_known_types_are_ordinary_messages_with_protobufs_json() -> None:
+    message = WellKnown(
+        at=Timestamp(seconds=1_700_000_000, nanos=5),
+        lasting=Duration(seconds=3),
+        json=Struct(fields={"n": Value(kind=ValueKindNumberValue(value=1.5))}),
+        value=Value(kind=ValueKindStringValue(value="s")),
+    )
+    proto = message.to_proto()
+    assert isinstance(proto.at, timestamp_pb2.Timestamp)
+    assert json.loads(message.to_json()) == {
+        "at": "2023-11-14T22:13:20.000000005Z",
+        "lasting": "3s",
+        "json": {"n": 1.5},
+        "value": "s",
+    }
+    assert WellKnown.from_json(message.to_json()) == message
+    packed = any_pb2.Any()
+    packed.Pack(Point(x=1.0).to_proto())
+    assert AnyMessage.from_proto(packed).to_proto() == packed
+
+
+def mentions_well_known_types(descriptor: Descriptor, seen: set[str]) -> bool:
+    if descriptor.file.package == "google.protobuf":
+        return True
+    seen.add(descriptor.full_name)
+    inner = [field.message_type for field in descriptor.fields if field.message_type is not None]
+    return any(each.full_name not in seen and mentions_well_known_types(each, seen) for each in inner)
+
+
+# Protobuf gives its own types JSON of their own, which keeps some values and has none for others.
+PLAIN = [kind for kind in message_classes() if not mentions_well_known_types(descriptor_of(kind), set())]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_json_round_trip(data: st.DataObject) -> None:
+    message = data.draw(st.sampled_from(PLAIN).flatmap(messages_of))
+    assert type(message).from_json(message.to_json()) == message
+    assert type(message).from_json(message.to_json().encode()) == message
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (TransportMessage, ""),
+        (TransportMessage, "{"),
+        (TransportMessage, "[1]"),
+        (TransportMessage, '{"nonsense": 1}'),
+        (TransportMessage, '{"priority": 3000000000}'),
+        (TransportMessage, '{"payload": 5}'),
+        (TransportMessage, b"\xff\xfe"),
+        (TransportMessage, "[" * 100_000),
+        (WellKnown, '{"at": "yesterday"}'),
+    ],
+)
+def test_bad_json_is_a_codec_error(kind: type[Any], text: str | bytes) -> None:
+    with pytest.raises(CodecError, match=f"^{kind.__name__}: not its JSON: "):
+        kind.from_json(text)
+
+
+def test_a_value_without_json_is_a_codec_error() -> None:
+    with pytest.raises(CodecError, match="^WellKnown: no JSON for it: "):
+        WellKnown(at=Timestamp(seconds=2**60)).to_json()
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (TransportMessage(priority=2**31), "TransportMessage.priority"),
+        (TransportMessage(id=7), "TransportMessage.id"),  # type: ignore[arg-type] # wrong on purpose
+        (TransportMessage(id="\ud800"), "TransportMessage.id"),
+        (TransportMessage(headers=[1]), "TransportMessage.headers"),  # type: ignore[arg-type] # wrong on purpose
+        (EventFilter(stream_names="abc"), "EventFilter.stream_names"),  # type: ignore[arg-type] # wrong on purpose
+        (EventRequest(filter=EventFilter(end_timestamp=2**63)), "EventFilter.end_timestamp"),
+        (Shape(kind="round"), "Shape.kind"),  # type: ignore[arg-type] # wrong on purpose
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_alike_on_both_wires(message: Any, field: str) -> None:
+    for attempt in (message.to_proto, message.to_wire):
+        with pytest.raises(CodecError) as caught:
+            attempt()
+        assert caught.value.field == field
+
+
+@pytest.mark.parametrize("codec", [TRANSPORT_MESSAGE_CODEC, EVENT_REQUEST_CODEC], ids=lambda codec: codec.type_name)
+@given(data=st.binary(max_size=60))
+def test_garbage_is_a_value_or_a_codec_error(codec: MessageCodec[Any], data: bytes) -> None:
+    try:
+        decoded = codec.from_protobuf(data)
+    except CodecError:
+        return
+    assert codec.from_protobuf(codec.to_protobuf(decoded)) == decoded
+
+
+def test_codecs_carry_both_encodings() -> None:
+    message = Message.event(b"x").with_header("k", "v")
+    data = TRANSPORT_MESSAGE_CODEC.to_protobuf(message)
+    assert transport_pb2.TransportMessage.FromString(data) == message.to_proto()
+    assert TRANSPORT_MESSAGE_CODEC.from_protobuf(data) == message
+    assert TRANSPORT_MESSAGE_CODEC.type_name == transport_pb2.TransportMessage.DESCRIPTOR.full_name
+    with pytest.raises(CodecError, match="priority"):
+        TRANSPORT_MESSAGE_CODEC.to_protobuf(Message(priority=2**40))
+
+
+def test_descriptors_lie_under_the_packages_own_path() -> None:
+    assert transport_pb2.DESCRIPTOR.name == "eventflux_transport/transport.proto"
+    assert kitchen_pb2.DESCRIPTOR.name == "kitchen_package/kitchen.proto"
+    names = {dependency.name for dependency in kitchen_pb2.DESCRIPTOR.dependencies}
+    assert "kitchen_package/shared_point.proto" in names
+    assert "google/protobuf/timestamp.proto" in names

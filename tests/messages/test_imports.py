@@ -1,0 +1,88 @@
+"""What importing a generated package loads, and what it says when a part is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from eventflux_runtime import ConfigError
+from eventflux_runtime.codegen_api import CONTRACT_VERSION, check_contract
+
+WITHOUT_PROTOBUF = """
+import sys
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name == "google" or name.startswith(("google.", "grpc")):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def run(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("package", ["eventflux_transport", "eventflux_transport.methods", "eventflux_transport.codec"])
+def test_importing_loads_neither_grpc_nor_protobuf(package: str) -> None:
+    program = (
+        f"import sys, {package}; print([name for name in sys.modules if name.split('.')[0] in ('grpc', 'google')])"
+    )
+    assert run(program) == "[]\n"
+
+
+def test_the_tcp_side_works_without_protobuf() -> None:
+    program = """
+from eventflux_transport import Message
+message = Message.event(b"x")
+print([Message.from_wire(message.to_wire(layout), layout) == message for layout in ("native", "eventflux")])
+"""
+    assert run(WITHOUT_PROTOBUF + program) == "[True, True]\n"
+
+
+def test_what_needs_protobuf_says_how_to_get_it() -> None:
+    program = """
+from eventflux_runtime import MissingExtraError
+from eventflux_transport import Message
+from eventflux_transport.methods import TRANSPORT_MESSAGE_CODEC
+
+for attempt in (
+    Message().to_proto, Message().to_json, lambda: Message.from_json("{}"),
+    lambda: TRANSPORT_MESSAGE_CODEC.to_protobuf(Message()), lambda: TRANSPORT_MESSAGE_CODEC.from_protobuf(b""),
+):
+    try:
+        attempt()
+    except MissingExtraError as error:
+        print(error.extra, error)
+"""
+    line = "grpc protobuf encoding of eventflux_transport needs an extra: run pip install 'eventflux-transport[grpc]'\n"
+    assert run(WITHOUT_PROTOBUF + program) == line * 5
+
+
+def test_each_module_can_be_imported_first() -> None:
+    for module in (
+        "bridge",
+        "client",
+        "codec",
+        "messages",
+        "methods",
+        "service",
+        "transport_pb2",
+        "transport_pb2_grpc",
+    ):
+        run(f"import eventflux_transport.{module}")
+
+
+def test_a_package_of_another_contract_is_refused() -> None:
+    check_contract(CONTRACT_VERSION, "some_package")
+    for version, advice in (
+        (CONTRACT_VERSION + 1, "upgrade"),
+        (CONTRACT_VERSION - 1, "eventflux-codegen generate again"),
+    ):
+        with pytest.raises(ConfigError, match=f"some_package was generated for runtime contract {version}, .*{advice}"):
+            check_contract(version, "some_package")
