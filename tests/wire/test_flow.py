@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import tracemalloc
+from collections.abc import Callable
+from types import FrameType
+
 import pytest
 
 from eventflux_runtime.metadata import EMPTY_METADATA
@@ -91,11 +96,45 @@ def test_a_message_larger_than_every_window_gets_through_unread() -> None:
     assert received.end_stream
     assert not pair.server.send_status(stream_id, OK_STATUS, message, write)
     pair.settle()
-    assert content(pair.take(pair.client_events, MessageSent) and pair.take(pair.client_events, MessageReceived)) == (
-        message
-    )
+    pair.take(pair.client_events, MessageSent)
+    assert content(pair.take(pair.client_events, MessageReceived)) == message
     assert pair.take(pair.client_events, StatusReceived).status == OK_STATUS
     assert pair.server.active_streams == pair.client.active_streams == 0
+
+
+def test_a_compressed_message_in_parts_names_its_compression_once() -> None:
+    limits = Settings(
+        max_frame_bytes=16 * 1024,
+        max_metadata_bytes=4096,
+        stream_window=WINDOW,
+        connection_window=CONNECTION_WINDOW,
+        compressions=(1, 2),
+    )
+    pair = make_pair(limits, limits)
+    stream_id = opened(pair)
+    message = bytes(range(256)) * 400
+    assert not pair.client.send_message(stream_id, message, write, False, 2)
+    pair.settle()
+    event = pair.take(pair.server_events, MessageReceived)
+    assert event.compression_id == 2
+    assert content(event) == message
+    pair.server.consumed(stream_id, len(message))
+    assert pair.server.buffered_bytes == 0
+    pair.client_events.clear()
+    assert pair.client.send_message(stream_id, b"plain", write)
+    pair.settle()
+    assert pair.take(pair.server_events, MessageReceived).compression_id == 0
+
+
+def test_a_part_has_at_least_a_byte_of_the_message_behind_the_id_of_its_compression() -> None:
+    client = make_client(server=SMALL_PEER)
+    stream_id = client.open(1, -1, EMPTY_METADATA, None, None, False)
+    assert client.send_message(stream_id, bytes(WINDOW - 64 - 65), write)
+    client.data_to_send()
+    assert not client.send_message(stream_id, b"abc", write, False, 1)
+    assert not client.has_output
+    client.receive_data(frame(CREDIT, 0, stream_id, b"\x01\0\0\0"), 0.0)
+    assert frames(client.data_to_send()) == [(MESSAGE, 0x18, stream_id, b"\x01a")]
 
 
 def test_half_close_waits_for_the_message_before_it() -> None:
@@ -159,7 +198,7 @@ def test_many_large_messages_at_once_get_through_one_after_another() -> None:
     streams = [opened(pair) for _ in range(20)]
     for stream_id in streams:
         pair.client.send_message(stream_id, b"%02d" % stream_id * 50_000, write)
-    arrived = []
+    arrived: list[int] = []
     most = 0
     while len(arrived) < len(streams):
         pair.settle()
@@ -320,6 +359,56 @@ def test_an_error_status_gives_up_the_message_it_interrupts() -> None:
     assert pair.server_events == [], "there is nothing left to report of the message that was given up"
 
 
+@pytest.mark.parametrize("size", [1000, 40_000])
+def test_a_call_that_has_ended_sends_nothing_more_of_its_message(size: int) -> None:
+    client = make_client(server=SMALL_PEER)
+    streams = [client.open(1, -1, EMPTY_METADATA, None, None, False) for _ in range(5)]
+    for stream_id in streams[:4]:
+        client.send_message(stream_id, bytes(WINDOW - 64), write)
+    assert not client.send_message(streams[4], bytes(size), write)
+    client.reset(streams[4], StatusCode.CANCELLED)
+    client.data_to_send()
+    assert not client.is_waiting(streams[4])
+    assert client.receive_data(frame(CREDIT, 0, 0, b"\0\xff\0\0"), 0.0) == []
+    assert not client.has_output
+
+
+def starving(count: int) -> Connection:
+    """A client whose connection credit is used up by streams 1 to 4, with more streams that wait for it."""
+    client = make_client(server=SMALL_PEER)
+    streams = [client.open(1, -1, EMPTY_METADATA, None, None, False) for _ in range(4 + count)]
+    for stream_id in streams[:4]:
+        assert client.send_message(stream_id, bytes(WINDOW - 64), write)
+    for stream_id in streams[4:]:
+        assert not client.send_message(stream_id, bytes(WINDOW), write)
+    client.data_to_send()
+    return client
+
+
+def sent_by_stream(data: bytes) -> dict[int, int]:
+    """The cost of what was sent on each stream."""
+    sent: dict[int, int] = {}
+    for _, _, stream_id, payload in frames(data):
+        sent[stream_id] = sent.get(stream_id, 0) + len(payload) + 64
+    return sent
+
+
+def test_streams_that_wait_for_the_connection_are_served_in_turn() -> None:
+    client = starving(3)
+    client.receive_data(frame(CREDIT, 0, 0, WINDOW.to_bytes(4, "little")), 0.0)
+    assert sent_by_stream(client.data_to_send()) == {5: WINDOW}
+    client.receive_data(frame(CREDIT, 0, 0, (3 * WINDOW).to_bytes(4, "little")), 0.0)
+    assert sent_by_stream(client.data_to_send()) == {6: WINDOW, 7: WINDOW}, "one that lacks its own credit blocks none"
+
+
+def test_a_call_that_ends_while_it_waits_makes_way() -> None:
+    client = starving(2)
+    client.reset(5, StatusCode.CANCELLED)
+    client.data_to_send()
+    client.receive_data(frame(CREDIT, 0, 0, WINDOW.to_bytes(4, "little")), 0.0)
+    assert sent_by_stream(client.data_to_send()) == {6: WINDOW}
+
+
 def test_consuming_what_did_not_arrive_is_a_bug_of_the_caller() -> None:
     server = make_server(SMALL)
     open_on(server, 1)
@@ -397,7 +486,6 @@ def test_credit_for_an_ended_stream_is_ignored() -> None:
 
 
 def test_tiny_parts_cost_no_more_memory_than_they_are_charged_for() -> None:
-    import tracemalloc
 
     server = make_server()
     open_on(server, 1)
@@ -410,3 +498,44 @@ def test_tiny_parts_cost_no_more_memory_than_they_are_charged_for() -> None:
     tracemalloc.stop()
     assert server.buffered_bytes == 15_000 * 65
     assert held < 100_000, f"{held} bytes for a message of 15000"
+
+
+def calls_during(action: Callable[[], object]) -> int:
+    """How many functions of the code under test an action calls."""
+    count = 0
+
+    def profile(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(profile)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_a_small_credit_frame_makes_no_long_walk() -> None:
+    client = make_client(server={**SMALL_PEER, 3: 1000, 6: 2**30})
+    for _ in range(900):
+        client.open(1, -1, EMPTY_METADATA, bytes(40_000), write, False)
+    client.data_to_send()
+    credit = frame(CREDIT, 0, 0, b"\x01\0\0\0")
+    assert calls_during(lambda: client.receive_data(credit, 0.0)) < 60
+    starving = make_client(server={**SMALL_PEER, 3: 1000})
+    for _ in range(900):
+        starving.open(1, -1, EMPTY_METADATA, bytes(40_000), write, False)
+    starving.data_to_send()
+    assert calls_during(lambda: starving.receive_data(credit, 0.0)) < 60
+
+
+def test_a_small_part_of_a_message_makes_no_long_walk() -> None:
+    server = make_server(Settings(max_streams=1000))
+    for stream_id in range(1, 901):
+        open_on(server, stream_id)
+        server.receive_data(frame(MESSAGE, 0, stream_id, b"unread"), 0.0)
+        server.receive_data(frame(MESSAGE, FLAG_MORE, stream_id, b"part"), 0.0)
+    assert calls_during(lambda: server.receive_data(frame(MESSAGE, FLAG_MORE, 450, b"x"), 0.0)) < 60
+    assert calls_during(lambda: server.consumed(450, len(b"unread"))) < 60
+    assert calls_during(lambda: server.receive_data(frame(MESSAGE, 0, 450, b"x"), 0.0)) < 60

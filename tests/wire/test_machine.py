@@ -1,4 +1,4 @@
-"""Two connections do whatever two programs may do, in any order and with any timing; a model says what has to arrive."""
+"""Two connections do whatever two programs may do, in any order; a model says what has to arrive."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ SMALL = Settings(
     stream_window=WINDOW,
     connection_window=CONNECTION_WINDOW,
 )
-SIZES = st.one_of(
-    st.integers(0, 600), st.integers(15_000, 17_000), st.integers(30_000, 70_000), st.just(MAX_MESSAGE)
-)
+SIZES = st.one_of(st.integers(0, 600), st.integers(15_000, 17_000), st.integers(30_000, 70_000), st.just(MAX_MESSAGE))
 
 
 @dataclass

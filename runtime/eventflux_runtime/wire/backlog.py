@@ -6,7 +6,7 @@ of the connection's credit. So it gets through whatever the others hold, and the
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from eventflux_runtime.wire.error import WireError
 from eventflux_runtime.wire.frame import CREDIT_CEILING, FLAG_END, FLAG_MORE, FRAME_COST, MESSAGE, RESERVE_DIVISOR
@@ -15,22 +15,27 @@ from eventflux_runtime.wire.stream import Outgoing, Stream
 
 __all__ = ["Backlog"]
 
+LEAST_PART_BYTES: Final = 2
+"""A part has at least one byte of the message, even behind the id of its compression."""
+
 
 @final
 class Backlog:
     """The messages of one connection that are not wholly sent.
 
-    Invariants: `waiting` holds the streams with an `outgoing` message, in the order in which they began to wait;
-    `begun` those of them whose message is partly sent, in the order in which they were begun. `credit`, and each
-    stream's, is what the peer allows in MESSAGE frames and was not used; neither falls below 0.
+    Invariants: `waiting` holds the streams with an `outgoing` message; `begun` those of them whose message is partly
+    sent, in the order in which they were begun; `starved` those that have credit of their own and wait for the
+    connection's, in the order in which they came to. `credit`, and each stream's, is what the peer allows in MESSAGE
+    frames and was not used; neither falls below 0.
     """
 
-    __slots__ = ("begun", "credit", "frame_bytes", "output", "reserve", "waiting")
+    __slots__ = ("begun", "credit", "frame_bytes", "output", "reserve", "starved", "waiting")
 
     def __init__(self, output: Output) -> None:
         self.output = output
         self.waiting: dict[int, Stream] = {}
         self.begun: dict[int, Stream] = {}
+        self.starved: dict[int, Stream] = {}
         self.credit = 0
         self.reserve = 0
         self.frame_bytes = 0
@@ -82,7 +87,12 @@ class Backlog:
             room = min(stream.send_credit, self._spare(stream)) - FRAME_COST
             size = min(left, self.frame_bytes)
             if room < size:
-                if room < 2:  # a part has at least one byte of the message, even behind the id of its compression
+                least = min(size, LEAST_PART_BYTES)
+                if room < least:
+                    if stream.send_credit - FRAME_COST >= least:
+                        self.starved[stream_id] = stream
+                    else:
+                        self.starved.pop(stream_id, None)
                     return False
                 size = room
             is_last = size == left
@@ -107,14 +117,27 @@ class Backlog:
         stream.outgoing = None
         self.waiting.pop(stream.stream_id, None)
         self.begun.pop(stream.stream_id, None)
+        self.starved.pop(stream.stream_id, None)
 
     def clear(self) -> None:
         """Gives up everything."""
         self.waiting.clear()
         self.begun.clear()
+        self.starved.clear()
+
+    def first_begun(self) -> Stream | None:
+        """The stream that may take the last of the connection's credit, if there is one."""
+        for stream in self.begun.values():
+            return stream
+        return None
+
+    def first_starved(self) -> Stream | None:
+        """The stream that is to get the connection's next credit, if one waits for it."""
+        for stream in self.starved.values():
+            return stream
+        return None
 
     def _spare(self, stream: Stream) -> int:
         """What the stream may take of the connection's credit."""
-        for first in self.begun.values():
-            return self.credit if first is stream else self.credit - self.reserve
-        return self.credit
+        first = self.first_begun()
+        return self.credit if first is None or first is stream else self.credit - self.reserve

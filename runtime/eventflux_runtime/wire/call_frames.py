@@ -189,8 +189,8 @@ class CallFrames:
         if inflow.assembly is not None:
             if is_ok:
                 raise WireError(f"STATUS OK of stream {stream.stream_id} in the middle of a message")
-            self.link.flow.abandoned(stream.stream_id, inflow)
-        if inflow.has_unread():
+            self.link.flow.abandoned(inflow)
+        if inflow.has_unread(0):
             self.link.lingering[stream.stream_id] = inflow
 
     def on_message(self, data: bytes, start: int, end: int, flags: int, stream_id: int, events: list[Event]) -> None:
@@ -211,8 +211,8 @@ class CallFrames:
         stream.state = self._next(stream, event, MESSAGE)
         inflow = stream.inflow
         if inflow is None:
-            inflow = stream.inflow = Inflow(self.link.flow.stream_size)
-        self.link.flow.arrived(stream_id, inflow, cost)
+            inflow = stream.inflow = Inflow(stream_id, self.link.flow.stream_size)
+        self.link.flow.arrived(inflow, cost)
         if flags & FLAG_MORE or inflow.assembly is not None:
             self._on_part(data, start, end, flags, stream, inflow, events)
             return
@@ -220,7 +220,7 @@ class CallFrames:
         if flags & FLAG_COMPRESSED:
             compression_id = self._compression(data, start, end)
             start += 1
-            self.link.flow.completed(stream_id, inflow, 1)
+            self.link.flow.completed(inflow, 1)
         if end - start > self.max_message_bytes:
             self._fail_stream(stream, self._too_long(end - start), events)
             return
@@ -259,11 +259,11 @@ class CallFrames:
         assembly += data[start:end]
         flow = self.link.flow
         if flags & FLAG_MORE:
-            flow.continues(stream_id, inflow, cost)
+            flow.continues(inflow, cost)
             return
         message = bytes(assembly)
         inflow.assembly = None
-        flow.completed(stream_id, inflow, inflow.assembled + cost - FRAME_COST - len(message))
+        flow.completed(inflow, inflow.assembled + cost - FRAME_COST - len(message))
         end_stream = flags & FLAG_END != 0
         if end_stream:
             inflow.is_ended = True

@@ -12,7 +12,7 @@ docs/protocol.md specifies what it speaks. `now` is always seconds on the driver
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 from librt.strings import BytesWriter
 
@@ -230,8 +230,8 @@ class Connection:
         self,
         stream_id: int,
         status: Status,
-        message: M | None = None,
-        encode: Callable[[M | None, BytesWriter], None] | None = None,
+        message: Any = None,
+        encode: Callable[[Any, BytesWriter], None] | None = None,
         compression_id: int = 0,
     ) -> bool:
         """Server: ends the call, with a last message if there is an `encode`.
@@ -284,7 +284,7 @@ class Connection:
             raise LocalProtocolError(f"stream {stream_id} has not ended: reset it instead")
         inflow = link.lingering.pop(stream_id, None)
         if inflow is not None:
-            link.flow.dropped(stream_id, inflow)
+            link.flow.dropped(inflow)
 
     def ping(self, payload: bytes) -> None:
         """Sends a ping of eight bytes that are not all zero; `PongReceived` brings them back.

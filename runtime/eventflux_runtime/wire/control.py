@@ -54,7 +54,7 @@ class Control:
         self.sender = sender
         self.now = now
         self.keepalive = keepalive
-        self.greeting: bytes = encode_hello(settings, methods)
+        self.greeting: bytes = encode_hello(settings, methods, link.is_server)
         self.peer_stream_window = 0
         self.pings = RateLimit(PING_BURST, 1.0 / settings.min_ping_interval_s, now)
         self.resets = RateLimit(float(settings.max_resets_per_s + settings.max_streams), settings.max_resets_per_s, now)

@@ -68,7 +68,8 @@ class Event:
         self.stream_id = stream_id
 
     def __repr__(self) -> str:
-        names = [name for base in type(self).__mro__ for name in getattr(base, "__slots__", ()) if name != "kind"]
+        # A class compiled by mypyc has descriptors for its attributes, as one with slots has, but no __slots__.
+        names = [name for name in dir(type(self)) if not name.startswith("_") and name != "kind"]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
 

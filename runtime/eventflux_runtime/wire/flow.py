@@ -11,6 +11,7 @@ message at a time, so a connection holds at most its window and one message of t
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from typing import Final, final
 
 from eventflux_runtime.status import StatusCode
@@ -34,9 +35,21 @@ class Inflow:
     application has not taken. `assembly` is None exactly between messages; then `assembled` is 0.
     """
 
-    __slots__ = ("assembled", "assembly", "compression_id", "consumed", "granted", "is_ended", "received", "size")
+    __slots__ = (
+        "assembled",
+        "assembly",
+        "compression_id",
+        "consumed",
+        "granted",
+        "is_ended",
+        "order",
+        "received",
+        "size",
+        "stream_id",
+    )
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, stream_id: int, size: int) -> None:
+        self.stream_id = stream_id
         self.size = size
         self.granted = size
         self.received = 0
@@ -45,23 +58,26 @@ class Inflow:
         """Credit taken by the message that is arriving in parts."""
         self.assembly: bytearray | None = None
         self.compression_id = 0
+        self.order = 0
+        """Which of all messages in parts it is, counted from when they began."""
         self.is_ended = False
         """The peer sends no more messages, so more credit is of no use to it."""
 
-    def has_unread(self) -> bool:
-        """Whether the application still has whole messages to take."""
-        return self.received - self.consumed > self.assembled
+    def has_unread(self, arriving: int) -> bool:
+        """Whether the application has whole messages to take, besides `arriving` bytes that are not counted yet."""
+        return self.received - self.consumed - arriving > self.assembled
 
 
 @final
 class ReceiveFlow:
     """The connection's window and all its streams'.
 
-    Invariants: the totals are those of all streams together, ended ones too; `express` is the first of `assembling`
-    (in the order in which they began) that has nothing unread ahead of it.
+    Invariants: the totals are those of all streams together, ended ones too; `ready` lists, in the order in which they
+    began, the messages that have arrived in part and have nothing unread ahead of them; `express` is the stream of its
+    first, and None where it is empty.
     """
 
-    __slots__ = ("assembling", "consumed", "express", "granted", "output", "received", "size", "stream_size")
+    __slots__ = ("begun", "consumed", "express", "granted", "output", "ready", "received", "size", "stream_size")
 
     def __init__(self, output: Output, size: int, stream_size: int) -> None:
         self.output = output
@@ -70,10 +86,12 @@ class ReceiveFlow:
         self.granted = size
         self.received = 0
         self.consumed = 0
-        self.assembling: dict[int, Inflow] = {}
+        self.begun = 0
+        """How many messages have begun to arrive in parts."""
+        self.ready: list[Inflow] = []
         self.express: Inflow | None = None
 
-    def arrived(self, stream_id: int, inflow: Inflow, cost: int) -> None:
+    def arrived(self, inflow: Inflow, cost: int) -> None:
         """Counts a MESSAGE frame.
 
         Raises:
@@ -81,8 +99,9 @@ class ReceiveFlow:
         """
         inflow.received += cost
         if inflow.received > inflow.granted:
+            surplus = inflow.received - inflow.granted
             raise WireError(
-                f"stream {stream_id} overran its window of {inflow.size} bytes by {inflow.received - inflow.granted}",
+                f"stream {inflow.stream_id} overran its window of {inflow.size} bytes by {surplus}",
                 StatusCode.RESOURCE_EXHAUSTED,
             )
         self.received += cost
@@ -101,74 +120,80 @@ class ReceiveFlow:
         self.consumed += cost
         self._settle()
 
-    def continues(self, stream_id: int, inflow: Inflow, cost: int) -> None:
+    def continues(self, inflow: Inflow, cost: int) -> None:
         """Counts `cost`, which has arrived, as part of a message that is not whole yet."""
         if not inflow.assembled:
-            self.assembling[stream_id] = inflow
+            self.begun += 1
+            inflow.order = self.begun
+            if not inflow.has_unread(cost):
+                self._enter(inflow)
         inflow.assembled += cost
-        if self.express is None:
-            self._choose()
         if self.express is inflow:
-            self._settle_stream(stream_id, inflow)
+            self._settle_stream(inflow)
             self._settle()
 
-    def completed(self, stream_id: int, inflow: Inflow, surplus: int) -> None:
+    def completed(self, inflow: Inflow, surplus: int) -> None:
         """The message that was arriving is whole; `surplus` of its credit is not the application's to give back."""
-        inflow.assembled = 0
-        self.assembling.pop(stream_id, None)
         inflow.consumed += surplus
         self.consumed += surplus
-        if self.express is inflow:
-            self._choose()
+        if inflow.assembled:
+            inflow.assembled = 0
+            self._leave(inflow)
 
-    def taken(self, stream_id: int, inflow: Inflow, cost: int) -> bool:
+    def taken(self, inflow: Inflow, cost: int) -> bool:
         """The application took a message. False if there was none of that length for it to take."""
         if cost > inflow.received - inflow.consumed - inflow.assembled:
             return False
         inflow.consumed += cost
         self.consumed += cost
-        if inflow.assembled and not inflow.has_unread():
-            self._choose()
+        if inflow.assembled and not inflow.has_unread(0):
+            self._enter(inflow)
         if not inflow.is_ended:
-            self._settle_stream(stream_id, inflow)
+            self._settle_stream(inflow)
         self._settle()
         return True
 
-    def dropped(self, stream_id: int, inflow: Inflow) -> None:
+    def dropped(self, inflow: Inflow) -> None:
         """The stream has ended and the application takes nothing more of it."""
         self.consumed += inflow.received - inflow.consumed
         inflow.consumed = inflow.received
-        inflow.assembled = 0
         inflow.assembly = None
         inflow.is_ended = True
-        self.assembling.pop(stream_id, None)
-        if self.express is inflow:
-            self._choose()
+        self.completed(inflow, 0)
         self._settle()
 
-    def abandoned(self, stream_id: int, inflow: Inflow) -> None:
+    def abandoned(self, inflow: Inflow) -> None:
         """The peer ended the stream within a message; what is whole is still the application's."""
-        self.consumed += inflow.assembled
-        inflow.consumed += inflow.assembled
-        self.completed(stream_id, inflow, 0)
         inflow.assembly = None
+        self.completed(inflow, inflow.assembled)
         self._settle()
+
+    def _enter(self, inflow: Inflow) -> None:
+        """The message that is arriving on a stream is the next that its application waits for."""
+        insort(self.ready, inflow, key=_order)
+        self._choose()
+
+    def _leave(self, inflow: Inflow) -> None:
+        """It is not any more."""
+        position = bisect_left(self.ready, inflow.order, key=_order)
+        if position < len(self.ready) and self.ready[position] is inflow:
+            del self.ready[position]
+            self._choose()
 
     def _choose(self) -> None:
-        self.express = None
-        for stream_id, inflow in self.assembling.items():
-            if not inflow.has_unread():
-                self.express = inflow
-                self._settle_stream(stream_id, inflow)
+        express = self.ready[0] if self.ready else None
+        if express is not self.express:
+            self.express = express
+            if express is not None:
+                self._settle_stream(express)
                 self._settle()
-                return
 
-    def _settle_stream(self, stream_id: int, inflow: Inflow) -> None:
+    def _settle_stream(self, inflow: Inflow) -> None:
         loan = inflow.assembled if self.express is inflow else 0
         owed = min(inflow.consumed + inflow.size + loan - inflow.granted, MAX_WINDOW)
         if owed * STREAM_STEP >= inflow.size:
             inflow.granted += owed
-            self.output.credit(stream_id, owed)
+            self.output.credit(inflow.stream_id, owed)
 
     def _settle(self) -> None:
         express = self.express
@@ -183,3 +208,7 @@ class ReceiveFlow:
             f"the peer overran the connection's window of {self.size} bytes by {self.received - self.granted}",
             StatusCode.RESOURCE_EXHAUSTED,
         )
+
+
+def _order(inflow: Inflow) -> int:
+    return inflow.order

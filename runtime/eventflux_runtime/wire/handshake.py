@@ -61,8 +61,8 @@ DEFAULTS: Final[dict[int, int]] = {
 """The value of each setting that a HELLO leaves out."""
 
 
-def encode_hello(settings: Settings, methods: tuple[MethodEntry, ...]) -> bytes:
-    """The preface and HELLO frame of one side; a client lists no methods and its `max_streams` is 0.
+def encode_hello(settings: Settings, methods: tuple[MethodEntry, ...], is_server: bool) -> bytes:
+    """The preface and HELLO frame of one side; a client lists no methods and lets the server open no streams.
 
     Raises:
         ConfigError: the methods' paths together are longer than a HELLO may be.
@@ -73,11 +73,11 @@ def encode_hello(settings: Settings, methods: tuple[MethodEntry, ...]) -> bytes:
     pairs = (
         (MAX_FRAME_BYTES, settings.max_frame_bytes),
         (MAX_MESSAGE_BYTES, settings.max_message_bytes),
-        (MAX_STREAMS, settings.max_streams),
+        (MAX_STREAMS, settings.max_streams if is_server else 0),
         (MAX_METADATA_BYTES, settings.max_metadata_bytes),
         (STREAM_WINDOW, settings.stream_window),
         (CONNECTION_WINDOW, settings.connection_window),
-        (MIN_PING_INTERVAL_MS, int(settings.min_ping_interval_s * 1000)),
+        (MIN_PING_INTERVAL_MS, round(settings.min_ping_interval_s * 1000)),
         (FEATURES, FEATURE_PROTOBUF if settings.has_protobuf else 0),
     )
     write_i16_le(body, len(pairs))

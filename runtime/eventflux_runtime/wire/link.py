@@ -74,7 +74,7 @@ class Link:
             if stream is None and 0 < stream_id <= self.last_stream_id:
                 return
             raise LocalProtocolError(f"stream {stream_id} has brought no message that could be consumed")
-        if not self.flow.taken(stream_id, inflow, cost):
+        if not self.flow.taken(inflow, cost):
             raise LocalProtocolError(f"stream {stream_id} has no unread message that takes {cost} bytes of credit")
-        if stream is None and not inflow.has_unread():
+        if stream is None and not inflow.has_unread(0):
             del self.lingering[stream_id]

@@ -6,7 +6,7 @@ from typing import Final
 
 from librt.strings import BytesWriter, write_i16_le, write_i32_le
 
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataValue
+from eventflux_runtime.metadata import EMPTY_METADATA, RETRY_KEYS, Metadata, MetadataValue
 from eventflux_runtime.wire.error import MetadataTooLarge, WireError
 from eventflux_runtime.wire.frame import read_u16, read_u32
 
@@ -17,6 +17,8 @@ TEXT_CHARACTERS: Final = bytes(range(0x20, 0x7F))
 MAX_KEY_BYTES: Final = 255
 MAX_PAIRS: Final = 32_767
 RESERVED: Final = b"grpc-"
+ADMITTED: Final = frozenset([key.encode("ascii") for key in RETRY_KEYS])
+"""The only keys that start so and travel as metadata."""
 
 
 def block_bytes(metadata: Metadata) -> int:
@@ -90,7 +92,7 @@ def decode_metadata(data: bytes, position: int, end: int, limit: int) -> tuple[M
 def _pair(key: bytes, value: bytes) -> tuple[str, MetadataValue]:
     if not key or key.translate(None, KEY_CHARACTERS):
         raise WireError(f"metadata key {key!r} is not valid: lower-case letters, digits, '-', '_' and '.' are")
-    if key.startswith(RESERVED):
+    if key.startswith(RESERVED) and key not in ADMITTED:
         raise WireError(f"metadata key {key!r} is reserved: keys that start with 'grpc-' belong to gRPC itself")
     if key.endswith(b"-bin"):
         return key.decode("ascii"), value

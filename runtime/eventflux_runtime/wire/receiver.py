@@ -24,6 +24,7 @@ from eventflux_runtime.wire.frame import (
     HELLO,
     MAX_HELLO_BYTES,
     MESSAGE,
+    MIN_FRAME_BYTES,
     OPEN,
     PREFACE,
     STATUS,
@@ -49,7 +50,8 @@ class Receiver:
         self.link = link
         self.control = control
         self.calls = calls
-        self.frame_limit: int = MAX_HELLO_BYTES
+        # Only a server's HELLO lists methods, so a client's is short.
+        self.frame_limit: int = MIN_FRAME_BYTES if link.is_server else MAX_HELLO_BYTES
         self.has_preface = False
         self.partial = bytearray()
         self.needed: int = len(PREFACE)

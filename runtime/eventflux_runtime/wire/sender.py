@@ -256,7 +256,7 @@ class Sender:
         if stream.outgoing is not None:
             self.backlog.forget(stream)
         if stream.inflow is not None:
-            self.link.flow.dropped(stream.stream_id, stream.inflow)
+            self.link.flow.dropped(stream.inflow)
 
     def credited(self, stream_id: int, increment: int, events: list[Event]) -> None:
         """The peer sent a CREDIT.
@@ -273,9 +273,18 @@ class Sender:
             self.backlog.grant_stream(stream, increment)
             self._resume(stream, events)
             return
-        self.backlog.grant(increment)
-        for stream in list(self.backlog.waiting.values()):
-            self._resume(stream, events)
+        backlog = self.backlog
+        backlog.grant(increment)
+        first = backlog.first_begun()
+        if first is not None:
+            self._resume(first, events)
+        # Only streams that this helps are looked at: a peer must not buy a long walk with a small frame.
+        starved = backlog.first_starved()
+        while starved is not None:
+            self._resume(starved, events)
+            if backlog.first_starved() is starved:
+                break
+            starved = backlog.first_starved()
 
     def _append(self, message: M, encode: Callable[[M, BytesWriter], None], compression_id: int) -> None:
         writer = self.output.writer

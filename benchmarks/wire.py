@@ -1,0 +1,95 @@
+"""Time of one unary call through both halves of the wire core in memory, without a codec and without I/O.
+
+Run it with ``--compiled`` to build a copy of the core with mypyc in a temporary folder first and to time that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from librt.strings import BytesWriter
+
+RUNTIME: Final = Path(__file__).resolve().parent.parent / "runtime"
+PACKAGE: Final = "eventflux_runtime"
+PAYLOAD: Final = b"x" * 300
+
+
+def encode(message: bytes, writer: BytesWriter) -> None:
+    """A codec that costs next to nothing."""
+    writer.write(message)
+
+
+def compile_copy(folder: Path) -> None:
+    """Builds the core with mypyc inside a copy of the runtime."""
+    shutil.copytree(RUNTIME / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+    sources = sorted(str(path.relative_to(folder)) for path in (folder / PACKAGE / "wire").glob("*.py"))
+    sources.remove(f"{PACKAGE}/wire/__init__.py")
+    setup = [
+        "from setuptools import setup",
+        "from mypyc.build import mypycify",
+        f"setup(name='wire', ext_modules=mypycify({sources!r}))",
+    ]
+    (folder / "setup.py").write_text("\n".join(setup))
+    environment = {**os.environ, "MYPYPATH": str(folder)}
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=folder, env=environment, check=True
+    )
+
+
+def unary_ns(calls: int) -> float:
+    """Nanoseconds of one call: open, receive, send_status, receive."""
+    wire = importlib.import_module(f"{PACKAGE}.wire")
+    status = importlib.import_module(f"{PACKAGE}.status").OK_STATUS
+    empty = importlib.import_module(f"{PACKAGE}.metadata").EMPTY_METADATA
+    client = wire.Connection(wire.Role.CLIENT, wire.Settings(), now=0.0)
+    methods = [wire.MethodEntry("/p.S/M", 1)]
+    server = wire.Connection(wire.Role.SERVER, wire.Settings(), methods, now=0.0)
+    server.receive_data(client.data_to_send(), 0.0)
+    client.receive_data(server.data_to_send(), 0.0)
+    reply = b""
+    gc.collect()
+    started = time.perf_counter_ns()
+    for _ in range(calls):
+        client.open(0, 5_000_000, empty, PAYLOAD, encode)
+        (opened,) = server.receive_data(client.data_to_send(), 1.0)
+        server.send_status(opened.stream_id, status, PAYLOAD, encode)
+        (ended,) = client.receive_data(server.data_to_send(), 1.0)
+        reply = ended.data[ended.start : ended.end]
+    elapsed = time.perf_counter_ns() - started
+    if reply != PAYLOAD:
+        raise SystemExit("the reply differs from what was sent")
+    return elapsed / calls
+
+
+def main() -> None:
+    """Prints the best and the median of several runs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--compiled", action="store_true", help="build with mypyc first and time that")
+    parser.add_argument("--calls", type=int, default=50_000)
+    parser.add_argument("--runs", type=int, default=7)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        root = RUNTIME
+        if options.compiled:
+            root = Path(name)
+            compile_copy(root)
+        sys.path.insert(0, str(root))
+        figures = [unary_ns(options.calls) for _ in range(options.runs)]
+    kind = "compiled" if options.compiled else "interpreted"
+    best, median = min(figures), statistics.median(figures)
+    print(f"unary call through both machines, {kind}: best {best:.0f} ns, median {median:.0f} ns")
+
+
+if __name__ == "__main__":
+    main()
