@@ -15,7 +15,7 @@ from eventflux_runtime.status import StatusCode
 if TYPE_CHECKING:
     from eventflux_runtime.server.context import Context
 
-__all__ = ["AnyBinding", "AnyMethod", "Binding", "MessageCodec", "Method", "MethodKind"]
+__all__ = ["AnyBinding", "AnyMethod", "Binding", "MessageCodec", "Method", "MethodKind", "PeerCodec"]
 
 T = TypeVar("T")
 Req = TypeVar("Req")
@@ -58,6 +58,18 @@ class MessageCodec(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PeerCodec(Generic[T]):
+    """How messages of one type travel in EventFlux's own TCP frames, which know no status."""
+
+    encode: Callable[[T, BytesWriter], None]
+    """Appends the layout of EventFlux's frames. Raises CodecError."""
+    decode: Callable[[bytes, int, int], T]
+    """The message in ``data[start:end]`` in that layout. Raises CodecError, on trailing bytes too."""
+    refuse: Callable[[T, str, str], T]
+    """The answer to a message that failed, from the status code's name and its text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Method(Generic[Req, Res]):
     """One method of a service.
 
@@ -83,6 +95,8 @@ class Method(Generic[Req, Res]):
     """Compression of this method's messages; None: the channel's or the server's."""
     errors: tuple[StatusCode, ...] = ()
     """The codes that the method's options declare it to fail with; documentation, never enforced."""
+    peer: PeerCodec[Any] | None = None
+    """Set for the unary method that answers peers which speak EventFlux's own TCP frames."""
 
     @property
     def path(self) -> str:

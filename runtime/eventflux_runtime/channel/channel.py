@@ -8,14 +8,12 @@ forgotten.
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import anyio
-
+from eventflux_runtime.channel.attempt import Caller, RestartableCall
 from eventflux_runtime.channel.interceptor import ClientInterceptor, intercepted
 from eventflux_runtime.channel.pool import Pool
 from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
@@ -24,9 +22,9 @@ from eventflux_runtime.deadline import UNSET, Unset, current_scope, effective_de
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataLike
-from eventflux_runtime.method import AnyMethod, Method
+from eventflux_runtime.method import AnyMethod, Method, MethodKind
 from eventflux_runtime.net.reactor import open_reactor
-from eventflux_runtime.rpc_error import DeadlineExceeded
+from eventflux_runtime.rpc_error import DeadlineExceeded, RpcError
 from eventflux_runtime.transport_api import CallHead, ClientCall, ResponseInfo, Transport
 
 __all__ = ["Channel"]
@@ -99,12 +97,33 @@ class Channel:
         pool = self._pool
         if pool is None:
             raise _not_entered()
-        if pool.is_plain and not self._interceptors:
-            connection = pool.try_acquire() or await pool.acquire(head.deadline, wait_for_ready)
-            return await connection.unary(method, request, head)
+        if self._interceptors:
+            return await self._intercepted_unary(pool, method, request, head, wait_for_ready)
+        # The steps of a call that goes well, without those that only failures and interceptors need.
+        held = pool.try_acquire()
+        failure: RpcError | None = None
+        if held is not None:
+            try:
+                response_message = await held.connection.unary(method, request, head)
+            except RpcError as error:
+                failure = error
+            except BaseException:
+                pool.ended()
+                raise
+            else:
+                if pool.is_watching:
+                    pool.succeeded(held)
+                return response_message
+        caller = Caller(pool, self._config, method, head, wait_for_ready)
+        result: Res = await caller.unary(request, held, failure)
+        return result
 
+    async def _intercepted_unary(
+        self, pool: Pool, method: Method[Req, Res], request: Req, head: CallHead, wait_for_ready: bool
+    ) -> Res:
         async def proceed(changed: CallHead) -> Res:
-            return await pool.unary(method, request, changed, wait_for_ready)
+            result: Res = await Caller(pool, self._config, method, changed, wait_for_ready).unary(request)
+            return result
 
         return await intercepted(self._interceptors, method, head, proceed)
 
@@ -144,7 +163,9 @@ class Channel:
             raise _not_entered()
 
         async def proceed(changed: CallHead) -> ClientCall[Req, Res]:
-            return await pool.start_call(method, changed, wait_for_ready)
+            caller = Caller(pool, self._config, method, changed, wait_for_ready)
+            held, call = await caller.start()
+            return RestartableCall(caller, held, call) if method.kind is MethodKind.SERVER_STREAMING else call
 
         return await intercepted(self._interceptors, method, head, proceed)
 
@@ -168,7 +189,9 @@ class Channel:
             deadline = scope.deadline
             sent = _with_trace(sent, scope.trace)
         if timeout_s is not None:
-            deadline = effective_deadline(anyio.current_time(), timeout_s, deadline)
+            if self._pool is None:
+                raise _not_entered()
+            deadline = effective_deadline(self._pool.now(), timeout_s, deadline)
             if timeout_s == 0:
                 raise DeadlineExceeded("the deadline of 0 s passed before the call was sent")
         return CallHead(sent, deadline, compression or method.compression or self._config.compression, response)
@@ -194,13 +217,13 @@ def _not_entered() -> ConfigError:
     return ConfigError("the channel is not open: use it inside 'async with connect(...) as channel'")
 
 
-_entered: weakref.WeakSet[Channel] = weakref.WeakSet()
+_entered: set[Channel] = set()
 _left_behind: list[object] = []
 """A forked child keeps what it inherited alive, so that no finalizer touches the parent's sockets and event loop."""
 
 
 def _forget_parent() -> None:
-    for channel in list(_entered):
+    for channel in _entered:
         _left_behind.append((channel._stack, channel._pool))
         channel._stack = None
         channel._pool = None

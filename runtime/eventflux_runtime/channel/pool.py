@@ -1,124 +1,298 @@
-"""The connections of one channel: one subchannel for each address, and which of them the next call takes.
+"""Every connection of an entered channel: carries out what `plan` says, and hands connections to calls.
 
-Invariants: a connection that is not READY is never handed out; at most one attempt to connect runs for an address.
+Invariants: a connection that is not READY, or is full, is never handed out; while calls wait, a new call goes behind
+them; `_only` is set exactly while one connection is all there is to choose from and no call waits; `is_watching` is
+True while the end of a call, however good, is news to somebody.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from itertools import count
 
-import anyio
-
-from eventflux_runtime.channel.subchannel import Subchannel
+from eventflux_runtime.channel.balancer import picker_for
+from eventflux_runtime.channel.budget import RetryBudget
+from eventflux_runtime.channel.ejection import can_eject, is_held_against
+from eventflux_runtime.channel.plan import CallView, Plan, PoolView, plan
+from eventflux_runtime.channel.queue import CallQueue
+from eventflux_runtime.channel.resolver import Address, Resolver
+from eventflux_runtime.channel.subchannel import Held, Subchannel
 from eventflux_runtime.config import ClientConfig
 from eventflux_runtime.endpoint import Endpoint
-from eventflux_runtime.method import Method
-from eventflux_runtime.net.reactor import Reactor
-from eventflux_runtime.rpc_error import DeadlineExceeded, RpcError, Unavailable
-from eventflux_runtime.transport_api import CallHead, ClientCall, ClientConnection, Transport
+from eventflux_runtime.errors import TransportError
+from eventflux_runtime.net.reactor import Reactor, TimerHandle
+from eventflux_runtime.net.resolve import resolve
+from eventflux_runtime.rpc_error import DeadlineExceeded, PoolTimeout, RpcError, Unavailable
+from eventflux_runtime.transport_api import ConnectionState, Transport
 
 __all__ = ["Pool"]
 
-Req = TypeVar("Req")
-Res = TypeVar("Res")
-
-_FIRST_WAIT_S = 0.05
-_LONGEST_WAIT_S = 2.0
-
 
 class Pool:
-    """Every connection of an entered channel."""
+    """Connections to every address of a target, and which of them the next call takes."""
 
     def __init__(
-        self, endpoints: Sequence[Endpoint], transport: Transport, config: ClientConfig, reactor: Reactor
+        self,
+        endpoints: Sequence[Endpoint],
+        transport: Transport,
+        config: ClientConfig,
+        reactor: Reactor,
     ) -> None:
+        self.now: Callable[[], float] = reactor.now
+        self.budget = RetryBudget(config.retry_budget)
+        self.is_watching = False
+        self._transport = transport
         self._config = config
-        self._subchannels = [Subchannel(endpoint, transport, config, reactor) for endpoint in endpoints]
-        self._next = 0
-        self.is_plain = True
+        self._reactor = reactor
+        self._picker = picker_for(config.balancer)
+        self._numbers = count(1)
+        self._queue = CallQueue(reactor, self._replan_soon)
+        self._resolver = Resolver(endpoints, config.dns_refresh_s, reactor, self._on_addresses, resolve)
+        self._subchannels: list[Subchannel] = []
+        self._retired: list[Subchannel] = []
+        self._rotation: list[Subchannel] = []
+        self._only: Held | None = None
+        self._used_at = float("-inf")
+        self._timer: TimerHandle | None = None
+        self._is_replan_scheduled = False
+        self._is_closed = False
+        self._adopt_addresses()
 
     def __repr__(self) -> str:
-        states = ", ".join(repr(subchannel) for subchannel in self._subchannels)
-        return f"[{states}]"
+        active = sum(subchannel.load for subchannel in (*self._subchannels, *self._retired))
+        parts = [repr(subchannel) for subchannel in (*self._subchannels, *self._retired)]
+        return f"[{active} active, {len(self._queue)} queued | {'; '.join(parts) or 'no address yet'}]"
 
     def start(self) -> None:
         """Opens the connections that are wanted even without a call."""
         if self._config.pool.min_connections:
-            for subchannel in self._subchannels:
-                subchannel.connect_soon()
+            self._resolver.want()
+            self._replan()
 
-    def try_acquire(self) -> ClientConnection | None:
-        """A connection for the next call, if one is ready now."""
-        subchannels = self._subchannels
-        count = len(subchannels)
-        for step in range(count):
-            index = (self._next + step) % count
-            connection = subchannels[index].ready
-            if connection is not None:
-                self._next = index + 1
-                return connection
-        return None
+    # -- calls
 
-    async def acquire(self, deadline: float | None, wait_for_ready: bool) -> ClientConnection:
-        """A connection for the next call; connects where none is ready.
+    def try_acquire(self) -> Held | None:
+        """A connection for the next call, if one is ready now. The call starts on it before anything else runs."""
+        only = self._only
+        if only is not None:
+            connection = only.connection
+            if connection.state is ConnectionState.READY and connection.active_calls < only.limit:
+                only.is_used = True
+                return only
+        return self._pick()
+
+    def _pick(self) -> Held | None:
+        if self._queue:
+            return None
+        held = self._picker.pick(self._rotation)
+        if held is not None:
+            held.is_used = True
+        return held
+
+    async def acquire(self, deadline: float | None, wait_for_ready: bool) -> Held:
+        """A connection for the next call; connects, or waits for room, where none is ready.
 
         Raises:
             Unavailable: no address can be reached, and the call does not want to wait.
+            PoolTimeout: no connection had room within `PoolConfig.acquire_timeout_s`.
             DeadlineExceeded: the deadline passed first.
+            ConfigError: the configuration does not fit the wire.
         """
-        wait_s = _FIRST_WAIT_S
-        while True:
-            connection = self.try_acquire()
-            if connection is not None:
-                return connection
-            error = await self._connect_any(deadline)
-            if error is None:
-                continue
-            if not wait_for_ready:
-                raise error
-            with anyio.move_on_after(_until(deadline)):
-                await anyio.sleep(wait_s * random.uniform(0.8, 1.2))
-            if deadline is not None and anyio.current_time() >= deadline:
-                raise DeadlineExceeded(f"the deadline passed while waiting for a server: {error.message}")
-            wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
+        if self._is_closed:
+            raise _closed_error()
+        self._used_at = now = self.now()
+        limit = float("inf") if wait_for_ready else now + self._config.pool.acquire_timeout_s
+        is_deadline_first = deadline is not None and deadline < limit
+        expires_at = deadline if deadline is not None and is_deadline_first else limit
+        waiting = self._queue.join(
+            CallView(next(self._numbers), wait_for_ready),
+            expires_at,
+            self._deadline_error if is_deadline_first else self._timeout_error,
+        )
+        self._resolver.want()
+        self._replan_soon()
+        held = await waiting.wait()
+        held.is_used = True
+        return held
 
-    async def _connect_any(self, deadline: float | None) -> RpcError | None:
-        """Tries one address after another; None once one of them is ready."""
-        error: RpcError | None = None
-        count = len(self._subchannels)
-        for step in range(count):
-            subchannel = self._subchannels[(self._next + step) % count]
-            with anyio.move_on_after(_until(deadline)) as scope:
-                error = await subchannel.connect()
-            if scope.cancelled_caught:
-                raise DeadlineExceeded(f"the deadline passed while connecting to {subchannel.endpoint}")
-            if error is None:
-                return None
+    def next_attempt_in_s(self) -> float:
+        """Seconds until an address may be tried again; 0: now, or a connection is there."""
+        now = self.now()
+        if self._rotation or not self._subchannels:
+            return 0.0
+        return min(subchannel.backoff.left_s(now) for subchannel in self._subchannels)
+
+    # -- how calls end
+
+    def succeeded(self, held: Held) -> None:
+        """A call ended well; needs to be told only while `is_watching`."""
+        self.budget.refill()
+        held.subchannel.conduct.succeeded()
+        self.ended()
+
+    def failed(self, held: Held, error: RpcError) -> None:
+        """A call ended with an error."""
+        is_up = held.connection.state is ConnectionState.READY
+        if self._config.ejection is not None and is_up and not error.unprocessed and is_held_against(error.code):
+            conducts = [subchannel.conduct for subchannel in self._subchannels]
+            held.subchannel.conduct.failed(self.now(), can_eject(conducts, self.now()))
+        self._replan_soon()
+
+    def ended(self) -> None:
+        """A call is over, one way or another."""
+        if self._queue:
+            self._replan_soon()
+        else:
+            self._watch()
+
+    def _watch(self) -> None:
+        self.is_watching = (
+            bool(self._queue)
+            or not self.budget.is_full
+            or not all(subchannel.conduct.is_clean for subchannel in self._subchannels)
+        )
+
+    # -- addresses
+
+    def _on_addresses(self) -> None:
+        self._adopt_addresses()
+        self._replan()
+
+    def _adopt_addresses(self) -> None:
+        known = {subchannel.address: subchannel for subchannel in self._subchannels}
+        self._subchannels = [
+            known.pop(address) if address in known else self._subchannel(address)
+            for address in self._resolver.addresses
+        ]
+        for gone in known.values():
+            gone.retire()
+            self._retired.append(gone)
+
+    def _subchannel(self, address: Address) -> Subchannel:
+        return Subchannel(
+            address,
+            self._transport,
+            self._config,
+            self._reactor,
+            self._on_attempt,
+            self._replan_soon,
+            lambda: next(self._numbers),
+        )
+
+    def _on_attempt(self) -> None:
+        if any(subchannel.backoff.failures for subchannel in self._subchannels):
+            self._resolver.refresh_soon()
+        self._replan()
+
+    # -- the plan
+
+    def _replan_soon(self) -> None:
+        if not self._is_replan_scheduled:
+            self._is_replan_scheduled = True
+            self._reactor.call_soon(self._replan)
+
+    def _replan(self) -> None:
+        self._is_replan_scheduled = False
+        if self._is_closed:
+            return
+        view = self._view()
+        self._carry_out(plan(view, self._config.pool))
+        if not (view.is_used or view.calls or self._config.pool.min_connections):
+            self._resolver.rest()
+        self._watch()
+        usable = [held for subchannel in self._rotation for held in subchannel.usable]
+        is_free = len(usable) == 1 and not self._queue and not usable[0].promised
+        self._only = usable[0] if is_free and len(self._rotation) == 1 else None
+
+    def _view(self) -> PoolView:
+        now = self.now()
+        self._note_use(now)
+        return PoolView(
+            tuple(subchannel.view(now) for subchannel in self._subchannels),
+            self._queue.views,
+            now - self._used_at < self._config.pool.max_idle_s,
+            self._config.balancer == "pick_first",
+            self._resolver.is_resolving,
+        )
+
+    def _note_use(self, now: float) -> None:
+        for subchannel in self._subchannels:
+            for held in subchannel.connections:
+                if held.is_used or held.connection.active_calls:
+                    self._used_at = now
+
+    def _carry_out(self, made: Plan) -> None:
+        subchannels = self._subchannels
+        given = tuple(subchannels[index].connections[which] for index, which in made.hand_out)
+        for index, which in made.drain:
+            subchannels[index].connections[which].connection.drain()
+        for index, which in sorted(made.forget, reverse=True):
+            del subchannels[index].connections[which]
+        for subchannel in self._retired:
+            subchannel.forget_closed()
+        self._retired = [subchannel for subchannel in self._retired if subchannel.connections]
+        for subchannel in subchannels:
+            subchannel.refresh_usable()
+        self._rotation = [subchannels[index] for index in made.rotation]
+        for index in made.open:
+            subchannels[index].open()
+        self._queue.settle(given, made.fail, self._unreachable_error)
+        self._set_timer(made.wake_in_s)
+
+    def _set_timer(self, wake_in_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if wake_in_s < float("inf"):
+            self._timer = self._reactor.call_at(self.now() + wake_in_s, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._replan()
+
+    # -- errors
+
+    def _unreachable_error(self) -> TransportError:
+        """Why no address can be reached: the latest failure, and how many others there are."""
+        failed = [subchannel for subchannel in self._subchannels if subchannel.error is not None]
+        if not failed:
+            return _unprocessed(self._resolver.error or Unavailable("the target has no address"))
+        error = max(failed, key=lambda subchannel: subchannel.failure).error
         assert error is not None
+        if len(self._subchannels) > 1 and isinstance(error, Unavailable):
+            others = len(self._subchannels) - 1
+            return _unprocessed(Unavailable(f"{error.message} (nor can the other {others} addresses be reached)"))
         return error
 
-    async def unary(self, method: Method[Req, Res], request: Req, head: CallHead, wait_for_ready: bool) -> Res:
-        """A call of one request and one response."""
-        connection = self.try_acquire() or await self.acquire(head.deadline, wait_for_ready)
-        return await connection.unary(method, request, head)
+    def _deadline_error(self) -> RpcError:
+        return _unprocessed(DeadlineExceeded(f"the deadline passed while waiting for a connection: {self!r}"))
 
-    async def start_call(self, method: Method[Req, Res], head: CallHead, wait_for_ready: bool) -> ClientCall[Req, Res]:
-        """Starts a streaming call."""
-        connection = self.try_acquire() or await self.acquire(head.deadline, wait_for_ready)
-        return connection.start(method, head)
+    def _timeout_error(self) -> RpcError:
+        return _unprocessed(
+            PoolTimeout(
+                f"no connection had room within acquire_timeout_s={self._config.pool.acquire_timeout_s:g}: {self!r}; "
+                "make fewer calls at a time, or raise max_connections or max_calls_per_connection"
+            )
+        )
 
     async def aclose(self) -> None:
-        """Closes every connection."""
-        for subchannel in self._subchannels:
+        """Closes every connection; calls that wait for one fail."""
+        self._is_closed = True
+        self._only = None
+        self._rotation = []
+        if self._timer is not None:
+            self._timer.cancel()
+        self._resolver.rest()
+        self._queue.fail_all(_closed_error())
+        for subchannel in (*self._subchannels, *self._retired):
             await subchannel.aclose()
 
 
-def _until(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - anyio.current_time())
+def _unprocessed(error: RpcError) -> RpcError:
+    error.unprocessed = True
+    return error
 
 
-def closed_error() -> Unavailable:
+def _closed_error() -> RpcError:
     """What a call gets that was still waiting when its channel was left."""
-    return Unavailable("the channel was closed")
+    return _unprocessed(Unavailable("the channel was closed"))

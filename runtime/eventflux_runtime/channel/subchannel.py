@@ -1,82 +1,214 @@
-"""One address of a channel: its connection, and the attempt to make one."""
+"""One address of a channel: its connections, the attempts to make more, and how both have fared.
+
+Invariants: `usable` is the part of `connections` that takes calls, as of the last plan; an attempt that ends after
+`retire` leaves no connection behind.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
-from eventflux_runtime.config import ClientConfig
-from eventflux_runtime.endpoint import Endpoint
-from eventflux_runtime.rpc_error import RpcError, Unavailable
+from eventflux_runtime.channel.backoff import Backoff
+from eventflux_runtime.channel.ejection import Conduct
+from eventflux_runtime.channel.plan import AddressView, ConnectionView
+from eventflux_runtime.channel.resolver import Address
+from eventflux_runtime.config import ClientConfig, EjectionConfig, TlsConfig
+from eventflux_runtime.errors import ConfigError, TransportError
+from eventflux_runtime.rpc_error import RpcError
 from eventflux_runtime.transport_api import ClientConnection, ConnectionState, Transport
 
 if TYPE_CHECKING:
-    from eventflux_runtime.net.reactor import Reactor, Waiter
+    from eventflux_runtime.net.reactor import Reactor, TaskHandle
 
-__all__ = ["Subchannel"]
+__all__ = ["Held", "Subchannel"]
+
+_AGE_SPREAD: Final = 0.1
+"""Connections are closed for age up to this part early, so that those made together do not end together."""
+
+
+class Held:
+    """One connection in a pool."""
+
+    __slots__ = ("connection", "expires_at", "idle_since", "is_used", "limit", "promised", "subchannel")
+
+    def __init__(self, connection: ClientConnection, subchannel: Subchannel, limit: int, expires_at: float) -> None:
+        self.connection = connection
+        self.subchannel = subchannel
+        self.limit = limit
+        self.expires_at = expires_at
+        self.idle_since = 0.0
+        self.is_used = True
+        self.promised = 0
+
+    def view(self, now: float) -> ConnectionView:
+        """What the plan sees. Notes since when it is idle."""
+        load = self.connection.active_calls + self.promised
+        if self.is_used or load:
+            self.is_used = False
+            self.idle_since = now
+        return ConnectionView(self.connection.state, load, self.limit, self.expires_at - now, now - self.idle_since)
 
 
 class Subchannel:
-    """Connects to one endpoint on demand and shares the connection among calls."""
+    """Connects to one address as the pool says, and knows what came of it."""
 
-    def __init__(self, endpoint: Endpoint, transport: Transport, config: ClientConfig, reactor: Reactor) -> None:
-        self.endpoint = endpoint
+    def __init__(
+        self,
+        address: Address,
+        transport: Transport,
+        config: ClientConfig,
+        reactor: Reactor,
+        on_change: Callable[[], None],
+        on_dead: Callable[[], None],
+        next_number: Callable[[], int],
+    ) -> None:
+        self.address = address
+        self.connections: list[Held] = []
+        self.usable: list[Held] = []
+        self.error: TransportError | None = None
+        self.failure = 0
+        self.backoff = Backoff(config.pool.reconnect_backoff_s, config.pool.max_reconnect_backoff_s)
+        self.conduct = Conduct(config.ejection if config.ejection is not None else EjectionConfig())
         self._transport = transport
-        self._config = config
+        self._pool_config = config.pool
+        self._config = _config_for(address, config)
         self._reactor = reactor
-        self._connection: ClientConnection | None = None
-        self._waiters: list[Waiter[RpcError | None]] = []
-        self._is_connecting = False
-        self._is_closed = False
+        self._on_change = on_change
+        self._on_dead = on_dead
+        self._next_number = next_number
+        self._attempts: dict[int, TaskHandle] = {}
+        self._attempted_at = 0.0
+        self._is_retired = False
 
     def __repr__(self) -> str:
-        if self._is_connecting:
-            return f"{self.endpoint}: connecting"
-        connection = self._connection
-        if connection is None or connection.state is ConnectionState.CLOSED:
-            return f"{self.endpoint}: idle"
-        return f"{self.endpoint}: {connection.state.value}, {connection.active_calls} active"
+        return f"{self.address.endpoint}: {self._describe()}"
+
+    def _describe(self) -> str:
+        states = [held.connection.state for held in self.connections]
+        ready = states.count(ConnectionState.READY)
+        draining = states.count(ConnectionState.DRAINING)
+        parts = [f"{ready} ready"] if ready else []
+        if draining:
+            parts.append(f"{draining} draining")
+        if parts:
+            parts.append(f"{self.load} active")
+        if self._attempts:
+            parts.append("connecting")
+        elif not ready and self.backoff.failures:
+            parts.append(f"{self.backoff.failures} failed")
+        if self.conduct.ejected_for_s(self._reactor.now()) > 0:
+            parts.append("ejected")
+        return ", ".join(parts) or "idle"
 
     @property
-    def ready(self) -> ClientConnection | None:
-        """The connection, if it takes calls."""
-        connection = self._connection
-        if connection is not None and connection.state is ConnectionState.READY:
-            return connection
-        return None
+    def load(self) -> int:
+        """Calls in flight on this address."""
+        return sum(held.connection.active_calls for held in self.connections)
 
-    def connect_soon(self) -> None:
-        """Starts an attempt unless one runs or a connection is ready."""
-        if not self._is_connecting and self.ready is None and not self._is_closed:
-            self._is_connecting = True
-            self._reactor.spawn(self._attempt)
+    def free(self) -> Held | None:
+        """The least loaded connection with room for one call. A dead one seen on the way is reported."""
+        best: Held | None = None
+        best_load = 0
+        for held in self.usable:
+            connection = held.connection
+            if connection.state is not ConnectionState.READY:
+                self._on_dead()
+                continue
+            load = connection.active_calls + held.promised
+            if load < held.limit and (best is None or load < best_load):
+                best, best_load = held, load
+        return best
 
-    async def connect(self) -> RpcError | None:
-        """Waits for the attempt that runs, or a new one; None once connected, otherwise why not."""
-        self.connect_soon()
-        if not self._is_connecting:
-            return None if self.ready is not None else Unavailable("the channel was closed")
-        waiter: Waiter[RpcError | None] = self._reactor.waiter()
-        self._waiters.append(waiter)
-        error: RpcError | None = await waiter
-        return error
+    def view(self, now: float) -> AddressView:
+        """What the plan sees."""
+        return AddressView(
+            tuple(held.view(now) for held in self.connections),
+            len(self._attempts),
+            now - self._attempted_at,
+            self.backoff.left_s(now),
+            self.failure,
+            self.conduct.ejected_for_s(now),
+        )
 
-    async def _attempt(self) -> None:
-        error: RpcError | None = Unavailable("the channel was closed")
+    def refresh_usable(self) -> None:
+        """Takes over into `usable` what takes calls now."""
+        self.usable = [held for held in self.connections if held.connection.state is ConnectionState.READY]
+
+    def forget_closed(self) -> None:
+        """Lets go of connections that are closed."""
+        self.connections = [held for held in self.connections if held.connection.state is not ConnectionState.CLOSED]
+
+    def open(self) -> None:
+        """Starts an attempt to connect; `on_change` is called when it has ended."""
+        number = self._next_number()
+        self._attempted_at = self._reactor.now()
+        self._attempts[number] = self._reactor.spawn(self._attempt, number)
+
+    async def _attempt(self, number: int) -> None:
+        endpoint = self.address.endpoint
         try:
-            self._connection = await self._transport.open(self.endpoint, self._config, self._reactor)
-            error = None
-        except RpcError as caught:
-            caught.unprocessed = True
-            error = caught
-        finally:
-            self._is_connecting = False
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(error)
+            connection = await self._transport.open(endpoint, self._config, self._reactor)
+        except (RpcError, ConfigError) as error:
+            self._attempts.pop(number, None)
+            self._failed(error)
+        else:
+            self._attempts.pop(number, None)
+            self._opened(connection)
+        self._on_change()
+
+    def _failed(self, error: RpcError | ConfigError) -> None:
+        if isinstance(error, RpcError):
+            error.unprocessed = True
+        # Kept for whoever asks until the next attempt; the frames of this one need not be.
+        self.error = error.with_traceback(None)
+        self.failure = self._next_number()
+        self.backoff.failed(self._reactor.now())
+
+    def _opened(self, connection: ClientConnection) -> None:
+        if self._is_retired:
+            connection.drain()
+        self.error = None
+        self.failure = 0
+        self.backoff.succeeded()
+        self.conduct.succeeded()
+        limit = min(connection.max_calls, self._pool_config.max_calls_per_connection)
+        self.connections.append(Held(connection, self, limit, self._expiry()))
+
+    def _expiry(self) -> float:
+        if "+" in self.address.endpoint.scheme:
+            return float("inf")  # grpcio's own resolver and balancer keep such a connection up to date
+        age_s = self._pool_config.max_age_s * (1.0 - _AGE_SPREAD * random.random())
+        return self._reactor.now() + age_s
+
+    def retire(self) -> None:
+        """The address is gone: no new calls and no new connections; calls in flight go on."""
+        self._is_retired = True
+        self._cancel_attempts()
+        self.usable = []
+        for held in self.connections:
+            held.connection.drain()
+
+    def _cancel_attempts(self) -> None:
+        attempts, self._attempts = self._attempts, {}
+        for attempt in attempts.values():
+            attempt.cancel()
 
     async def aclose(self) -> None:
-        """Closes the connection and takes no new one."""
-        self._is_closed = True
-        if self._connection is not None:
-            await self._connection.aclose()
+        """Closes every connection and gives up every attempt."""
+        self._is_retired = True
+        self._cancel_attempts()
+        for held in self.connections:
+            await held.connection.aclose()
+
+
+def _config_for(address: Address, config: ClientConfig) -> ClientConfig:
+    """The configuration with the name that the certificate is to carry, where the endpoint has only an IP address."""
+    if not address.server_name or not address.endpoint.is_tls:
+        return config
+    tls = config.tls if config.tls is not None else TlsConfig()
+    if tls.server_name is not None:
+        return config
+    return replace(config, tls=replace(tls, server_name=address.server_name))

@@ -1,0 +1,77 @@
+"""Host names in a target, from the lookup to the call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio
+import pytest
+import trustme
+
+from eventflux_runtime import ClientConfig, PoolConfig, ServerConfig, TlsConfig, Unavailable, connect, serve
+from eventflux_runtime.net.resolve import resolve
+from eventflux_transport import HeartbeatRequest, TransportClient
+from tests.channel.directory import Directory
+from tests.channel.node import Node
+
+
+async def test_the_systems_resolver() -> None:
+    found = await resolve("localhost", 7070)
+    assert set(found) <= {"127.0.0.1", "::1"}
+    assert found
+    with pytest.raises(OSError, match=r"."):
+        await resolve("no-such-host.invalid", 7070)
+
+
+@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+async def test_a_name_that_nobody_knows(wire: str) -> None:
+    with anyio.fail_after(20):
+        async with connect(f"{wire}://no-such-host.invalid:7070") as channel:
+            with pytest.raises(Unavailable, match="host name is not known") as caught:
+                await TransportClient(channel).heartbeat(HeartbeatRequest())
+    assert caught.value.unprocessed
+
+
+@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+async def test_addresses_that_come_and_go(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = Directory(cluster=("127.0.0.1",))
+    monkeypatch.setattr("eventflux_runtime.channel.pool.resolve", directory.lookup)
+    quiet = ServerConfig(drain_grace_s=0)
+    async with serve([Node("first")], f"{wire}://127.0.0.1:0", config=quiet) as first:
+        port = first.endpoints[0].rpartition(":")[2]
+        async with serve([Node("second")], f"{wire}://127.0.0.2:{port}", config=quiet):
+            config = ClientConfig(dns_refresh_s=0.05, pool=PoolConfig(max_idle_s=60))
+            async with connect(f"{wire}://cluster:{port}", config=config) as channel:
+                client = TransportClient(channel)
+
+                async def until_answers_are(wanted: set[str]) -> None:
+                    with anyio.fail_after(10):
+                        while {(await client.heartbeat(HeartbeatRequest())).server_node_id for _ in range(6)} != wanted:
+                            pass
+
+                await until_answers_are({"first"})
+                directory.hosts["cluster"] = ("127.0.0.1", "127.0.0.2")
+                await until_answers_are({"first", "second"})
+                directory.hosts["cluster"] = ("127.0.0.2",)
+                await until_answers_are({"second"})
+
+
+@pytest.mark.parametrize("wire", ["tcps", "grpcs"])
+async def test_the_certificate_is_checked_for_the_name_not_the_address(wire: str, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    files = {name: str(tmp_path / f"{name}.pem") for name in ("ca", "cert", "key")}
+    authority.cert_pem.write_to_path(files["ca"])
+    certificate.private_key_pem.write_to_path(files["key"])
+    certificate.cert_chain_pems[0].write_to_path(files["cert"])
+    server_config = ServerConfig(tls=TlsConfig(cert_file=files["cert"], key_file=files["key"]), drain_grace_s=0)
+    config = ClientConfig(tls=TlsConfig(ca_file=files["ca"]))
+    with anyio.fail_after(20):
+        async with serve([Node("a")], f"{wire}://127.0.0.1:0", config=server_config) as server:
+            port = server.endpoints[0].rpartition(":")[2]
+            async with connect(f"{wire}://localhost:{port}", config=config) as channel:
+                answer = await TransportClient(channel).heartbeat(HeartbeatRequest())
+                assert answer.server_node_id == "a"
+            async with connect(f"{wire}://127.0.0.1:{port}", config=config) as channel:
+                with pytest.raises(Unavailable):
+                    await TransportClient(channel).heartbeat(HeartbeatRequest())
