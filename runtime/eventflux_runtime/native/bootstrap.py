@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import socket
 import ssl
 from collections.abc import Iterator
@@ -11,11 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from eventflux_runtime.config import ClientConfig, ServerConfig
+from eventflux_runtime.compression import require_compression
+from eventflux_runtime.config import ClientConfig, Compression, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.client import NativeClientConnection
+from eventflux_runtime.native.doorway import Doorway
+from eventflux_runtime.native.eventflux import EventFluxConnection, peer_binding
 from eventflux_runtime.native.server import NativeServerConnection
 from eventflux_runtime.native.settings import client_settings, server_settings
+from eventflux_runtime.net.tls import explain_tls
 from eventflux_runtime.rpc_error import Unavailable
 from eventflux_runtime.transport_api import Dispatcher
 from eventflux_runtime.wire.connection import Connection
@@ -36,7 +41,7 @@ async def shake_hands(pipe: Pipe, endpoint: Endpoint, config: ClientConfig, reac
     Raises:
         Unavailable: it closed instead, or speaks another protocol. The pipe is closed then.
     """
-    core = Connection(Role.CLIENT, client_settings(config), now=reactor.now())
+    core = Connection(Role.CLIENT, client_settings(config, endpoint), now=reactor.now())
     connection = NativeClientConnection(pipe, core, reactor, endpoint, config)
     try:
         await connection.handshake()
@@ -54,12 +59,16 @@ class Acceptor:
 
     def __init__(self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor) -> None:
         self.endpoint = endpoint
+        self.max_connections = config.max_connections
         self._config = config
         self._settings = server_settings(config)
         self._dispatcher = dispatcher
         self._reactor = reactor
+        for binding in dispatcher.bindings:
+            require_compression(binding.method.compression or Compression.NONE)
         self._methods = tuple(MethodEntry(b.method.path, b.method.fingerprint) for b in dispatcher.bindings)
-        self._connections: set[NativeServerConnection] = set()
+        self._peer_binding = peer_binding(dispatcher)
+        self._connections: dict[NativeServerConnection | EventFluxConnection, _Age | None] = {}
         self.is_draining = False
 
     @property
@@ -79,9 +88,36 @@ class Acceptor:
             pipe.abort()
             return
         core = Connection(Role.SERVER, self._settings, self._methods, now=self._reactor.now())
-        connection = NativeServerConnection(pipe, core, self._reactor, self._dispatcher, self._connections.discard)
-        self._connections.add(connection)
-        connection.start()
+        connection = NativeServerConnection(pipe, core, self._reactor, self._dispatcher, self._config, self._on_lost)
+        self._connections[connection] = self._age_of(connection)
+        if self._peer_binding is None:
+            connection.start()
+        else:
+            connection.start(Doorway(connection, lambda: self._turn(connection)))
+
+    def _turn(self, native: NativeServerConnection) -> EventFluxConnection:
+        """Puts an EventFlux connection in the place of a native one that has not begun."""
+        assert self._peer_binding is not None
+        self._on_lost(native)
+        self._reactor.wheel.discard(native)
+        connection = EventFluxConnection(
+            native.pipe, self._peer_binding, self._reactor, self._dispatcher, self._config, self._on_lost
+        )
+        self._connections[connection] = self._age_of(connection)
+        return connection
+
+    def _age_of(self, connection: NativeServerConnection | EventFluxConnection) -> _Age | None:
+        if self._config.max_connection_age_s is None:
+            return None
+        now = self._reactor.now()
+        age = _Age(connection, now + self._config.max_connection_age_s * random.uniform(0.9, 1.1))
+        self._reactor.wheel.add(age, now)
+        return age
+
+    def _on_lost(self, connection: NativeServerConnection | EventFluxConnection) -> None:
+        age = self._connections.pop(connection, None)
+        if age is not None:
+            self._reactor.wheel.discard(age)
 
     def drain(self) -> None:
         """See `Listener.drain`."""
@@ -97,6 +133,20 @@ class Acceptor:
                 tasks.start_soon(connection.aclose)
 
 
+class _Age:
+    """When a connection is old enough to be drained. An `Expirable` on the reactor's wheel."""
+
+    __slots__ = ("_connection", "expires_at", "slot")
+
+    def __init__(self, connection: NativeServerConnection | EventFluxConnection, expires_at: float) -> None:
+        self._connection = connection
+        self.expires_at = expires_at
+        self.slot = 0.0
+
+    def expire(self) -> None:
+        self._connection.drain()
+
+
 @contextmanager
 def connecting(endpoint: Endpoint, config: ClientConfig) -> Iterator[None]:
     """Bounds an attempt by ``config.connect_timeout_s`` and turns what the system raises into Unavailable."""
@@ -106,12 +156,8 @@ def connecting(endpoint: Endpoint, config: ClientConfig) -> Iterator[None]:
     except TimeoutError:
         limit = f"connect_timeout_s={config.connect_timeout_s:g}"
         raise _unreachable(endpoint, f"nothing answered within {limit}; check the address and firewalls") from None
-    except ssl.SSLCertVerificationError as error:
-        raise _unreachable(endpoint, f"the server's certificate was not accepted: {error.verify_message}") from None
     except ssl.SSLError as error:
-        raise _unreachable(
-            endpoint, f"the TLS handshake failed ({error.reason or error}); is that a TLS port?"
-        ) from None
+        raise _unreachable(endpoint, explain_tls(error, "the server")) from None
     except (OSError, anyio.BrokenResourceError, anyio.EndOfStream, ExceptionGroup) as error:
         raise _unreachable(endpoint, _reason(error)) from None
 

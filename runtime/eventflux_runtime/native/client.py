@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import ssl
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from eventflux_runtime.config import Compression
 from eventflux_runtime.errors import CodecError, MissingExtraError
 from eventflux_runtime.method import AnyMethod, Method
 from eventflux_runtime.native.client_call import StreamingCall, UnaryCall, deadline_error
 from eventflux_runtime.native.encoding import Encoding, has_protobuf, known_paths
+from eventflux_runtime.native.packing import PackedMessage, Packer, decoded, write_packed
 from eventflux_runtime.native.session import Session
+from eventflux_runtime.net.ping_backoff import PING_BACKOFF
+from eventflux_runtime.net.tls import explain_tls
 from eventflux_runtime.rpc_error import ResourceExhausted, RpcError, Unavailable, Unimplemented
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import CallHead, ClientCall, ConnectionState
@@ -39,6 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NativeClientConnection"]
 
+_PLAIN: Final = Compression.NONE
+
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 
@@ -57,7 +64,9 @@ class NativeClientConnection(Session):
         self.endpoint = endpoint
         self.state = ConnectionState.READY
         self.max_calls = 0
-        self._config = config
+        self._max_message_bytes = config.max_message_bytes
+        self._keepalive = config.keepalive
+        self._packer = Packer(config.compression_min_bytes)
         self._calls: dict[int, UnaryCall | StreamingCall[Any, Any]] = {}
         self._encodings: dict[AnyMethod, Encoding] = {}
         self._method_ids: dict[str, tuple[int, int]] = {}
@@ -96,6 +105,7 @@ class NativeClientConnection(Session):
     def _on_hello(self, event: HelloReceived) -> None:
         settings = event.settings
         self.max_calls = settings.max_streams
+        self._packer.agree(settings)
         for index, entry in enumerate(settings.methods):
             self._method_ids[entry.path] = (index, entry.fingerprint)
         if self._hello is not None and not self._hello.done():
@@ -112,6 +122,8 @@ class NativeClientConnection(Session):
                 call.fail(
                     _unprocessed(Unavailable(f"{self.endpoint} is going away ({event.reason}); the call never ran"))
                 )
+        if event.is_too_many_pings and self._keepalive is not None:
+            PING_BACKOFF.complained(self.endpoint, self._keepalive.interval_s)
         if event.code != StatusCode.OK:
             self.close_reason = Unavailable(f"{self.endpoint} closed the connection: {event.reason}")
         self._close_if_drained()
@@ -126,6 +138,12 @@ class NativeClientConnection(Session):
         if self.state is ConnectionState.DRAINING and not self._calls:
             self.flush()
             self.pipe.close()
+
+    def fail(self, error: Exception) -> None:
+        """See `Session.fail`. The pipe may take a while to close; no call starts on it meanwhile."""
+        if self.state is ConnectionState.READY:
+            self.state = ConnectionState.DRAINING
+        super().fail(error)
 
     def lost(self) -> None:
         """See `Session.lost`."""
@@ -146,6 +164,8 @@ class NativeClientConnection(Session):
         if isinstance(reason, RpcError):
             return reason
         text = f": {reason}" if reason is not None and str(reason) else ""
+        if isinstance(reason, ssl.SSLError):
+            text = ": " + explain_tls(reason, "the server")
         return Unavailable(f"the connection to {self.endpoint} was lost{text}")
 
     async def aclose(self) -> None:
@@ -177,9 +197,12 @@ class NativeClientConnection(Session):
         self._check_open()
         call = UnaryCall(self, encoding, reactor.waiter(), deadline, head.response)
         try:
-            stream_id = self.core.open(
-                encoding.method_id, timeout_us, head.metadata, request, encoding.encode, True, encoding.is_protobuf
-            )
+            if head.compression is _PLAIN:
+                stream_id = self.core.open(
+                    encoding.method_id, timeout_us, head.metadata, request, encoding.encode, True, encoding.is_protobuf
+                )
+            else:
+                stream_id = self._open_packed(encoding, timeout_us, request, head)
         except LimitError as error:
             raise _unprocessed(ResourceExhausted(str(error))) from None
         call.stream_id = stream_id
@@ -191,7 +214,7 @@ class NativeClientConnection(Session):
         else:
             self.flush()
         try:
-            result: Res = await call.waiter
+            result: Any = await call.waiter
         except BaseException:
             if self._end_call(stream_id) is not None:
                 self._reset(stream_id)
@@ -199,7 +222,14 @@ class NativeClientConnection(Session):
         finally:
             if call.is_answered:
                 self._awake -= 1
-        return result
+        reply: Res = result if type(result) is not PackedMessage else result.unpack()
+        return reply
+
+    def _open_packed(self, encoding: Encoding, timeout_us: int, request: Any, head: CallHead) -> int:
+        data, wire_id = self._packer.pack(request, encoding.encode, head.compression)
+        return self.core.open(
+            encoding.method_id, timeout_us, head.metadata, data, write_packed, True, encoding.is_protobuf, wire_id
+        )
 
     def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
         """See `ClientConnection.start`."""
@@ -217,7 +247,7 @@ class NativeClientConnection(Session):
             )
         except LimitError as error:
             raise _unprocessed(ResourceExhausted(str(error))) from None
-        call: StreamingCall[Req, Res] = StreamingCall(self, encoding, stream_id, head.deadline, head.response)
+        call: StreamingCall[Req, Res] = StreamingCall(self, encoding, stream_id, head)
         self._calls[stream_id] = call
         if head.deadline is not None:
             self.reactor.wheel.add(call, now)
@@ -260,10 +290,14 @@ class NativeClientConnection(Session):
 
     # -- what calls do
 
-    def send_message(self, stream_id: int, message: Any, encoding: Encoding) -> bool:
+    def send_message(self, stream_id: int, message: Any, encoding: Encoding, compression: Compression) -> bool:
         """Sends one message of a streaming call; False: part of it waits for credit."""
         try:
-            is_whole = self.core.send_message(stream_id, message, encoding.encode)
+            if compression is _PLAIN:
+                is_whole = self.core.send_message(stream_id, message, encoding.encode)
+            else:
+                data, wire_id = self._packer.pack(message, encoding.encode, compression)
+                is_whole = self.core.send_message(stream_id, data, write_packed, False, wire_id)
         except LimitError as error:
             raise ResourceExhausted(str(error)) from None
         self.flush_soon()
@@ -315,7 +349,7 @@ class NativeClientConnection(Session):
     def _on_message(self, event: MessageReceived) -> None:
         call = self._calls.get(event.stream_id)
         if call is not None:
-            call.on_message(_decoded(call, event.data, event.start, event.end), event.end - event.start)
+            call.on_message(decoded(call.encoding.decode, event, self._max_message_bytes), event.end - event.start)
 
     def _on_status(self, event: StatusReceived) -> None:
         call = self._end_call(event.stream_id)
@@ -323,7 +357,7 @@ class NativeClientConnection(Session):
             return
         message: Any = None
         if event.has_message:
-            message = _decoded(call, event.data, event.start, event.end)
+            message = decoded(call.encoding.decode, event, self._max_message_bytes)
             if isinstance(message, CodecError):
                 call.fail(message)
                 return
@@ -345,14 +379,6 @@ class NativeClientConnection(Session):
         call = self._calls.get(event.stream_id)
         if call is not None:
             call.on_sent()
-
-
-def _decoded(call: UnaryCall | StreamingCall[Any, Any], data: bytes, start: int, end: int) -> Any:
-    """The message, or the CodecError that stands in its place."""
-    try:
-        return call.encoding.decode(data, start, end)
-    except CodecError as error:
-        return error
 
 
 def _unprocessed(error: RpcError) -> RpcError:

@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 
-from eventflux_runtime.errors import CodecError
+from eventflux_runtime.errors import CodecError, TransportError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.inbox import Inbox
 from eventflux_runtime.native.outbox import Outbox
+from eventflux_runtime.native.packing import PackedMessage
 from eventflux_runtime.rpc_error import DeadlineExceeded, RpcError
 from eventflux_runtime.status import Status, StatusCode
-from eventflux_runtime.transport_api import ResponseInfo
+from eventflux_runtime.transport_api import CallHead, ResponseInfo
 
 if TYPE_CHECKING:
     from eventflux_runtime.native.client import NativeClientConnection
     from eventflux_runtime.net.reactor import Waiter
 
-__all__ = ["StreamingCall", "UnaryCall"]
+__all__ = ["StreamingCall", "UnaryCall", "deadline_error"]
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -111,6 +112,7 @@ class StreamingCall(Generic[Req, Res]):
     """A `ClientCall` on a native connection."""
 
     __slots__ = (
+        "_compression",
         "_has_ended",
         "_headers",
         "_headers_waiters",
@@ -130,15 +132,15 @@ class StreamingCall(Generic[Req, Res]):
         connection: NativeClientConnection,
         encoding: Encoding,
         stream_id: int,
-        deadline: float | None,
-        response: ResponseInfo | None,
+        head: CallHead,
     ) -> None:
         self.connection = connection
         self.encoding = encoding
         self.stream_id = stream_id
-        self.expires_at: float = deadline if deadline is not None else 0.0
+        self.expires_at: float = head.deadline if head.deadline is not None else 0.0
         self.slot = 0.0
-        self._response = response
+        self._response = head.response
+        self._compression = head.compression
         self._inbox = Inbox(connection.reactor)
         self._outbox = Outbox(connection)
         self._headers: Metadata | None = None
@@ -160,7 +162,7 @@ class StreamingCall(Generic[Req, Res]):
         while not outbox.is_ready:
             await outbox.wait_ready()
             self._check_sendable()
-        if self.connection.send_message(self.stream_id, message, self.encoding):
+        if self.connection.send_message(self.stream_id, message, self.encoding, self._compression):
             await outbox.sent_whole()
         else:
             outbox.sending()
@@ -191,8 +193,15 @@ class StreamingCall(Generic[Req, Res]):
         if isinstance(message, CodecError):
             self.cancel()
             raise message
-        result: Res = message
+        result: Res = message if type(message) is not PackedMessage else self._unpacked(message)
         return result
+
+    def _unpacked(self, message: PackedMessage) -> Any:
+        try:
+            return message.unpack()
+        except TransportError:
+            self.cancel()
+            raise
 
     async def initial_metadata(self) -> Metadata:
         """See `ClientCall.initial_metadata`."""

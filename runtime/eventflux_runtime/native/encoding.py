@@ -9,10 +9,11 @@ from typing import Any
 
 from librt.strings import BytesWriter
 
+from eventflux_runtime.config import Compression
 from eventflux_runtime.errors import MissingExtraError
 from eventflux_runtime.method import AnyMethod, MessageCodec
 
-__all__ = ["Encode", "Encoding", "has_protobuf"]
+__all__ = ["Decode", "Encode", "Encoding", "has_protobuf", "known_paths"]
 
 Encode = Callable[[Any, BytesWriter], None]
 Decode = Callable[[bytes, int, int], Any]
@@ -30,7 +31,7 @@ def has_protobuf() -> bool:
 class Encoding:
     """The codec functions of one method as one side of a connection uses them."""
 
-    __slots__ = ("decode", "encode", "has_one_response", "is_protobuf", "method", "method_id")
+    __slots__ = ("compression", "decode", "encode", "has_one_response", "is_protobuf", "method", "method_id")
 
     def __init__(
         self, method: AnyMethod, method_id: int, sent: MessageCodec[Any], received: MessageCodec[Any], is_protobuf: bool
@@ -39,6 +40,8 @@ class Encoding:
         self.method_id = method_id
         self.is_protobuf = is_protobuf
         self.has_one_response = not method.kind.streams_responses
+        self.compression = Compression.NONE
+        """A server's, for its responses; a client's calls bring their own."""
         self.encode: Encode = _protobuf_encoder(sent) if is_protobuf else sent.encode
         self.decode: Decode = _protobuf_decoder(received) if is_protobuf else received.decode
 

@@ -12,13 +12,15 @@ from typing import Any, Final
 import anyio
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.abc import SocketListener as AnyioListener
-from anyio.streams.tls import TLSStream
 
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.bootstrap import Acceptor
 from eventflux_runtime.net.asyncio_pipe import AsyncioPipe
+from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.reactor import Reactor, TaskHandle
 from eventflux_runtime.net.stream_pipe import StreamPipe
+from eventflux_runtime.net.tls import ContextSource, explain_tls
+from eventflux_runtime.net.tls_pipe import TlsPipe
 from eventflux_runtime.transport_api import Peer
 
 __all__ = ["PeerNaming", "SocketListener"]
@@ -48,7 +50,7 @@ class SocketListener:
         reactor: Reactor,
         sockets: list[socket.socket],
         naming: PeerNaming,
-        context: ssl.SSLContext | None,
+        tls: ContextSource | None,
         prepare: Callable[[Any], None],
         handshake_timeout_s: float,
     ) -> None:
@@ -56,12 +58,13 @@ class SocketListener:
         self._reactor = reactor
         self._sockets = sockets
         self._naming = naming
-        self._context = context
+        self._tls = tls
         self._prepare = prepare
         self._handshake_timeout_s = handshake_timeout_s
         self._servers: list[asyncio.Server] = []
         self._listeners: list[AnyioListener] = []
         self._tasks: list[TaskHandle] = []
+        self._securing: dict[Pipe, TaskHandle] = {}
 
     @property
     def endpoint(self) -> Endpoint:
@@ -84,17 +87,17 @@ class SocketListener:
                 self._tasks.append(self._reactor.spawn(self._serve_anyio, listener))
 
     async def _serve_asyncio(self, sock: socket.socket) -> asyncio.Server:
-        options: dict[str, Any] = {}
-        if self._context is not None:
-            options = {"ssl": self._context, "ssl_handshake_timeout": self._handshake_timeout_s}
-        loop = asyncio.get_running_loop()
-        return await loop.create_server(
-            lambda: AsyncioPipe(self._naming.of_transport, self._accept_asyncio), sock=sock, **options
+        return await asyncio.get_running_loop().create_server(
+            lambda: AsyncioPipe(self._naming.of_transport, self._accept_asyncio), sock=sock
         )
 
     def _accept_asyncio(self, pipe: AsyncioPipe) -> None:
-        self._prepare(pipe.transport.get_extra_info("socket"))
-        self._acceptor.accept(pipe)
+        try:
+            self._prepare(pipe.transport.get_extra_info("socket"))
+        except OSError:  # the client has gone already
+            pipe.abort()
+        else:
+            self._accept(pipe)
 
     async def _serve_anyio(self, listener: AnyioListener) -> None:
         while True:
@@ -107,21 +110,35 @@ class SocketListener:
                 _log.error("cannot accept on %s, trying again: %s", self.endpoint, error)
                 await anyio.sleep(_ACCEPT_PAUSE_S)
             else:
-                self._reactor.spawn(self._accept_anyio, stream)
+                try:
+                    self._prepare(stream.extra(SocketAttribute.raw_socket))
+                    peer = self._naming.of_stream(stream)
+                except OSError:  # the client has gone already
+                    await anyio.aclose_forcefully(stream)
+                else:
+                    self._accept(StreamPipe(stream, peer, self._reactor))
 
-    async def _accept_anyio(self, stream: ByteStream) -> None:
-        self._prepare(stream.extra(SocketAttribute.raw_socket))
-        if self._context is not None:
-            try:
-                with anyio.fail_after(self._handshake_timeout_s):
-                    stream = await TLSStream.wrap(
-                        stream, server_side=True, ssl_context=self._context, standard_compatible=False
-                    )
-            except (TimeoutError, OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
-                _log.warning("a TLS handshake on %s failed: %s", self.endpoint, error)
-                await anyio.aclose_forcefully(stream)
-                return
-        self._acceptor.accept(StreamPipe(stream, self._naming.of_stream(stream), self._reactor))
+    def _accept(self, pipe: Pipe) -> None:
+        if self._tls is None:
+            self._acceptor.accept(pipe)
+        elif len(self._securing) >= self._acceptor.max_connections:
+            _log.warning("refused a connection on %s: too many are in their TLS handshake", self.endpoint)
+            pipe.abort()
+        else:
+            self._securing[pipe] = self._reactor.spawn(self._secure, pipe, self._tls.current())
+
+    async def _secure(self, lower: Pipe, context: ssl.SSLContext) -> None:
+        pipe = TlsPipe(lower, context, self._reactor, is_server=True)
+        try:
+            with anyio.fail_after(self._handshake_timeout_s):
+                await pipe.handshake()
+        except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors
+            reason = explain_tls(error, "the client") if isinstance(error, ssl.SSLError) else error
+            _log.warning("the TLS handshake with %s failed: %s", lower.peer.address, reason)
+        else:
+            self._acceptor.accept(pipe)
+        finally:
+            self._securing.pop(lower, None)
 
     def drain(self) -> None:
         """See `Listener.drain`."""
@@ -139,6 +156,8 @@ class SocketListener:
     async def aclose(self) -> None:
         """See `Listener.aclose`."""
         self._stop_accepting()
+        for task in list(self._securing.values()):
+            task.cancel()
         await self._acceptor.aclose()
         for listener in self._listeners:
             await listener.aclose()

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from eventflux_runtime.errors import CodecError, MissingExtraError, ProtocolError
+from eventflux_runtime.config import Compression, ServerConfig
+from eventflux_runtime.errors import MissingExtraError, ProtocolError
 from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.native.encoding import Encoding
+from eventflux_runtime.native.packing import Packer, decoded, write_packed
 from eventflux_runtime.native.server_call import NativeServerCall
 from eventflux_runtime.native.session import Session
 from eventflux_runtime.rpc_error import ResourceExhausted
@@ -34,11 +36,12 @@ from eventflux_runtime.wire.event import (
 )
 
 if TYPE_CHECKING:
-    from eventflux_runtime.net.pipe import Pipe
+    from eventflux_runtime.net.pipe import Pipe, PipeHandler
     from eventflux_runtime.net.reactor import Reactor
 
 __all__ = ["NativeServerConnection"]
 
+_PLAIN: Final = Compression.NONE
 _log: Final = logging.getLogger("eventflux_runtime.server")
 
 
@@ -55,9 +58,13 @@ class NativeServerConnection(Session):
         core: Connection,
         reactor: Reactor,
         dispatcher: Dispatcher,
+        config: ServerConfig,
         on_lost: Callable[[NativeServerConnection], None],
     ) -> None:
         super().__init__(pipe, core, reactor)
+        self._max_message_bytes = config.max_message_bytes
+        self._compression = config.compression
+        self._packer = Packer(config.compression_min_bytes)
         self._dispatcher = dispatcher
         self._bindings = tuple(dispatcher.bindings)
         self._encodings: dict[int, Encoding] = {}
@@ -80,12 +87,13 @@ class NativeServerConnection(Session):
 
     # -- the life of the connection
 
-    def start(self) -> None:
-        """Begins to serve."""
-        self.pipe.start(self)
+    def start(self, handler: PipeHandler | None = None) -> None:
+        """Begins to serve; `handler` stands in for this connection at its pipe and forwards to it."""
+        self.pipe.start(self if handler is None else handler)
         self.schedule_timer()
 
     def _on_hello(self, event: HelloReceived) -> None:
+        self._packer.agree(event.settings)
         self.schedule_timer()
 
     def _on_go_away(self, event: GoAwayReceived) -> None:
@@ -143,7 +151,7 @@ class NativeServerConnection(Session):
         call = NativeServerCall(self, encoding, event.stream_id, event.metadata, expires_at)
         self._calls[event.stream_id] = call
         if event.has_message:
-            call.on_message(_decoded(call, event.data, event.start, event.end), -1)
+            call.on_message(decoded(call.encoding.decode, event, self._max_message_bytes), -1)
         if event.end_stream:
             call.on_half_close()
         if expires_at:
@@ -162,6 +170,7 @@ class NativeServerConnection(Session):
         except MissingExtraError as error:
             self._refuse(event, StatusCode.UNIMPLEMENTED, str(error))
             return None
+        encoding.compression = method.compression or self._compression
         self._encodings[-method_id - 1 if event.protobuf else method_id] = encoding
         return encoding
 
@@ -188,7 +197,11 @@ class NativeServerConnection(Session):
     def send_message(self, stream_id: int, message: Any, encoding: Encoding) -> bool:
         """Sends one response of a streaming call; False: part of it waits for credit."""
         try:
-            is_whole = self.core.send_message(stream_id, message, encoding.encode)
+            if encoding.compression is _PLAIN:
+                is_whole = self.core.send_message(stream_id, message, encoding.encode)
+            else:
+                data, wire_id = self._packer.pack(message, encoding.encode, encoding.compression)
+                is_whole = self.core.send_message(stream_id, data, write_packed, False, wire_id)
         except LimitError as error:
             raise ResourceExhausted(str(error)) from None
         self.flush_soon()
@@ -204,7 +217,11 @@ class NativeServerConnection(Session):
         encoding = call.encoding
         encode = encoding.encode if encoding.has_one_response and status.code is StatusCode.OK else None
         try:
-            is_whole = self.core.send_status(call.stream_id, status, message, encode)
+            if encode is None or encoding.compression is _PLAIN:
+                is_whole = self.core.send_status(call.stream_id, status, message, encode)
+            else:
+                data, wire_id = self._packer.pack(message, encode, encoding.compression)
+                is_whole = self.core.send_status(call.stream_id, status, data, write_packed, wire_id)
         except LimitError as error:
             raise ResourceExhausted(str(error)) from None
         call.is_finished = True
@@ -244,7 +261,7 @@ class NativeServerConnection(Session):
     def _on_message(self, event: MessageReceived) -> None:
         call = self._calls.get(event.stream_id)
         if call is not None:
-            call.on_message(_decoded(call, event.data, event.start, event.end), event.end - event.start)
+            call.on_message(decoded(call.encoding.decode, event, self._max_message_bytes), event.end - event.start)
             if event.end_stream:
                 call.on_half_close()
 
@@ -265,11 +282,3 @@ class NativeServerConnection(Session):
             call.on_sent()
             if call.is_finished:
                 self._remove(call)
-
-
-def _decoded(call: NativeServerCall, data: bytes, start: int, end: int) -> Any:
-    """The message, or the CodecError that stands in its place."""
-    try:
-        return call.encoding.decode(data, start, end)
-    except CodecError as error:
-        return error

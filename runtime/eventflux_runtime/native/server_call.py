@@ -12,6 +12,7 @@ from eventflux_runtime.method import AnyMethod
 from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.inbox import Inbox
 from eventflux_runtime.native.outbox import Outbox
+from eventflux_runtime.native.packing import PackedMessage
 from eventflux_runtime.rpc_error import Cancelled, RpcError
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import Peer
@@ -86,7 +87,7 @@ class NativeServerCall:
             self.connection.consumed(self.stream_id, credit)
         if isinstance(message, (CodecError, RpcError)):
             raise message
-        return message
+        return message if type(message) is not PackedMessage else message.unpack()
 
     async def send_initial_metadata(self, metadata: Metadata) -> None:
         """See `ServerCall.send_initial_metadata`."""

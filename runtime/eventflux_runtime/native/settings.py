@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from eventflux_runtime.compression import require_compression
 from eventflux_runtime.config import ClientConfig, KeepaliveConfig, ServerConfig
+from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.encoding import has_protobuf
+from eventflux_runtime.native.packing import offered_compressions
+from eventflux_runtime.net.ping_backoff import PING_BACKOFF
 from eventflux_runtime.wire.settings import Settings
 
 __all__ = ["client_settings", "server_settings"]
@@ -14,16 +18,26 @@ _WINDOW_MARGIN: Final = 16 * 1024 * 1024
 """Room on a connection beside one message of the greatest length, so that a slow reader of that one blocks nobody."""
 
 
-def client_settings(config: ClientConfig) -> Settings:
-    """What a connecting side announces."""
-    return Settings(
-        **_limits(config.max_message_bytes, config.keepalive),
-        handshake_timeout_s=config.connect_timeout_s,
-    )
+def client_settings(config: ClientConfig, endpoint: Endpoint) -> Settings:
+    """What a connecting side announces.
+
+    Raises:
+        MissingExtraError: the configured compression is not installed.
+    """
+    require_compression(config.compression)
+    limits = _limits(config.max_message_bytes, config.keepalive)
+    if config.keepalive is not None:
+        limits["ping_interval_s"] = PING_BACKOFF.interval_s(endpoint, config.keepalive.interval_s)
+    return Settings(**limits, handshake_timeout_s=config.connect_timeout_s)
 
 
 def server_settings(config: ServerConfig) -> Settings:
-    """What a listening side announces."""
+    """What a listening side announces.
+
+    Raises:
+        MissingExtraError: the configured compression is not installed.
+    """
+    require_compression(config.compression)
     return Settings(
         **_limits(config.max_message_bytes, config.keepalive),
         max_streams=config.max_calls_per_connection,
@@ -36,6 +50,7 @@ def _limits(max_message_bytes: int, keepalive: KeepaliveConfig | None) -> dict[s
         "max_message_bytes": max_message_bytes,
         "connection_window": min(2**31 - 1, max_message_bytes + _WINDOW_MARGIN),
         "has_protobuf": has_protobuf(),
+        "compressions": offered_compressions(),
     }
     if keepalive is not None:
         settings["ping_interval_s"] = keepalive.interval_s

@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 
 from eventflux_runtime.net.wheel import DeadlineWheel
 
-__all__ = ["AnyioReactor", "open_anyio_reactor"]
+__all__ = ["AnyioReactor", "EventWaiter", "open_anyio_reactor"]
 
 T = TypeVar("T")
 

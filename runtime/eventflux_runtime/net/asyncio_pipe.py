@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 from eventflux_runtime.net.pipe import HIGH_WATER_BYTES, PipeHandler
 from eventflux_runtime.transport_api import Peer
 
-__all__ = ["AsyncioPipe"]
+__all__ = ["Accept", "AsyncioPipe"]
 
 Accept: TypeAlias = "Callable[[AsyncioPipe], None]"
 
@@ -92,6 +92,16 @@ class AsyncioPipe(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """See `Pipe.write`. Replaced by the transport's own method once connected."""
         self.transport.write(data)
+
+    def pause_reading(self) -> None:
+        """See `Pipe.pause_reading`."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See `Pipe.resume_reading`."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def close(self) -> None:
         """See `Pipe.close`."""

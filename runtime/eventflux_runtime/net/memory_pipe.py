@@ -24,6 +24,7 @@ class MemoryPipe:
         self._other: MemoryPipe | None = None
         self._handler: PipeHandler | None = None
         self._early: list[bytes] = []
+        self._is_paused = False
         self._is_closed = False
         self._is_lost = False
         self._closed_waiters: list[Waiter[None]] = []
@@ -53,8 +54,21 @@ class MemoryPipe:
         self._reactor.call_soon(lambda: self._deliver(data))
 
     def _deliver(self, data: bytes) -> None:
-        if self._handler is not None and not self._is_lost:
+        if self._is_paused:
+            self._early.append(data)
+        elif self._handler is not None and not self._is_lost:
             self._handler.on_data(data)
+
+    def pause_reading(self) -> None:
+        """See `Pipe.pause_reading`."""
+        self._is_paused = True
+
+    def resume_reading(self) -> None:
+        """See `Pipe.resume_reading`."""
+        self._is_paused = False
+        early, self._early = self._early, []
+        for data in early:
+            self._deliver(data)  # at once, ahead of what is on the way
 
     def close(self) -> None:
         """See `Pipe.close`."""

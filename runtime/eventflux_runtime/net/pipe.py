@@ -47,6 +47,12 @@ class Pipe(Protocol):
     def write(self, data: bytes) -> None:
         """Sends bytes, or keeps them until the system takes them. After the end they are dropped."""
 
+    def pause_reading(self) -> None:
+        """Delivers nothing until `resume_reading`, so that the peer has to wait; what was read already may come."""
+
+    def resume_reading(self) -> None:
+        """Delivers again."""
+
     def close(self) -> None:
         """Sends what was written, then closes. `on_lost` follows."""
 

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 
 from anyio import CancelScope
 
-__all__ = ["Job", "RunnerPool"]
+__all__ = ["Function", "Job", "RunnerPool"]
 
 Function: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 

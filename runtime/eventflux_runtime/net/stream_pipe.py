@@ -33,6 +33,7 @@ class StreamPipe:
         self._was_congested = False
         self._is_closing = False
         self._wake = anyio.Event()
+        self._reading: anyio.Event | None = None
         self._lost = anyio.Event()
         self._task: TaskHandle | None = None
 
@@ -54,6 +55,17 @@ class StreamPipe:
             self._pending.append(data)
             self._pending_bytes += len(data)
             self._wake.set()
+
+    def pause_reading(self) -> None:
+        """See `Pipe.pause_reading`."""
+        if self._reading is None:
+            self._reading = anyio.Event()
+
+    def resume_reading(self) -> None:
+        """See `Pipe.resume_reading`."""
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.set()
 
     def close(self) -> None:
         """See `Pipe.close`."""
@@ -100,6 +112,8 @@ class StreamPipe:
 
     async def _read(self, handler: PipeHandler) -> None:
         while True:
+            if self._reading is not None:
+                await self._reading.wait()
             try:
                 data = await self.stream.receive(READ_BYTES)
             except anyio.EndOfStream:

@@ -1,4 +1,4 @@
-"""TLS contexts from `TlsConfig` that follow their files, and what a handshake says of the peer or of its own failure."""
+"""TLS contexts from `TlsConfig` that follow their files, and what a handshake says of the peer or of its failure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ __all__ = [
     "ContextSource",
     "client_context",
     "client_source",
+    "explain_refusal",
     "explain_tls",
     "peer_identity",
     "server_context",
     "server_source",
+    "warn_unverified",
 ]
 
 ALPN = "eft/1"
@@ -142,7 +144,7 @@ class ContextSource:
     def current(self) -> ssl.SSLContext:
         """The context for a handshake that begins now."""
         stamps = self._read_stamps()
-        if stamps is None or stamps == self._stamps or stamps == self._failed_stamps:
+        if stamps is None or stamps in (self._stamps, self._failed_stamps):
             return self._context
         try:
             self._context = self._build(self._tls)
@@ -160,8 +162,10 @@ def _kept_source(tls: TlsConfig) -> ContextSource:
 
 
 def client_source(config: TlsConfig | None) -> ContextSource:
-    """The contexts of a connecting side. Kept for the next connection with the same configuration: reading the
-    system's authorities takes a tenth of a second.
+    """The contexts of a connecting side.
+
+    They are kept for the next connection with an equal configuration: to read the system's authorities takes a tenth of
+    a second.
 
     Raises:
         ConfigError: a file cannot be read or is not what it should be.
@@ -189,52 +193,85 @@ def peer_identity(certificate: dict[str, Any] | None) -> PeerIdentity | None:
     return PeerIdentity(subject, tuple(value for _, value in certificate.get("subjectAltName", ())))
 
 
+_UNKNOWN_AUTHORITY: Final = (
+    "comes from an unknown authority, or an intermediate certificate is missing: let TlsConfig.ca_file hold the "
+    "authority that signed it, and {other}'s cert_file its whole chain"
+)
+_EXPIRED: Final = 10
 _VERIFY: Final = {
     # X509_V_ERR_..., include/openssl/x509_vfy.h in https://github.com/openssl/openssl
     9: "is not valid yet: check the clocks of both sides",
-    10: "has expired: renew it",
+    _EXPIRED: "has expired: renew it",
     18: "is self-signed and not trusted: put it into TlsConfig.ca_file if it is the right one",
     19: "comes from an unknown authority: set TlsConfig.ca_file to the authority that signed it",
-    20: (
-        "comes from an unknown authority, or an intermediate certificate is missing: set TlsConfig.ca_file to the "
-        "authority that signed it, and let the other side's cert_file hold its whole chain"
-    ),
+    20: _UNKNOWN_AUTHORITY,
+    21: _UNKNOWN_AUTHORITY,
     23: "was revoked",
     26: "is not meant for this purpose: its extended key usage has to name it",
     62: "is for another host: connect by a name that is in it, or set TlsConfig.server_name",
     64: "is for another host: connect by an address that is in it, or set TlsConfig.server_name",
 }
-_VERIFY[21] = _VERIFY[20]
 
 _REASONS: Final = (
-    ("CERTIFICATE_REQUIRED", "the server requires a client certificate: set TlsConfig.cert_file and key_file"),
-    ("PEER_DID_NOT_RETURN_A_CERTIFICATE", "the client shows no certificate, and require_client_cert is set"),
+    # From include/openssl/sslerr.h. An alert is what the other side says of us.
+    ("ALERT_CERTIFICATE_REQUIRED", "{other} requires a certificate of ours: set TlsConfig.cert_file and key_file"),
+    ("PEER_DID_NOT_RETURN_A_CERTIFICATE", "{other} shows no certificate, and require_client_cert is set"),
     (
         "ALERT_UNKNOWN_CA",
-        "the other side does not know the authority that signed our certificate, or misses an intermediate one",
+        "our certificate comes from an authority that {other} does not know, or an intermediate one is missing",
     ),
-    ("ALERT_CERTIFICATE_EXPIRED", "the other side says that our certificate has expired: renew it"),
-    ("ALERT_CERTIFICATE_REVOKED", "the other side says that our certificate was revoked"),
-    ("ALERT_UNSUPPORTED_CERTIFICATE", "the other side says that our certificate is not meant for this purpose"),
-    ("ALERT_BAD_CERTIFICATE", "the other side does not accept our certificate"),
-    ("ALERT_CERTIFICATE_UNKNOWN", "the other side does not accept our certificate"),
-    ("NO_APPLICATION_PROTOCOL", f"the other side does not offer the protocol {ALPN!r}: is it an eventflux server?"),
-    ("ALERT_PROTOCOL_VERSION", "the other side speaks no TLS version from 1.2 on"),
-    ("UNSUPPORTED_PROTOCOL", "the other side speaks no TLS version from 1.2 on"),
-    ("WRONG_VERSION_NUMBER", "the other side does not speak TLS: use tcp:// there, or give the server a tcps:// URL"),
-    ("HTTP_REQUEST", "the other side does not speak TLS: it speaks HTTP/1"),
-    ("UNEXPECTED_EOF", "the other side closed the connection: is TLS spoken there? a plain port takes tcp://"),
-    ("EOF occurred", "the other side closed the connection: is TLS spoken there? a plain port takes tcp://"),
+    ("ALERT_CERTIFICATE_EXPIRED", "our certificate has expired, says {other}: renew it"),
+    ("ALERT_CERTIFICATE_REVOKED", "our certificate was revoked, says {other}"),
+    ("ALERT_UNSUPPORTED_CERTIFICATE", "our certificate is not meant for this purpose, says {other}"),
+    ("ALERT_BAD_CERTIFICATE", "our certificate is not accepted by {other}"),
+    ("ALERT_CERTIFICATE_UNKNOWN", "our certificate is not accepted by {other}"),
+    ("NO_APPLICATION_PROTOCOL", f"{{other}} does not speak the protocol {ALPN!r} inside TLS: check the port"),
+    ("ALERT_PROTOCOL_VERSION", "{other} speaks no version of TLS from 1.2 on"),
+    ("UNSUPPORTED_PROTOCOL", "{other} speaks no version of TLS from 1.2 on"),
+    ("WRONG_VERSION_NUMBER", "{other} does not speak TLS: use tcps:// on both sides, or tcp:// on both"),
+    ("HTTP_REQUEST", "{other} speaks HTTP/1 without TLS: check the port"),
+    ("EOF", "{other} closed the connection in the TLS handshake: a port without TLS takes tcp://"),
 )
 
 
-def explain_tls(error: ssl.SSLError) -> str:
-    """What went wrong between the two sides, and what to do about it."""
+def explain_tls(error: ssl.SSLError, other: str) -> str:
+    """What went wrong and what to do about it; `other` names the other side."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        certificate = "the other side's certificate"
         known = _VERIFY.get(error.verify_code)
         if known is not None:
-            return f"{certificate} {known} ({error.verify_message})"
-        return f"{certificate} was not accepted: {error.verify_message}"
-    text = f"{error.reason or ''} {error}"
-    return next((advice for part, advice in _REASONS if part in text), f"TLS failed: {error.reason or error}")
+            return f"{other}'s certificate {known.format(other=other)} ({error.verify_message})"
+        return f"{other}'s certificate was not accepted: {error.verify_message}"
+    # An error that Python's own code made has no reason.
+    text = getattr(error, "reason", None) or str(error)
+    advice = next((advice for part, advice in _REASONS if part in text), None)
+    return f"the TLS connection failed: {text}" if advice is None else advice.format(other=other)
+
+
+def explain_refusal(config: TlsConfig | None) -> str:
+    """Why a server ended the connection when it had seen our certificate, or that there is none, and did not say."""
+    if config is None or config.cert_file is None:
+        return "the server requires a client certificate: set TlsConfig.cert_file and key_file"
+    if _has_expired(config):
+        return "our certificate has expired: renew it"
+    return "our certificate comes from an authority that the server does not know, or an intermediate one is missing"
+
+
+def _has_expired(tls: TlsConfig) -> bool:
+    """Shakes hands with ourselves, because nothing else in the standard library judges a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _load_own(context, tls)
+    context.load_verify_locations(tls.cert_file)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_mode = ssl.CERT_REQUIRED
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = context.wrap_bio(to_server, to_client, server_side=True)
+    unverified = _build_client(TlsConfig(cert_file=tls.cert_file, key_file=tls.key_file, insecure_skip_verify=True))
+    client = unverified.wrap_bio(to_client, to_server)
+    for side in (client, server, client, server):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+        except ssl.SSLCertVerificationError as error:
+            return error.verify_code == _EXPIRED
+    return False

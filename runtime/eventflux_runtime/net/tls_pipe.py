@@ -7,6 +7,7 @@ would see nothing but a closed connection.
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
 
 __all__ = ["TlsPipe"]
+
+PROTOCOL_VERSION_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"
+"""A fatal alert 70 in plain text (RFC 8446, 6)."""
 
 
 class TlsPipe:
@@ -36,6 +40,7 @@ class TlsPipe:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, is_server, server_name)
+        self._is_server = is_server
         self._handler: PipeHandler | None = None
         self._handshake: Waiter[None] | None = reactor.waiter()
         self._early: list[bytes] = []
@@ -103,6 +108,9 @@ class TlsPipe:
 
     def _fail(self, error: Exception) -> None:
         self._error = error
+        if self._is_server and self._handshake is not None and not self._outgoing.pending:
+            # OpenSSL has no alert for a client that does not speak TLS, which would never learn why it was refused.
+            self.lower.write(PROTOCOL_VERSION_ALERT)
         self._flush()
         self._settle(error)
         self.lower.close()
@@ -188,13 +196,19 @@ class TlsPipe:
         if self._outgoing.pending:
             self.lower.write(self._outgoing.read())
 
+    def pause_reading(self) -> None:
+        """See `Pipe.pause_reading`."""
+        self.lower.pause_reading()
+
+    def resume_reading(self) -> None:
+        """See `Pipe.resume_reading`."""
+        self.lower.resume_reading()
+
     def close(self) -> None:
         """See `Pipe.close`."""
         if self._handshake is None and self._error is None and not self._is_lost:
-            try:
+            with suppress(ssl.SSLError):  # the other side's half of the farewell is not waited for
                 self._tls.unwrap()
-            except ssl.SSLError:
-                pass  # the other side's half of the farewell is not waited for
             self._flush()
         self.lower.close()
 

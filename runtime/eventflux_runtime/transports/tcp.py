@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from typing import Any, Final
 
-import anyio
-from anyio.abc import ByteStream, SocketAttribute
-from anyio.streams.tls import TLSAttribute, TLSStream
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
 
-from eventflux_runtime.config import ClientConfig, ServerConfig
+from eventflux_runtime.config import ClientConfig, ServerConfig, TlsConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.bootstrap import Acceptor, connecting, shake_hands
 from eventflux_runtime.native.listener import PeerNaming, SocketListener
 from eventflux_runtime.net.asyncio_pipe import AsyncioPipe
 from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.reactor import Reactor
-from eventflux_runtime.net.socket import apply_options, bind_tcp
+from eventflux_runtime.net.socket import apply_options, bind_tcp, connect_tcp
 from eventflux_runtime.net.stream_pipe import StreamPipe
-from eventflux_runtime.net.tls import client_context, peer_identity, server_context
+from eventflux_runtime.net.tls import client_source, server_source, warn_unverified
+from eventflux_runtime.net.tls_pipe import TlsPipe
 from eventflux_runtime.transport_api import ClientConnection, Dispatcher, Listener, Peer
 
 __all__ = ["TRANSPORT", "TcpTransport"]
@@ -33,26 +31,29 @@ class TcpTransport:
 
     async def open(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
         """See `Transport.open`."""
-        context = client_context(config.tls) if endpoint.is_tls else None
-        server_name = config.tls.server_name if config.tls is not None and config.tls.server_name else endpoint.host
+        tls = config.tls if config.tls is not None else TlsConfig()
+        source = client_source(tls) if endpoint.is_tls else None
         with connecting(endpoint, config):
-            pipe = await _connect(endpoint, context, server_name, reactor)
-            apply_options(_raw_socket(pipe), config.socket, config.keepalive)
+            pipe = await _connect(endpoint, config, reactor)
+            if source is not None:
+                warn_unverified(tls)
+                pipe = await _secured(pipe, source.current(), tls.server_name or endpoint.host, reactor)
             return await shake_hands(pipe, endpoint, config, reactor)
 
     async def listen(
         self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
     ) -> Listener:
         """See `Transport.listen`."""
-        context = server_context(config.tls) if endpoint.is_tls else None
-        sockets = await bind_tcp(endpoint)
-        bound = endpoint.with_port(sockets[0].getsockname()[1])
+        source = server_source(config.tls) if endpoint.is_tls else None
+        acceptor = Acceptor(endpoint, config, dispatcher, reactor)
+        sockets = await bind_tcp(endpoint, config.socket)
+        acceptor.endpoint = endpoint.with_port(sockets[0].getsockname()[1])
         listener = SocketListener(
-            Acceptor(bound, config, dispatcher, reactor),
+            acceptor,
             reactor,
             sockets,
             _Naming(endpoint.scheme),
-            context,
+            source,
             lambda sock: apply_options(sock, config.socket, config.keepalive),
             config.handshake_timeout_s,
         )
@@ -65,12 +66,10 @@ class _Naming(PeerNaming):
         self._scheme = scheme
 
     def of_transport(self, transport: asyncio.BaseTransport) -> Peer:
-        identity = peer_identity(transport.get_extra_info("peercert"))
-        return Peer(self._url(transport.get_extra_info("peername")), identity)
+        return Peer(self._url(transport.get_extra_info("peername")))
 
     def of_stream(self, stream: ByteStream) -> Peer:
-        certificate: Any = stream.extra(TLSAttribute.peer_certificate, None)
-        return Peer(self._url(stream.extra(SocketAttribute.remote_address, None)), peer_identity(certificate))
+        return Peer(self._url(stream.extra(SocketAttribute.remote_address, None)))
 
     def _url(self, address: Any) -> str:
         if not isinstance(address, tuple):
@@ -79,30 +78,30 @@ class _Naming(PeerNaming):
         return f"{self._scheme}://[{host}]:{port}" if ":" in host else f"{self._scheme}://{host}:{port}"
 
 
-async def _connect(endpoint: Endpoint, context: ssl.SSLContext | None, server_name: str, reactor: Reactor) -> Pipe:
+async def _connect(endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
     naming = _Naming(endpoint.scheme)
-    name = server_name if context is not None else None
-    if reactor.is_asyncio:
-        _, pipe = await asyncio.get_running_loop().create_connection(
-            lambda: AsyncioPipe(naming.of_transport),
-            endpoint.host,
-            endpoint.port,
-            ssl=context,
-            server_hostname=name,
-        )
-        return pipe
-    stream: ByteStream = await anyio.connect_tcp(endpoint.host, endpoint.port)
-    if context is not None:
-        stream = await TLSStream.wrap(stream, hostname=name, ssl_context=context, standard_compatible=False)
+    sock = await connect_tcp(endpoint, config.socket, config.keepalive)
+    try:
+        if reactor.is_asyncio:
+            _, pipe = await asyncio.get_running_loop().create_connection(
+                lambda: AsyncioPipe(naming.of_transport), sock=sock
+            )
+            return pipe
+        stream = await SocketStream.from_socket(sock)
+    except BaseException:
+        sock.close()
+        raise
     return StreamPipe(stream, naming.of_stream(stream), reactor)
 
 
-def _raw_socket(pipe: Pipe) -> Any:
-    if isinstance(pipe, AsyncioPipe):
-        return pipe.transport.get_extra_info("socket")
-    assert isinstance(pipe, StreamPipe)
-    raw: socket.socket = pipe.stream.extra(SocketAttribute.raw_socket)
-    return raw
+async def _secured(lower: Pipe, context: ssl.SSLContext, server_name: str, reactor: Reactor) -> Pipe:
+    try:
+        pipe = TlsPipe(lower, context, reactor, is_server=False, server_name=server_name)
+    except BaseException:
+        lower.abort()
+        raise
+    await pipe.handshake()
+    return pipe
 
 
 TRANSPORT: Final = TcpTransport()

@@ -37,9 +37,10 @@ class UnixTransport:
         self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
     ) -> Listener:
         """See `Transport.listen`."""
+        acceptor = Acceptor(endpoint, config, dispatcher, reactor)
         sock = bind_unix(endpoint)
         listener = _UnixListener(
-            Acceptor(endpoint, config, dispatcher, reactor),
+            acceptor,
             reactor,
             [sock],
             _Naming(endpoint),

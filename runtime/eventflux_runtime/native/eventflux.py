@@ -1,0 +1,237 @@
+"""The server's end of a connection in EventFlux's own frames: each message is a call, its answer goes back in a frame.
+
+Such a peer numbers nothing and expects answers in the order of its messages, so one message is served at a time.
+
+Invariants: while more than `HIGH_WATER_BYTES` wait to be served, nothing is read; after `on_lost` nothing is served.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from eventflux_runtime.config import ServerConfig
+from eventflux_runtime.errors import CodecError, ProtocolError
+from eventflux_runtime.metadata import Metadata
+from eventflux_runtime.method import AnyBinding, AnyMethod, PeerCodec
+from eventflux_runtime.rpc_error import ResourceExhausted
+from eventflux_runtime.status import Status, StatusCode
+from eventflux_runtime.transport_api import Dispatcher, Peer
+from eventflux_runtime.wire.eventflux import FrameReader, encode_frame
+from eventflux_runtime.wire.sniff import EVENTFLUX_MAX_FRAME_BYTES
+
+if TYPE_CHECKING:
+    from eventflux_runtime.net.pipe import Pipe
+    from eventflux_runtime.net.reactor import Reactor, TaskHandle, Waiter
+
+__all__ = ["EventFluxConnection", "EventFluxServerCall", "peer_binding"]
+
+HIGH_WATER_BYTES: Final = 1024 * 1024
+"""Bytes of messages that wait to be served at which reading stops."""
+FRAME_COST_BYTES: Final = 1024
+"""What a waiting message counts beside its bytes, so that empty ones count too."""
+PEER_METADATA: Final = Metadata((("eventflux-frames", "1"),))
+"""What a handler finds in the metadata of such a peer's calls: its answer must fit into EventFlux's frames."""
+_log: Final = logging.getLogger("eventflux_runtime.server")
+
+
+def peer_binding(dispatcher: Dispatcher) -> AnyBinding | None:
+    """The method that answers EventFlux peers; None: none of the services is for them."""
+    return next((binding for binding in dispatcher.bindings if binding.method.peer is not None), None)
+
+
+class EventFluxConnection:
+    """One EventFlux peer: a `PipeHandler`."""
+
+    def __init__(
+        self,
+        pipe: Pipe,
+        binding: AnyBinding,
+        reactor: Reactor,
+        dispatcher: Dispatcher,
+        config: ServerConfig,
+        on_lost: Callable[[EventFluxConnection], None],
+    ) -> None:
+        codec = binding.method.peer
+        assert codec is not None
+        self.pipe = pipe
+        self.max_frame_bytes = min(config.max_message_bytes, EVENTFLUX_MAX_FRAME_BYTES)
+        self._codec: PeerCodec[Any] = codec
+        self._binding = binding
+        self._reactor = reactor
+        self._dispatcher = dispatcher
+        self._notify_lost = on_lost
+        self._reader = FrameReader(self.max_frame_bytes)
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._is_paused = False
+        self._is_serving = False
+        self._is_leaving = False
+        self._is_lost = False
+        self._task: TaskHandle | None = None
+        self._room: Waiter[None] | None = None
+
+    @property
+    def active_calls(self) -> int:
+        """Messages that are being served or wait for it."""
+        return len(self._waiting) + int(self._is_serving)
+
+    # -- the pipe
+
+    def on_data(self, data: bytes) -> None:
+        """See `PipeHandler.on_data`."""
+        if self._is_leaving:
+            return
+        self._reader.receive_data(data)
+        try:
+            while (body := self._reader.next_frame()) is not None:
+                self._waiting.append(body)
+                self._waiting_bytes += len(body) + FRAME_COST_BYTES
+        except ProtocolError as error:
+            self._fail(error)
+        if self._waiting and not self._is_serving:
+            self._is_serving = True
+            self._task = self._reactor.spawn(self._serve)
+        if self._waiting_bytes > HIGH_WATER_BYTES and not self._is_paused:
+            self._is_paused = True
+            self.pipe.pause_reading()
+
+    def on_eof(self) -> None:
+        """See `PipeHandler.on_eof`."""
+        try:
+            self._reader.receive_eof()
+        except ProtocolError as error:
+            self._fail(error)
+
+    def on_lost(self, error: Exception | None) -> None:
+        """See `PipeHandler.on_lost`."""
+        self._is_lost = True
+        self._is_leaving = True
+        self._waiting.clear()
+        self.on_writable()
+        if self._task is not None:
+            self._task.cancel()
+        self._notify_lost(self)
+
+    def on_writable(self) -> None:
+        """See `PipeHandler.on_writable`."""
+        if self._room is not None and not self._room.done():
+            self._room.set_result(None)
+
+    # -- messages
+
+    async def _serve(self) -> None:
+        try:
+            while self._waiting and not self._is_lost:
+                body = self._waiting.popleft()
+                self._waiting_bytes -= len(body) + FRAME_COST_BYTES
+                if self._is_paused and self._waiting_bytes <= HIGH_WATER_BYTES // 4:
+                    self._is_paused = False
+                    self.pipe.resume_reading()
+                await self._answer(body)
+        finally:
+            self._is_serving = False
+            self._task = None
+            if self._is_leaving:
+                self.pipe.close()
+
+    async def _answer(self, body: bytes) -> None:
+        try:
+            message = self._codec.decode(body, 0, len(body))
+        except CodecError as error:
+            self._waiting.clear()
+            self._fail(error)
+            return
+        call = EventFluxServerCall(self, self._binding.method, message)
+        await self._dispatcher.handle(self._binding, call)
+        while self.pipe.is_congested and not self._is_lost:
+            self._room = self._reactor.waiter()
+            await self._room
+
+    def reply(self, request: Any, status: Status, message: Any) -> None:
+        """Sends the answer to a message, or what stands for it where there is none.
+
+        Raises:
+            CodecError: EventFlux's layout cannot carry the answer.
+            ResourceExhausted: the answer is over the limit.
+        """
+        if status.code is not StatusCode.OK:
+            message = self._codec.refuse(request, status.code.name, status.message)
+        if not self._is_lost:
+            self.pipe.write(encode_frame(self._codec.encode, message, self.max_frame_bytes))
+
+    def _fail(self, error: Exception) -> None:
+        if not self._is_leaving:
+            _log.warning("closing the connection from EventFlux peer %s: %s", self.pipe.peer.address, error)
+        self._is_leaving = True
+        if not self._waiting and not self._is_serving:
+            self.pipe.close()
+
+    # -- the life of the connection
+
+    def drain(self) -> None:
+        """Serves what has arrived, then closes; EventFlux's frames have no way to say so beforehand."""
+        self._is_leaving = True
+        if not self._is_serving:
+            self.pipe.close()
+
+    async def aclose(self) -> None:
+        """Ends every call and closes."""
+        self._is_leaving = True
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+        self.pipe.close()
+        with anyio.move_on_after(1.0):
+            await self.pipe.wait_closed()
+            return
+        self.pipe.abort()
+        await self.pipe.wait_closed()
+
+
+class EventFluxServerCall:
+    """A `ServerCall` for one message, without deadline or trailers, which EventFlux's frames do not have."""
+
+    __slots__ = ("_connection", "_is_finished", "_request", "method")
+
+    def __init__(self, connection: EventFluxConnection, method: AnyMethod, request: Any) -> None:
+        self.method = method
+        self._connection = connection
+        self._request = request
+        self._is_finished = False
+
+    @property
+    def metadata(self) -> Metadata:
+        """See `ServerCall.metadata`."""
+        return PEER_METADATA
+
+    @property
+    def deadline(self) -> float | None:
+        """See `ServerCall.deadline`."""
+        return None
+
+    @property
+    def peer(self) -> Peer:
+        """See `ServerCall.peer`."""
+        return self._connection.pipe.peer
+
+    async def receive(self) -> Any:
+        """See `ServerCall.receive`."""
+        return self._request
+
+    async def send_initial_metadata(self, metadata: Metadata) -> None:
+        """See `ServerCall.send_initial_metadata`; there is no place for it."""
+
+    async def send(self, message: Any) -> None:
+        """See `ServerCall.send`; a unary method does not call it."""
+        raise ResourceExhausted("a message in EventFlux's frames has one answer")
+
+    async def finish(self, status: Status, message: Any = None) -> None:
+        """See `ServerCall.finish`."""
+        if not self._is_finished:
+            self._connection.reply(self._request, status, message)
+            self._is_finished = True

@@ -1,0 +1,79 @@
+"""Compression of payloads, between peers that have told each other that they do it.
+
+EventFlux's own nodes mark messages as compressed and never compress them, and never look at the mark of a message they
+get. So a payload is compressed only towards a peer that announced, in the metadata of its call, what it decompresses;
+and a mark is believed only if the payload begins as that format does, or the peer announced that it compresses.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Generic, TypeVar
+
+from eventflux_runtime.compression import available_compressions, compress, decompress
+from eventflux_runtime.config import Compression
+from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.peer.binding import PeerBinding
+
+__all__ = ["ANNOUNCEMENT", "PayloadCodec", "announced"]
+
+M = TypeVar("M")
+
+ANNOUNCEMENT: Final = "eventflux-payload-compression"
+"""The metadata key; its value is the names of algorithms, the most wanted first, joined by commas."""
+NUMBERS: Final = {Compression.LZ4: 1, Compression.SNAPPY: 2, Compression.ZSTD: 3}
+"""The numbers of ``CompressionType`` in EventFlux's IDL."""
+BY_NUMBER: Final = {number: compression for compression, number in NUMBERS.items()}
+MAGIC: Final = {Compression.LZ4: b"\x04\x22\x4d\x18", Compression.ZSTD: b"\x28\xb5\x2f\xfd"}
+"""How a frame of a format begins (LZ4 frame format; RFC 8878, 3.1.1). Raw Snappy has no mark of its own."""
+MIN_BYTES: Final = 256
+"""Payloads below this size travel plain: hardly any gets smaller by what the work costs."""
+
+
+def announced(metadata: Metadata) -> tuple[Compression, ...]:
+    """The algorithms that a peer's metadata announces."""
+    value = metadata.get(ANNOUNCEMENT)
+    names = value.split(",") if isinstance(value, str) else []
+    known = {compression.value: compression for compression in NUMBERS}
+    return tuple(known[name] for name in names if name in known)
+
+
+class PayloadCodec(Generic[M]):
+    """Packs and unpacks the payloads of one transport."""
+
+    def __init__(self, binding: PeerBinding[M], preferred: Compression, max_bytes: int) -> None:
+        self._binding = binding
+        self._max_bytes = max_bytes
+        usable = [c for c in available_compressions() if c in NUMBERS] if preferred is not Compression.NONE else []
+        self._usable = tuple(sorted(usable, key=lambda compression: compression is not preferred))
+
+    @property
+    def announcement(self) -> Metadata:
+        """What a peer is told; empty where compression is off."""
+        if not self._usable:
+            return EMPTY_METADATA
+        return Metadata([(ANNOUNCEMENT, ",".join(compression.value for compression in self._usable))])
+
+    def pack(self, message: M, accepted: tuple[Compression, ...]) -> M:
+        """The message as it travels to a peer that accepts these algorithms."""
+        payload, number = self._binding.payload_of(message)
+        chosen = next((compression for compression in self._usable if compression in accepted), None)
+        if chosen is None or number or len(payload) < MIN_BYTES:
+            return message
+        packed = compress(chosen, payload)
+        return self._binding.with_payload(message, packed, NUMBERS[chosen]) if len(packed) < len(payload) else message
+
+    def unpack(self, message: M, accepted: tuple[Compression, ...]) -> M:
+        """The message as it was before `pack`, from a peer that announced these algorithms.
+
+        Raises:
+            CodecError: the payload is damaged.
+            ResourceExhausted: it expands beyond the limit.
+        """
+        payload, number = self._binding.payload_of(message)
+        compression = BY_NUMBER.get(number)
+        if compression is None or compression not in self._usable:
+            return message
+        magic = MAGIC.get(compression)
+        if not payload.startswith(magic) if magic is not None else compression not in accepted:
+            return self._binding.with_payload(message, payload, 0)  # marked as compressed, and it is not
+        return self._binding.with_payload(message, decompress(compression, payload, self._max_bytes), 0)

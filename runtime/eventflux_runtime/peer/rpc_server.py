@@ -1,0 +1,209 @@
+"""The listening side of gRPC connections between nodes: a server whose calls become links that a program accepts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+import anyio
+
+from eventflux_runtime.endpoint import Endpoint
+from eventflux_runtime.errors import CodecError
+from eventflux_runtime.method import AnyBinding, Binding
+from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.peer.binding import PeerBinding
+from eventflux_runtime.peer.config import GrpcPeerConfig
+from eventflux_runtime.peer.mailbox import Mailbox
+from eventflux_runtime.peer.one_way import ReplyLink, SubscriberLink
+from eventflux_runtime.peer.payload import PayloadCodec, announced
+from eventflux_runtime.peer.resident import Resident
+from eventflux_runtime.peer.stream_link import StreamLink
+from eventflux_runtime.peer.transport import Link, LinkListener
+from eventflux_runtime.rpc_error import Internal, InvalidArgument, RpcError, Unavailable
+from eventflux_runtime.server.context import Context
+from eventflux_runtime.server.dispatch import ServiceDispatcher
+from eventflux_runtime.server.service import Service
+from eventflux_runtime.status import OK_STATUS, Status
+from eventflux_runtime.transport_api import Listener, ServerCall
+from eventflux_runtime.transports.registry import transport_for
+
+__all__ = ["PeerDispatcher", "RpcListener", "open_listener"]
+
+M = TypeVar("M")
+
+BACKLOG: Final = 1024
+"""Links that wait to be accepted; further callers wait until there is room."""
+
+
+class RpcListener(LinkListener[M]):
+    """A server with the links it has for `accept`."""
+
+    def __init__(self, binding: PeerBinding[M], payloads: PayloadCodec[M], config: GrpcPeerConfig) -> None:
+        self.local_addr = ""
+        self.active = 0
+        """Calls that are connections now."""
+        self.binding = binding
+        self.payloads = payloads
+        self.config = config
+        self.backlog: Mailbox[tuple[Link[M], str]] = Mailbox(BACKLOG)
+        self.resident: Resident | None = None
+
+    async def accept(self) -> tuple[Link[M], str]:
+        """See `LinkListener.accept`."""
+        return await self.backlog.get()
+
+    async def aclose(self) -> None:
+        """See `LinkListener.aclose`. Ends the connections too, because they are calls of this server."""
+        self.backlog.end(Unavailable(f"the listener on {self.local_addr} was closed"))
+        self.backlog.clear()
+        if self.resident is not None:
+            await self.resident.stop()
+
+
+async def open_listener(
+    endpoint: Endpoint, binding: PeerBinding[M], payloads: PayloadCodec[M], config: GrpcPeerConfig
+) -> RpcListener[M]:
+    """Binds an address.
+
+    Raises:
+        ConfigError: it cannot be bound, or the configuration does not fit.
+        MissingExtraError: the wire needs a package that is not installed.
+    """
+    transport = transport_for(endpoint)
+    listener = RpcListener(binding, payloads, config)
+    dispatcher = PeerDispatcher(listener)
+
+    async def live(started: Callable[[], None]) -> None:
+        async with open_reactor() as reactor:
+            bound: Listener = await transport.listen(endpoint, config.server, dispatcher, reactor)
+            try:
+                listener.local_addr = bound.endpoint.address
+                started()
+                await anyio.sleep_forever()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await bound.aclose()
+
+    listener.resident = Resident(live)
+    await listener.resident.start()
+    return listener
+
+
+class PeerDispatcher(Generic[M]):
+    """A `Dispatcher` that turns streams into links and leaves calls of one request to their handlers."""
+
+    def __init__(self, listener: RpcListener[M]) -> None:
+        self._listener = listener
+        self._inner = ServiceDispatcher([_PeerService(listener)])
+
+    @property
+    def bindings(self) -> Sequence[AnyBinding]:
+        """See `Dispatcher.bindings`."""
+        return self._inner.bindings
+
+    def find(self, path: str) -> AnyBinding | None:
+        """See `Dispatcher.find`."""
+        return self._inner.find(path)
+
+    async def handle(self, binding: AnyBinding, call: ServerCall) -> None:
+        """See `Dispatcher.handle`."""
+        methods = self._listener.binding
+        if binding.method not in (methods.stream, methods.events):
+            await self._inner.handle(binding, call)
+            return
+        self._listener.active += 1
+        try:
+            link = await (self._connection(call) if binding.method is methods.stream else self._subscription(call))
+            await call.finish(_status_of(link.error) if link.error is not None else OK_STATUS)
+        except Exception as error:  # noqa: BLE001 - a dispatcher raises nothing; every failure becomes a status
+            await call.finish(_status_of(error))
+        finally:
+            self._listener.active -= 1
+
+    async def _connection(self, call: ServerCall) -> Link[M]:
+        listener = self._listener
+        address = _address(call)
+        link: StreamLink[M] = StreamLink(address, listener.payloads, listener.config.request_timeout_s)
+        await self._offer(link, call)
+        await link.run(call.receive, call.send, None)
+        return link
+
+    async def _subscription(self, call: ServerCall) -> Link[M]:
+        listener = self._listener
+        request = await call.receive()
+        link: SubscriberLink[M] = SubscriberLink(
+            _address(call), listener.payloads, listener.config.request_timeout_s, request, listener.binding.is_wanted
+        )
+        await self._offer(link, call)
+        await link.run(_nothing, call.send, None)
+        return link
+
+    async def _offer(self, link: StreamLink[M], call: ServerCall) -> None:
+        listener = self._listener
+        link.accepted = announced(call.metadata)
+        # Sent even where it is empty: it tells the other node that its connection stands.
+        await call.send_initial_metadata(listener.payloads.announcement)
+        await listener.backlog.put((link, link.address))
+
+
+class _PeerService(Service, Generic[M]):
+    """The handlers of a listener; those of streams stand in for `PeerDispatcher`, which serves them itself."""
+
+    def __init__(self, listener: RpcListener[M]) -> None:
+        self._listener = listener
+
+    def _bindings(self) -> Sequence[AnyBinding]:
+        binding = self._listener.binding
+        return (
+            Binding.unary(binding.send, self._send_message),
+            Binding.bidi(binding.stream, self._stream_messages),
+            Binding.server_streaming(binding.events, self._stream_events),
+            Binding.unary(binding.heartbeat, self._heartbeat),
+        )
+
+    async def _send_message(self, request: M, context: Context) -> M:
+        listener = self._listener
+        accepted = announced(context.metadata)
+        address = context.peer.address.partition("://")[2]
+        if announcement := listener.payloads.announcement:
+            await context.send_initial_metadata(announcement)
+        link = ReplyLink(address, listener.payloads.unpack(request, accepted))
+        try:
+            await listener.backlog.put((link, address))
+            remaining_s = context.time_remaining_s()
+            timeout_s = listener.config.request_timeout_s
+            patience_s = timeout_s if remaining_s is None else min(timeout_s, remaining_s / 2)
+            reply = await link.reply(patience_s)
+        finally:
+            link.leave()
+        return listener.payloads.pack(reply if reply is not None else listener.binding.acknowledge(request), accepted)
+
+    async def _heartbeat(self, request: Any, context: Context) -> Any:
+        listener = self._listener
+        return listener.binding.heartbeat_response(listener.local_addr, time.time_ns() // 1_000_000, listener.active)
+
+    async def _stream_messages(self, requests: AsyncIterator[M], context: Context) -> AsyncIterator[M]:
+        raise NotImplementedError("PeerDispatcher serves streams")
+        yield  # type: ignore[unreachable]  # makes this an async generator
+
+    async def _stream_events(self, request: Any, context: Context) -> AsyncIterator[M]:
+        raise NotImplementedError("PeerDispatcher serves subscriptions")
+        yield  # type: ignore[unreachable]  # makes this an async generator
+
+
+async def _nothing() -> Any:
+    """What a subscriber sends after its request."""
+    await anyio.sleep_forever()
+
+
+def _address(call: ServerCall) -> str:
+    return call.peer.address.partition("://")[2]
+
+
+def _status_of(error: Exception) -> Status:
+    if isinstance(error, RpcError):
+        return error.status
+    if isinstance(error, CodecError):
+        return InvalidArgument(f"a message cannot be decoded: {error}").status
+    return Internal(f"the connection failed: {error}").status

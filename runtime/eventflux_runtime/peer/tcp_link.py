@@ -1,0 +1,158 @@
+"""One socket that carries EventFlux's frames both ways.
+
+Invariants: one task at a time reads and one writes, and neither keeps the other; what has arrived stays in the frame
+reader whatever becomes of the task that waited for it; a frame that may have been sent in part breaks the link.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, TypeVar
+
+import anyio
+from anyio.abc import SocketAttribute, SocketStream
+
+from eventflux_runtime.errors import CodecError, ProtocolError, TransportError
+from eventflux_runtime.method import PeerCodec
+from eventflux_runtime.peer.config import TcpPeerConfig
+from eventflux_runtime.peer.transport import Link
+from eventflux_runtime.rpc_error import DeadlineExceeded, ResourceExhausted, Unavailable
+from eventflux_runtime.wire.eventflux import FrameReader, FrameTooLong, encode_frame
+
+__all__ = ["TcpLink"]
+
+M = TypeVar("M")
+
+READ_BYTES = 256 * 1024
+"""Bytes asked of the system at a time."""
+
+
+class TcpLink(Link[M]):
+    """A `Link` over a connected socket. Owns the stream."""
+
+    def __init__(self, stream: SocketStream, address: str, codec: PeerCodec[M], config: TcpPeerConfig) -> None:
+        self.error: TransportError | None = None
+        self._stream = stream
+        self._address = address
+        self._codec = codec
+        self._config = config
+        self._reader = FrameReader(config.max_message_size)
+        self._is_closed = False
+        self._reading = anyio.Lock(fast_acquire=True)
+        self._writing = anyio.Lock(fast_acquire=True)
+
+    @property
+    def is_open(self) -> bool:
+        """See `Link.is_open`."""
+        return not self._is_closed and not _is_at_end(self._stream.extra(SocketAttribute.raw_socket))
+
+    async def send(self, message: M) -> None:
+        """See `Link.send`."""
+        frame = encode_frame(self._codec.encode, message, self._config.max_message_size)
+        try:
+            with anyio.fail_after(self._config.write_timeout_ms / 1000):
+                async with self._writing:
+                    await self._write(frame)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"{self._address} took no message within write_timeout_ms={self._config.write_timeout_ms}; "
+                "the peer reads too slowly, or not at all"
+            ) from None
+
+    async def _write(self, frame: bytes) -> None:
+        self._check_open()
+        try:
+            await self._stream.send(frame)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
+            raise await self._break(self._lost(error)) from None
+        except anyio.get_cancelled_exc_class():
+            # By the timeout or by the caller: what the peer has got of the frame is not known.
+            await self._break(Unavailable(f"a message to {self._address} was cut off: connect again"))
+            raise
+
+    async def receive(self) -> M:
+        """See `Link.receive`."""
+        try:
+            with anyio.fail_after(self._config.read_timeout_ms / 1000):
+                async with self._reading:
+                    body = await self._next_frame()
+                    return await self._decoded(body)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"{self._address} sent no whole message within read_timeout_ms={self._config.read_timeout_ms}"
+            ) from None
+
+    async def _next_frame(self) -> bytes:
+        self._check_open()
+        try:
+            body = self._reader.next_frame()
+            while body is None:
+                self._reader.receive_data(await self._stream.receive(READ_BYTES))
+                body = self._reader.next_frame()
+        except FrameTooLong as error:
+            raise await self._break(ResourceExhausted(f"{self._address}: {error}")) from None
+        except anyio.EndOfStream:
+            raise await self._end() from None
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
+            raise await self._break(self._lost(error)) from None
+        return body
+
+    async def _decoded(self, body: bytes) -> M:
+        try:
+            return self._codec.decode(body, 0, len(body))
+        except CodecError as error:
+            await self._break(error)
+            raise
+
+    async def _end(self) -> TransportError:
+        try:
+            self._reader.receive_eof()
+        except ProtocolError as error:
+            return await self._break(ProtocolError(f"{self._address}: {error}"))
+        await self._shut()
+        return Unavailable(f"{self._address} closed the connection: connect again")
+
+    async def _break(self, error: TransportError) -> TransportError:
+        """Gives the link up for an error; the first one counts. Returns what the caller should raise."""
+        if self._is_closed:
+            return self.error.with_traceback(None) if self.error is not None else self._closed()
+        self.error = error
+        await self._shut()
+        return error
+
+    async def _shut(self) -> None:
+        self._is_closed = True
+        with anyio.CancelScope(shield=True):
+            await anyio.aclose_forcefully(self._stream)
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise self._closed()
+
+    def _closed(self) -> Unavailable:
+        reason = f" ({self.error})" if self.error is not None else ""
+        return Unavailable(f"the connection to {self._address} is closed{reason}: connect again")
+
+    def _lost(self, error: Exception) -> Unavailable:
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        text = cause.strerror.lower() if isinstance(cause, OSError) and cause.strerror else "it was closed"
+        return Unavailable(f"the connection to {self._address} is lost ({text}): connect again")
+
+    async def aclose(self) -> None:
+        """See `Link.aclose`. What was sent is still delivered."""
+        if not self._is_closed:
+            self._is_closed = True
+            await self._stream.aclose()
+
+
+def _is_at_end(sock: Any) -> bool:
+    """Whether the peer has closed a socket from which everything was read; never waits."""
+    try:
+        # asyncio hands out a socket that cannot be read; another object for the same one can.
+        with socket.socket(sock.family, sock.type, fileno=socket.dup(sock.fileno())) as probe:
+            probe.setblocking(False)
+            return not probe.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -1,0 +1,166 @@
+"""How a gRPC call's end is read and written: statuses, their details, trailers, and the metadata around them.
+
+Details travel as ``google.rpc.Status`` in the trailer ``grpc-status-details-bin``; its fields are those of
+https://github.com/googleapis/googleapis/blob/master/google/rpc/status.proto.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
+from grpc import aio
+
+from eventflux_runtime.metadata import EMPTY_METADATA, RETRY_KEYS, Metadata, MetadataValue
+from eventflux_runtime.rpc_error import RpcError
+from eventflux_runtime.status import ErrorDetail, Status, StatusCode
+
+__all__ = [
+    "error_of",
+    "grpc_code",
+    "grpc_text",
+    "has_never_run",
+    "is_connection_failure",
+    "metadata_of",
+    "status_of",
+    "trailing_pairs",
+]
+
+_DETAILS_KEY: Final = "grpc-status-details-bin"
+_SEEN_KEYS: Final = RETRY_KEYS | {"grpc-trace-bin"}
+"""Keys of gRPC's own that are the application's too."""
+_NOT_OURS: Final = ("grpc-", ":")
+_HTTP2_KEYS: Final = frozenset({"user-agent", "te", "content-type", "accept-encoding"})
+
+_CODES: Final = {code: StatusCode(code.value[0]) for code in grpc.StatusCode}
+_GRPC_CODES: Final = {ours: theirs for theirs, ours in _CODES.items()}
+
+_FROM_PEER: Final = "Error received from peer"
+_RESET: Final = "Received RST_STREAM"
+_NEVER_RAN: Final = re.compile(
+    r"(?:[A-Z_]+:)?(?:"
+    # No connection: the request stayed here.
+    r"failed to connect to all addresses|errors resolving|DNS resolution failed|empty address list"
+    # REFUSED_STREAM, or a GOAWAY whose last stream is below this call's: the server says so (RFC 9113, 6.8 and 8.7).
+    r"|Stream removed \(RST_STREAM \(Received RST_STREAM with error code 7\)\)|Stream removed \(GOAWAY received"
+    r")"
+)
+
+
+def grpc_code(code: StatusCode) -> grpc.StatusCode:
+    """The member that stands for a code in grpcio."""
+    return _GRPC_CODES[code]
+
+
+def grpc_text(text: str) -> str:
+    """A status' text as grpcio can carry it, which is any but lone surrogates."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def metadata_of(raw: Iterable[tuple[str, Any]] | None) -> Metadata:
+    """The application's part of what came off the wire; what belongs to gRPC or HTTP/2 is left out."""
+    pairs: list[tuple[str, MetadataValue]] = []
+    for key, value in raw or ():
+        if key not in _HTTP2_KEYS and (not key.startswith(_NOT_OURS) or key in _SEEN_KEYS):
+            pairs.append((key, _value(key, value)))
+    return Metadata.from_trusted(tuple(pairs)) if pairs else EMPTY_METADATA
+
+
+def _value(key: str, value: MetadataValue) -> MetadataValue:
+    # grpcio leaves text that is not UTF-8 as bytes; under an ordinary key our callers were promised text.
+    if isinstance(value, bytes) and not key.endswith("-bin"):
+        return value.decode("latin-1")
+    return value
+
+
+def status_of(code: grpc.StatusCode, text: str | None, trailers: Iterable[tuple[str, Any]] | None) -> Status:
+    """The status that a call ended with."""
+    details: tuple[ErrorDetail, ...] = ()
+    for key, value in trailers or ():
+        if key == _DETAILS_KEY and isinstance(value, bytes):
+            details = _decoded_details(value)
+    return Status(_CODES.get(code, StatusCode.UNKNOWN), text or "", details, metadata_of(trailers))
+
+
+def error_of(error: aio.AioRpcError) -> RpcError:
+    """Our exception for grpcio's, marked where the call provably never reached a handler."""
+    code, text = error.code(), error.details()
+    debug_text = error.debug_error_string()
+    is_unprocessed = has_never_run(debug_text)
+    if code is grpc.StatusCode.CANCELLED and _FROM_PEER not in (debug_text or ""):
+        # Nobody cancelled here: a server that shuts down resets so, without a status, what reaches it too late.
+        code, text = grpc.StatusCode.UNAVAILABLE, "the server broke off the call without a status; is it shutting down?"
+    if is_unprocessed:
+        # In words of our own, so that whoever passes the error on does not seem to speak of a call to himself.
+        text = f"the call never ran: {text}"
+    made = RpcError.from_status(status_of(code, text, error.trailing_metadata()))
+    made.unprocessed = is_unprocessed
+    return made
+
+
+def has_never_run(debug_text: str | None) -> bool:
+    """Whether grpcio's own account of a failure says that no handler saw the call.
+
+    A text that came from the server says nothing of the kind: it may quote what became of a call that its handler made.
+    """
+    return debug_text is not None and _FROM_PEER not in debug_text and _NEVER_RAN.match(debug_text) is not None
+
+
+def is_connection_failure(error: aio.AioRpcError) -> bool:
+    """Whether a call failed because its connection did, rather than by the word of the server."""
+    debug_text = error.debug_error_string() or ""
+    return error.code() is grpc.StatusCode.UNAVAILABLE and _FROM_PEER not in debug_text and _RESET not in debug_text
+
+
+def trailing_pairs(status: Status) -> tuple[tuple[str, MetadataValue], ...]:
+    """The trailing metadata that carries a status' trailers and details."""
+    if not status.details:
+        return status.trailers.pairs
+    return (*status.trailers.pairs, (_DETAILS_KEY, _encoded_details(status)))
+
+
+def _encoded_details(status: Status) -> bytes:
+    packed = [{"type_url": detail.type_url, "value": detail.value} for detail in status.details]
+    made = _RPC_STATUS(code=int(status.code), message=grpc_text(status.message), details=packed)
+    encoded: bytes = made.SerializeToString()
+    return encoded
+
+
+def _decoded_details(data: bytes) -> tuple[ErrorDetail, ...]:
+    decoded: Any = _RPC_STATUS()
+    try:
+        decoded.ParseFromString(data)
+    except message.DecodeError:
+        return ()  # the code and the text still stand; details that nobody can read are no reason to lose them
+    return tuple(ErrorDetail(detail.type_url, detail.value) for detail in decoded.details)
+
+
+def _rpc_status_class() -> Any:
+    """``google.rpc.Status`` in a pool of its own, so that it neither needs nor clashes with googleapis' package.
+
+    Its details are declared in place with the two fields of ``google.protobuf.Any``, which encode alike.
+    """
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="google/rpc/status.proto", package="google.rpc", syntax="proto3")
+    status = file.message_type.add(name="Status")
+    status.field.add(name="code", number=1, type=field.TYPE_INT32, label=field.LABEL_OPTIONAL)
+    status.field.add(name="message", number=2, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
+    status.field.add(
+        name="details",
+        number=3,
+        type=field.TYPE_MESSAGE,
+        label=field.LABEL_REPEATED,
+        type_name=".google.rpc.Status.Any",
+    )
+    detail = status.nested_type.add(name="Any")
+    detail.field.add(name="type_url", number=1, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
+    detail.field.add(name="value", number=2, type=field.TYPE_BYTES, label=field.LABEL_OPTIONAL)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("google.rpc.Status"))
+
+
+_RPC_STATUS: Final = _rpc_status_class()

@@ -1,0 +1,119 @@
+"""A gRPC server on one address.
+
+Invariants: calls run in grpcio's own tasks, and `aclose` returns after the last of them has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Final
+
+import grpc
+from anyio import CancelScope, move_on_after
+from grpc import aio
+
+from eventflux_runtime.config import ServerConfig
+from eventflux_runtime.endpoint import Endpoint
+from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.transport_api import Dispatcher
+from eventflux_runtime.transports.grpc_wire.credential import server_credentials
+from eventflux_runtime.transports.grpc_wire.handler import ServedCalls, register_handlers
+from eventflux_runtime.transports.grpc_wire.option import grpc_compression, is_resolved_by_grpc, server_options
+
+if TYPE_CHECKING:
+    from eventflux_runtime.net.reactor import Reactor
+
+__all__ = ["GrpcListener", "open_listener"]
+
+_ENDLESS_S: Final = 1e9
+"""The grace time of a drain, in seconds; `GrpcListener.aclose` ends it."""
+
+
+_LAST_CALLS_S: Final = 0.5
+"""Seconds, within the grace time, that a drained server takes calls which clients sent before they knew."""
+
+
+class GrpcListener:
+    """A `Listener` over a grpcio server."""
+
+    def __init__(
+        self, server: aio.Server, endpoint: Endpoint, reactor: Reactor, calls: ServedCalls, grace_s: float
+    ) -> None:
+        self.endpoint = endpoint
+        self._grace_s = grace_s
+        self._stopped = asyncio.Event()
+        self._server = server
+        self._reactor = reactor
+        self._calls = calls
+        self._is_draining = False
+
+    @property
+    def active_calls(self) -> int:
+        """See `Listener.active_calls`."""
+        return self._calls.count
+
+    def drain(self) -> None:
+        """See `Listener.drain`."""
+        if not self._is_draining:
+            self._is_draining = True
+            self._reactor.spawn(self._stop_gently)
+
+    async def _stop_gently(self) -> None:
+        await self._server.stop(_ENDLESS_S)
+        self._stopped.set()
+
+    async def aclose(self) -> None:
+        """See `Listener.aclose`."""
+        with CancelScope(shield=True):
+            if self._is_draining:
+                with move_on_after(min(_LAST_CALLS_S, self._grace_s)):
+                    await self._stopped.wait()
+            self._is_draining = True
+            await self._server.stop(None)
+            # grpcio returns when it has told its tasks of the end, not when they have ended.
+            await self._calls.wait_idle()
+
+
+async def open_listener(
+    endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
+) -> GrpcListener:
+    """See `Transport.listen`; on asyncio only."""
+    if is_resolved_by_grpc(endpoint):
+        raise ConfigError(f"{endpoint} is for clients: a server listens on grpc://host:port or grpcs://host:port")
+    credentials = server_credentials(config.tls) if endpoint.is_tls else None
+    await _check_address(endpoint)
+    server = aio.server(options=server_options(config), compression=grpc_compression(config.compression))
+    calls = register_handlers(server, dispatcher, config, reactor, endpoint.is_tls)
+    port = _bind(server, endpoint, credentials)
+    await server.start()
+    return GrpcListener(server, endpoint.with_port(port), reactor, calls, config.drain_grace_s)
+
+
+def _bind(server: aio.Server, endpoint: Endpoint, credentials: grpc.ServerCredentials | None) -> int:
+    try:
+        if credentials is None:
+            return server.add_insecure_port(endpoint.address)
+        return server.add_secure_port(endpoint.address, credentials)
+    except RuntimeError as error:
+        raise ConfigError(f"cannot listen on {endpoint}: {error}") from None
+
+
+async def _check_address(endpoint: Endpoint) -> None:
+    """Binds once with plain sockets: they say why an address cannot be had, grpcio does not.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {endpoint}: {error.strerror or error}; choose another address or stop what holds it"
+        ) from None

@@ -1,0 +1,144 @@
+"""A call on a gRPC connection, seen from the server.
+
+Invariants: grpcio's context is touched only while grpcio runs the call, because it keeps no reference to the call
+after that; only the call's reading task reads from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+from grpc import aio
+
+from eventflux_runtime.metadata import Metadata
+from eventflux_runtime.method import AnyMethod
+from eventflux_runtime.rpc_error import ResourceExhausted
+from eventflux_runtime.status import Status, StatusCode
+from eventflux_runtime.transport_api import Peer
+from eventflux_runtime.transports.grpc_wire.ending import metadata_of
+from eventflux_runtime.transports.grpc_wire.peer import RawPeer, peer_of, raw_peer
+from eventflux_runtime.transports.grpc_wire.reader import ReadAhead
+
+if TYPE_CHECKING:
+    from eventflux_runtime.net.reactor import Reactor, TaskHandle
+
+__all__ = ["GrpcServerCall"]
+
+_TURNS_FOR_CANCELLATION: Final = 3
+
+
+class GrpcServerCall:
+    """A `ServerCall` over grpcio's servicer context.
+
+    What `finish` is told is sent by the listener once the dispatcher has returned, as grpcio's handlers are built.
+    """
+
+    __slots__ = (
+        "_context",
+        "_max_message_bytes",
+        "_peer",
+        "_reader",
+        "_reading",
+        "_request",
+        "deadline",
+        "metadata",
+        "method",
+        "outcome",
+        "reply",
+    )
+
+    def __init__(
+        self, method: AnyMethod, context: Any, is_tls: bool, deadline: float | None, max_message_bytes: int
+    ) -> None:
+        self.method = method
+        self.metadata: Metadata = metadata_of(context.invocation_metadata())
+        self.deadline = deadline
+        self.outcome: Status | None = None
+        self.reply = b""
+        self._context = context
+        self._peer: RawPeer | Peer = raw_peer(context, is_tls)
+        self._max_message_bytes = max_message_bytes
+        self._request: bytes | None = None
+        self._reader: ReadAhead | None = None
+        self._reading: TaskHandle | None = None
+
+    def take_request(self, data: bytes) -> None:
+        """The only request of a method that has one."""
+        self._request = data
+
+    def start_reading(self, reactor: Reactor) -> None:
+        """Reads requests from now on."""
+        self._reader = ReadAhead(reactor)
+        self._reading = reactor.spawn(self._read, self._reader)
+
+    async def _read(self, reader: ReadAhead) -> None:
+        try:
+            while True:
+                if not reader.has_room:
+                    await reader.wait_for_room()
+                    continue
+                data = await self._context.read()
+                if data is aio.EOF:
+                    # grpcio says the same of a half-close and of a call that is lost, of which the cancellation is then
+                    # a moment behind. Its head start keeps a handler from taking a lost client for a finished one.
+                    for _ in range(_TURNS_FOR_CANCELLATION):
+                        await asyncio.sleep(0)
+                    break
+                reader.put(data)
+        except (aio.BaseError, asyncio.CancelledError):
+            pass  # the call is over, and its handler is being cancelled or has returned
+        finally:
+            reader.end(None)
+
+    def close(self) -> None:
+        """The call is over: nothing more is read."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self._context = None
+
+    # -- the dispatcher's side
+
+    @property
+    def peer(self) -> Peer:
+        """See `ServerCall.peer`."""
+        if not isinstance(self._peer, Peer):
+            self._peer = peer_of(self._peer)
+        return self._peer
+
+    async def receive(self) -> Any:
+        """See `ServerCall.receive`."""
+        if self._reader is not None:
+            return self.method.request.from_protobuf(await self._reader.get())
+        data, self._request = self._request, None
+        if data is None:
+            raise anyio.EndOfStream
+        return self.method.request.from_protobuf(data)
+
+    async def send_initial_metadata(self, metadata: Metadata) -> None:
+        """See `ServerCall.send_initial_metadata`."""
+        with suppress(aio.BaseError):  # client or server has left; the handler's cancellation is near
+            await self._context.send_initial_metadata(metadata.pairs)
+
+    async def send(self, message: Any) -> None:
+        """See `ServerCall.send`."""
+        data = self._encoded(message)
+        with suppress(aio.BaseError):  # client or server has left; the handler's cancellation is near
+            await self._context.write(data)
+
+    async def finish(self, status: Status, message: Any = None) -> None:
+        """See `ServerCall.finish`."""
+        if status.code is StatusCode.OK and not self.method.kind.streams_responses:
+            self.reply = self._encoded(message)
+        self.outcome = status
+
+    def _encoded(self, message: Any) -> bytes:
+        data: bytes = self.method.response.to_protobuf(message)
+        if len(data) > self._max_message_bytes:
+            raise ResourceExhausted(
+                f"a response of {self.method.path} has {len(data)} bytes, the limit is {self._max_message_bytes}: "
+                "send less at a time or raise ServerConfig.max_message_bytes"
+            )
+        return data

@@ -1,0 +1,224 @@
+"""`TcpTransport`: what each field of its configuration does, and what bad peers get."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from eventflux_runtime import (
+    CodecError,
+    ConfigError,
+    DeadlineExceeded,
+    ProtocolError,
+    ResourceExhausted,
+    TransportError,
+    Unavailable,
+)
+from eventflux_transport import (
+    CompressionType,
+    Connection,
+    ConnectionState,
+    Message,
+    MessageType,
+    TcpTransport,
+    TcpTransportConfig,
+)
+from tests.peer.nodes import (
+    LOOPBACK,
+    PATIENCE_S,
+    body_of,
+    echoing,
+    frame,
+    is_closed_by_peer,
+    option,
+    raw_connect,
+    raw_node,
+    read_frame,
+)
+
+
+@asynccontextmanager
+async def silent_peer(config: TcpTransportConfig) -> AsyncIterator[tuple[TcpTransport, Connection, anyio.abc.SocketStream]]:
+    """A connection to a peer that says nothing by itself."""
+    async with raw_node() as node, TcpTransport(config) as transport:
+        connection = await transport.connect(node.address)
+        async with await node.accept() as stream:
+            yield transport, connection, stream
+
+
+async def test_connection_timeout() -> None:
+    # With a full backlog the kernel ignores further connections, as a firewall does.
+    async with raw_node(backlog=0) as node, TcpTransport(TcpTransportConfig(connection_timeout_ms=50)) as transport:
+        fillers = [socket.socket() for _ in range(8)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", int(node.address.rpartition(":")[2])))
+        with pytest.raises(Unavailable, match="nothing answered within connection_timeout_ms=50"):
+            await transport.connect(node.address)
+        for filler in fillers:
+            filler.close()
+
+
+async def test_read_timeout() -> None:
+    async with silent_peer(TcpTransportConfig(read_timeout_ms=30)) as (transport, connection, _):
+        with pytest.raises(DeadlineExceeded, match="no whole message within read_timeout_ms=30"):
+            await transport.receive(connection)
+        assert connection.state is ConnectionState.CONNECTED
+
+
+async def test_a_read_timeout_within_a_frame_loses_no_byte() -> None:
+    message = Message.event(bytes(range(256))).with_header("a", "b")
+    data = frame(body_of(message)) * 2
+    async with silent_peer(TcpTransportConfig(read_timeout_ms=20)) as (transport, connection, stream):
+        for cut in (2, 4, 9, 100, len(data) // 2 + 3):
+            position = 0
+            for end in (cut, len(data)):
+                await stream.send(data[position:end])
+                position = end
+                if end < len(data) // 2:
+                    with pytest.raises(DeadlineExceeded):
+                        await transport.receive(connection)
+            assert await transport.receive(connection) == message
+            assert await transport.receive(connection) == message
+
+
+async def test_write_timeout_breaks_the_connection() -> None:
+    config = TcpTransportConfig(write_timeout_ms=100, send_buffer_size=8192, recv_buffer_size=8192)
+    async with silent_peer(config) as (transport, connection, _):
+        with anyio.fail_after(PATIENCE_S), pytest.raises(DeadlineExceeded, match="write_timeout_ms=100"):
+            while True:
+                await transport.send(connection, Message.event(bytes(1024 * 1024)))
+        assert connection.state is ConnectionState.ERROR
+        with pytest.raises(Unavailable, match="was cut off"):
+            await transport.send(connection, Message.event(b""))
+
+
+async def test_a_cancelled_send_that_was_cut_off_breaks_the_connection() -> None:
+    async with silent_peer(TcpTransportConfig(send_buffer_size=8192)) as (transport, connection, _):
+        with anyio.move_on_after(0.05):
+            while True:
+                await transport.send(connection, Message.event(bytes(1024 * 1024)))
+        with pytest.raises(Unavailable, match="was cut off"):
+            await transport.receive(connection)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_socket_options(is_on: bool) -> None:
+    config = TcpTransportConfig(
+        keepalive_enabled=is_on,
+        keepalive_interval_secs=17,
+        nodelay=is_on,
+        send_buffer_size=20_000 if is_on else None,
+        recv_buffer_size=30_000 if is_on else None,
+    )
+    async with TcpTransport(config) as transport:
+        listener = await transport.listen(LOOPBACK)
+        connected = await transport.connect(listener.local_addr)
+        for connection in (connected, await transport.accept(listener)):
+            assert bool(option(connection, socket.SOL_SOCKET, socket.SO_KEEPALIVE)) is is_on
+            assert bool(option(connection, socket.IPPROTO_TCP, socket.TCP_NODELAY)) is is_on
+            # Linux doubles what it is asked for.
+            assert (option(connection, socket.SOL_SOCKET, socket.SO_SNDBUF) == 40_000) is is_on
+            assert (option(connection, socket.SOL_SOCKET, socket.SO_RCVBUF) == 60_000) is is_on
+            if is_on:
+                assert option(connection, socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 17
+
+
+async def test_max_message_size_holds_when_sending() -> None:
+    async with TcpTransport(TcpTransportConfig(max_message_size=1000)) as transport, echoing(transport) as address:
+        connection = await transport.connect(address)
+        with pytest.raises(ResourceExhausted, match="over the limit of 1000"):
+            await transport.send(connection, Message(message_type=MessageType.EVENT, payload=bytes(1000)))
+        await transport.send(connection, Message.event(b"goes on"))
+        assert (await transport.receive(connection)).payload == b"goes on"
+
+
+async def test_max_message_size_holds_when_receiving() -> None:
+    message = Message(message_type=MessageType.EVENT, payload=bytes(1000))
+    limit = len(body_of(message))
+    async with silent_peer(TcpTransportConfig(max_message_size=limit)) as (transport, connection, stream):
+        await stream.send(frame(body_of(message)))
+        assert await transport.receive(connection) == message
+        await stream.send((limit + 1).to_bytes(4, "big"))
+        with pytest.raises(ResourceExhausted, match=f"a frame of {limit + 1} bytes, the limit is {limit}"):
+            await transport.receive(connection)
+        assert await is_closed_by_peer(stream)
+
+
+async def test_a_message_that_the_layout_cannot_carry_is_not_sent() -> None:
+    async with TcpTransport() as transport, echoing(transport) as address:
+        connection = await transport.connect(address)
+        for message in (
+            Message(message_type=MessageType.METADATA),
+            Message(message_type=MessageType.EVENT, timestamp=1),
+            Message(message_type=MessageType.EVENT, compression=CompressionType.ZSTD),
+        ):
+            with pytest.raises(CodecError):
+                await transport.send(connection, message)
+        await transport.send(connection, Message.event(b"goes on"))
+        assert (await transport.receive(connection)).payload == b"goes on"
+
+
+GOOD = body_of(Message(id="abc", message_type=MessageType.EVENT, payload=b"x", headers={"k": "v"}))
+
+BAD_PEERS = {
+    "length beyond the limit": (b"\xff\xff\xff\xff", ResourceExhausted, "4294967295 bytes, the limit is 10485760"),
+    "truncated frame": (frame(GOOD)[:-1], ProtocolError, "closed the connection within a frame"),
+    "truncated header": (b"\x00\x00", ProtocolError, "within a frame's header, after 2 of 4 bytes"),
+    "truncated message": (frame(GOOD[:-1]), CodecError, "TransportMessage.message_type"),
+    "unknown variant": (frame(GOOD[:-4] + b"\x06\x00\x00\x00"), CodecError, "TransportMessage.message_type"),
+    "bad UTF-8": (frame(GOOD.replace(b"abc", b"a\xffc")), CodecError, "TransportMessage.id"),
+    "garbage within the frame": (frame(GOOD + b"!"), CodecError, "1 byte"),
+    "garbage after the frame": (frame(GOOD) + b"!garbage", ResourceExhausted, "the limit is"),
+}
+
+
+@pytest.mark.parametrize(("data", "error", "text"), BAD_PEERS.values(), ids=BAD_PEERS)
+async def test_a_bad_frame_closes_its_connection_and_no_other(
+    data: bytes, error: type[TransportError], text: str
+) -> None:
+    async with TcpTransport() as transport:
+        listener = await transport.listen(LOOPBACK)
+        async with await raw_connect(listener.local_addr) as bad, await raw_connect(listener.local_addr) as good:
+            broken, whole = await transport.accept(listener), await transport.accept(listener)
+            await bad.send(data)
+            if error is ProtocolError:
+                await bad.send_eof()
+            if data.startswith(frame(GOOD)):
+                assert (await transport.receive(broken)).id == "abc"
+            with anyio.fail_after(PATIENCE_S), pytest.raises(error, match=text):
+                await transport.receive(broken)
+            assert broken.state is ConnectionState.ERROR
+            assert isinstance(broken.error, error)
+            with pytest.raises(Unavailable, match="is closed"):
+                await transport.receive(broken)
+            assert await is_closed_by_peer(bad)
+            await good.send(frame(GOOD))
+            await transport.send(whole, await transport.receive(whole))
+            assert await read_frame(good) == GOOD
+
+
+async def test_a_reset_breaks_the_connection() -> None:
+    async with raw_node() as node, TcpTransport() as transport:
+        connection = await transport.connect(node.address)
+        stream = await node.accept()
+        stream.extra(anyio.abc.SocketAttribute.raw_socket).setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00"
+        )
+        await anyio.aclose_forcefully(stream)
+        with anyio.fail_after(PATIENCE_S), pytest.raises(Unavailable, match="reset"):
+            await transport.receive(connection)
+
+
+@pytest.mark.parametrize(
+    "field", ["connection_timeout_ms", "read_timeout_ms", "write_timeout_ms", "keepalive_interval_secs"]
+)
+def test_numbers_are_checked(field: str) -> None:
+    with pytest.raises(ConfigError, match=f"{field} must be above 0"):
+        TcpTransportConfig(**{field: 0})
+    with pytest.raises(ConfigError, match="max_message_size must be from 1"):
+        TcpTransportConfig(max_message_size=0)

@@ -1,0 +1,71 @@
+"""A TCP proxy between a client and a server: counts what passes, and can fall silent as a broken network does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+from anyio.abc import SocketAttribute, SocketStream
+
+_LOST = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
+
+
+class Proxy:
+    """Passes every connection on to one port."""
+
+    def __init__(self, target_port: int) -> None:
+        self.port = 0
+        self.upstream_bytes = 0
+        self.downstream_bytes = 0
+        self.connections = 0
+        self.is_silent = False
+        self._target_port = target_port
+        self._passed = anyio.Event()
+
+    async def wait_upstream(self, size: int) -> None:
+        """Returns when so many bytes have passed to the server in all."""
+        while self.upstream_bytes < size:
+            await self._passed.wait()
+
+    async def handle(self, downstream: SocketStream) -> None:
+        """One connection."""
+        self.connections += 1
+        async with (
+            downstream,
+            await anyio.connect_tcp("127.0.0.1", self._target_port) as upstream,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(self._pump, downstream, upstream, True)
+            await self._pump(upstream, downstream, False)
+            tasks.cancel_scope.cancel()
+
+    async def _pump(self, source: SocketStream, sink: SocketStream, is_upstream: bool) -> None:
+        try:
+            while True:
+                data = await source.receive()
+                if self.is_silent:
+                    continue
+                if is_upstream:
+                    self.upstream_bytes += len(data)
+                    self._passed.set()
+                    self._passed = anyio.Event()
+                else:
+                    self.downstream_bytes += len(data)
+                await sink.send(data)
+        except _LOST:
+            if not self.is_silent:
+                await sink.aclose()
+
+
+@asynccontextmanager
+async def proxied(url: str) -> AsyncIterator[tuple[Proxy, str]]:
+    """A proxy before a server, and the URL to reach the server through it."""
+    scheme, _, port = url.rpartition(":")
+    proxy = Proxy(int(port))
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
+    async with listener, anyio.create_task_group() as tasks:
+        proxy.port = listener.extra(SocketAttribute.local_port)
+        tasks.start_soon(listener.serve, proxy.handle)
+        yield proxy, f"{scheme}:{proxy.port}"
+        tasks.cancel_scope.cancel()
