@@ -9,6 +9,7 @@ from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStr
 from eventflux_runtime.config import (
     ClientConfig,
     Compression,
+    EjectionConfig,
     KeepaliveConfig,
     PoolConfig,
     RetryPolicy,
@@ -63,6 +64,7 @@ __all__ = [
     "Context",
     "DataLoss",
     "DeadlineExceeded",
+    "EjectionConfig",
     "ErrorDetail",
     "FailedPrecondition",
     "Internal",

@@ -6,12 +6,12 @@ The rules are those of "Custom-Metadata" in https://github.com/grpc/grpc/blob/ma
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from eventflux_runtime.errors import ConfigError
 
-__all__ = ["EMPTY_METADATA", "Metadata", "MetadataLike", "MetadataValue"]
+__all__ = ["EMPTY_METADATA", "RETRY_KEYS", "Metadata", "MetadataLike", "MetadataValue"]
 
 MetadataValue: TypeAlias = str | bytes
 """Text for ordinary keys, bytes for keys that end in ``-bin``."""
@@ -19,6 +19,12 @@ MetadataValue: TypeAlias = str | bytes
 _KEY: Final = re.compile(r"[0-9a-z_.\-]+")
 _TEXT: Final = re.compile(r"[\x20-\x7e]*")
 _RESERVED: Final = "grpc-"
+
+RETRY_KEYS: Final = frozenset({"grpc-retry-pushback-ms", "grpc-previous-rpc-attempts"})
+"""The keys of gRPC's own that applications see: a server's word on when to try again, a client's on how often it has.
+
+https://github.com/grpc/proposal/blob/master/A6-client-retries.md
+"""
 
 
 class Metadata:
@@ -105,15 +111,15 @@ class Metadata:
         return f"Metadata({list(self._pairs)!r})"
 
 
-MetadataLike: TypeAlias = Metadata | Mapping[str, MetadataValue] | Iterable[tuple[str, MetadataValue]]
-"""What a call takes as metadata."""
+MetadataLike: TypeAlias = Metadata | Mapping[str, MetadataValue] | Sequence[tuple[str, MetadataValue]]
+"""What a call takes as metadata; a sequence, not any iterable, so that mypy infers literals of text and bytes."""
 
 
 def _checked(key: str, value: MetadataValue) -> tuple[str, MetadataValue]:
     name = key.lower()
     if not _KEY.fullmatch(name):
         raise ConfigError(f"metadata key {key!r} is not valid: use letters, digits, '-', '_' and '.'")
-    if name.startswith(_RESERVED):
+    if name.startswith(_RESERVED) and name not in RETRY_KEYS:
         raise ConfigError(f"metadata key {key!r} is reserved: keys that start with 'grpc-' belong to gRPC itself")
     if name.endswith("-bin"):
         if not isinstance(value, bytes):

@@ -64,7 +64,8 @@ class Probe(TransportService):
                 return request
             case "size":
                 return Message(payload=b"\xa5" * int(request.headers["bytes"]))
-        raise InvalidArgument(f"unknown: {request.headers}")
+            case _:
+                raise InvalidArgument(f"unknown: {request.headers}")
 
     async def stream_events(self, request: EventRequest, context: Context) -> AsyncIterator[Message]:
         match request.node_id:

@@ -96,12 +96,15 @@ class Relay(Probe):
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_handlers_calls_inherit_deadline_and_trace(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(20):
-        async with linked(wire, tmp_path) as inner, serve([Relay(inner.client)], "memory://relay") as server:
-            async with connect(server.endpoints[0]) as channel:
-                client = TransportClient(channel)
-                trace = {"traceparent": "00-1-2-03", "private": "stays"}
-                await client.send_message(Message(headers={"do": "echo"}), timeout_s=50, metadata=trace)
-                await client.send_message(Message(headers={"do": "detached"}), timeout_s=50, metadata=trace)
+        async with (
+            linked(wire, tmp_path) as inner,
+            serve([Relay(inner.client)], "memory://relay") as server,
+            connect(server.endpoints[0]) as channel,
+        ):
+            client = TransportClient(channel)
+            trace = {"traceparent": "00-1-2-03", "private": "stays"}
+            await client.send_message(Message(headers={"do": "echo"}), timeout_s=50, metadata=trace)
+            await client.send_message(Message(headers={"do": "detached"}), timeout_s=50, metadata=trace)
         attached, detached = inner.service.contexts
         assert attached.metadata.get("traceparent") == "00-1-2-03"
         assert attached.metadata.get("private") is None
@@ -115,11 +118,14 @@ async def test_a_handlers_calls_inherit_deadline_and_trace(wire: str, tmp_path: 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_an_inherited_deadline_stops_the_whole_chain(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(20):
-        async with linked(wire, tmp_path) as inner, serve([Relay(inner.client)], "memory://chain") as server:
-            async with connect(server.endpoints[0]) as channel:
-                with pytest.raises(DeadlineExceeded):
-                    await TransportClient(channel).send_message(Message(headers={"do": "linger"}), timeout_s=0.3)
-                await inner.service.cancelled.wait()
+        async with (
+            linked(wire, tmp_path) as inner,
+            serve([Relay(inner.client)], "memory://chain") as server,
+            connect(server.endpoints[0]) as channel,
+        ):
+            with pytest.raises(DeadlineExceeded):
+                await TransportClient(channel).send_message(Message(headers={"do": "linger"}), timeout_s=0.3)
+            await inner.service.cancelled.wait()
 
 
 def test_a_forked_child_starts_anew(tmp_path: Path) -> None:
@@ -137,13 +143,18 @@ def test_a_forked_child_starts_anew(tmp_path: Path) -> None:
                 os.write(write_end, _child(channel, client))
                 os._exit(0)
             os.close(write_end)
-            with open(read_end, "rb") as pipe:
-                said = await anyio.to_thread.run_sync(pipe.read)
-            os.waitpid(child, 0)
+            said = await anyio.to_thread.run_sync(_said_by_child, read_end, child)
             assert said == b"child"
             return len((await client.send_message(Message(id="again"))).id)
 
     assert anyio.run(parent) == 5
+
+
+def _said_by_child(read_end: int, child: int) -> bytes:
+    with open(read_end, "rb") as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said
 
 
 def _child(channel: object, client: TransportClient) -> bytes:

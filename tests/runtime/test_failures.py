@@ -163,13 +163,12 @@ anyio.run(main)
 def server_process(wire: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     command = [sys.executable, "-c", SERVER_PROCESS, f"{wire}://127.0.0.1:0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process, process.stdout.readline().strip()
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+    assert process.stdout is not None
+    with process, process.stdout:
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("wire", NETWORK_WIRES)
@@ -189,12 +188,12 @@ async def test_server_dies_in_mid_call(wire: str) -> None:
 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_method_that_is_not_served(wire: str, tmp_path: Path) -> None:
-    from inventory_sdk import InventoryClient, Item
+    from inventory_sdk import GetItemRequest, InventoryClient
 
     with anyio.fail_after(10):
         async with linked(wire, tmp_path) as link:
             with pytest.raises(Unimplemented, match="inventory|Method not found"):
-                await InventoryClient(link.channel).get_item(Item())
+                await InventoryClient(link.channel).get_item(GetItemRequest())
             assert (await link.client.heartbeat(HeartbeatRequest(timestamp=1))).server_timestamp == 1
 
 

@@ -93,7 +93,7 @@ async def unary_large_both_ways(link: Link) -> None:
 @scenario
 async def unary_metadata_and_trailers(link: Link) -> None:
     info = ResponseInfo()
-    sent = [("x-one", "1"), ("x-one", "2"), ("x-raw-bin", b"\x00\xfe\xff")]
+    sent: list[tuple[str, str | bytes]] = [("x-one", "1"), ("x-one", "2"), ("x-raw-bin", b"\x00\xfe\xff")]
     await link.client.send_message(message("metadata"), metadata=sent, response=info)
     assert [pair for pair in info.trailers if pair[0].startswith("x-")] == sent
     seen = info.initial_metadata["seen"]
