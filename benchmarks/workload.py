@@ -1,0 +1,137 @@
+"""What is done with a peer's calls for a span of time, and the figures that come of it."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
+
+import anyio
+
+from benchmarks.peers.api import Calls
+from benchmarks.sample import LARGE_PAYLOAD
+
+Figures: TypeAlias = dict[str, float]
+
+IN_FLIGHT: Final = 64
+LARGE_IN_FLIGHT: Final = 4
+WINDOW: Final = 64
+"""Messages of the bidirectional stream that are on their way at a time."""
+
+
+async def latency(call: Callable[[], Awaitable[Any]], seconds: float) -> Figures:
+    """One call at a time: ``calls``, and ``p50_us`` and ``p99_us``."""
+    clock = time.perf_counter_ns
+    taken: list[int] = []
+    until = clock() + int(seconds * 1e9)
+    now = clock()
+    while now < until:
+        started = now
+        await call()
+        now = clock()
+        taken.append(now - started)
+    ordered = statistics.quantiles(taken, n=100)
+    return {"calls": len(taken), "p50_us": ordered[49] / 1000, "p99_us": ordered[98] / 1000}
+
+
+async def throughput(call: Callable[[], Awaitable[Any]], seconds: float, in_flight: int) -> Figures:
+    """Many calls at a time: ``calls``, ``calls_per_s``, and ``p50_us`` and ``p99_us`` under that load."""
+    clock = time.perf_counter
+    done = 0
+    started = clock()
+    until = started + seconds
+    taken: list[float] = []
+
+    async def worker() -> None:
+        nonlocal done
+        now = clock()
+        while now < until:
+            before = now
+            await call()
+            now = clock()
+            taken.append(now - before)
+            done += 1
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(in_flight):
+            tasks.start_soon(worker)
+    elapsed = clock() - started
+    ordered = statistics.quantiles(taken, n=100)
+    return {
+        "calls": done,
+        "calls_per_s": done / elapsed,
+        "p50_us": ordered[49] * 1e6,
+        "p99_us": ordered[98] * 1e6,
+    }
+
+
+async def download(calls: Calls, seconds: float) -> Figures:
+    """Server streaming: ``calls`` counts messages; ``messages_per_s``."""
+    assert calls.download is not None
+    clock = time.perf_counter
+    done = 0
+    async with calls.download() as messages:
+        await anext(messages)
+        started = clock()
+        until = started + seconds
+        async for _ in messages:
+            done += 1
+            if not done & 0x3F and clock() > until:
+                break
+        elapsed = clock() - started
+    return {"calls": done, "messages_per_s": done / elapsed}
+
+
+async def exchange(calls: Calls, seconds: float) -> Figures:
+    """Bidirectional streaming with `WINDOW` messages on their way: ``calls`` counts echoes; ``messages_per_s``."""
+    assert calls.exchange is not None
+    clock = time.perf_counter
+    done = 0
+    async with calls.exchange() as stream:
+        for _ in range(WINDOW):
+            await stream.send()
+        started = clock()
+        until = started + seconds
+        now = started
+        while now < until:
+            for _ in range(WINDOW // 2):
+                await stream.receive()
+            for _ in range(WINDOW // 2):
+                await stream.send()
+            done += WINDOW // 2
+            now = clock()
+    return {"calls": done, "messages_per_s": done / (now - started)}
+
+
+def has_workload(name: str, calls: Calls) -> bool:
+    """Whether a peer has the calls that a workload makes."""
+    needed = {"large": calls.large, "download": calls.download, "exchange": calls.exchange}
+    return needed.get(name, calls.small) is not None
+
+
+async def run_workload(name: str, calls: Calls, seconds: float, in_flight: int = IN_FLIGHT) -> Figures:
+    """Warms up, then runs one of `WORKLOADS` for about that many seconds."""
+    call = calls.large if name == "large" else calls.small
+    assert call is not None
+    for _ in range(20 if name == "large" else 200):
+        await call()
+    gc.collect()
+    gc.freeze()
+    cpu = time.process_time()
+    if name == "latency":
+        figures = await latency(call, seconds)
+    elif name == "download":
+        figures = await download(calls, seconds)
+    elif name == "exchange":
+        figures = await exchange(calls, seconds)
+    else:
+        figures = await throughput(call, seconds, LARGE_IN_FLIGHT if name == "large" else in_flight)
+    figures["client_cpu_s_per_10k"] = (time.process_time() - cpu) / figures["calls"] * 10_000
+    if name == "large":
+        figures["mb_per_s"] = figures["calls_per_s"] * len(LARGE_PAYLOAD) / 1e6
+    return figures
+
+
+WORKLOADS: Final = ("latency", "throughput", "download", "exchange", "large")

@@ -1,0 +1,41 @@
+"""The `eventflux` command: from the command line to an exit code, with every expected failure in one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from eventflux_node.failure import first_failure
+from eventflux_runtime import MissingExtraError, TransportError
+
+__all__ = ["main"]
+
+_EXTRA_PACKAGES = frozenset({"click", "psutil", "rich"})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code: 0 for success, 1 for a failure, 2 for a wrong command line.
+
+    Args:
+        arguments: the command line without the program's name; None: the process's own.
+    """
+    try:
+        from eventflux_node.commands import run  # noqa: PLC0415 - the packages it needs are an extra
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA_PACKAGES:
+            raise
+        return _fail(MissingExtraError("the eventflux command", "cli"))
+    try:
+        return run(sys.argv[1:] if arguments is None else list(arguments))
+    except* TransportError as errors:
+        return_code = _fail(first_failure(errors))
+    except* BrokenPipeError:
+        return_code = 1  # who read our output has left: nobody is there to tell
+    except* KeyboardInterrupt:
+        return_code = 130
+    return return_code
+
+
+def _fail(error: BaseException) -> int:
+    print(f"eventflux: {' '.join(str(error).split())}", file=sys.stderr)
+    return 1

@@ -1,0 +1,50 @@
+"""The wheel holds the four packages whole, and nothing else; that it works is shown by ``nox -s build``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.project.import_graph import ROOT, SOURCE_ROOTS
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    environment = {**os.environ, "EVENTFLUX_COMPILE": "0"}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    (path,) = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+def test_the_wheel_has_every_source_file_and_no_other(wheel: zipfile.ZipFile) -> None:
+    expected = {
+        path.relative_to(root).as_posix()
+        for package, root in SOURCE_ROOTS.items()
+        for path in (root / package).rglob("*")
+        if path.suffix in (".py", ".pyi", ".j2") or path.name == "py.typed"
+    }
+    packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert packed == expected
+    assert {f"{package}/py.typed" for package in SOURCE_ROOTS} <= packed
+
+
+def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
+    (folder,) = {Path(name).parts[0] for name in wheel.namelist() if ".dist-info/" in name}
+    metadata = wheel.read(f"{folder}/METADATA").decode()
+    assert "Name: eventflux-transport\n" in metadata
+    assert "License-Expression: Apache-2.0\n" in metadata
+    assert "Requires-Python: >=3.11\n" in metadata
+    required = [line.split()[1].split(">")[0] for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
+    extras = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:") and "extra ==" in line]
+    assert len(required) - len(extras) == 3, "the base install stays small"
+    scripts = wheel.read(f"{folder}/entry_points.txt").decode()
+    assert "eventflux = eventflux_node.cli:main" in scripts
+    assert "eventflux-codegen = eventflux_codegen.cli:main" in scripts
+    assert f"{folder}/licenses/LICENSE" in wheel.namelist()

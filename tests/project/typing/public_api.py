@@ -1,0 +1,112 @@
+"""What a type checker sees of the public names: checked by mypy --strict and by pyright, never run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import assert_type
+
+from eventflux_runtime import (
+    BidiStream,
+    Channel,
+    ClientConfig,
+    Context,
+    Metadata,
+    NotFound,
+    ResponseInfo,
+    RpcError,
+    Server,
+    ServerConfig,
+    ServerStream,
+    StatusCode,
+    connect,
+    serve,
+)
+from eventflux_transport import (
+    ClusterInfo,
+    EventFilter,
+    EventRequest,
+    HeartbeatRequest,
+    HeartbeatResponse,
+    Message,
+    MessageType,
+    NodeStatus,
+    TransportClient,
+    TransportMessage,
+    TransportService,
+)
+
+
+def messages(message: Message, response: HeartbeatResponse, request: EventRequest) -> None:
+    assert_type(message, TransportMessage)
+    assert_type(message.id, str)
+    assert_type(message.payload, bytes)
+    assert_type(message.headers, dict[str, str])
+    assert_type(message.message_type, MessageType)
+    assert_type(message.timestamp, int)
+    assert_type(request.filter, EventFilter | None)
+    assert_type(EventFilter().stream_names, list[str])
+    assert_type(response.server_status, NodeStatus | None)
+    assert_type(response.cluster_info, ClusterInfo | None)
+    assert_type(NodeStatus().cpu_usage, float)
+
+
+def conversions(message: Message) -> None:
+    assert_type(Message.event(b"").with_header("key", "value"), TransportMessage)
+    assert_type(message.to_wire(), bytes)
+    assert_type(message.to_wire(layout="eventflux"), bytes)
+    assert_type(Message.from_wire(b"", layout="native"), TransportMessage)
+    assert_type(message.to_json(), str)
+    assert_type(Message.from_json("{}"), TransportMessage)
+    assert_type(Message.from_proto(message.to_proto()), TransportMessage)
+
+
+async def calls() -> None:
+    channel = connect("tcp://127.0.0.1:7070", config=ClientConfig(timeout_s=5.0))
+    assert_type(channel, Channel)
+    async with channel as entered:
+        client = TransportClient(entered)
+        info = ResponseInfo()
+        assert_type(await client.send_message(Message.event(b""), timeout_s=1.0, response=info), TransportMessage)
+        assert_type(info.trailers, Metadata)
+        assert_type(await client.heartbeat(HeartbeatRequest(), metadata={"trace-id": "42"}), HeartbeatResponse)
+        events = client.stream_events(EventRequest())
+        assert_type(events, ServerStream[TransportMessage])
+        async for event in events:
+            assert_type(event, TransportMessage)
+        async with client.stream_messages(timeout_s=None) as stream:
+            assert_type(stream, BidiStream[TransportMessage, TransportMessage])
+            await stream.send(Message.event(b""))
+            assert_type(await stream.receive(), TransportMessage)
+            await stream.end()
+
+
+def errors(error: RpcError) -> None:
+    assert_type(error.code, StatusCode)
+    assert_type(error.metadata, Metadata)
+    assert_type(NotFound("no such stream").code, StatusCode)
+
+
+class Node(TransportService):
+    """A whole service."""
+
+    async def send_message(self, request: Message, context: Context) -> Message:
+        assert_type(context.deadline, float | None)
+        return request
+
+    async def stream_messages(self, requests: AsyncIterator[Message], context: Context) -> AsyncIterator[Message]:
+        async for request in requests:
+            assert_type(request, TransportMessage)
+            yield request
+
+    async def stream_events(self, request: EventRequest, context: Context) -> AsyncIterator[Message]:
+        yield Message.event(request.node_id.encode())
+
+    async def heartbeat(self, request: HeartbeatRequest, context: Context) -> HeartbeatResponse:
+        raise NotFound("nobody is here")
+
+
+async def server() -> None:
+    serving = serve([Node()], "tcp://127.0.0.1:0", "grpc://127.0.0.1:0", config=ServerConfig(max_connections=10))
+    async with serving as running:
+        assert_type(running, Server)
+        assert_type(running.endpoints, tuple[str, ...])
