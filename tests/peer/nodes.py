@@ -6,14 +6,17 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 import anyio
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 
-from eventflux_runtime import TransportError
+from eventflux_runtime import DeadlineExceeded, TransportError
+from eventflux_runtime.peer.tcp_link import TcpLink
 from eventflux_transport import Connection, Listener, Message, Transport
 
+ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENCE_S: Final = 10.0
 """Seconds after which a test that waits has failed."""
 LOOPBACK: Final = "127.0.0.1:0"
@@ -27,6 +30,14 @@ def frame(body: bytes) -> bytes:
 def body_of(message: Message) -> bytes:
     """The bincode bytes of a message in EventFlux's layout."""
     return message.to_wire("eventflux")
+
+
+async def receive_patiently(transport: Transport, connection: Connection) -> Message:
+    """The next message, however often the transport's own timeout passes before; it must lose nothing by that."""
+    with anyio.fail_after(PATIENCE_S):
+        while True:
+            with suppress(DeadlineExceeded):
+                return await transport.receive(connection)
 
 
 async def echo(transport: Transport, connection: Connection) -> None:
@@ -113,7 +124,9 @@ async def is_closed_by_peer(stream: ByteStream) -> bool:
 
 def option(connection: Connection, level: int, name: int) -> int:
     """A socket option of a TCP connection."""
-    stream: SocketStream = connection._link._stream  # type: ignore[attr-defined] - what is under test is the socket's state
+    link = connection._link
+    assert isinstance(link, TcpLink)
+    stream = link._stream
     return int(stream.extra(SocketAttribute.raw_socket).getsockopt(level, name))
 
 

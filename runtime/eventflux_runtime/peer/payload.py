@@ -1,17 +1,17 @@
 """Compression of payloads, between peers that have told each other that they do it.
 
 EventFlux's own nodes mark messages as compressed and never compress them, and never look at the mark of a message they
-get. So a payload is compressed only towards a peer that announced, in the metadata of its call, what it decompresses;
-and a mark is believed only if the payload begins as that format does, or the peer announced that it compresses.
+get. So a payload is compressed only towards a peer that announced, in the metadata of its call, what it decompresses.
 """
 
 from __future__ import annotations
 
 from typing import Final, Generic, TypeVar
 
-from eventflux_runtime.compression import available_compressions, compress, decompress
+from eventflux_runtime.compression import available_compressions
 from eventflux_runtime.config import Compression
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.payload import compress_payload, decompress_payload
 from eventflux_runtime.peer.binding import PeerBinding
 
 __all__ = ["ANNOUNCEMENT", "PayloadCodec", "announced"]
@@ -23,8 +23,6 @@ ANNOUNCEMENT: Final = "eventflux-payload-compression"
 NUMBERS: Final = {Compression.LZ4: 1, Compression.SNAPPY: 2, Compression.ZSTD: 3}
 """The numbers of ``CompressionType`` in EventFlux's IDL."""
 BY_NUMBER: Final = {number: compression for compression, number in NUMBERS.items()}
-MAGIC: Final = {Compression.LZ4: b"\x04\x22\x4d\x18", Compression.ZSTD: b"\x28\xb5\x2f\xfd"}
-"""How a frame of a format begins (LZ4 frame format; RFC 8878, 3.1.1). Raw Snappy has no mark of its own."""
 MIN_BYTES: Final = 256
 """Payloads below this size travel plain: hardly any gets smaller by what the work costs."""
 
@@ -59,11 +57,11 @@ class PayloadCodec(Generic[M]):
         chosen = next((compression for compression in self._usable if compression in accepted), None)
         if chosen is None or number or len(payload) < MIN_BYTES:
             return message
-        packed = compress(chosen, payload)
+        packed = compress_payload(chosen, payload)
         return self._binding.with_payload(message, packed, NUMBERS[chosen]) if len(packed) < len(payload) else message
 
-    def unpack(self, message: M, accepted: tuple[Compression, ...]) -> M:
-        """The message as it was before `pack`, from a peer that announced these algorithms.
+    def unpack(self, message: M) -> M:
+        """The message as it was before `pack`; one that is marked as compressed and is not, without the mark.
 
         Raises:
             CodecError: the payload is damaged.
@@ -73,7 +71,4 @@ class PayloadCodec(Generic[M]):
         compression = BY_NUMBER.get(number)
         if compression is None or compression not in self._usable:
             return message
-        magic = MAGIC.get(compression)
-        if not payload.startswith(magic) if magic is not None else compression not in accepted:
-            return self._binding.with_payload(message, payload, 0)  # marked as compressed, and it is not
-        return self._binding.with_payload(message, decompress(compression, payload, self._max_bytes), 0)
+        return self._binding.with_payload(message, decompress_payload(compression, payload, self._max_bytes), 0)

@@ -168,7 +168,7 @@ class _PeerService(Service, Generic[M]):
         address = context.peer.address.partition("://")[2]
         if announcement := listener.payloads.announcement:
             await context.send_initial_metadata(announcement)
-        link = ReplyLink(address, listener.payloads.unpack(request, accepted))
+        link = ReplyLink(address, listener.payloads.unpack(request))
         try:
             await listener.backlog.put((link, address))
             remaining_s = context.time_remaining_s()

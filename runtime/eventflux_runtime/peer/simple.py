@@ -81,7 +81,7 @@ class SimpleGrpcPeerTransport(Generic[M, H]):
         packed = self._payloads.pack(message, server.accepted)
         reply: M = await self._call(server, self._binding.send, packed, response)
         server.accepted = announced(response.initial_metadata)
-        return self._payloads.unpack(reply, server.accepted)
+        return self._payloads.unpack(reply)
 
     async def heartbeat(self, address: str, node_id: str) -> H:
         """Asks a connected server how it is, and returns its response.

@@ -132,7 +132,7 @@ class StreamLink(Link[M]):
     async def _move_in(self, receive: Callable[[], Awaitable[M]]) -> None:
         try:
             while True:
-                message = self._payloads.unpack(await receive(), self.accepted)
+                message = self._payloads.unpack(await receive())
                 self.last_heard = anyio.current_time()
                 await self._deliver(message)
         except anyio.EndOfStream:

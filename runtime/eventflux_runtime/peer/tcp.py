@@ -68,6 +68,10 @@ class TcpListener(LinkListener[M]):
         self._accepting = anyio.Lock()
         self.local_addr = _address(listener.extra(SocketAttribute.local_address))
 
+    def __del__(self) -> None:
+        # EventFlux's listener has no close; it ends when it is dropped, and so does this one.
+        self._listener.extra(SocketAttribute.raw_socket).close()
+
     async def accept(self) -> tuple[Link[M], str]:
         """See `LinkListener.accept`."""
         try:
