@@ -170,6 +170,7 @@ _VERSION_CHECKS: Final = re.compile(
     | ^_runtime_version\.ValidateProtobufRuntimeVersion\([^)]*^\)\n
     | ^import\ warnings\n
     | ^GRPC_GENERATED_VERSION\ =\ (?:.*\n)+?\ {4}\)\n
+    | ^GRPC_(?:GENERATED_)?VERSION:\ str\n
     """,
     re.MULTILINE | re.VERBOSE,
 )

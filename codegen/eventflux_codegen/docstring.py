@@ -41,4 +41,4 @@ def as_docstring(comment: str, fallback: str, *, unit: str | None = None) -> Lin
 
 
 def _escape(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"""', "'''").rstrip('"') + "'" * (len(text) - len(text.rstrip('"')))
+    return text.replace("\\", "\\\\").replace('"""', "'''")

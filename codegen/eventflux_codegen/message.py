@@ -16,7 +16,7 @@ from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.naming import as_field, as_snake
 from eventflux_codegen.options import MessageOptions, Options
 from eventflux_codegen.schema import MessageNode, Schema
-from eventflux_codegen.shortcut import build_builders, build_factories
+from eventflux_codegen.shortcut import build_builders, build_factories, build_payload
 from eventflux_codegen.value import ValueTypes, describe
 from eventflux_codegen.yaml_source import Places
 
@@ -62,6 +62,7 @@ def build_messages(
             layouts=build_layouts(own, by_proto_name, enums, places, *path),
             factories=build_factories(own, name, by_proto_name, enums, places, *path),
             builders=build_builders(own, by_proto_name, places, *path),
+            payload=build_payload(own, by_proto_name, enums, places, *path),
             is_recursive=values.is_recursive(full_name),
             is_embedded=values.is_embedded(full_name),
         )

@@ -21,6 +21,7 @@ __all__ = [
     "Member",
     "Message",
     "Method",
+    "Payload",
     "Peer",
     "Service",
     "Value",
@@ -159,7 +160,7 @@ class Factory:
 
     name: str
     parameters: tuple[tuple[str, str], ...]
-    """Names and annotations."""
+    """Names and annotations, with the default of one that may be left out."""
     assignments: tuple[tuple[str, str], ...]
     """Names and expressions, in the order of the fields."""
     doc: Lines
@@ -175,6 +176,17 @@ class Builder:
     """The annotation of a map's key; None for a list."""
     value: str
     doc: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A bytes field that may be compressed."""
+
+    field: str
+    stamp: str
+    """The field that names the compression."""
+    enum: str
+    """The class of that field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +207,7 @@ class Message:
     layouts: tuple[Layout, ...]
     factories: tuple[Factory, ...]
     builders: tuple[Builder, ...]
+    payload: Payload | None
     is_recursive: bool
     """Whether it can contain itself, or a message that can."""
     is_embedded: bool

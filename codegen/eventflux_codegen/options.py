@@ -14,6 +14,7 @@ __all__ = [
     "MessageOptions",
     "MethodOptions",
     "Options",
+    "PayloadOptions",
     "PeerOptions",
     "RetryOptions",
     "ServiceOptions",
@@ -68,6 +69,8 @@ class FactoryOptions:
 
     arguments: tuple[str, ...] = ()
     """Fields that the caller gives, in order."""
+    optional: tuple[str, ...] = ()
+    """Fields that the caller may leave out, after those; only single scalars."""
     set: Mapping[str, str] = field(default_factory=dict)
     """Fields that the method fills in: an enum's member, a scalar, or ``uuid4`` for a fresh random UUID."""
 
@@ -80,6 +83,16 @@ class LayoutOptions:
     """The fields that the layout carries, in its order."""
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """For enum fields: the members that can be carried, in the order of their variant indices from 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadOptions:
+    """A field that may be compressed. The message gets ``compress_payload`` and ``decompressed_payload``."""
+
+    field: str
+    """The field, of type bytes."""
+    compression: str
+    """The field whose enum names the compression: NONE, LZ4, SNAPPY, ZSTD, GZIP, or some of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +111,8 @@ class MessageOptions:
     """Methods that return a copy with one more entry, by name; the value is a map or repeated field."""
     layouts: Mapping[str, LayoutOptions] = field(default_factory=dict)
     """Wire layouts besides the native one, by name."""
+    payload: PayloadOptions | None = None
+    """A field that may be compressed; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

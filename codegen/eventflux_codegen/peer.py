@@ -96,7 +96,9 @@ class _MethodFinder:
     def __init__(self, service: str, services: tuple[Service, ...], places: Places) -> None:
         known = {found.full_name.rpartition(".")[2]: found for found in services}
         if service not in known:
-            raise GenerationError(f"no service is named {service!r}: {nearest(service, known)}", places("peer"))
+            raise GenerationError(
+                f"no service is named {service!r}: {nearest(service, known)}", places("peer", "service")
+            )
         self._methods = {method.proto_name: method for method in known[service].methods}
         self._places = places
 

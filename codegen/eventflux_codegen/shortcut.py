@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from eventflux_codegen.error import GenerationError, nearest
-from eventflux_codegen.model import Builder, Cardinality, Enumeration, Factory, Field, ValueKind
-from eventflux_codegen.options import MessageOptions
+from eventflux_codegen.model import Builder, Cardinality, Enumeration, Factory, Field, Payload, ValueKind
+from eventflux_codegen.options import Compression, MessageOptions
 from eventflux_codegen.yaml_source import Places
 
-__all__ = ["build_builders", "build_factories"]
+__all__ = ["build_builders", "build_factories", "build_payload"]
 
 _FRESH_UUID: Final = "uuid4"
+_PAYLOAD_METHODS: Final = ("compress_payload", "decompressed_payload")
 _METHODS: Final = frozenset({"to_wire", "from_wire", "to_proto", "from_proto", "to_json", "from_json"})
 
 
@@ -35,17 +36,26 @@ def build_factories(
         where = (*path, "factories", name)
         _check_name(name, fields, places, *where)
         assignments = {}
+        parameters = []
         for index, argument in enumerate(own.arguments):
             field = _known(argument, fields, places, *where, "arguments", index)
             assignments[field.name] = field.name
+            parameters.append((field.name, field.annotation))
+        for index, argument in enumerate(own.optional):
+            field = _known(argument, fields, places, *where, "optional", index)
+            is_scalar = field.cardinality is Cardinality.SINGLE and field.value is not None
+            if field.name in assignments or not is_scalar:
+                reason = "is an argument already" if field.name in assignments else "is not a single scalar"
+                raise GenerationError(f"{argument} {reason}: drop it here", places(*where, "optional", index))
+            assignments[field.name] = field.name
+            parameters.append((field.name, f"{field.annotation} = {field.default}"))
         for argument, text in own.set.items():
             field = _known(argument, fields, places, *where, "set", argument)
             if field.name in assignments:
                 raise GenerationError(f"{argument} is an argument already: drop one", places(*where, "set", argument))
             assignments[field.name] = _expression(text, field, enums, places, *where, "set", argument)
-        parameters = tuple((fields[argument].name, fields[argument].annotation) for argument in own.arguments)
         made = f"a {class_name}" if class_name[0] not in "AEIOU" else f"an {class_name}"
-        factories.append(Factory(name, parameters, tuple(assignments.items()), _factory_doc(made, own.set)))
+        factories.append(Factory(name, tuple(parameters), tuple(assignments.items()), _factory_doc(made, own.set)))
     return tuple(factories)
 
 
@@ -73,6 +83,40 @@ def build_builders(
         doc = (f"A copy of this message with {entry}; this one stays as it is.",)
         builders.append(Builder(name, field.name, key, field.value.annotation, doc))
     return tuple(builders)
+
+
+def build_payload(
+    options: MessageOptions, fields: Mapping[str, Field], enums: Mapping[str, Enumeration], places: Places, *path: str
+) -> Payload | None:
+    """The field of a message that may be compressed.
+
+    Raises:
+        GenerationError: a field does not exist or has the wrong type, or a method's name is taken.
+    """
+    own = options.payload
+    if own is None:
+        return None
+    where = (*path, "payload")
+    for name in _PAYLOAD_METHODS:
+        _check_name(name, fields, places, *where)
+        if name in options.builders or name in options.factories:
+            raise GenerationError(f"{name!r} is the name of a method for the payload: choose another", places(*where))
+    payload = _known(own.field, fields, places, *where, "field")
+    if payload.cardinality is not Cardinality.SINGLE or payload.value is None or payload.value.annotation != "bytes":
+        raise GenerationError(f"{own.field} is not one field of type bytes", places(*where, "field"))
+    stamp = _known(own.compression, fields, places, *where, "compression")
+    if stamp.cardinality is not Cardinality.SINGLE or stamp.value is None or stamp.value.kind is not ValueKind.ENUM:
+        raise GenerationError(f"{own.compression} is not one field of an enum", places(*where, "compression"))
+    name = stamp.value.annotation
+    members = {member.name for enum in enums.values() if enum.name == name for member in enum.members}
+    unknown = sorted(members - {compression.name for compression in Compression})
+    if unknown or "NONE" not in members:
+        fault = f"{', '.join(unknown)} not among them" if unknown else "NONE is missing"
+        raise GenerationError(
+            f"{name} has to name compressions, NONE and others of LZ4, SNAPPY, ZSTD and GZIP: {fault}",
+            places(*where, "compression"),
+        )
+    return Payload(payload.name, stamp.name, name)
 
 
 def _check_name(name: str, fields: Mapping[str, Field], places: Places, *path: str) -> None:

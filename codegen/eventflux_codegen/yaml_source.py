@@ -42,8 +42,8 @@ class Places:
         self._lines: dict[tuple[str | int, ...], int] = {}
 
     def add(self, path: tuple[str | int, ...], node: Node) -> None:
-        """Notes the line of a node."""
-        self._lines[path] = node.start_mark.line + 1
+        """Notes the line of a node; a key's line counts before that of its value."""
+        self._lines.setdefault(path, node.start_mark.line + 1)
 
     def __call__(self, *path: str | int) -> Place:
         """The place of a path, or of the closest parent that is written down."""
@@ -81,7 +81,7 @@ class _Reader:
 
     def read(self, node: Node, kind: Any, path: tuple[str | int, ...]) -> object:
         """One node as a value of a type."""
-        self.places._lines.setdefault(path, node.start_mark.line + 1)
+        self.places.add(path, node)
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
         if origin in (types.UnionType, typing.Union):
             if isinstance(node, ScalarNode) and _resolved(node) == "null":

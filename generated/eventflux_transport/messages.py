@@ -9,8 +9,9 @@ import typing
 import uuid
 
 import msgspec
-import typing_extensions
 from librt.strings import BytesWriter
+
+from eventflux_runtime.codegen_api import pack_payload, unpack_payload
 
 if typing.TYPE_CHECKING:
     from eventflux_transport import transport_pb2
@@ -37,7 +38,7 @@ class _OpenEnum(enum.IntEnum):
     """An enum as proto3 has it: a number without a name is a value too, and survives decoding and encoding."""
 
     @classmethod
-    def _missing_(cls, value: object) -> typing_extensions.Self | None:
+    def _missing_(cls, value: object) -> typing.Self | None:
         if not isinstance(value, int) or not -0x80000000 <= value <= 0x7FFFFFFF:
             return None
         member = int.__new__(cls, value)
@@ -126,7 +127,7 @@ class TransportMessage(msgspec.Struct):
     """
 
     @classmethod
-    def event(cls, payload: bytes) -> typing_extensions.Self:
+    def event(cls, payload: bytes) -> typing.Self:
         """Makes a TransportMessage with a fresh UUID as id and message_type EVENT."""
         return cls(
             payload=payload,
@@ -135,7 +136,7 @@ class TransportMessage(msgspec.Struct):
         )
 
     @classmethod
-    def query(cls, payload: bytes) -> typing_extensions.Self:
+    def query(cls, payload: bytes) -> typing.Self:
         """Makes a TransportMessage with a fresh UUID as id and message_type QUERY."""
         return cls(
             payload=payload,
@@ -144,7 +145,7 @@ class TransportMessage(msgspec.Struct):
         )
 
     @classmethod
-    def state(cls, payload: bytes) -> typing_extensions.Self:
+    def state(cls, payload: bytes) -> typing.Self:
         """Makes a TransportMessage with a fresh UUID as id and message_type STATE."""
         return cls(
             payload=payload,
@@ -153,7 +154,7 @@ class TransportMessage(msgspec.Struct):
         )
 
     @classmethod
-    def control(cls, payload: bytes) -> typing_extensions.Self:
+    def control(cls, payload: bytes) -> typing.Self:
         """Makes a TransportMessage with a fresh UUID as id and message_type CONTROL."""
         return cls(
             payload=payload,
@@ -162,7 +163,7 @@ class TransportMessage(msgspec.Struct):
         )
 
     @classmethod
-    def heartbeat(cls, payload: bytes) -> typing_extensions.Self:
+    def heartbeat(cls, payload: bytes = b"") -> typing.Self:
         """Makes a TransportMessage with a fresh UUID as id and message_type HEARTBEAT."""
         return cls(
             payload=payload,
@@ -171,7 +172,7 @@ class TransportMessage(msgspec.Struct):
         )
 
     @classmethod
-    def checkpoint(cls, payload: bytes) -> typing_extensions.Self:
+    def checkpoint(cls, payload: bytes) -> typing.Self:
         """Makes a TransportMessage with a fresh UUID as id and message_type CHECKPOINT."""
         return cls(
             payload=payload,
@@ -179,9 +180,26 @@ class TransportMessage(msgspec.Struct):
             message_type=MessageType.CHECKPOINT,
         )
 
-    def with_header(self, key: str, value: str) -> typing_extensions.Self:
+    def with_header(self, key: str, value: str) -> typing.Self:
         """A copy of this message with ``headers[key]`` set; this one stays as it is."""
         return msgspec.structs.replace(self, headers={**self.headers, key: value})
+
+    def compress_payload(self, compression: CompressionType) -> typing.Self:
+        """A copy whose ``payload`` is compressed, and whose ``compression`` says so.
+
+        It stays plain, and says that, where compressing makes it no shorter. Raises CodecError for a compression that
+        is not known, MissingExtraError for one that is not installed, and what `decompressed_payload` raises.
+        """
+        packed, name = pack_payload(self.payload, self.compression.name, compression.name)
+        return msgspec.structs.replace(self, payload=packed, compression=CompressionType[name])
+
+    def decompressed_payload(self, max_bytes: int | None = None) -> bytes:
+        """What ``payload`` was before it was compressed.
+
+        As it is, where ``compression`` is not true of it. Raises CodecError if it is damaged, and ResourceExhausted
+        beyond `max_bytes` (None: 64 MiB).
+        """
+        return unpack_payload(self.payload, self.compression.name, max_bytes)
 
     def to_wire(self, layout: typing.Literal["native", "eventflux"] = "native") -> bytes:
         """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""

@@ -6,6 +6,7 @@ from eventflux_runtime.channel.channel import Channel
 from eventflux_runtime.channel.interceptor import ClientInterceptor
 from eventflux_runtime.channel.options import CallOptions
 from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
+from eventflux_runtime.compiled import compiled_modules
 from eventflux_runtime.config import (
     ClientConfig,
     Compression,
@@ -101,6 +102,7 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unknown",
+    "compiled_modules",
     "connect",
     "serve",
     "serve_forever",

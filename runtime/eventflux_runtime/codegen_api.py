@@ -15,6 +15,7 @@ from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStr
 from eventflux_runtime.config import Compression, RetryPolicy
 from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError
 from eventflux_runtime.method import AnyBinding, Binding, MessageCodec, Method, MethodKind, PeerCodec
+from eventflux_runtime.payload import pack_payload, unpack_payload
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import AnyTls, GrpcPeerConfig, SimpleGrpcPeerConfig, TcpPeerConfig
 from eventflux_runtime.peer.factory import create_transport
@@ -64,6 +65,8 @@ __all__ = [
     "check_contract",
     "create_transport",
     "is_wanted",
+    "pack_payload",
+    "unpack_payload",
 ]
 
 CONTRACT_VERSION: Final = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -39,6 +40,14 @@ class Fleet:
         """As ``kill -9``."""
         self._processes[index].kill()
         self._processes[index].wait()
+
+    def freeze(self, index: int) -> None:
+        """As ``kill -STOP``: the sockets stay open and nobody answers."""
+        self._processes[index].send_signal(signal.SIGSTOP)
+
+    def thaw(self, index: int) -> None:
+        """As ``kill -CONT``."""
+        self._processes[index].send_signal(signal.SIGCONT)
 
     async def drain(self, index: int) -> None:
         """As an orderly stop: returns when the process has ended by itself."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import anyio
 import pytest
 
-from eventflux_runtime import ClientConfig, PoolConfig, PoolTimeout, ServerConfig, connect, serve
+from eventflux_runtime import ClientConfig, PoolConfig, PoolTimeout, RetryPolicy, ServerConfig, connect, serve
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
+from tests.channel.fleet import Load
 from tests.channel.node import Node
+from tests.channel.relay import relaying
 from tests.runtime.wires import WIRES, address
 
 SOCKETS = ("tcp", "grpc")
@@ -23,19 +24,21 @@ async def test_each_pooled_connection_is_one_of_its_own(wire: str, tmp_path: Pat
     node = Node("node")
     config = ClientConfig(pool=PoolConfig(max_connections=3, max_calls_per_connection=1, acquire_timeout_s=0.5))
     with anyio.fail_after(20):
-        async with serve([node], address(wire, tmp_path), config=QUIET) as server:
-            async with connect(server.endpoints[0], config=config) as channel:
-                client = TransportClient(channel)
-                async with anyio.create_task_group() as tasks:
-                    for number in range(3):
-                        tasks.start_soon(client.send_message, LINGER)
-                        await node.started.wait()
-                        node.started = anyio.Event()
-                        assert node.asked == number + 1
-                    assert len(set(node.peers)) == 3
-                    with pytest.raises(PoolTimeout):
-                        await client.send_message(Message())
-                    node.release.set()
+        async with (
+            serve([node], address(wire, tmp_path), config=QUIET) as server,
+            connect(server.endpoints[0], config=config) as channel,
+        ):
+            client = TransportClient(channel)
+            async with anyio.create_task_group() as tasks:
+                for number in range(3):
+                    tasks.start_soon(client.send_message, LINGER)
+                    await node.started.wait()
+                    node.started = anyio.Event()
+                    assert node.asked == number + 1
+                assert len(set(node.peers)) == 3
+                with pytest.raises(PoolTimeout):
+                    await client.send_message(Message())
+                node.release.set()
     assert node.asked == 3
 
 
@@ -55,27 +58,55 @@ async def calls_move_on(wire: str, tmp_path: Path, config: ClientConfig, server_
     """Calls, without retries, until several connections have been used."""
     node = Node("node")
     with anyio.fail_after(20):
-        async with serve([node], address(wire, tmp_path), config=server_config) as server:
-            async with connect(server.endpoints[0], config=config) as channel:
-                client = TransportClient(channel)
+        async with (
+            serve([node], address(wire, tmp_path), config=server_config) as server,
+            connect(server.endpoints[0], config=config) as channel,
+        ):
+            client = TransportClient(channel)
 
-                async def call() -> None:
-                    while len(set(node.peers)) < 4:
-                        await client.send_message(Message())
+            async def call() -> None:
+                while len(set(node.peers)) < 4:
+                    await client.send_message(Message())
 
-                async with anyio.create_task_group() as tasks:
-                    for _ in range(4):
-                        tasks.start_soon(call)
+            async with anyio.create_task_group() as tasks:
+                for _ in range(4):
+                    tasks.start_soon(call)
 
 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_server_that_restarts_is_found_by_the_next_call(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(20):
-        async with AsyncExitStack() as stack:
-            async with serve([Node("first")], address(wire, tmp_path), config=QUIET) as server:
-                url = server.endpoints[0]
-                client = TransportClient(await stack.enter_async_context(connect(url)))
-                assert (await client.heartbeat(HeartbeatRequest())).server_node_id == "first"
-            await stack.enter_async_context(serve([Node("second")], url, config=QUIET))
-            for _ in range(20):
-                assert (await client.heartbeat(HeartbeatRequest())).server_node_id == "second"
+        async with serve([Node("before")], address(wire, tmp_path), config=QUIET) as server:
+            url = server.endpoints[0]
+        async with connect(url) as channel:
+            client = TransportClient(channel)
+            for name in ("first", "second", "third"):
+                async with serve([Node(name)], url, config=QUIET):
+                    for _ in range(20):
+                        assert (await client.heartbeat(HeartbeatRequest())).server_node_id == name
+
+
+@pytest.mark.parametrize("wire", SOCKETS)
+async def test_connections_that_are_reset_under_load(wire: str, tmp_path: Path) -> None:
+    config = ClientConfig(retry=RetryPolicy(max_attempts=5))
+    with anyio.fail_after(30):
+        async with (
+            serve([Node("node", work_s=0.002)], address(wire, tmp_path), config=QUIET) as server,
+            relaying(server.endpoints[0]) as (relay, url),
+            connect(url, config=config) as channel,
+        ):
+            client = TransportClient(channel)
+
+            async def call() -> str:
+                return (await client.heartbeat(HeartbeatRequest())).server_node_id
+
+            load = Load(call)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(load.run)
+                for _ in range(5):
+                    await load.more(50)
+                    await relay.reset()
+                await load.more(50)
+                load.stop()
+    assert load.failures == []
+    assert relay.accepted >= 6

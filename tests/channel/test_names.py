@@ -54,6 +54,27 @@ async def test_addresses_that_come_and_go(wire: str, monkeypatch: pytest.MonkeyP
                 await until_answers_are({"first", "second"})
                 directory.hosts["cluster"] = ("127.0.0.2",)
                 await until_answers_are({"second"})
+                while "127.0.0.1" in repr(channel):
+                    await client.heartbeat(HeartbeatRequest())
+
+
+@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+async def test_a_server_that_moved_is_found_after_a_failure(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = Directory(cluster=("127.0.0.1",))
+    monkeypatch.setattr("eventflux_runtime.channel.pool.resolve", directory.lookup)
+    quiet = ServerConfig(drain_grace_s=0)
+    config = ClientConfig(dns_refresh_s=3600)
+    async with serve([Node("first")], f"{wire}://127.0.0.1:0", config=quiet) as first:
+        port = first.endpoints[0].rpartition(":")[2]
+    with anyio.fail_after(20):
+        async with connect(f"{wire}://cluster:{port}", config=config) as channel:
+            client = TransportClient(channel)
+            with pytest.raises(Unavailable):
+                await client.heartbeat(HeartbeatRequest())
+            directory.hosts["cluster"] = ("127.0.0.2",)
+            async with serve([Node("second")], f"{wire}://127.0.0.2:{port}", config=quiet):
+                answer = await client.heartbeat(HeartbeatRequest(), wait_for_ready=True)
+    assert answer.server_node_id == "second"
 
 
 @pytest.mark.parametrize("wire", ["tcps", "grpcs"])

@@ -183,7 +183,9 @@ def carried_out(view: PoolView, made: Plan) -> PoolView:
     calls = tuple(
         call for index, call in enumerate(view.calls) if index >= len(made.hand_out) and index not in made.fail
     )
-    return PoolView(tuple(addresses), calls, view.is_used, view.is_sequential, view.is_resolving)
+    # A call that waits, or that was just given a connection, is use.
+    is_used = view.is_used or bool(view.calls)
+    return PoolView(tuple(addresses), calls, is_used, view.is_sequential, view.is_resolving)
 
 
 def test_first_call_connects_to_every_address() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,21 @@ def workspace(tmp_path: Path) -> Workspace:
     workspace = Workspace(tmp_path)
     workspace.write()
     return workspace
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = Workspace(tmp_path_factory.mktemp("template"))
+    workspace.write()
+    workspace.generate()
+    return workspace.root
+
+
+@pytest.fixture
+def generated(template: Path, tmp_path: Path) -> Workspace:
+    """Sources with their package."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    return Workspace(tmp_path)
 
 
 def test_generate_writes_a_package_and_a_lock(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,27 +55,25 @@ def test_generate_writes_a_package_and_a_lock(workspace: Workspace, capsys: pyte
     assert done.stdout == "Point(x=1, y=2, color=<Color.RED: 1>, notes={})\n"
 
 
-def test_only_what_changed_is_written(workspace: Workspace) -> None:
-    workspace.generate()
-    times = {path.name: path.stat().st_mtime_ns for path in workspace.output.iterdir()}
-    workspace.write(config=CONFIG + "services:\n  Plane:\n    methods:\n      Move: {idempotent: true}\n")
-    result = workspace.generate()
+def test_only_what_changed_is_written(generated: Workspace) -> None:
+    times = {path.name: path.stat().st_mtime_ns for path in generated.output.iterdir()}
+    generated.write(config=CONFIG + "services:\n  Plane:\n    methods:\n      Move: {idempotent: true}\n")
+    result = generated.generate()
     assert result.written == ("methods.py",)
-    changed = {path.name for path in workspace.output.iterdir() if path.stat().st_mtime_ns != times[path.name]}
+    changed = {path.name for path in generated.output.iterdir() if path.stat().st_mtime_ns != times[path.name]}
     assert changed == {"methods.py"}
 
 
-def test_what_is_stale_is_removed(workspace: Workspace) -> None:
-    workspace.generate()
-    (workspace.output / "old.py").write_text("left over")
-    (workspace.output / "__pycache__").mkdir(exist_ok=True)
-    (workspace.output / "__pycache__" / "codec.cpython-311.pyc").write_bytes(b"")
-    (workspace.output / "codec.cpython-311-x86_64-linux-gnu.so").write_bytes(b"")
-    result = workspace.generate()
+def test_what_is_stale_is_removed(generated: Workspace) -> None:
+    (generated.output / "old.py").write_text("left over")
+    (generated.output / "__pycache__").mkdir(exist_ok=True)
+    (generated.output / "__pycache__" / "codec.cpython-311.pyc").write_bytes(b"")
+    (generated.output / "codec.cpython-311-x86_64-linux-gnu.so").write_bytes(b"")
+    result = generated.generate()
     assert (result.written, result.removed) == ((), ("old.py",))
-    assert not (workspace.output / "old.py").exists()
-    assert (workspace.output / "codec.cpython-311-x86_64-linux-gnu.so").exists()
-    assert workspace.is_current()
+    assert not (generated.output / "old.py").exists()
+    assert (generated.output / "codec.cpython-311-x86_64-linux-gnu.so").exists()
+    assert generated.is_current()
 
 
 @pytest.mark.parametrize(
@@ -89,27 +103,25 @@ def test_what_is_stale_is_removed(workspace: Workspace) -> None:
     ],
 )
 def test_check_finds_every_difference(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str], spoil: object, complaint: str
+    generated: Workspace, capsys: pytest.CaptureFixture[str], spoil: object, complaint: str
 ) -> None:
-    workspace.generate()
     assert callable(spoil)
-    spoil(workspace.output)
-    before = workspace.snapshot()
-    assert main(["check", "--config", str(workspace.config)]) == 1
-    assert workspace.snapshot() == before
+    spoil(generated.output)
+    before = generated.snapshot()
+    assert main(["check", "--config", str(generated.config)]) == 1
+    assert generated.snapshot() == before
     captured = capsys.readouterr()
     assert complaint in captured.err
-    assert f"run eventflux-codegen generate --config {workspace.config}" in captured.err
+    assert f"run eventflux-codegen generate --config {generated.config}" in captured.err
     assert captured.out.startswith("--- ")
 
 
 def test_the_diff_leads_from_what_is_there_to_what_should_be(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+    generated: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    workspace.generate()
-    client = workspace.output / "client.py"
+    client = generated.output / "client.py"
     client.write_text(client.read_text().replace("methods.PLANE_MOVE", "methods.PLANE_STOP"))
-    assert main(["check", "--config", str(workspace.config)]) == 1
+    assert main(["check", "--config", str(generated.config)]) == 1
     diff = capsys.readouterr().out
     assert "-        return self._channel.unary(methods.PLANE_STOP, request, **options)\n" in diff
     assert "+        return self._channel.unary(methods.PLANE_MOVE, request, **options)\n" in diff
@@ -125,10 +137,9 @@ def test_a_directory_with_other_files_is_left_alone(workspace: Workspace) -> Non
     assert workspace.refusal() == "sample.yaml: output sample is not a directory: choose another"
 
 
-def test_an_error_while_writing_changes_nothing(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    workspace.generate()
-    workspace.write(proto=PROTO.replace("int32 y = 2;", "int32 y = 2;\n  int32 z = 5;"))
-    before = workspace.snapshot()
+def test_an_error_while_writing_changes_nothing(generated: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    generated.write(proto=PROTO.replace("int32 y = 2;", "int32 y = 2;\n  int32 z = 5;"))
+    before = generated.snapshot()
     write_bytes = Path.write_bytes
 
     def fail_at_last(path: Path, data: bytes) -> int:
@@ -137,9 +148,9 @@ def test_an_error_while_writing_changes_nothing(workspace: Workspace, monkeypatc
         return write_bytes(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", fail_at_last)
-    assert main(["generate", "--config", str(workspace.config)]) == 2
+    assert main(["generate", "--config", str(generated.config)]) == 2
     monkeypatch.undo()
-    assert workspace.snapshot() == before
+    assert generated.snapshot() == before
 
 
 def test_mistakes_are_one_line_and_exit_with_two(workspace: Workspace) -> None:

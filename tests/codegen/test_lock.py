@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from eventflux_codegen import GenerationError
 from eventflux_codegen.cli import main
+from eventflux_codegen.lock import find_breaking, lock_text
 from tests.codegen.workspace import CONFIG, Workspace
 
 PROTO = """syntax = "proto3";
@@ -38,7 +40,7 @@ LAYOUT = (
     + """messages:
   Point:
     layouts:
-      small: {fields: [x, y]}
+      small: {fields: [x, names]}
 """
 )
 
@@ -84,85 +86,87 @@ COMPATIBLE = {
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
+    """Sources with a lock, and nothing generated."""
     workspace = Workspace(tmp_path)
     workspace.write(config=LAYOUT, proto=PROTO)
-    workspace.generate()
+    facts, _, package = workspace.facts()
+    workspace.lock.write_text(lock_text(facts, package))
     return workspace
+
+
+def breaking(workspace: Workspace) -> str | None:
+    """What is wrong with the sources as they are now."""
+    facts, schema, _ = workspace.facts()
+    error = find_breaking(workspace.lock, facts, schema)
+    return None if error is None else str(error).replace(f"{workspace.root}/", "")
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), BREAKING.values(), ids=BREAKING)
 def test_a_change_that_breaks_peers_is_refused(workspace: Workspace, old: str, new: str, expected: str) -> None:
-    changed = PROTO.replace(old, new)
-    if "Other" in new:
-        changed += "message Other {}\n"
+    assert breaking(workspace) is None
+    changed = PROTO.replace(old, new) + ("message Other {}\n" if "Other" in new else "")
+    config = LAYOUT
     if "Dot" in new:
         changed = changed.replace("(Point)", "(Dot)").replace("stream Point", "stream Dot")
-        workspace.write(config=LAYOUT.replace("Point", "Dot"), proto=changed)
-    else:
-        workspace.write(
-            config=LAYOUT.replace(", y]", "]") if "y" not in changed.split("}")[0] else LAYOUT, proto=changed
-        )
-    error = workspace.refusal()
+        config = config.replace("Point", "Dot")
+    workspace.write(config=config, proto=changed)
+    error = breaking(workspace)
+    assert error is not None
     assert expected in error
     assert error.endswith(": undo it, or say --accept-breaking")
-    assert main(["generate", "--config", str(workspace.config), "--accept-breaking"]) == 0
-    assert workspace.is_current()
 
 
 @pytest.mark.parametrize(("old", "new"), COMPATIBLE.values(), ids=COMPATIBLE)
 def test_a_change_that_peers_survive_is_taken(workspace: Workspace, old: str, new: str) -> None:
-    workspace.write(config=CONFIG, proto=PROTO)
-    workspace.generate(accept_breaking=True)
-    before = workspace.lock.read_text()
-    workspace.write(config=CONFIG, proto=PROTO.replace(old, new))
-    workspace.generate()
-    assert workspace.is_current()
-    assert (workspace.lock.read_text() == before) is (old == new or "//" in new)
+    workspace.write(config=LAYOUT, proto=PROTO.replace(old, new))
+    assert breaking(workspace) is None
 
 
 @pytest.mark.parametrize(
     ("config", "expected"),
     [
-        (
-            LAYOUT.replace("[x, y]", "[y, x]"),
-            "layout demo.Point small carried x, y and carries y, x, which breaks peers",
-        ),
-        (CONFIG, "layout demo.Point small is gone, which breaks peers"),
+        (LAYOUT.replace("[x, names]", "[names, x]"), "layout demo.Point small carried x, names and carries names, x"),
+        (CONFIG, "layout demo.Point small is gone"),
     ],
 )
 def test_a_layout_is_as_firm_as_the_idl(workspace: Workspace, config: str, expected: str) -> None:
     workspace.write(config=config, proto=PROTO)
-    assert workspace.refusal() == f"sample.lock: {expected}: undo it, or say --accept-breaking"
+    assert breaking(workspace) == f"sample.lock: {expected}, which breaks peers: undo it, or say --accept-breaking"
 
 
-def test_variants_may_only_be_added_at_the_end(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
-    config = (
-        CONFIG + "messages:\n  Dot:\n    layouts:\n      small: {fields: [color], variants: {color: [RED, BLUE]}}\n"
-    )
-    proto = PROTO + "message Dot { Color color = 1; }\n"
+def test_variants_may_only_be_added_at_the_end(workspace: Workspace) -> None:
+    config = CONFIG + "messages:\n  Dot:\n    layouts:\n      small: {fields: [c], variants: {c: [RED, BLUE]}}\n"
+    proto = PROTO + "message Dot { Color c = 1; }\n"
     workspace.write(config=config, proto=proto)
-    workspace.generate()
+    facts, _, package = workspace.facts()
+    workspace.lock.write_text(lock_text(facts, package))
     workspace.write(config=config.replace("[RED, BLUE]", "[RED, BLUE, NONE]"), proto=proto)
-    workspace.generate()
+    assert breaking(workspace) is None
     workspace.write(config=config.replace("[RED, BLUE]", "[BLUE, RED, NONE]"), proto=proto)
-    assert (
-        "layout demo.Dot small had the variants RED, BLUE, NONE of color and has BLUE, RED, NONE" in workspace.refusal()
-    )
+    assert "layout demo.Dot small had the variants RED, BLUE of c and has BLUE, RED, NONE" in str(breaking(workspace))
+
+
+def test_a_breaking_change_is_written_only_if_it_is_accepted(workspace: Workspace) -> None:
+    workspace.generate()
+    workspace.write(config=LAYOUT, proto=PROTO.replace("int32 y", "int64 y"))
+    assert "field 2 (y) of demo.Point was int32 and is int64" in workspace.refusal()
+    assert main(["check", "--config", str(workspace.config)]) == 1
+    assert main(["generate", "--config", str(workspace.config), "--accept-breaking"]) == 0
+    assert workspace.is_current()
 
 
 def test_several_changes_are_counted(workspace: Workspace) -> None:
     workspace.write(config=LAYOUT, proto=PROTO.replace("int32 x", "int64 x").replace("int32 y", "int64 y"))
-    assert "which breaks peers (1 more like it): undo it" in workspace.refusal()
+    assert "which breaks peers (1 more like it): undo it" in str(breaking(workspace))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"messages": 1, "enums": {}, "methods": {}, "layouts": {}}'])
 def test_a_damaged_lock_is_refused(workspace: Workspace, text: str) -> None:
     workspace.lock.write_text(text)
-    assert "is not a lock of this generator: restore it, or delete it and generate again" in workspace.refusal()
+    with pytest.raises(GenerationError, match="is not a lock of this generator: restore it, or delete it and generate"):
+        breaking(workspace)
     workspace.lock.unlink()
-    workspace.generate()
-    assert workspace.is_current()
+    assert breaking(workspace) is None
 
 
 def test_the_lock_holds_what_peers_rely_on(workspace: Workspace) -> None:
@@ -171,7 +175,7 @@ def test_the_lock_holds_what_peers_rely_on(workspace: Workspace) -> None:
     assert lock["enums"]["demo.Color"] == {"0": ["COLOR_NONE"], "1": ["COLOR_RED"], "2": ["COLOR_BLUE"]}
     assert lock["methods"]["/demo.Plane/Watch"]["kind"] == "server_streaming"
     assert len(lock["methods"]["/demo.Plane/Watch"]["fingerprint"]) == 16
-    assert lock["layouts"]["demo.Point small"] == {"fields": ["x", "y"], "variants": {}}
+    assert lock["layouts"]["demo.Point small"] == {"fields": ["x", "names"], "variants": {}}
 
 
 def test_the_lock_may_lie_elsewhere(tmp_path: Path) -> None:

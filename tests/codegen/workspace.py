@@ -8,6 +8,13 @@ from pathlib import Path
 import pytest
 
 from eventflux_codegen import GenerationError, GenerationResult, check, generate
+from eventflux_codegen.build import build_package
+from eventflux_codegen.compiler import compile_protos
+from eventflux_codegen.lock import Facts, wire_facts
+from eventflux_codegen.options import Options
+from eventflux_codegen.package import Package
+from eventflux_codegen.schema import Schema
+from eventflux_codegen.yaml_source import read_yaml
 
 __all__ = ["Workspace"]
 
@@ -59,6 +66,14 @@ class Workspace:
     def generate(self, *, accept_breaking: bool = False) -> GenerationResult:
         """Generates in this process."""
         return generate(self.config, accept_breaking=accept_breaking)
+
+    def facts(self) -> tuple[Facts, Schema, Package]:
+        """What the lock is made of; takes a fraction of the time of generating."""
+        options, places = read_yaml(self.config, Options)
+        descriptors = compile_protos(options.protos, [self.root], places)
+        schema = Schema.of(descriptors, [self.root])
+        package = build_package(schema, options, places)
+        return wire_facts(schema, package), schema, package
 
     def is_current(self) -> bool:
         """Whether `check` finds no difference."""

@@ -128,7 +128,7 @@ def test_a_value_that_does_not_fit_is_named(message: Any, field: str, text: str)
     assert (caught.value.field, caught.value.offset) == (field, -1)
 
 
-@pytest.mark.parametrize("wrong", [None, "text", Plant(), 7, object()], ids=repr)
+@pytest.mark.parametrize("wrong", [None, "text", Plant(), 7, object()], ids=lambda wrong: type(wrong).__name__)
 def test_a_message_of_another_type_is_named(wrong: Any) -> None:
     from librt.strings import BytesWriter
 
@@ -193,7 +193,7 @@ REFUSED_BYTES: list[tuple[type[Any], bytes, str, int, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "data", "field", "offset", "text"), REFUSED_BYTES)
+@pytest.mark.parametrize(("kind", "data", "field", "offset", "text"), REFUSED_BYTES, ids=case_name)
 def test_bytes_that_are_no_message_are_placed(kind: type[Any], data: bytes, field: str, offset: int, text: str) -> None:
     with pytest.raises(CodecError) as caught:
         kind.from_wire(data)

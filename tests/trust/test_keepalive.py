@@ -154,11 +154,32 @@ async def _complain(server: Any) -> None:
         connection.pipe.close()
 
 
+async def test_a_grpc_client_that_was_cut_off_pings_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    from eventflux_runtime.transports.grpc_wire.option import channel_options
+    from tests.grpc_wire.http2 import ENHANCE_YOUR_CALM, Peer, misbehaving
+
+    async def complain(peer: Peer, stream_id: int) -> None:
+        await peer.go_away(stream_id, ENHANCE_YOUR_CALM, b"too_many_pings")
+        await peer.stream.aclose()
+
+    monkeypatch.setattr(PING_BACKOFF, "_intervals_s", {})
+    config = ClientConfig(keepalive=KeepaliveConfig(interval_s=2.0, timeout_s=1.0))
+    with anyio.fail_after(20):
+        async with misbehaving(complain) as url, connect(url, config=config) as channel:
+            endpoint = parse_endpoint(url)
+            for complaints in range(3):
+                expected_ms = int(2000 * FACTOR**complaints)
+                assert ("grpc.keepalive_time_ms", expected_ms) in channel_options(endpoint, config)
+                with pytest.raises(Unavailable):
+                    await TransportClient(channel).send_message(Message())
+
+
 def test_an_interval_never_falls_and_old_endpoints_are_forgotten() -> None:
     backoff = PingBackoff()
     first = parse_endpoint("tcp://first:1")
     assert backoff.interval_s(first, 10.0) == 10.0
     assert backoff.complained(first, 10.0) == 20.0
+    assert backoff.complained(first, 10.0) == 20.0  # another connection of the same age
     assert backoff.interval_s(first, 10.0) == 20.0
     assert backoff.interval_s(first, 60.0) == 60.0
     assert backoff.complained(first, 60.0) == 120.0

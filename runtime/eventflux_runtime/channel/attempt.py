@@ -15,7 +15,7 @@ from eventflux_runtime.channel.retry import Attempts
 from eventflux_runtime.config import ClientConfig
 from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import AnyMethod
-from eventflux_runtime.rpc_error import RpcError
+from eventflux_runtime.rpc_error import Cancelled, RpcError
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import CallHead, ClientCall
 
@@ -183,7 +183,11 @@ class RestartableCall(Generic[Req, Res]):
         self._requests.clear()
 
     async def _restart(self, error: RpcError) -> None:
-        if self._is_cancelled or self._is_committed:
+        if self._is_cancelled:
+            # Whatever became of the attempt, it was the caller who ended the call.
+            error = Cancelled("the call was cancelled by its caller")
+            self._commit()
+            self._call = _FailedCall(error)
             raise error
         try:
             await self._caller.after(self._held, error)

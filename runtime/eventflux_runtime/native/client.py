@@ -12,7 +12,7 @@ from eventflux_runtime.native.client_call import StreamingCall, UnaryCall, deadl
 from eventflux_runtime.native.encoding import Encoding, has_protobuf, known_paths
 from eventflux_runtime.native.packing import PackedMessage, Packer, decoded, write_packed
 from eventflux_runtime.native.session import Session
-from eventflux_runtime.net.ping_backoff import PING_BACKOFF
+from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
 from eventflux_runtime.net.tls import explain_tls
 from eventflux_runtime.rpc_error import ResourceExhausted, RpcError, Unavailable, Unimplemented
 from eventflux_runtime.status import Status, StatusCode
@@ -65,7 +65,7 @@ class NativeClientConnection(Session):
         self.state = ConnectionState.READY
         self.max_calls = 0
         self._max_message_bytes = config.max_message_bytes
-        self._keepalive = config.keepalive
+        self._ping_interval_s = ping_interval_s(config, endpoint)
         self._packer = Packer(config.compression_min_bytes)
         self._calls: dict[int, UnaryCall | StreamingCall[Any, Any]] = {}
         self._encodings: dict[AnyMethod, Encoding] = {}
@@ -122,8 +122,8 @@ class NativeClientConnection(Session):
                 call.fail(
                     _unprocessed(Unavailable(f"{self.endpoint} is going away ({event.reason}); the call never ran"))
                 )
-        if event.is_too_many_pings and self._keepalive is not None:
-            PING_BACKOFF.complained(self.endpoint, self._keepalive.interval_s)
+        if event.is_too_many_pings and self._ping_interval_s is not None:
+            PING_BACKOFF.complained(self.endpoint, self._ping_interval_s)
         if event.code != StatusCode.OK:
             self.close_reason = Unavailable(f"{self.endpoint} closed the connection: {event.reason}")
         self._close_if_drained()

@@ -9,7 +9,7 @@ from eventflux_runtime.config import ClientConfig, KeepaliveConfig, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.encoding import has_protobuf
 from eventflux_runtime.native.packing import offered_compressions
-from eventflux_runtime.net.ping_backoff import PING_BACKOFF
+from eventflux_runtime.net.ping_backoff import ping_interval_s
 from eventflux_runtime.wire.settings import Settings
 
 __all__ = ["client_settings", "server_settings"]
@@ -26,8 +26,7 @@ def client_settings(config: ClientConfig, endpoint: Endpoint) -> Settings:
     """
     require_compression(config.compression)
     limits = _limits(config.max_message_bytes, config.keepalive)
-    if config.keepalive is not None:
-        limits["ping_interval_s"] = PING_BACKOFF.interval_s(endpoint, config.keepalive.interval_s)
+    limits["ping_interval_s"] = ping_interval_s(config, endpoint)
     return Settings(**limits, handshake_timeout_s=config.connect_timeout_s)
 
 

@@ -61,6 +61,11 @@ def describe_peer(prefix: bytes) -> str:
             return "it speaks HTTP/2: use a grpc:// URL if it is a gRPC client"
         case Sniff.HTTP1:
             return "it speaks HTTP/1: this is no web server's port"
+        case Sniff.UNKNOWN if prefix[0] == 0:
+            return (
+                f"if it is an EventFlux peer, it announced a frame of {int.from_bytes(prefix[:4], 'big')} bytes, "
+                f"the limit is {EVENTFLUX_MAX_FRAME_BYTES}: it has to send less at a time"
+            )
         case Sniff.EVENTFLUX:
             return "it may be an EventFlux peer, whose frames only a message-passing transport reads"
         case _:

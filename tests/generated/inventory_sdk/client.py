@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any
-
-from typing_extensions import Unpack
+from typing import Any, Unpack
 
 from eventflux_runtime.codegen_api import BidiStream, CallOptions, Client, ClientStream, ServerStream
 from inventory_sdk import methods

@@ -8,7 +8,6 @@ import enum
 import typing
 
 import msgspec
-import typing_extensions
 from librt.strings import BytesWriter
 
 if typing.TYPE_CHECKING:
@@ -49,7 +48,7 @@ class _OpenEnum(enum.IntEnum):
     """An enum as proto3 has it: a number without a name is a value too, and survives decoding and encoding."""
 
     @classmethod
-    def _missing_(cls, value: object) -> typing_extensions.Self | None:
+    def _missing_(cls, value: object) -> typing.Self | None:
         if not isinstance(value, int) or not -0x80000000 <= value <= 0x7FFFFFFF:
             return None
         member = int.__new__(cls, value)
@@ -246,11 +245,11 @@ class Item(msgspec.Struct):
     counted_at: Timestamp | None = None
     """When it was last counted."""
 
-    def with_tag(self, value: str) -> typing_extensions.Self:
+    def with_tag(self, value: str) -> typing.Self:
         """A copy of this message with one more element in ``tags``; this one stays as it is."""
         return msgspec.structs.replace(self, tags=[*self.tags, value])
 
-    def with_stock(self, key: str, value: int) -> typing_extensions.Self:
+    def with_stock(self, key: str, value: int) -> typing.Self:
         """A copy of this message with ``stock[key]`` set; this one stays as it is."""
         return msgspec.structs.replace(self, stock={**self.stock, key: value})
 

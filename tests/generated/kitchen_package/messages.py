@@ -8,7 +8,6 @@ import enum
 import typing
 
 import msgspec
-import typing_extensions
 from librt.strings import BytesWriter
 
 if typing.TYPE_CHECKING:
@@ -97,7 +96,7 @@ class _OpenEnum(enum.IntEnum):
     """An enum as proto3 has it: a number without a name is a value too, and survives decoding and encoding."""
 
     @classmethod
-    def _missing_(cls, value: object) -> typing_extensions.Self | None:
+    def _missing_(cls, value: object) -> typing.Self | None:
         if not isinstance(value, int) or not -0x80000000 <= value <= 0x7FFFFFFF:
             return None
         member = int.__new__(cls, value)
@@ -419,7 +418,7 @@ class Empty(msgspec.Struct):
 class FieldMask(msgspec.Struct):
     """`FieldMask` represents a set of symbolic field paths, for example:.
 
-    paths: "f.a" paths: "f.b.d'
+    paths: "f.a" paths: "f.b.d"
 
     Here `f` represents a field in some root message, `a` and `b` fields in the message found in `f`,
     and `d` a field found in the message in `f.b`.
@@ -2188,7 +2187,7 @@ class Elsewhere(msgspec.Struct):
     """Behind the field."""
     direction: Heading = Heading.NORTH
     quoted: str = ""
-    """Ends with a quote: "here'."""
+    """Ends with a quote: "here"."""
 
     def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
         """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
@@ -9,7 +10,7 @@ from anyio import CancelScope
 
 from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import Method
-from eventflux_runtime.rpc_error import RpcError
+from eventflux_runtime.rpc_error import RpcError, Unavailable
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import CallHead, ClientCall, ConnectionState
 from eventflux_runtime.transports.grpc_wire.connect import open_connection
@@ -78,7 +79,8 @@ class BridgedConnection:
             return
         self._is_closed = True
         with CancelScope(shield=True):
-            await self._thread.run(self._inner.aclose)
+            with suppress(Unavailable):  # the reactor's scope was left first, and closed it
+                await self._thread.run(self._inner.aclose)
             await self._thread.give_back()
 
 

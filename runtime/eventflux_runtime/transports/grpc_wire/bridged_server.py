@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from anyio import CancelScope
 
 from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import AnyBinding, AnyMethod
+from eventflux_runtime.rpc_error import Unavailable
 from eventflux_runtime.status import Status
 from eventflux_runtime.transport_api import Dispatcher, Listener, Peer, ServerCall
 from eventflux_runtime.transports.grpc_wire.listener import open_listener
@@ -46,7 +48,8 @@ class BridgedListener:
             return
         self._is_closed = True
         with CancelScope(shield=True):
-            await self._thread.run(self._inner.aclose)
+            with suppress(Unavailable):  # the reactor's scope was left first, and closed it
+                await self._thread.run(self._inner.aclose)
             await self._thread.give_back()
 
 

@@ -16,11 +16,12 @@ from grpc import aio
 from eventflux_runtime.errors import CodecError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.method import Method
-from eventflux_runtime.rpc_error import RpcError, Unavailable
+from eventflux_runtime.rpc_error import ResourceExhausted, RpcError, Unavailable
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.transport_api import CallHead
 from eventflux_runtime.transports.grpc_wire.ending import metadata_of, status_of
 from eventflux_runtime.transports.grpc_wire.option import grpc_compression
+from eventflux_runtime.transports.grpc_wire.packed import PACKING, acceptance
 from eventflux_runtime.transports.grpc_wire.reader import ReadAhead
 from eventflux_runtime.transports.grpc_wire.writer import WriteBehind
 
@@ -47,6 +48,7 @@ class StreamingCall(Generic[Req, Res]):
         self._head = head
         self._reader = ReadAhead(connection.reactor)
         self._writer: WriteBehind | None = None
+        self._is_packing = head.compression in PACKING
         self._writing: TaskHandle | None = None
         self._grpc_call: Any = None
         self._launched = asyncio.Event()
@@ -56,9 +58,8 @@ class StreamingCall(Generic[Req, Res]):
         self._error: RpcError | None = None
         self._has_ended = False
         if method.kind.streams_requests:
-            self._launch()
-            self._writer = WriteBehind(connection.reactor, self._reader.nudge)
-            self._writing = connection.reactor.spawn(self._writer.write_to, self._grpc_call)
+            self._writer = WriteBehind(connection.reactor, self._launch(), self._reader.nudge)
+            self._writing = connection.reactor.spawn(self._writer.run)
 
     # -- the application's side
 
@@ -74,13 +75,13 @@ class StreamingCall(Generic[Req, Res]):
         self._connection.check_size(self._method, data)
         if self._writer is None:
             self._has_ended = True
-            self._launch(data)
+            self._launch(self._connection.packed(data, self._head) if self._is_packing else data)
             return
         await self._writer.wait_for_room()
         if self._writer.is_stopped:
             await self._finished.wait()
         self._check_sendable()
-        self._writer.put(data)
+        self._writer.put(self._connection.packed(data, self._head) if self._is_packing else data)
 
     def _check_sendable(self) -> None:
         if self._error is not None:
@@ -98,8 +99,10 @@ class StreamingCall(Generic[Req, Res]):
         """See `ClientCall.receive`."""
         data = await self._reader.get()
         try:
+            if self._is_packing:
+                data = self._connection.unpacked(data)
             return self._method.response.from_protobuf(data)
-        except CodecError:
+        except (CodecError, ResourceExhausted):
             self.cancel()
             raise
 
@@ -120,26 +123,31 @@ class StreamingCall(Generic[Req, Res]):
             self._launched.set()
             self._connection.ended()
         else:
-            call.cancel()
+            # Cancelled before grpcio's task for it has begun, a call keeps itself alive, and with it the channel.
+            self._connection.reactor.call_soon(call.cancel)
 
     # -- grpcio's side
 
-    def _launch(self, *request: bytes) -> None:
+    def _launch(self, *request: bytes) -> Any:
         connection, head = self._connection, self._head
         call = connection.streaming_callable(self._method)(
             *request,
             timeout=None if head.deadline is None else max(0.0, head.deadline - connection.reactor.now()),
-            metadata=head.metadata.pairs or None,
+            metadata=(*head.metadata.pairs, acceptance()) if self._is_packing else head.metadata.pairs or None,
             compression=grpc_compression(head.compression),
         )
         call.add_done_callback(lambda _: self._reader.nudge())
         self._grpc_call = call
         self._launched.set()
-        connection.reactor.spawn(self._read, call)
+        connection.reactor.spawn(self._read)
+        return call
 
-    async def _read(self, call: Any) -> None:
+    async def _read(self) -> None:
         """Reads until the call has ended, and notes how it did."""
-        reader = self._reader
+        call, reader = self._grpc_call, self._reader
+        if call is None:
+            self._connection.ended()  # cancelled before this began
+            return
         try:
             while True:
                 if not reader.has_room and not self._is_ending(call):
@@ -151,7 +159,10 @@ class StreamingCall(Generic[Req, Res]):
                 if data is aio.EOF:
                     break
                 reader.put(data)
-            self._finish(None, status_of(grpc.StatusCode.OK, "", await call.trailing_metadata()))
+            trailers = await call.trailing_metadata()
+            if self._is_packing:
+                self._connection.learn(trailers)
+            self._finish(None, status_of(grpc.StatusCode.OK, "", trailers))
         except aio.AioRpcError as error:
             self._finish(self._connection.failure(self._method, error, self._head.response))
         except asyncio.CancelledError:

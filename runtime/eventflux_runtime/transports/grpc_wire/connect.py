@@ -9,6 +9,7 @@ import grpc
 from anyio import CancelScope
 from grpc import aio
 
+from eventflux_runtime.compression import require_compression
 from eventflux_runtime.config import ClientConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.rpc_error import Unavailable
@@ -29,6 +30,7 @@ _SETTLED: Final = (_State.READY, _State.TRANSIENT_FAILURE, _State.SHUTDOWN)
 
 async def open_connection(endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> GrpcConnection:
     """See `Transport.open`; on asyncio only."""
+    require_compression(config.compression)
     options = channel_options(endpoint, config)
     if not endpoint.is_tls:
         channel = aio.insecure_channel(channel_target(endpoint), options=options)
@@ -66,7 +68,7 @@ async def _connected(
     try:
         await asyncio.wait({settling}, timeout=config.connect_timeout_s)
         if settling.done() and settling.result() is _State.READY:
-            connection = GrpcConnection(channel, endpoint, reactor, config.max_message_bytes, relay)
+            connection = GrpcConnection(channel, endpoint, reactor, config, relay)
             connection.supervise(is_resolved_by_grpc(endpoint))
             return connection
         text = await _failure_text(channel) if settling.done() else None

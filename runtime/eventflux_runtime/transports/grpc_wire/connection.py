@@ -7,6 +7,7 @@ connect a second time; the channel is closed when it has left READY and no call 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import grpc
@@ -14,12 +15,20 @@ from anyio import CancelScope
 from anyio.lowlevel import checkpoint_if_cancelled
 from grpc import aio
 
+from eventflux_runtime.config import ClientConfig, Compression
 from eventflux_runtime.method import AnyMethod, Method, MethodKind
+from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
 from eventflux_runtime.rpc_error import DeadlineExceeded, ResourceExhausted, RpcError, Unavailable
 from eventflux_runtime.transport_api import CallHead, ClientCall, ConnectionState, ResponseInfo
 from eventflux_runtime.transports.grpc_wire.call import StreamingCall
-from eventflux_runtime.transports.grpc_wire.ending import error_of, is_connection_failure, metadata_of
+from eventflux_runtime.transports.grpc_wire.ending import (
+    error_of,
+    is_connection_failure,
+    metadata_of,
+    says_too_many_pings,
+)
 from eventflux_runtime.transports.grpc_wire.option import grpc_compression
+from eventflux_runtime.transports.grpc_wire.packed import PACKING, acceptance, accepted_by, pack, unpack
 
 if TYPE_CHECKING:
     from eventflux_runtime.endpoint import Endpoint
@@ -49,14 +58,17 @@ class GrpcConnection:
         channel: aio.Channel,
         endpoint: Endpoint,
         reactor: Reactor,
-        max_message_bytes: int,
+        config: ClientConfig,
         relay: Relay | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.state = ConnectionState.READY
         self.active_calls = 0
         self.reactor = reactor
-        self.max_message_bytes = max_message_bytes
+        self.max_message_bytes = config.max_message_bytes
+        self._ping_interval_s = ping_interval_s(config, endpoint)
+        self._compression_min_bytes = config.compression_min_bytes
+        self._accepted: frozenset[Compression] = frozenset()
         self._channel = channel
         self._relay = relay
         self._unary: dict[AnyMethod, Any] = {}
@@ -94,6 +106,7 @@ class GrpcConnection:
         self.state = ConnectionState.CLOSED
         self._released.set()
         with CancelScope(shield=True):
+            await asyncio.sleep(0)  # so that grpcio's tasks for the latest calls have begun; see StreamingCall.cancel
             await self._channel.close()
             if self._lost is not None:
                 await gone(self._lost)
@@ -120,18 +133,23 @@ class GrpcConnection:
     async def unary(self, method: Method[Req, Res], request: Req, head: CallHead) -> Res:
         """See `ClientConnection.unary`."""
         data = method.request.to_protobuf(request)
-        self.check_size(method, data)
+        if len(data) > self.max_message_bytes:
+            self.check_size(method, data)
         timeout_s = self.begin(method, head)
         call: Any = None
+        is_plain = head.compression is Compression.NONE
+        is_packing = not is_plain and head.compression in PACKING
         try:
             callable_ = self._unary.get(method) or self._unary_callable(method)
             call = callable_(
-                data,
+                self.packed(data, head) if is_packing else data,
                 timeout=timeout_s,
-                metadata=head.metadata.pairs or None,
-                compression=grpc_compression(head.compression),
+                metadata=(*head.metadata.pairs, acceptance()) if is_packing else head.metadata.pairs or None,
+                compression=None if is_plain else grpc_compression(head.compression),
             )
             reply: bytes | RpcError | None = await call
+            if is_packing:
+                self.learn(await call.trailing_metadata())
             if head.response is not None:
                 await _fill_in(head.response, call)
         except aio.AioRpcError as error:
@@ -146,7 +164,21 @@ class GrpcConnection:
             raise await self._cancellation()
         if isinstance(reply, RpcError):
             raise reply
-        return method.response.from_protobuf(reply)
+        return method.response.from_protobuf(self.unpacked(reply) if is_packing else reply)
+
+    def packed(self, data: bytes, head: CallHead) -> bytes:
+        """A request as it is sent in a call that names one of the algorithms of `PACKING`."""
+        return pack(data, head.compression, self._compression_min_bytes) if head.compression in self._accepted else data
+
+    def unpacked(self, data: bytes) -> bytes:
+        """A response of such a call."""
+        return unpack(data, self.max_message_bytes)
+
+    def learn(self, trailers: Iterable[tuple[str, Any]] | None) -> None:
+        """Takes over what the server said at the end of such a call."""
+        accepted = accepted_by(trailers)
+        if accepted is not None:
+            self._accepted = accepted
 
     def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
         """See `ClientConnection.start`."""
@@ -171,7 +203,8 @@ class GrpcConnection:
             Unavailable: the connection takes no new call.
             DeadlineExceeded: no time is left.
         """
-        self.check_open()
+        if self.state is not ConnectionState.READY:
+            self.check_open()
         timeout_s: float | None = None
         if head.deadline is not None:
             timeout_s = head.deadline - self.reactor.now()
@@ -225,6 +258,9 @@ class GrpcConnection:
         if self._lost is not None and is_connection_failure(error):
             # grpcio reports the connection's new state later; until then the next call must not get this connection.
             self.drain()
+            if self._ping_interval_s is not None and says_too_many_pings(error):
+                # grpcio's core slows down within one channel, and the next connection is another one.
+                PING_BACKOFF.complained(self.endpoint, self._ping_interval_s)
         if response is not None:
             response.initial_metadata = metadata_of(error.initial_metadata())
             response.trailers = made.metadata

@@ -6,7 +6,6 @@ https://github.com/googleapis/googleapis/blob/master/google/rpc/status.proto.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -17,14 +16,15 @@ from grpc import aio
 from eventflux_runtime.metadata import EMPTY_METADATA, RETRY_KEYS, Metadata, MetadataValue
 from eventflux_runtime.rpc_error import RpcError
 from eventflux_runtime.status import ErrorDetail, Status, StatusCode
+from eventflux_runtime.transports.grpc_wire.packed import ACCEPT_KEY
 
 __all__ = [
     "error_of",
     "grpc_code",
     "grpc_text",
-    "has_never_run",
     "is_connection_failure",
     "metadata_of",
+    "says_too_many_pings",
     "status_of",
     "trailing_pairs",
 ]
@@ -33,20 +33,26 @@ _DETAILS_KEY: Final = "grpc-status-details-bin"
 _SEEN_KEYS: Final = RETRY_KEYS | {"grpc-trace-bin"}
 """Keys of gRPC's own that are the application's too."""
 _NOT_OURS: Final = ("grpc-", ":")
-_HTTP2_KEYS: Final = frozenset({"user-agent", "te", "content-type", "accept-encoding"})
+_HTTP2_KEYS: Final = frozenset({"user-agent", "te", "content-type", "accept-encoding", ACCEPT_KEY})
 
 _CODES: Final = {code: StatusCode(code.value[0]) for code in grpc.StatusCode}
 _GRPC_CODES: Final = {ours: theirs for theirs, ours in _CODES.items()}
 
-_FROM_PEER: Final = "Error received from peer"
-_RESET: Final = "Received RST_STREAM"
-_NEVER_RAN: Final = re.compile(
-    r"(?:[A-Z_]+:)?(?:"
+_LOCAL: Final = "Stream removed ("
+"""How grpcio's core begins its own account of a call that ended without a status from the server."""
+_RESET: Final = "RST_STREAM (Received RST_STREAM with error code "
+_REFUSED_STREAM: Final = f"{_LOCAL}{_RESET}7)"
+_CANCEL: Final = f"{_LOCAL}{_RESET}8)"
+_BARE_CANCEL: Final = "CANCELLED"
+_NEVER_RAN: Final = (
     # No connection: the request stayed here.
-    r"failed to connect to all addresses|errors resolving|DNS resolution failed|empty address list"
+    "failed to connect to all addresses",
+    "errors resolving",
+    "DNS resolution failed",
+    "empty address list",
     # REFUSED_STREAM, or a GOAWAY whose last stream is below this call's: the server says so (RFC 9113, 6.8 and 8.7).
-    r"|Stream removed \(RST_STREAM \(Received RST_STREAM with error code 7\)\)|Stream removed \(GOAWAY received"
-    r")"
+    _REFUSED_STREAM,
+    f"{_LOCAL}GOAWAY received",
 )
 
 
@@ -86,33 +92,37 @@ def status_of(code: grpc.StatusCode, text: str | None, trailers: Iterable[tuple[
 
 
 def error_of(error: aio.AioRpcError) -> RpcError:
-    """Our exception for grpcio's, marked where the call provably never reached a handler."""
-    code, text = error.code(), error.details()
-    debug_text = error.debug_error_string()
-    is_unprocessed = has_never_run(debug_text)
-    if code is grpc.StatusCode.CANCELLED and _FROM_PEER not in (debug_text or ""):
+    """Our exception for grpcio's, marked where the call provably never reached a handler.
+
+    grpcio's own account of a failure is put in other words, so that whoever passes the error on to a client of his own
+    does not seem to speak of that client's call.
+    """
+    code, text = error.code(), error.details() or ""
+    is_unprocessed = code is grpc.StatusCode.UNAVAILABLE and text.startswith(_NEVER_RAN)
+    if code is grpc.StatusCode.CANCELLED and (text == _BARE_CANCEL or text.startswith(_CANCEL)):
         # Nobody cancelled here: a server that shuts down resets so, without a status, what reaches it too late.
         code, text = grpc.StatusCode.UNAVAILABLE, "the server broke off the call without a status; is it shutting down?"
-    if is_unprocessed:
-        # In words of our own, so that whoever passes the error on does not seem to speak of a call to himself.
+    elif is_unprocessed:
         text = f"the call never ran: {text}"
+    elif text.startswith(_LOCAL):
+        text = f"the call was lost: {text.removeprefix(_LOCAL).removesuffix(')')}"
     made = RpcError.from_status(status_of(code, text, error.trailing_metadata()))
     made.unprocessed = is_unprocessed
     return made
 
 
-def has_never_run(debug_text: str | None) -> bool:
-    """Whether grpcio's own account of a failure says that no handler saw the call.
-
-    A text that came from the server says nothing of the kind: it may quote what became of a call that its handler made.
-    """
-    return debug_text is not None and _FROM_PEER not in debug_text and _NEVER_RAN.match(debug_text) is not None
-
-
 def is_connection_failure(error: aio.AioRpcError) -> bool:
     """Whether a call failed because its connection did, rather than by the word of the server."""
-    debug_text = error.debug_error_string() or ""
-    return error.code() is grpc.StatusCode.UNAVAILABLE and _FROM_PEER not in debug_text and _RESET not in debug_text
+    text = error.details() or ""
+    if error.code() is not grpc.StatusCode.UNAVAILABLE:
+        return False
+    return text.startswith(_LOCAL) and not text.startswith(f"{_LOCAL}{_RESET}")
+
+
+def says_too_many_pings(error: aio.AioRpcError) -> bool:
+    """Whether a server closed the connection because of our keepalive (gRPC's proposal A8)."""
+    text = f"{error.details()} {error.debug_error_string()}".lower()
+    return "too_many_pings" in text or "too many pings" in text
 
 
 def trailing_pairs(status: Status) -> tuple[tuple[str, MetadataValue], ...]:

@@ -6,20 +6,20 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
-from grpc import aio
 
 from eventflux_runtime.config import Compression, ServerConfig
 from eventflux_runtime.method import AnyBinding, MethodKind
-from eventflux_runtime.status import Status, StatusCode
+from eventflux_runtime.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.transport_api import Dispatcher
 from eventflux_runtime.transports.grpc_wire.ending import grpc_code, grpc_text, trailing_pairs
 from eventflux_runtime.transports.grpc_wire.option import grpc_compression
-from eventflux_runtime.transports.grpc_wire.server_call import GrpcServerCall
+from eventflux_runtime.transports.grpc_wire.packed import acceptance
+from eventflux_runtime.transports.grpc_wire.server_call import GrpcServerCall, ServedMethod
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor
 
-__all__ = ["ServedCalls", "register_handlers"]
+__all__ = ["DispatcherHandler", "ServedCalls"]
 
 _NO_OUTCOME: Final = Status(StatusCode.INTERNAL, "the server ended the call without a status")
 
@@ -60,10 +60,9 @@ class _MethodHandler:
     ) -> None:
         self._binding = binding
         self._dispatcher = dispatcher
-        self._max_message_bytes = config.max_message_bytes
+        self._served = ServedMethod(binding.method, config, is_tls)
         self._compression = _own_compression(binding.method.compression, config.compression)
         self._reactor = reactor
-        self._is_tls = is_tls
         self._calls = calls
 
     def rpc_handler(self) -> grpc.RpcMethodHandler[bytes, bytes]:
@@ -73,32 +72,32 @@ class _MethodHandler:
         return handler
 
     async def _serve(self, request: Any, context: Any) -> bytes:
-        method = self._binding.method
+        served = self._served
         remaining_s = context.time_remaining()
         deadline = None if remaining_s is None else self._reactor.now() + remaining_s
-        call = GrpcServerCall(method, context, self._is_tls, deadline, self._max_message_bytes)
+        call = GrpcServerCall(served, context, request if served.has_one_request else None, deadline)
         if self._compression is not None:
             context.set_compression(self._compression)
-        if method.kind.streams_requests:
+        if not served.has_one_request:
             call.start_reading(self._reactor)
-        else:
-            call.take_request(request)
         self._calls.count += 1
         try:
             await self._dispatcher.handle(self._binding, call)
         finally:
             call.close()
             self._calls.ended()
-        await _settle(context, call.outcome if call.outcome is not None else _NO_OUTCOME)
+        status = call.outcome if call.outcome is not None else _NO_OUTCOME
+        if status is not OK_STATUS or call.answers_acceptance:
+            await _settle(context, status, (acceptance(),) if call.answers_acceptance else ())
         return call.reply
 
 
-async def _settle(context: Any, status: Status) -> None:
+async def _settle(context: Any, status: Status, more: tuple[tuple[str, str], ...]) -> None:
     """Tells grpcio how the call ended. For anything but OK that ends the handler too, by grpcio's exception."""
     if status.code is not StatusCode.OK:
-        await context.abort(grpc_code(status.code), grpc_text(status.message), trailing_pairs(status))
-    if status.trailers:
-        context.set_trailing_metadata(status.trailers.pairs)
+        await context.abort(grpc_code(status.code), grpc_text(status.message), (*trailing_pairs(status), *more))
+    if status.trailers or more:
+        context.set_trailing_metadata((*status.trailers.pairs, *more))
 
 
 def _own_compression(of_method: Compression | None, of_server: Compression) -> grpc.Compression | None:
@@ -108,18 +107,24 @@ def _own_compression(of_method: Compression | None, of_server: Compression) -> g
     return grpc_compression(of_method) or grpc.Compression.NoCompression
 
 
-def register_handlers(
-    server: aio.Server, dispatcher: Dispatcher, config: ServerConfig, reactor: Reactor, is_tls: bool
-) -> ServedCalls:
-    """Has a server serve every method of a dispatcher; any other path it answers with UNIMPLEMENTED."""
-    calls = ServedCalls()
-    by_service: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {}
-    for binding in dispatcher.bindings:
-        made = _MethodHandler(binding, dispatcher, config, reactor, is_tls, calls).rpc_handler()
-        by_service.setdefault(binding.method.service, {})[binding.method.name] = made
-    for service, handlers in by_service.items():
-        server.add_registered_method_handlers(service, handlers)
-    return calls
+class DispatcherHandler(grpc.GenericRpcHandler):
+    """Every method of a dispatcher.
+
+    Not as grpcio's registered methods, as generated code has it too: its asyncio server waits for a call of each of
+    those by itself, and starts all those waits anew at every call.
+    """
+
+    def __init__(
+        self, dispatcher: Dispatcher, config: ServerConfig, reactor: Reactor, is_tls: bool, calls: ServedCalls
+    ) -> None:
+        self._handlers = {
+            binding.method.path: _MethodHandler(binding, dispatcher, config, reactor, is_tls, calls).rpc_handler()
+            for binding in dispatcher.bindings
+        }
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+        """The handler of a path; None: grpcio answers UNIMPLEMENTED."""
+        return self._handlers.get(handler_call_details.method)
 
 
 _MAKERS: Final[dict[MethodKind, Any]] = {

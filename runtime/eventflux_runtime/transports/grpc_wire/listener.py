@@ -13,12 +13,13 @@ import grpc
 from anyio import CancelScope, move_on_after
 from grpc import aio
 
-from eventflux_runtime.config import ServerConfig
+from eventflux_runtime.compression import require_compression
+from eventflux_runtime.config import Compression, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.transport_api import Dispatcher
 from eventflux_runtime.transports.grpc_wire.credential import server_credentials
-from eventflux_runtime.transports.grpc_wire.handler import ServedCalls, register_handlers
+from eventflux_runtime.transports.grpc_wire.handler import DispatcherHandler, ServedCalls
 from eventflux_runtime.transports.grpc_wire.option import grpc_compression, is_resolved_by_grpc, server_options
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class GrpcListener:
         self.endpoint = endpoint
         self._grace_s = grace_s
         self._stopped = asyncio.Event()
+        self._closing = asyncio.Event()
         self._server = server
         self._reactor = reactor
         self._calls = calls
@@ -65,6 +67,17 @@ class GrpcListener:
 
     async def aclose(self) -> None:
         """See `Listener.aclose`."""
+        self._closing.set()
+        await self._close()
+
+    async def close_with_reactor(self) -> None:
+        """Closes when the reactor's scope is left without `aclose`; a job of that reactor."""
+        try:
+            await self._closing.wait()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
         with CancelScope(shield=True):
             if self._is_draining:
                 with move_on_after(min(_LAST_CALLS_S, self._grace_s)):
@@ -81,13 +94,21 @@ async def open_listener(
     """See `Transport.listen`; on asyncio only."""
     if is_resolved_by_grpc(endpoint):
         raise ConfigError(f"{endpoint} is for clients: a server listens on grpc://host:port or grpcs://host:port")
+    for compression in (config.compression, *(binding.method.compression for binding in dispatcher.bindings)):
+        require_compression(compression or Compression.NONE)
     credentials = server_credentials(config.tls) if endpoint.is_tls else None
     await _check_address(endpoint)
-    server = aio.server(options=server_options(config), compression=grpc_compression(config.compression))
-    calls = register_handlers(server, dispatcher, config, reactor, endpoint.is_tls)
+    calls = ServedCalls()
+    server = aio.server(
+        handlers=[DispatcherHandler(dispatcher, config, reactor, endpoint.is_tls, calls)],
+        options=server_options(config),
+        compression=grpc_compression(config.compression),
+    )
     port = _bind(server, endpoint, credentials)
     await server.start()
-    return GrpcListener(server, endpoint.with_port(port), reactor, calls, config.drain_grace_s)
+    listener = GrpcListener(server, endpoint.with_port(port), reactor, calls, config.drain_grace_s)
+    reactor.spawn(listener.close_with_reactor)
+    return listener
 
 
 def _bind(server: aio.Server, endpoint: Endpoint, credentials: grpc.ServerCredentials | None) -> int:

@@ -13,6 +13,7 @@ import grpc
 
 from eventflux_runtime.config import ClientConfig, Compression, KeepaliveConfig, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
+from eventflux_runtime.net.ping_backoff import ping_interval_s
 
 __all__ = ["Options", "channel_options", "channel_target", "grpc_compression", "is_resolved_by_grpc", "server_options"]
 
@@ -52,7 +53,7 @@ def channel_options(endpoint: Endpoint, config: ClientConfig) -> Options:
         ("grpc.enable_retries", 0),
         # The limit of one attempt to connect. It ends before ours, because grpcio can say what it waited for.
         ("grpc.min_reconnect_backoff_ms", _milliseconds(_attempt_s(config.connect_timeout_s))),
-        *_keepalive_options(config.keepalive),
+        *_keepalive_options(config.keepalive, ping_interval_s(config, endpoint)),
     ]
     if is_resolved_by_grpc(endpoint):
         return [*options, ("grpc.service_config", _service_config(config))]
@@ -94,11 +95,11 @@ def _size_options(max_message_bytes: int) -> Options:
     ]
 
 
-def _keepalive_options(keepalive: KeepaliveConfig | None) -> Options:
+def _keepalive_options(keepalive: KeepaliveConfig | None, interval_s: float | None = None) -> Options:
     if keepalive is None:
         return []
     return [
-        ("grpc.keepalive_time_ms", _milliseconds(keepalive.interval_s)),
+        ("grpc.keepalive_time_ms", _milliseconds(interval_s or keepalive.interval_s)),
         ("grpc.keepalive_timeout_ms", _milliseconds(keepalive.timeout_s)),
         # grpcio's core arms its keepalive timeout only where one is armed already, which is never; of its two limits
         # for an unanswered ping this is the one that holds, and its default is a minute.

@@ -13,21 +13,39 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from grpc import aio
 
+from eventflux_runtime.config import ServerConfig
 from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import AnyMethod
 from eventflux_runtime.rpc_error import ResourceExhausted
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import Peer
 from eventflux_runtime.transports.grpc_wire.ending import metadata_of
+from eventflux_runtime.transports.grpc_wire.packed import accepted_by, pack, unpack
 from eventflux_runtime.transports.grpc_wire.peer import RawPeer, peer_of, raw_peer
 from eventflux_runtime.transports.grpc_wire.reader import ReadAhead
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
 
-__all__ = ["GrpcServerCall"]
+__all__ = ["GrpcServerCall", "ServedMethod"]
 
 _TURNS_FOR_CANCELLATION: Final = 3
+
+
+class ServedMethod:
+    """What every call of one method has in common."""
+
+    __slots__ = ("has_one_request", "has_one_response", "is_tls", "max_message_bytes", "method", "min_bytes", "packing")
+
+    def __init__(self, method: AnyMethod, config: ServerConfig, is_tls: bool) -> None:
+        self.method = method
+        self.is_tls = is_tls
+        self.has_one_request = not method.kind.streams_requests
+        self.has_one_response = not method.kind.streams_responses
+        self.max_message_bytes = config.max_message_bytes
+        self.packing = method.compression or config.compression
+        """The algorithm for responses to a client that knows it, one of those grpcio does not."""
+        self.min_bytes = config.compression_min_bytes
 
 
 class GrpcServerCall:
@@ -37,12 +55,13 @@ class GrpcServerCall:
     """
 
     __slots__ = (
+        "_accepted",
         "_context",
-        "_max_message_bytes",
         "_peer",
         "_reader",
         "_reading",
         "_request",
+        "_served",
         "deadline",
         "metadata",
         "method",
@@ -50,24 +69,20 @@ class GrpcServerCall:
         "reply",
     )
 
-    def __init__(
-        self, method: AnyMethod, context: Any, is_tls: bool, deadline: float | None, max_message_bytes: int
-    ) -> None:
-        self.method = method
-        self.metadata: Metadata = metadata_of(context.invocation_metadata())
+    def __init__(self, served: ServedMethod, context: Any, request: bytes | None, deadline: float | None) -> None:
+        self.method: AnyMethod = served.method
+        raw_metadata = context.invocation_metadata()
+        self.metadata: Metadata = metadata_of(raw_metadata)
         self.deadline = deadline
         self.outcome: Status | None = None
         self.reply = b""
+        self._served = served
         self._context = context
-        self._peer: RawPeer | Peer = raw_peer(context, is_tls)
-        self._max_message_bytes = max_message_bytes
-        self._request: bytes | None = None
+        self._accepted = accepted_by(raw_metadata)
+        self._peer: RawPeer | Peer = raw_peer(context, served.is_tls)
+        self._request = request
         self._reader: ReadAhead | None = None
         self._reading: TaskHandle | None = None
-
-    def take_request(self, data: bytes) -> None:
-        """The only request of a method that has one."""
-        self._request = data
 
     def start_reading(self, reactor: Reactor) -> None:
         """Reads requests from now on."""
@@ -111,10 +126,14 @@ class GrpcServerCall:
     async def receive(self) -> Any:
         """See `ServerCall.receive`."""
         if self._reader is not None:
-            return self.method.request.from_protobuf(await self._reader.get())
-        data, self._request = self._request, None
-        if data is None:
-            raise anyio.EndOfStream
+            data = await self._reader.get()
+        else:
+            request, self._request = self._request, None
+            if request is None:
+                raise anyio.EndOfStream
+            data = request
+        if self._accepted is not None:
+            data = unpack(data, self._served.max_message_bytes)
         return self.method.request.from_protobuf(data)
 
     async def send_initial_metadata(self, metadata: Metadata) -> None:
@@ -130,15 +149,23 @@ class GrpcServerCall:
 
     async def finish(self, status: Status, message: Any = None) -> None:
         """See `ServerCall.finish`."""
-        if status.code is StatusCode.OK and not self.method.kind.streams_responses:
+        if self._served.has_one_response and status.code is StatusCode.OK:
             self.reply = self._encoded(message)
         self.outcome = status
 
     def _encoded(self, message: Any) -> bytes:
         data: bytes = self.method.response.to_protobuf(message)
-        if len(data) > self._max_message_bytes:
+        served = self._served
+        if len(data) > served.max_message_bytes:
             raise ResourceExhausted(
-                f"a response of {self.method.path} has {len(data)} bytes, the limit is {self._max_message_bytes}: "
+                f"a response of {self.method.path} has {len(data)} bytes, the limit is {served.max_message_bytes}: "
                 "send less at a time or raise ServerConfig.max_message_bytes"
             )
+        if self._accepted is not None and served.packing in self._accepted:
+            return pack(data, served.packing, served.min_bytes)
         return data
+
+    @property
+    def answers_acceptance(self) -> bool:
+        """Whether the client wants to know what this side decompresses."""
+        return self._accepted is not None

@@ -27,14 +27,25 @@ WRITE_BEHIND: Final = 2
 class WriteBehind:
     """A queue between the tasks that send and the one that writes to grpcio."""
 
-    __slots__ = ("_has_ended", "_items", "_on_broken", "_reactor", "_senders", "_work", "is_broken", "is_stopped")
+    __slots__ = (
+        "_call",
+        "_has_ended",
+        "_items",
+        "_on_broken",
+        "_reactor",
+        "_senders",
+        "_work",
+        "is_broken",
+        "is_stopped",
+    )
 
-    def __init__(self, reactor: Reactor, on_broken: Callable[[], None]) -> None:
+    def __init__(self, reactor: Reactor, call: Any, on_broken: Callable[[], None]) -> None:
         self.is_broken = False
         """Whether grpcio took a message no more: the server has ended the call."""
         self.is_stopped = False
         """Whether nothing will be written any more."""
         self._reactor = reactor
+        self._call = call
         self._on_broken = on_broken
         self._items: deque[bytes] = deque()
         self._has_ended = False
@@ -63,6 +74,7 @@ class WriteBehind:
     def stop(self) -> None:
         """The call has ended: whoever waits is woken, what waits is dropped."""
         self.is_stopped = True
+        self._call = None  # so that whoever keeps our call does not keep grpcio's
         self._items.clear()
         self._wake_writer()
         self._wake_senders()
@@ -79,8 +91,11 @@ class WriteBehind:
 
     # -- the writing task's side
 
-    async def write_to(self, call: Any) -> None:
-        """Writes to grpcio's call until the end of the stream or of the call."""
+    async def run(self) -> None:
+        """Writes until the end of the stream or of the call."""
+        call = self._call
+        if call is None:
+            return
         try:
             await call.wait_for_connection()
             while not self.is_stopped:
