@@ -3,7 +3,8 @@
     EVENTFLUX_COMPILE=1 python -m pip install .    a wheel of this machine's own, with machine code beside the sources
     python hatch_build.py build/compiled           a copy of the packages, compiled, to be put on PYTHONPATH
 
-Without that variable a wheel is pure Python. The same sources run either way; `eventflux_runtime.compiled` tells which.
+Without that variable a wheel is pure Python. The same sources run either way, and
+`eventflux_runtime.compiled_modules` tells which form is in use.
 """
 
 from __future__ import annotations
@@ -21,8 +22,22 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 ROOT: Final = Path(__file__).resolve().parent
 VARIABLE: Final = "EVENTFLUX_COMPILE"
 PACKAGES: Final = ("runtime/eventflux_runtime", "generated/eventflux_transport")
-HOT: Final = ("eventflux_runtime/wire/*.py", "eventflux_transport/codec.py")
-"""What gains from it: the wire core and the codec, which run for each message and do no I/O."""
+HOT: Final = (
+    "eventflux_transport/codec.py",
+    "eventflux_runtime/wire/*.py",
+    "eventflux_runtime/native/client*.py",
+    "eventflux_runtime/native/server*.py",
+    "eventflux_runtime/native/session.py",
+    "eventflux_runtime/native/*box.py",
+    "eventflux_runtime/native/encoding.py",
+    "eventflux_runtime/net/runner.py",
+    "eventflux_runtime/net/wheel.py",
+    "eventflux_runtime/server/dispatch.py",
+    "eventflux_runtime/server/context.py",
+    "eventflux_runtime/channel/channel.py",
+    "eventflux_runtime/channel/pool.py",
+)
+"""What runs for each message or call on the native wire."""
 REQUIREMENTS: Final = ("mypy>=2.4", "setuptools>=80")
 GROUP: Final = "eventflux"
 """mypyc puts the code of all modules into one library, ``eventflux__mypyc``."""

@@ -11,6 +11,7 @@ import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 IDL_CONFIGS = ["idl/transport.yaml", *sorted(str(path) for path in Path("tests/idl").glob("*.yaml"))]
+IN_PARALLEL = ["-n", "2", "--dist", "worksteal"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 
 nox.needs_version = ">=2026.4"
@@ -34,7 +35,7 @@ def _install(session: nox.Session, extras: str, *groups: str) -> None:
 @nox.session
 def generate(session: nox.Session) -> None:
     """Generate the code of every IDL afresh; only what differs is written."""
-    _install(session, "codegen")
+    _install(session, "codegen", "generator")
     for config in IDL_CONFIGS:
         session.run("eventflux-codegen", "generate", "--config", config, *session.posargs)
 
@@ -42,7 +43,7 @@ def generate(session: nox.Session) -> None:
 @nox.session
 def drift(session: nox.Session) -> None:
     """Check that the committed code of every IDL is what the generator makes of it."""
-    _install(session, "codegen")
+    _install(session, "codegen", "generator")
     for config in IDL_CONFIGS:
         session.run("eventflux-codegen", "check", "--config", config)
 
@@ -67,7 +68,7 @@ def types(session: nox.Session) -> None:
 
 def _run_tests(session: nox.Session) -> None:
     _install(session, "all,demo", "tests")
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *session.posargs)
 
 
 @nox.session
@@ -83,7 +84,7 @@ for _version in PYTHONS:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Run the demo: a node on three wires, a real data set over each, a table of figures."""
-    _install(session, "demo,uvloop")
+    _install(session, "demo,uvloop", "generator")
     session.run("eventflux", "demo", *session.posargs)
 
 
@@ -122,7 +123,7 @@ def compile_(session: nox.Session) -> None:
     session.run(*wheel_command, env={"EVENTFLUX_COMPILE": "1"})
     (wheel,) = dist.glob("*.whl")
     session.install("--force-reinstall", "--no-deps", str(wheel))
-    session.run("python", "-m", "pytest", *session.posargs, env={"EVENTFLUX_FORM": "compiled"})
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *session.posargs, env={"EVENTFLUX_FORM": "compiled"})
 
 
 @nox.session
@@ -134,9 +135,9 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(name="bench-codec")
 def bench_codec(session: nox.Session) -> None:
-    """Time the generated codec against protobuf and msgspec."""
-    _install(session, "codegen,grpc")
-    session.run("python", "benchmarks/codec.py", *session.posargs)
+    """Time the generated codec, in both forms, against protobuf and msgspec."""
+    _install(session, "codegen,grpc", "compile")
+    session.run("python", "benchmarks/codec.py", "--compile", *session.posargs)
 
 
 RUST_CRATES = ("librust-bincode-dev", "librust-serde-dev", "librust-serde-derive-dev")

@@ -2,7 +2,7 @@
 
 Each row is measured in turn within a round, by two fresh processes, and there are several rounds, so that what the
 machine does besides falls on all of them. Figures are medians over the rounds; ratios are taken within each round.
-Writes ``bench.json`` and ``bench.png``, and prints the table.
+Writes ``bench.json`` and ``bench.png``, and prints the tables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from benchmarks.form import ROOT
 from benchmarks.plot import draw
@@ -24,7 +24,9 @@ from benchmarks.report import render
 from benchmarks.variant import FULL, QUICK, Variant
 from benchmarks.workload import Figures
 
-Rounds = dict[str, list[dict[str, Figures]]]
+Rounds: TypeAlias = dict[str, list[dict[str, Figures]]]
+
+MARKERS: Final = ("<!-- bench -->", "<!-- /bench -->")
 
 
 def compiled_path() -> str:
@@ -64,6 +66,13 @@ def describe_machine() -> dict[str, Any]:
     return {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}
 
 
+def renew_page(page: Path, tables: str) -> None:
+    """Puts the tables into the page, between its markers."""
+    before, rest = page.read_text().split(MARKERS[0])
+    _, after = rest.split(MARKERS[1])
+    page.write_text(f"{before}{MARKERS[0]}\n{tables}\n{MARKERS[1]}{after}")
+
+
 def main() -> None:
     """Runs the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -73,15 +82,20 @@ def main() -> None:
     parser.add_argument(
         "--output", type=Path, default=ROOT / "build" / "bench", help="folder of the JSON and PNG files"
     )
+    parser.add_argument("--docs", action="store_true", help="renew docs/performance.md and its files")
     options = parser.parse_args()
+    folder = ROOT / "docs" if options.docs else options.output
     started = time.monotonic()
     results = run_rounds(QUICK, 1, 0.4) if options.quick else run_rounds(FULL, options.rounds, options.seconds)
-    options.output.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     document = {"machine": describe_machine(), "rounds": results}
-    (options.output / "bench.json").write_text(json.dumps(document, indent=1) + "\n")
-    draw(results, options.output / "bench.png")
-    print(render(results))
-    print(f"\n{time.monotonic() - started:.0f} s; {options.output / 'bench.json'}, {options.output / 'bench.png'}")
+    (folder / "bench.json").write_text(json.dumps(document, indent=1) + "\n")
+    draw(results, folder / "bench.png")
+    tables = render(results)
+    if options.docs:
+        renew_page(folder / "performance.md", tables)
+    print(tables)
+    print(f"\n{time.monotonic() - started:.0f} s; {folder / 'bench.json'}, {folder / 'bench.png'}")
 
 
 if __name__ == "__main__":

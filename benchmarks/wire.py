@@ -1,4 +1,4 @@
-"""Time of one unary call through both halves of the wire core in memory, without a codec and without I/O.
+"""Time of a unary call and of a streamed message through both halves of the wire core, without codec and I/O.
 
 Run it with ``--compiled`` to build a copy of the core with mypyc in a temporary folder first and to time that.
 """
@@ -16,13 +16,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from librt.strings import BytesWriter
 
 RUNTIME: Final = Path(__file__).resolve().parent.parent / "runtime"
 PACKAGE: Final = "eventflux_runtime"
 PAYLOAD: Final = b"x" * 300
+BATCH: Final = 64
 
 
 def encode(message: bytes, writer: BytesWriter) -> None:
@@ -47,17 +48,21 @@ def compile_copy(folder: Path) -> None:
     )
 
 
-def unary_ns(calls: int) -> float:
-    """Nanoseconds of one call: open, receive, send_status, receive."""
+def connect() -> tuple[Any, Any]:
+    """A client and a server past their handshake, from whichever form of the core is on the path."""
     wire = importlib.import_module(f"{PACKAGE}.wire")
-    status = importlib.import_module(f"{PACKAGE}.status").OK_STATUS
-    empty = importlib.import_module(f"{PACKAGE}.metadata").EMPTY_METADATA
     client = wire.Connection(wire.Role.CLIENT, wire.Settings(), now=0.0)
-    methods = [wire.MethodEntry("/p.S/M", 1)]
-    server = wire.Connection(wire.Role.SERVER, wire.Settings(), methods, now=0.0)
+    server = wire.Connection(wire.Role.SERVER, wire.Settings(), [wire.MethodEntry("/p.S/M", 1)], now=0.0)
     server.receive_data(client.data_to_send(), 0.0)
     client.receive_data(server.data_to_send(), 0.0)
-    reply = b""
+    return client, server
+
+
+def unary_ns(calls: int) -> float:
+    """Nanoseconds of one call: open, receive, send_status, receive."""
+    client, server = connect()
+    status = importlib.import_module(f"{PACKAGE}.status").OK_STATUS
+    empty = importlib.import_module(f"{PACKAGE}.metadata").EMPTY_METADATA
     gc.collect()
     started = time.perf_counter_ns()
     for _ in range(calls):
@@ -65,19 +70,35 @@ def unary_ns(calls: int) -> float:
         (opened,) = server.receive_data(client.data_to_send(), 1.0)
         server.send_status(opened.stream_id, status, PAYLOAD, encode)
         (ended,) = client.receive_data(server.data_to_send(), 1.0)
-        reply = ended.data[ended.start : ended.end]
-    elapsed = time.perf_counter_ns() - started
-    if reply != PAYLOAD:
-        raise SystemExit("the reply differs from what was sent")
-    return elapsed / calls
+        if ended.end - ended.start != len(PAYLOAD):
+            raise SystemExit("the reply differs from what was sent")
+    return (time.perf_counter_ns() - started) / calls
+
+
+def stream_ns(messages: int) -> float:
+    """Nanoseconds of one message of a stream: send, receive, consume, and the credit for it; 64 to a write."""
+    client, server = connect()
+    empty = importlib.import_module(f"{PACKAGE}.metadata").EMPTY_METADATA
+    stream_id = client.open(0, -1, empty, None, None, False)
+    server.receive_data(client.data_to_send(), 0.0)
+    gc.collect()
+    started = time.perf_counter_ns()
+    for _ in range(messages // BATCH):
+        for _ in range(BATCH):
+            if not client.send_message(stream_id, PAYLOAD, encode):
+                raise SystemExit("the window is full although everything was consumed")
+        for event in server.receive_data(client.data_to_send(), 1.0):
+            server.consumed(stream_id, event.end - event.start)
+        client.receive_data(server.data_to_send(), 1.0)
+    return (time.perf_counter_ns() - started) / (messages // BATCH * BATCH)
 
 
 def main() -> None:
     """Prints the best and the median of several runs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--compiled", action="store_true", help="build with mypyc first and time that")
-    parser.add_argument("--calls", type=int, default=50_000)
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--calls", type=int, default=5_000)
+    parser.add_argument("--runs", type=int, default=50)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         root = RUNTIME
@@ -85,10 +106,11 @@ def main() -> None:
             root = Path(name)
             compile_copy(root)
         sys.path.insert(0, str(root))
-        figures = [unary_ns(options.calls) for _ in range(options.runs)]
-    kind = "compiled" if options.compiled else "interpreted"
-    best, median = min(figures), statistics.median(figures)
-    print(f"unary call through both machines, {kind}: best {best:.0f} ns, median {median:.0f} ns")
+        kind = "compiled" if options.compiled else "interpreted"
+        for what, measure in (("unary call", unary_ns), ("streamed message", stream_ns)):
+            figures = [measure(options.calls) for _ in range(options.runs)]
+            best, median = min(figures), statistics.median(figures)
+            print(f"{what} through both machines, {kind}: best {best:.0f} ns, median {median:.0f} ns")
 
 
 if __name__ == "__main__":

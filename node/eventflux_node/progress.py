@@ -13,12 +13,12 @@ __all__ = ["progress_bar"]
 
 
 @contextmanager
-def progress_bar(label: str, total: int | None = None) -> Generator[Callable[[int], None]]:
+def progress_bar(label: str, total: Callable[[], int | None]) -> Generator[Callable[[int], None]]:
     """Shows a bar while the context is open; what it yields is told how many steps are done in all.
 
     Args:
         label: stands in front of the bar.
-        total: how many steps there are; None: not known.
+        total: how many steps there are, asked for only where a bar is shown; None: not known.
     """
     if not sys.stderr.isatty():
         yield lambda done: None
@@ -31,5 +31,5 @@ def progress_bar(label: str, total: int | None = None) -> Generator[Callable[[in
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=total)
+        task = progress.add_task(label, total=total())
         yield lambda done: progress.update(task, completed=done)

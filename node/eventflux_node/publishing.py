@@ -36,6 +36,13 @@ class Publication:
     file_format: FileFormat | None = None
     """None: what the file's name says."""
 
+    def expected(self) -> int | None:
+        """About how many records there are, by the number of lines; None for what can be read only once."""
+        if not self.path.is_file():
+            return None
+        with self.path.open("rb") as file:
+            return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+
     def payloads(self) -> Iterator[bytes]:
         """The payload of each record."""
         return read_payloads(self.path, self.file_format if self.file_format is not None else format_of(self.path))
@@ -58,7 +65,7 @@ async def publish_file(target: str, publication: Publication, config: ClientConf
     """
     started = time.perf_counter()
     done = 0
-    with progress_bar(publication.path.name) as show:
+    with progress_bar(publication.path.name, publication.expected) as show:
 
         def on_acknowledged() -> None:
             nonlocal done
@@ -69,6 +76,8 @@ async def publish_file(target: str, publication: Publication, config: ClientConf
             async with connect(target, config=config) as channel:
                 await publish(TransportClient(channel), _messages(publication), on_acknowledged)
         except UnreadableFileError as error:
+            if not done:
+                raise
             raise UnreadableFileError(f"{error} ({done} events before it were published)") from error
     seconds = time.perf_counter() - started
     print(f"published {done} events in {seconds:.2f} s, each acknowledged: {done / seconds:.0f} a second")

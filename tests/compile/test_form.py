@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 import eventflux_transport
-from eventflux_runtime import wire
-from eventflux_runtime.compiled import compiled_modules
+from eventflux_runtime import compiled_modules, wire
 from hatch_build import HOT, ROOT
 
 IS_COMPILED = os.environ.get("EVENTFLUX_FORM") == "compiled"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +28,14 @@ class Node:
     urls: list[str]
 
     def heartbeat(self) -> dict[str, object]:
-        result = eventflux("heartbeat", self.urls[0], "--json")
-        assert result.stderr == ""
-        answer: dict[str, object] = json.loads(result.stdout)
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            assert main(["heartbeat", self.urls[0], "--json"]) == 0
+        answer: dict[str, object] = json.loads(output.getvalue())
         return answer
 
 
-@contextmanager
+@contextlib.contextmanager
 def running_node(folder: Path, *options: str) -> Iterator[Node]:
     """A node on TCP, gRPC and a Unix socket, stopped by SIGTERM in the end; it must then end well and in silence."""
     listen = ["tcp://127.0.0.1:0", "grpc://127.0.0.1:0", f"unix://{folder}/node.sock"]
@@ -59,17 +61,19 @@ def eventflux(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 
-@contextmanager
+@contextlib.contextmanager
 def running_subscriber(node: Node, url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     """`eventflux subscribe` in a process of its own, once the node counts it among its subscribers."""
-    process = subprocess.Popen([*COMMAND, "subscribe", url, *options], stdout=subprocess.PIPE, text=True)
-    try:
-        while node.heartbeat()["subscribers"] != "1":
-            assert process.poll() is None
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    process = subprocess.Popen(
+        [*COMMAND, "subscribe", url, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            while node.heartbeat()["subscribers"] != "1":
+                assert process.poll() is None
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("wire", [0, 1, 2], ids=["tcp", "grpc", "unix"])
@@ -100,15 +104,33 @@ def test_a_node_runs_on_every_loop_and_ends_its_subscribers(tmp_path: Path, loop
 
 
 def test_a_node_that_stops_ends_a_subscriber_with_one_line(tmp_path: Path) -> None:
-    with running_node(tmp_path) as node:
-        subscriber = subprocess.Popen(
-            [*COMMAND, "subscribe", node.urls[0]], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        while node.heartbeat()["subscribers"] != "1":
-            assert subscriber.poll() is None
-    output, errors = subscriber.communicate(timeout=30)
+    with running_node(tmp_path) as node, running_subscriber(node, node.urls[0]) as subscriber:
+        node.process.send_signal(signal.SIGTERM)
+        output, errors = subscriber.communicate(timeout=30)
+        assert node.process.wait(timeout=30) == 0
     assert (subscriber.returncode, output) == (1, "")
     assert errors == ("eventflux: UNAVAILABLE: the node is stopping: connect to another, or again once it is back\n")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
+def test_a_subscriber_is_stopped_by_ctrl_c_in_silence(tmp_path: Path, loop: str) -> None:
+    with running_node(tmp_path) as node, running_subscriber(node, node.urls[0], "--loop", loop) as subscriber:
+        subscriber.send_signal(signal.SIGINT)
+        output, errors = subscriber.communicate(timeout=30)
+    # The line end moves the prompt off the line that the terminal wrote ^C on.
+    assert (subscriber.returncode, output, errors) == (130, "", "\n")
+
+
+def test_a_subscriber_ends_in_silence_when_nobody_reads_its_output(tmp_path: Path) -> None:
+    data = tmp_path / "lines.txt"
+    data.write_text("a\n" * 10)
+    with running_node(tmp_path) as node, running_subscriber(node, node.urls[0]) as subscriber:
+        assert subscriber.stdout is not None
+        subscriber.stdout.close()
+        assert eventflux("publish", node.urls[0], str(data)).returncode == 0
+        assert subscriber.stderr is not None
+        assert subscriber.stderr.read() == ""
+        assert subscriber.wait(timeout=30) == 1
 
 
 def test_a_heartbeat_is_readable(tmp_path: Path) -> None:
@@ -132,8 +154,7 @@ def test_a_wrong_line_is_named_after_what_came_before_it(tmp_path: Path) -> None
     assert result.stderr.startswith(f"eventflux: {data}, line 3: not JSON: ")
     assert result.stderr.endswith("(2 events before it were published)\n")
     assert (missing.returncode, missing.stdout) == (1, "")
-    assert missing.stderr.startswith(f"eventflux: cannot read {tmp_path}/missing.csv: no such file or directory")
-    assert missing.stderr.count("\n") == 1
+    assert missing.stderr == f"eventflux: cannot read {tmp_path}/missing.csv: no such file or directory\n"
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

@@ -183,7 +183,9 @@ async def test_a_request_that_makes_no_sense_is_refused(request_: EventRequest, 
 async def test_a_heartbeat_has_the_figures_of_the_moment(wire: str, tmp_path: Path) -> None:
     async with node(address(wire, tmp_path)) as (url,), connect(url) as channel:
         client = TransportClient(channel)
-        for number in range(5):
+        async with connect(url) as one_that_leaves:
+            await TransportClient(one_that_leaves).send_message(event(0))
+        for number in range(4):
             await client.send_message(event(number))
         async with client.stream_events(EventRequest()) as events:
             await events.initial_metadata()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import itertools
+import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from typing import Final
 
 import pytest
 
-from tests.project.import_graph import SOURCE_ROOTS, Import, imports_of, is_within, modules_of
+from tests.project.import_graph import ROOT, SOURCE_ROOTS, Import, imports_of, is_within, modules_of
 
 EVENT_LOOPS: Final = frozenset({"anyio", "asyncio", "sniffio", "trio", "uvloop"})
 NETWORK: Final = frozenset({"select", "selectors", "socket", "ssl", "subprocess"})
@@ -42,7 +45,7 @@ LAYERS: Final = {
         forbidden=EVENT_LOOPS | NETWORK | GRPC | {"time", "threading"},
     ),
     "compression": Layer(
-        modules=("compression",),
+        modules=("compression", "payload"),
         may_import=("vocabulary",),
         forbidden=EVENT_LOOPS | NETWORK | GRPC | {"time", "threading"},
     ),
@@ -66,7 +69,11 @@ LAYERS: Final = {
         may_import=("vocabulary", "compression", "wire", "net", "registry", "server"),
         forbidden=GRPC,
     ),
-    "contract": Layer(modules=("codegen_api",), may_import=("vocabulary", "channel", "server", "peer"), forbidden=GRPC),
+    "contract": Layer(
+        modules=("codegen_api",),
+        may_import=("vocabulary", "compression", "channel", "server", "peer"),
+        forbidden=GRPC,
+    ),
     "surface": Layer(
         modules=("", "compiled", "connect", "testing"),
         may_import=("vocabulary", "wire", "net", "native", "transports", "registry", "channel", "server", "contract"),
@@ -182,3 +189,28 @@ def test_importing_the_sdk_loads_neither_grpc_nor_protobuf() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+COMES_WITH: Final = {
+    "google": "protobuf",
+    "grpc": "grpcio",
+    "grpc_health": "grpcio-health-checking",
+    "grpc_reflection": "grpcio-reflection",
+    "grpc_tools": "grpcio-tools",
+    "outcome": "trio",
+    "ruamel": "ruamel.yaml",
+}
+"""The requirement that brings a module whose name is another."""
+
+
+def test_everything_imported_is_a_declared_requirement() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    requirements = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    declared = {re.split(r"[\[<>=; ]", requirement)[0] for requirement in requirements}
+    missing = []
+    for found in itertools.chain(*(all_imports(package) for package in SOURCE_ROOTS)):
+        name = found.target.partition(".")[0]
+        is_ours = name in SOURCE_ROOTS or name in sys.stdlib_module_names
+        if not is_ours and not found.for_types_only and COMES_WITH.get(name, name) not in declared:
+            missing.append(str(found))
+    assert missing == []
