@@ -117,7 +117,8 @@ def compile_(session: nox.Session) -> None:
         shutil.rmtree("build", ignore_errors=True)
         return
     _install(session, "all,demo", "tests")
-    dist = Path(session.create_tmp()).resolve() / "dist"
+    # Not the session's temporary folder: nox would make it pytest's too, and its path is too long for Unix sockets.
+    dist = Path(session.virtualenv.location).resolve() / "dist"
     shutil.rmtree(dist, ignore_errors=True)
     wheel_command = ["python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(dist), "."]
     session.run(*wheel_command, env={"EVENTFLUX_COMPILE": "1"})
