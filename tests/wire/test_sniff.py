@@ -35,4 +35,8 @@ def test_protocols(prefix: bytes, found: Sniff) -> None:
 @given(st.binary(max_size=20))
 def test_any_bytes_have_an_answer(prefix: bytes) -> None:
     assert (sniff(prefix) is Sniff.NEED_MORE) == (len(prefix) < 4)
-    assert describe_peer(prefix).startswith("it ")
+    assert describe_peer(prefix).startswith(("it ", "if it is"))
+
+
+def test_an_eventflux_frame_over_the_limit_is_named_as_such() -> None:
+    assert "announced a frame of 10485761 bytes, the limit is 10485760" in describe_peer(b"\x00\xa0\x00\x01")
