@@ -13,6 +13,7 @@ import pytest
 from eventflux_runtime.config import ClientConfig, ServerConfig, TlsConfig
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.rpc_error import Unavailable
+from eventflux_runtime.transports.grpc_wire.handler import ServedCalls
 from tests.grpc_wire.harness import CHAT, ECHO, HEAD, Note, Notes, connected, listening, remaining_head
 
 pytestmark = pytest.mark.usefixtures("anyio_backend")
@@ -117,3 +118,26 @@ except MissingExtraError as error:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "the grpc:// wire needs an extra: run pip install 'eventflux-transport[grpc]'"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # where grpcio's side lives
+async def test_any_number_of_tasks_wait_for_the_last_call() -> None:
+    # A listener is closed by its owner and by its reactor's end, often at once.
+    calls = ServedCalls()
+    calls.count = 2
+    returned: list[int] = []
+
+    async def wait(index: int) -> None:
+        await calls.wait_idle()
+        returned.append(index)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            for index in range(3):
+                tasks.start_soon(wait, index)
+            await anyio.wait_all_tasks_blocked()
+            calls.ended()
+            await anyio.wait_all_tasks_blocked()
+            assert not returned
+            calls.ended()
+    assert sorted(returned) == [0, 1, 2]

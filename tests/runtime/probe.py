@@ -99,7 +99,8 @@ class Probe(TransportService):
                     return
                 yield request
             yield Message(id="end")
-        except anyio.get_cancelled_exc_class():
+        except (anyio.get_cancelled_exc_class(), GeneratorExit):
+            # The latter where the cancellation comes while a response is being sent.
             self.cancelled.set()
             raise
 

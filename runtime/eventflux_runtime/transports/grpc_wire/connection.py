@@ -69,7 +69,7 @@ class GrpcConnection:
         self._ping_interval_s = ping_interval_s(config, endpoint)
         self._compression_min_bytes = config.compression_min_bytes
         self._accepted: frozenset[Compression] = frozenset()
-        self._channel = channel
+        self._channel: aio.Channel | None = channel
         self._relay = relay
         self._unary: dict[AnyMethod, Any] = {}
         self._streaming: dict[AnyMethod, Any] = {}
@@ -87,7 +87,7 @@ class GrpcConnection:
         Args:
             is_reconnecting: whether grpcio owns the way to the server, and a loss is its to mend.
         """
-        if not is_reconnecting:
+        if not is_reconnecting and self._channel is not None:
             self._lost = asyncio.ensure_future(self._channel.wait_for_state_change(grpc.ChannelConnectivity.READY))
             self._lost.add_done_callback(self._on_lost)
         self.reactor.spawn(self._close_when_released)
@@ -107,9 +107,15 @@ class GrpcConnection:
         self._released.set()
         with CancelScope(shield=True):
             await asyncio.sleep(0)  # so that grpcio's tasks for the latest calls have begun; see StreamingCall.cancel
-            await self._channel.close()
-            if self._lost is not None:
-                await gone(self._lost)
+            channel, lost = self._channel, self._lost
+            if channel is not None:
+                await channel.close()
+            if lost is not None:
+                await gone(lost)
+            # What is kept of a channel keeps grpcio's thread at work, even if the channel is closed.
+            self._channel = self._lost = None
+            self._unary.clear()
+            self._streaming.clear()
             if self._relay is not None:
                 await self._relay.aclose()
 
@@ -238,14 +244,15 @@ class GrpcConnection:
         found = self._streaming.get(method)
         if found is None:
             is_single_request = method.kind is MethodKind.SERVER_STREAMING
-            make: Any = self._channel.unary_stream if is_single_request else self._channel.stream_stream
+            channel: Any = self._channel
+            make = channel.unary_stream if is_single_request else channel.stream_stream
             # As generated stubs do: a path that the channel knows beforehand costs less in each call.
             found = self._streaming[method] = make(method.path, _registered_method=True)
         return found
 
     def _unary_callable(self, method: AnyMethod) -> Any:
-        make: Any = self._channel.unary_unary
-        made = self._unary[method] = make(method.path, _registered_method=True)
+        channel: Any = self._channel
+        made = self._unary[method] = channel.unary_unary(method.path, _registered_method=True)
         return made
 
     # -- failures

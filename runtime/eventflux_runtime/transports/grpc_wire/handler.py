@@ -40,9 +40,10 @@ class ServedCalls:
             self._idle.set()
 
     async def wait_idle(self) -> None:
-        """Returns when no call runs."""
-        if self.count:
-            self._idle = asyncio.Event()
+        """Returns when no call runs; any number of tasks may wait."""
+        while self.count:
+            if self._idle is None or self._idle.is_set():
+                self._idle = asyncio.Event()
             await self._idle.wait()
 
 

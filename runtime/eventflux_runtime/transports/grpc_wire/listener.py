@@ -45,7 +45,7 @@ class GrpcListener:
         self._grace_s = grace_s
         self._stopped = asyncio.Event()
         self._closing = asyncio.Event()
-        self._server = server
+        self._server: aio.Server | None = server
         self._reactor = reactor
         self._calls = calls
         self._is_draining = False
@@ -62,7 +62,8 @@ class GrpcListener:
             self._reactor.spawn(self._stop_gently)
 
     async def _stop_gently(self) -> None:
-        await self._server.stop(_ENDLESS_S)
+        if self._server is not None:
+            await self._server.stop(_ENDLESS_S)
         self._stopped.set()
 
     async def aclose(self) -> None:
@@ -83,7 +84,11 @@ class GrpcListener:
                 with move_on_after(min(_LAST_CALLS_S, self._grace_s)):
                     await self._stopped.wait()
             self._is_draining = True
-            await self._server.stop(None)
+            server = self._server
+            if server is not None:
+                await server.stop(None)
+            # What is kept of a server keeps grpcio's thread at work, even if the server has stopped.
+            self._server = None
             # grpcio returns when it has told its tasks of the end, not when they have ended.
             await self._calls.wait_idle()
 

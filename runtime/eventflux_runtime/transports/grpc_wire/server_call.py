@@ -91,22 +91,31 @@ class GrpcServerCall:
 
     async def _read(self, reader: ReadAhead) -> None:
         try:
-            while True:
+            while self._context is not None:
                 if not reader.has_room:
                     await reader.wait_for_room()
                     continue
                 data = await self._context.read()
                 if data is aio.EOF:
-                    # grpcio says the same of a half-close and of a call that is lost, of which the cancellation is then
-                    # a moment behind. Its head start keeps a handler from taking a lost client for a finished one.
-                    for _ in range(_TURNS_FOR_CANCELLATION):
-                        await asyncio.sleep(0)
+                    await self._let_cancellation_pass()
                     break
                 reader.put(data)
         except (aio.BaseError, asyncio.CancelledError):
             pass  # the call is over, and its handler is being cancelled or has returned
         finally:
             reader.end(None)
+
+    async def _let_cancellation_pass(self) -> None:
+        """Returns after a half-close, and not before the cancellation of a call whose client has left.
+
+        grpcio says the same of both, and of the latter the cancellation is a moment behind: a handler would take half a
+        stream for a whole one. Reading once more puts us behind it, because core completes what it has begun for a
+        call before it begins another operation on it; then grpcio's task needs its turns to pass the word on.
+        """
+        if self._context is not None:
+            await self._context.read()
+        for _ in range(_TURNS_FOR_CANCELLATION):
+            await asyncio.sleep(0)
 
     def close(self) -> None:
         """The call is over: nothing more is read."""
