@@ -32,12 +32,15 @@ HOT: Final = (
     "eventflux_runtime/native/session.py",
     "eventflux_runtime/native/*box.py",
     "eventflux_runtime/native/encoding.py",
+    "eventflux_runtime/native/packing.py",
+    "eventflux_runtime/call_head.py",
     "eventflux_runtime/net/runner.py",
     "eventflux_runtime/net/wheel.py",
     "eventflux_runtime/server/dispatch.py",
     "eventflux_runtime/server/context.py",
     "eventflux_runtime/channel/channel.py",
     "eventflux_runtime/channel/pool.py",
+    "eventflux_runtime/channel/subchannel.py",
 )
 """What runs for each message or call on the native wire."""
 REQUIREMENTS: Final = ("mypy>=2.4", "setuptools>=80")

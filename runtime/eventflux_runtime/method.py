@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
@@ -113,6 +113,11 @@ class Binding(Generic[Req, Res]):
 
     method: Method[Req, Res]
     handler: Callable[..., Any]
+    is_unary: bool = field(init=False)
+    """One request, one response; here because each call asks."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_unary", self.method.kind is MethodKind.UNARY)
 
     @staticmethod
     def unary(method: Method[Req, Res], handler: Callable[[Req, Context], Awaitable[Res]]) -> Binding[Req, Res]:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from eventflux_runtime.config import ClientConfig, Compression, ServerConfig
+from eventflux_runtime.call_head import CallHead, ResponseInfo
+from eventflux_runtime.config import ClientConfig, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import AnyBinding, AnyMethod, Method
 from eventflux_runtime.status import Status
 
@@ -48,28 +49,6 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 Req_contra = TypeVar("Req_contra", contravariant=True)
 Res_co = TypeVar("Res_co", covariant=True)
-
-
-class ResponseInfo:
-    """What came with a response besides the message; pass one as ``response=`` to a call to have it filled in."""
-
-    __slots__ = ("initial_metadata", "trailers")
-
-    def __init__(self) -> None:
-        self.initial_metadata: Metadata = EMPTY_METADATA
-        self.trailers: Metadata = EMPTY_METADATA
-
-
-class CallHead(msgspec.Struct, frozen=True):
-    """What goes ahead of a call's first message."""
-
-    metadata: Metadata = EMPTY_METADATA
-    deadline: float | None = None
-    """Absolute, on the loop's clock; None: no deadline. One already past fails the call before it is sent."""
-    compression: Compression = Compression.NONE
-    """For the requests, where the peer knows it."""
-    response: ResponseInfo | None = None
-    """Filled in when the call ends, or when its parts arrive, if that is earlier."""
 
 
 class PeerIdentity(msgspec.Struct, frozen=True):
@@ -191,6 +170,9 @@ class ServerCall(Protocol):
     def peer(self) -> Peer:
         """Who calls."""
 
+    def take_request(self) -> Any:
+        """The next request if it is here, without a wait; None: `receive` brings it, or says why there is none."""
+
     async def receive(self) -> Any:
         """The next request.
 
@@ -206,8 +188,14 @@ class ServerCall(Protocol):
     async def send(self, message: Any) -> None:
         """Sends one response, waiting while the client's window is full."""
 
+    def finish_now(self, status: Status, message: Any = None) -> bool:
+        """`finish`, if that needs no wait; False: `finish` has to be called with the same, and does what is left."""
+
     async def finish(self, status: Status, message: Any = None) -> None:
         """Ends the call: for OK on a unary or client-streaming method with the response, otherwise without."""
+
+    def abandon(self) -> None:
+        """The handler was cancelled. Where that was not the transport's doing, it ends the call. Never waits."""
 
 
 class Dispatcher(Protocol):

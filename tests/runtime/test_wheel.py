@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflux_runtime.net.wheel import DeadlineWheel
+from eventflux_runtime.net.wheel import Alarm, DeadlineWheel
 from eventflux_runtime.testing import ManualClock
 
 TICK = 1 / 128
@@ -14,7 +14,7 @@ TICK = 1 / 128
 class Item:
     def __init__(self, expires_at: float, clock: ManualClock) -> None:
         self.expires_at = expires_at
-        self.slot = 0.0
+        self.alarm = Alarm(expires_at, self.expire)
         self.expired_at: float | None = None
         self._clock = clock
 
@@ -52,10 +52,10 @@ def test_expires_on_time_or_not_at_all(items: list[tuple[float, bool]], steps: l
     dropped: list[Item] = []
     for delay, is_dropped in items:
         item = Item(harness.clock() + delay, harness.clock)
-        harness.wheel.add(item, harness.clock())
+        harness.wheel.add(item.alarm, harness.clock())
         (dropped if is_dropped else kept).append(item)
     for item in dropped:
-        harness.wheel.discard(item)
+        harness.wheel.discard(item.alarm)
     for step in steps:
         harness.advance(step)
         for item in kept:
@@ -71,16 +71,48 @@ def test_a_far_deadline_keeps_no_slot_for_each_tick() -> None:
     harness = Harness()
     items = [Item(harness.clock() + 3600 + index * TICK, harness.clock) for index in range(1000)]
     for item in items:
-        harness.wheel.add(item, harness.clock())
-    assert len({item.slot for item in items}) <= 2
+        harness.wheel.add(item.alarm, harness.clock())
+    assert len(harness.wheel) == 1000
+    assert harness.wheel.slot_count <= 2
 
 
 def test_discarding_twice_or_after_expiry_is_harmless() -> None:
     harness = Harness()
     item = Item(harness.clock() + 1, harness.clock)
-    harness.wheel.discard(item)
-    harness.wheel.add(item, harness.clock())
+    harness.wheel.discard(item.alarm)
+    harness.wheel.add(item.alarm, harness.clock())
     harness.advance(2)
     assert item.expired_at is not None
-    harness.wheel.discard(item)
+    harness.wheel.discard(item.alarm)
     assert len(harness.wheel) == 0
+
+
+def test_an_item_that_expires_may_discard_and_add_others() -> None:
+    harness = Harness()
+    expired: list[str] = []
+    begin = harness.clock()
+    second = Alarm(begin + 1.0, lambda: expired.append("second"))
+    third = Alarm(begin + 1.5, lambda: expired.append("third"))
+
+    def first() -> None:
+        expired.append("first")
+        harness.wheel.discard(second)
+        harness.wheel.add(third, harness.clock())
+
+    harness.wheel.add(Alarm(begin + 1.0, first), harness.clock())
+    harness.wheel.add(second, harness.clock())
+    harness.advance(1.2)
+    assert expired == ["first"]
+    harness.advance(1)
+    assert expired == ["first", "third"]
+    assert len(harness.wheel) == harness.wheel.slot_count == 0
+
+
+def test_slots_of_what_was_discarded_go() -> None:
+    harness = Harness()
+    for _ in range(1000):
+        item = Alarm(harness.clock() + 0.5, lambda: None)
+        harness.wheel.add(item, harness.clock())
+        harness.wheel.discard(item)
+        harness.advance(0.01)
+    assert harness.wheel.slot_count < 200

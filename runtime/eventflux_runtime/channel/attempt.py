@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
-import msgspec
 
 from eventflux_runtime.channel.retry import Attempts
 from eventflux_runtime.config import ClientConfig
@@ -258,4 +257,4 @@ def _was_full(held: Held, error: RpcError) -> bool:
 def _with_attempts(head: CallHead, attempts: Metadata) -> CallHead:
     key = attempts.pairs[0][0]
     kept = Metadata.from_trusted(tuple(pair for pair in head.metadata if pair[0] != key))
-    return msgspec.structs.replace(head, metadata=kept | attempts)
+    return head.with_metadata(kept | attempts)

@@ -11,16 +11,16 @@ import os
 from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, final
 
 from eventflux_runtime.channel.attempt import Caller, RestartableCall
 from eventflux_runtime.channel.interceptor import ClientInterceptor, intercepted
 from eventflux_runtime.channel.pool import Pool
 from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
 from eventflux_runtime.config import ClientConfig, Compression
-from eventflux_runtime.deadline import UNSET, Unset, current_scope, effective_deadline
+from eventflux_runtime.deadline import UNSET, Unset, current_scope
 from eventflux_runtime.endpoint import Endpoint
-from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.errors import ConfigError, TransportError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataLike
 from eventflux_runtime.method import AnyMethod, Method, MethodKind
 from eventflux_runtime.net.reactor import open_reactor
@@ -49,6 +49,7 @@ class Channel:
         self._interceptors = tuple(interceptors)
         self._pool: Pool | None = None
         self._stack: AsyncExitStack | None = None
+        self._defaults: dict[AnyMethod, _Defaults] = {}
 
     def __repr__(self) -> str:
         target = ",".join(str(endpoint) for endpoint in self._endpoints)
@@ -93,14 +94,18 @@ class Channel:
             CodecError: a message cannot be encoded or decoded.
             ConfigError: an argument is wrong, or the channel is not entered.
         """
-        head = self._head(method, timeout_s, metadata, compression, inherit, response)
         pool = self._pool
         if pool is None:
             raise _not_entered()
+        head = self._head(pool, method, timeout_s, metadata, compression, inherit, response)
         if self._interceptors:
             return await self._intercepted_unary(pool, method, request, head, wait_for_ready)
         # The steps of a call that goes well, without those that only failures and interceptors need.
-        held = pool.try_acquire()
+        held = pool.sole
+        if held is not None:
+            held.is_used = True
+        else:
+            held = pool.try_acquire()
         failure: RpcError | None = None
         if held is not None:
             try:
@@ -157,10 +162,10 @@ class Channel:
         inherit: bool = True,
         response: ResponseInfo | None = None,
     ) -> ClientCall[Req, Res]:
-        head = self._head(method, timeout_s, metadata, compression, inherit, response)
         pool = self._pool
         if pool is None:
             raise _not_entered()
+        head = self._head(pool, method, timeout_s, metadata, compression, inherit, response)
 
         async def proceed(changed: CallHead) -> ClientCall[Req, Res]:
             caller = Caller(pool, self._config, method, changed, wait_for_ready)
@@ -171,6 +176,7 @@ class Channel:
 
     def _head(
         self,
+        pool: Pool,
         method: AnyMethod,
         timeout_s: float | Unset | None,
         metadata: MetadataLike | None,
@@ -178,23 +184,42 @@ class Channel:
         inherit: bool,
         response: ResponseInfo | None,
     ) -> CallHead:
-        if isinstance(timeout_s, Unset):
-            timeout_s = method.timeout_s if method.timeout_s is not None else self._config.timeout_s
-        elif timeout_s is not None and not timeout_s >= 0:
-            raise ConfigError(f"timeout_s must be 0 or more, or None for no deadline, not {timeout_s}")
+        defaults = self._defaults.get(method)
+        if defaults is None:
+            defaults = self._defaults[method] = _Defaults(method, self._config)
         sent = EMPTY_METADATA if metadata is None else Metadata.of(metadata)
         scope = current_scope.get() if inherit else None
         deadline: float | None = None
         if scope is not None:
             deadline = scope.deadline
             sent = _with_trace(sent, scope.trace)
+        if timeout_s is UNSET:
+            timeout_s = defaults.timeout_s
         if timeout_s is not None:
-            if self._pool is None:
-                raise _not_entered()
-            deadline = effective_deadline(self._pool.now(), timeout_s, deadline)
-            if timeout_s == 0:
-                raise DeadlineExceeded("the deadline of 0 s passed before the call was sent")
-        return CallHead(sent, deadline, compression or method.compression or self._config.compression, response)
+            assert not isinstance(timeout_s, Unset)
+            if not timeout_s > 0:
+                raise _no_time(timeout_s)
+            own = pool.now() + timeout_s
+            if deadline is None or own < deadline:
+                deadline = own
+        return CallHead(sent, deadline, compression or defaults.compression, response)
+
+
+@final
+class _Defaults:
+    """What the calls of a method take from it and from the channel, looked up once."""
+
+    __slots__ = ("compression", "timeout_s")
+
+    def __init__(self, method: AnyMethod, config: ClientConfig) -> None:
+        self.timeout_s = method.timeout_s if method.timeout_s is not None else config.timeout_s
+        self.compression = method.compression or config.compression
+
+
+def _no_time(timeout_s: float) -> TransportError:
+    if timeout_s == 0:
+        return DeadlineExceeded("the deadline of 0 s passed before the call was sent")
+    return ConfigError(f"timeout_s must be 0 or more, or None for no deadline, not {timeout_s}")
 
 
 def _with_trace(metadata: Metadata, trace: Metadata) -> Metadata:

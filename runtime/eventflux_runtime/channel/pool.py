@@ -1,8 +1,8 @@
 """Every connection of an entered channel: carries out what `plan` says, and hands connections to calls.
 
 Invariants: a connection that is not READY, or is full, is never handed out; while calls wait, a new call goes behind
-them; `_only` is set exactly while one connection is all there is to choose from and no call waits; `is_watching` is
-True while the end of a call, however good, is news to somebody.
+them; `sole` is set only while one connection is all there is to choose from, no call waits, and the connection itself
+knows best when it is full; `is_watching` is True while the end of a call, however good, is news to somebody.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Pool:
         self._subchannels: list[Subchannel] = []
         self._retired: list[Subchannel] = []
         self._rotation: list[Subchannel] = []
-        self._only: Held | None = None
+        self.sole: Held | None = None
+        """Where the next call may go unseen: a connection that has gone or is full refuses it before it leaves."""
         self._used_at = float("-inf")
         self._timer: TimerHandle | None = None
         self._is_replan_scheduled = False
@@ -73,15 +74,6 @@ class Pool:
 
     def try_acquire(self) -> Held | None:
         """A connection for the next call, if one is ready now. The call starts on it before anything else runs."""
-        only = self._only
-        if only is not None:
-            connection = only.connection
-            if connection.state is ConnectionState.READY and connection.active_calls < only.limit:
-                only.is_used = True
-                return only
-        return self._pick()
-
-    def _pick(self) -> Held | None:
         if self._queue:
             return None
         held = self._picker.pick(self._rotation)
@@ -201,8 +193,8 @@ class Pool:
             self._resolver.rest()
         self._watch()
         usable = [held for subchannel in self._rotation for held in subchannel.usable]
-        is_free = len(usable) == 1 and not self._queue and not usable[0].promised
-        self._only = usable[0] if is_free and len(self._rotation) == 1 else None
+        is_alone = len(usable) == 1 and len(self._rotation) == 1 and not self._queue
+        self.sole = usable[0] if is_alone and usable[0].is_unguarded() else None
 
     def _view(self) -> PoolView:
         now = self.now()
@@ -278,7 +270,7 @@ class Pool:
     async def aclose(self) -> None:
         """Closes every connection; calls that wait for one fail."""
         self._is_closed = True
-        self._only = None
+        self.sole = None
         self._rotation = []
         if self._timer is not None:
             self._timer.cancel()

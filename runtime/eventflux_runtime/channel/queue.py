@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from eventflux_runtime.channel.plan import CallView
 from eventflux_runtime.errors import TransportError
+from eventflux_runtime.net.wheel import Alarm
 from eventflux_runtime.rpc_error import RpcError
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ __all__ = ["CallQueue", "Waiting"]
 
 
 class Waiting:
-    """One call that waits. An `Expirable` on the reactor's wheel."""
+    """One call that waits."""
 
-    __slots__ = ("_on_expiry", "_queue", "_waiter", "expires_at", "given", "slot", "view")
+    __slots__ = ("_on_expiry", "_queue", "_waiter", "alarm", "given", "view")
 
     def __init__(
         self,
@@ -38,8 +39,7 @@ class Waiting:
         self._waiter = waiter
         self._on_expiry = on_expiry
         self.view = view
-        self.slot = 0.0
-        self.expires_at = expires_at
+        self.alarm = Alarm(expires_at, self._expire)
         self.given: Held | None = None
 
     async def wait(self) -> Held:
@@ -68,8 +68,7 @@ class Waiting:
         if not self._waiter.done():
             self._waiter.set_exception(copy(error) if isinstance(error, RpcError) else error)
 
-    def expire(self) -> None:
-        """See `Expirable.expire`."""
+    def _expire(self) -> None:
         self._queue.take(self)
         self.fail(self._on_expiry())
 
@@ -95,14 +94,13 @@ class CallQueue:
         waiting = Waiting(self, self._reactor.waiter(), view, expires_at, on_expiry)
         self._calls[waiting] = None
         if expires_at < float("inf"):
-            self._reactor.wheel.add(waiting, self._reactor.now())
+            self._reactor.wheel.add(waiting.alarm, self._reactor.now())
         return waiting
 
     def left(self, waiting: Waiting) -> None:
         """The call goes its way, whether it was settled or its task was cancelled."""
         self.take(waiting)
-        if waiting.slot:
-            self._reactor.wheel.discard(waiting)
+        self._reactor.wheel.discard(waiting.alarm)
         self._on_left()
 
     def take(self, waiting: Waiting) -> None:

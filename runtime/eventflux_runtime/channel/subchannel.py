@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 from eventflux_runtime.channel.backoff import Backoff
 from eventflux_runtime.channel.ejection import Conduct
@@ -29,6 +29,7 @@ _AGE_SPREAD: Final = 0.1
 """Connections are closed for age up to this part early, so that those made together do not end together."""
 
 
+@final
 class Held:
     """One connection in a pool."""
 
@@ -42,6 +43,10 @@ class Held:
         self.idle_since = 0.0
         self.is_used = True
         self.promised = 0
+
+    def is_unguarded(self) -> bool:
+        """Whether nothing but the connection itself limits the calls on it."""
+        return not self.promised and self.limit >= self.connection.max_calls
 
     def view(self, now: float) -> ConnectionView:
         """What the plan sees. Notes since when it is idle."""

@@ -21,6 +21,7 @@ from eventflux_runtime.native.eventflux import EventFluxConnection, peer_binding
 from eventflux_runtime.native.server import NativeServerConnection
 from eventflux_runtime.native.settings import client_settings, server_settings
 from eventflux_runtime.net.tls import explain_tls
+from eventflux_runtime.net.wheel import Alarm
 from eventflux_runtime.rpc_error import Unavailable
 from eventflux_runtime.transport_api import Dispatcher
 from eventflux_runtime.wire.connection import Connection
@@ -68,7 +69,7 @@ class Acceptor:
             require_compression(binding.method.compression or Compression.NONE)
         self._methods = tuple(MethodEntry(b.method.path, b.method.fingerprint) for b in dispatcher.bindings)
         self._peer_binding = peer_binding(dispatcher)
-        self._connections: dict[NativeServerConnection | EventFluxConnection, _Age | None] = {}
+        self._connections: dict[NativeServerConnection | EventFluxConnection, Alarm | None] = {}
         self.is_draining = False
 
     @property
@@ -106,11 +107,11 @@ class Acceptor:
         self._connections[connection] = self._age_of(connection)
         return connection
 
-    def _age_of(self, connection: NativeServerConnection | EventFluxConnection) -> _Age | None:
+    def _age_of(self, connection: NativeServerConnection | EventFluxConnection) -> Alarm | None:
         if self._config.max_connection_age_s is None:
             return None
         now = self._reactor.now()
-        age = _Age(connection, now + self._config.max_connection_age_s * random.uniform(0.9, 1.1))
+        age = Alarm(now + self._config.max_connection_age_s * random.uniform(0.9, 1.1), connection.drain)
         self._reactor.wheel.add(age, now)
         return age
 
@@ -131,20 +132,6 @@ class Acceptor:
         async with anyio.create_task_group() as tasks:
             for connection in list(self._connections):
                 tasks.start_soon(connection.aclose)
-
-
-class _Age:
-    """When a connection is old enough to be drained. An `Expirable` on the reactor's wheel."""
-
-    __slots__ = ("_connection", "expires_at", "slot")
-
-    def __init__(self, connection: NativeServerConnection | EventFluxConnection, expires_at: float) -> None:
-        self._connection = connection
-        self.expires_at = expires_at
-        self.slot = 0.0
-
-    def expire(self) -> None:
-        self._connection.drain()
 
 
 @contextmanager

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["NativeClientConnection"]
 
 _PLAIN: Final = Compression.NONE
+_READY: Final = ConnectionState.READY
+_DRAINING: Final = ConnectionState.DRAINING
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -71,6 +73,7 @@ class NativeClientConnection(Session):
         self._encodings: dict[AnyMethod, Encoding] = {}
         self._method_ids: dict[str, tuple[int, int]] = {}
         self._awake = 0
+        self._waiter = reactor.waiter
         self._hello: Waiter[None] | None = reactor.waiter()
         self._handlers[HELLO_RECEIVED] = self._on_hello
         self._handlers[HEADERS_RECEIVED] = self._on_headers
@@ -114,7 +117,7 @@ class NativeClientConnection(Session):
         self.schedule_timer()
 
     def _on_go_away(self, event: GoAwayReceived) -> None:
-        if self.state is ConnectionState.READY:
+        if self.state is _READY:
             self.state = ConnectionState.DRAINING
         for stream_id in event.unprocessed:
             call = self._end_call(stream_id)
@@ -130,18 +133,18 @@ class NativeClientConnection(Session):
 
     def drain(self) -> None:
         """See `ClientConnection.drain`."""
-        if self.state is ConnectionState.READY:
+        if self.state is _READY:
             self.state = ConnectionState.DRAINING
             self._close_if_drained()
 
     def _close_if_drained(self) -> None:
-        if self.state is ConnectionState.DRAINING and not self._calls:
+        if self.state is _DRAINING and not self._calls:
             self.flush()
             self.pipe.close()
 
     def fail(self, error: Exception) -> None:
         """See `Session.fail`. The pipe may take a while to close; no call starts on it meanwhile."""
-        if self.state is ConnectionState.READY:
+        if self.state is _READY:
             self.state = ConnectionState.DRAINING
         super().fail(error)
 
@@ -155,8 +158,7 @@ class NativeClientConnection(Session):
             self._hello = None
         calls, self._calls = self._calls, {}
         for call in calls.values():
-            if call.slot:
-                self.reactor.wheel.discard(call)
+            self.wheel.discard(call)
             call.fail(error)
 
     def _lost_error(self) -> RpcError:
@@ -183,19 +185,18 @@ class NativeClientConnection(Session):
     async def unary(self, method: Method[Req, Res], request: Req, head: CallHead) -> Res:
         """See `ClientConnection.unary`."""
         encoding = self._encodings.get(method) or self._resolve(method)
-        reactor = self.reactor
         deadline = head.deadline
         timeout_us = -1
         now = 0.0
         if deadline is not None:
-            now = reactor.now()
+            now = self.now()
             timeout_us = int((deadline - now) * 1e6)
             if timeout_us <= 0:
                 raise deadline_error(self, encoding)
         if self.pipe.is_congested:
             await self.wait_for_room()
         self._check_open()
-        call = UnaryCall(self, encoding, reactor.waiter(), deadline, head.response)
+        call = UnaryCall(self, encoding, self._waiter(), deadline, head.response)
         try:
             if head.compression is _PLAIN:
                 stream_id = self.core.open(
@@ -208,8 +209,8 @@ class NativeClientConnection(Session):
         call.stream_id = stream_id
         self._calls[stream_id] = call
         if deadline is not None:
-            reactor.wheel.add(call, now)
-        if self._awake:
+            self.wheel.add(call, now)
+        if self._awake and not self.core.has_plenty:
             self.flush_soon()
         else:
             self.flush()
@@ -235,7 +236,7 @@ class NativeClientConnection(Session):
         """See `ClientConnection.start`."""
         encoding = self._encodings.get(method) or self._resolve(method)
         timeout_us = -1
-        now = self.reactor.now()
+        now = self.now()
         if head.deadline is not None:
             timeout_us = int((head.deadline - now) * 1e6)
             if timeout_us <= 0:
@@ -250,12 +251,12 @@ class NativeClientConnection(Session):
         call: StreamingCall[Req, Res] = StreamingCall(self, encoding, stream_id, head)
         self._calls[stream_id] = call
         if head.deadline is not None:
-            self.reactor.wheel.add(call, now)
+            self.wheel.add(call, now)
         self.flush_soon()
         return call
 
     def _check_open(self) -> None:
-        if self.state is not ConnectionState.READY:
+        if self.state is not _READY:
             raise _unprocessed(
                 Unavailable(f"the connection to {self.endpoint} is {self.state.value}; the call never left")
             )
@@ -333,9 +334,9 @@ class NativeClientConnection(Session):
 
     def _end_call(self, stream_id: int) -> UnaryCall | StreamingCall[Any, Any] | None:
         call = self._calls.pop(stream_id, None)
-        if call is not None and call.slot:
-            self.reactor.wheel.discard(call)
-        if self.state is ConnectionState.DRAINING:
+        if call is not None:
+            self.wheel.discard(call)
+        if self.state is _DRAINING:
             self._close_if_drained()
         return call
 

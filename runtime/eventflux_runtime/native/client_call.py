@@ -12,8 +12,9 @@ from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.inbox import Inbox
 from eventflux_runtime.native.outbox import Outbox
 from eventflux_runtime.native.packing import PackedMessage
+from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.rpc_error import DeadlineExceeded, RpcError
-from eventflux_runtime.status import Status, StatusCode
+from eventflux_runtime.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.transport_api import CallHead, ResponseInfo
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class UnaryCall:
+class UnaryCall(Expirable):
     """One request on its way, one reply awaited."""
 
     __slots__ = (
@@ -34,10 +35,8 @@ class UnaryCall:
         "_reply",
         "connection",
         "encoding",
-        "expires_at",
         "is_answered",
         "response",
-        "slot",
         "stream_id",
         "waiter",
     )
@@ -53,8 +52,9 @@ class UnaryCall:
         self.connection = connection
         self.encoding = encoding
         self.waiter = waiter
-        self.expires_at: float = deadline if deadline is not None else 0.0
-        self.slot = 0.0
+        self.expires_at = deadline if deadline is not None else 0.0
+        self.preceding = None
+        self.following = None
         self.response = response
         self.stream_id = 0
         self.is_answered = False
@@ -88,7 +88,7 @@ class UnaryCall:
             self.response.trailers = status.trailers
         if self.waiter.done():
             return
-        if status.code is not StatusCode.OK:
+        if status is not OK_STATUS and status.code is not StatusCode.OK:
             self.waiter.set_exception(RpcError.from_status(status))
         elif has_message:
             self.waiter.set_result(message)
@@ -108,7 +108,7 @@ class UnaryCall:
         self.fail(deadline_error(self.connection, self.encoding))
 
 
-class StreamingCall(Generic[Req, Res]):
+class StreamingCall(Expirable, Generic[Req, Res]):
     """A `ClientCall` on a native connection."""
 
     __slots__ = (
@@ -122,8 +122,6 @@ class StreamingCall(Generic[Req, Res]):
         "_status",
         "connection",
         "encoding",
-        "expires_at",
-        "slot",
         "stream_id",
     )
 
@@ -137,8 +135,9 @@ class StreamingCall(Generic[Req, Res]):
         self.connection = connection
         self.encoding = encoding
         self.stream_id = stream_id
-        self.expires_at: float = head.deadline if head.deadline is not None else 0.0
-        self.slot = 0.0
+        self.expires_at = head.deadline if head.deadline is not None else 0.0
+        self.preceding = None
+        self.following = None
         self._response = head.response
         self._compression = head.compression
         self._inbox = Inbox(connection.reactor)

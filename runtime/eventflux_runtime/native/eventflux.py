@@ -219,6 +219,10 @@ class EventFluxServerCall:
         """See `ServerCall.peer`."""
         return self._connection.pipe.peer
 
+    def take_request(self) -> Any:
+        """See `ServerCall.take_request`."""
+        return self._request
+
     async def receive(self) -> Any:
         """See `ServerCall.receive`."""
         return self._request
@@ -230,8 +234,16 @@ class EventFluxServerCall:
         """See `ServerCall.send`; a unary method does not call it."""
         raise ResourceExhausted("a message in EventFlux's frames has one answer")
 
-    async def finish(self, status: Status, message: Any = None) -> None:
-        """See `ServerCall.finish`."""
+    def finish_now(self, status: Status, message: Any = None) -> bool:
+        """See `ServerCall.finish_now`."""
         if not self._is_finished:
             self._connection.reply(self._request, status, message)
             self._is_finished = True
+        return True
+
+    async def finish(self, status: Status, message: Any = None) -> None:
+        """See `ServerCall.finish`."""
+        self.finish_now(status, message)
+
+    def abandon(self) -> None:
+        """See `ServerCall.abandon`; the connection closes with its task."""

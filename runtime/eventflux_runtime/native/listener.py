@@ -15,7 +15,7 @@ from anyio.abc import SocketListener as AnyioListener
 
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.bootstrap import Acceptor
-from eventflux_runtime.net.asyncio_pipe import AsyncioPipe
+from eventflux_runtime.net.asyncio_pipe import AsyncioPipe, asyncio_pipe
 from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.reactor import Reactor, TaskHandle
 from eventflux_runtime.net.stream_pipe import StreamPipe
@@ -88,7 +88,7 @@ class SocketListener:
 
     async def _serve_asyncio(self, sock: socket.socket) -> asyncio.Server:
         return await asyncio.get_running_loop().create_server(
-            lambda: AsyncioPipe(self._naming.of_transport, self._accept_asyncio), sock=sock
+            lambda: asyncio_pipe(self._naming.of_transport, self._accept_asyncio), sock=sock
         )
 
     def _accept_asyncio(self, pipe: AsyncioPipe) -> None:
@@ -143,6 +143,9 @@ class SocketListener:
     def drain(self) -> None:
         """See `Listener.drain`."""
         self._stop_accepting()
+        # Left open, they would let clients connect and wait for an answer that never comes.
+        for listener in self._listeners:
+            self._reactor.spawn(listener.aclose)
         self._acceptor.drain()
 
     def _stop_accepting(self) -> None:

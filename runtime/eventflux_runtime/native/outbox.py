@@ -22,22 +22,23 @@ class Outbox:
     sender waits for that.
     """
 
-    __slots__ = ("_in_a_row", "_is_sending", "_session", "_waiters")
+    __slots__ = ("_in_a_row", "_session", "_waiters", "is_sending")
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._is_sending = False
+        self.is_sending = False
+        """Whether the core has a message that waits for credit."""
         self._waiters: list[Waiter[None]] = []
         self._in_a_row = 0
 
     @property
     def is_ready(self) -> bool:
         """Whether a message may go now."""
-        return not self._is_sending and not self._session.pipe.is_congested
+        return not self.is_sending and not self._session.pipe.is_congested
 
     async def wait_ready(self) -> None:
         """Waits for the message before to leave and for room in the pipe; returns at the end of the call, too."""
-        if self._is_sending:
+        if self.is_sending:
             await self.wait_sent()
         elif self._session.pipe.is_congested:
             await self._session.wait_for_room()
@@ -51,18 +52,18 @@ class Outbox:
 
     def sending(self) -> None:
         """The core took a message that has to wait for credit."""
-        self._is_sending = True
+        self.is_sending = True
 
     async def wait_sent(self) -> None:
         """Returns when the core has queued all of it, or the call has ended."""
-        while self._is_sending:
+        while self.is_sending:
             waiter: Waiter[None] = self._session.reactor.waiter()
             self._waiters.append(waiter)
             await waiter
 
     def sent(self) -> None:
         """The core has queued the last of it, or the call has ended."""
-        self._is_sending = False
+        self.is_sending = False
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

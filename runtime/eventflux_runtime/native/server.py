@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
+
 from eventflux_runtime.config import Compression, ServerConfig
 from eventflux_runtime.errors import MissingExtraError, ProtocolError
 from eventflux_runtime.metadata import Metadata
@@ -14,7 +16,7 @@ from eventflux_runtime.native.packing import Packer, decoded, write_packed
 from eventflux_runtime.native.server_call import NativeServerCall
 from eventflux_runtime.native.session import Session
 from eventflux_runtime.rpc_error import ResourceExhausted
-from eventflux_runtime.status import Status, StatusCode
+from eventflux_runtime.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.transport_api import Dispatcher
 from eventflux_runtime.wire.connection import Connection
 from eventflux_runtime.wire.error import LimitError
@@ -37,11 +39,13 @@ from eventflux_runtime.wire.event import (
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.pipe import Pipe, PipeHandler
-    from eventflux_runtime.net.reactor import Reactor
+    from eventflux_runtime.net.reactor import Reactor, TimerHandle
 
 __all__ = ["NativeServerConnection"]
 
 _PLAIN: Final = Compression.NONE
+_LINGER_S: Final = 0.5
+"""Seconds that a client has to close a drained connection before the server does."""
 _log: Final = logging.getLogger("eventflux_runtime.server")
 
 
@@ -65,13 +69,16 @@ class NativeServerConnection(Session):
         self._max_message_bytes = config.max_message_bytes
         self._compression = config.compression
         self._packer = Packer(config.compression_min_bytes)
-        self._dispatcher = dispatcher
+        self._handle = dispatcher.handle
+        self._spawn = reactor.spawn
         self._bindings = tuple(dispatcher.bindings)
         self._encodings: dict[int, Encoding] = {}
         self._calls: dict[int, NativeServerCall] = {}
         self._notify_lost = on_lost
         self._starting = 0
         self._is_draining = False
+        self._was_told_to_leave = False
+        self._linger: TimerHandle | None = None
         self._handlers[HELLO_RECEIVED] = self._on_hello
         self._handlers[STREAM_OPENED] = self._on_opened
         self._handlers[MESSAGE_RECEIVED] = self._on_message
@@ -98,6 +105,7 @@ class NativeServerConnection(Session):
 
     def _on_go_away(self, event: GoAwayReceived) -> None:
         self._is_draining = True
+        self._was_told_to_leave = False
         self._close_if_drained()
 
     def drain(self) -> None:
@@ -106,13 +114,20 @@ class NativeServerConnection(Session):
             self._is_draining = True
             if not self.core.is_closed and self.core.peer_settings is not None:
                 self.core.go_away(StatusCode.OK, "server is draining")
+                self._was_told_to_leave = True
                 self.flush()
         self._close_if_drained()
 
     def _close_if_drained(self) -> None:
-        if self._is_draining and not self._calls:
-            self.flush()
+        if not self._is_draining or self._calls:
+            return
+        self.flush()
+        if not self._was_told_to_leave:
             self.pipe.close()
+        elif self._linger is None:
+            # A socket closed with requests still on their way is reset, which can cost the client our go-away. It
+            # closes by itself once it has read that.
+            self._linger = self.reactor.call_at(self.now() + _LINGER_S, self.pipe.close)
 
     def fail(self, error: Exception) -> None:
         """See `Session.fail`."""
@@ -125,6 +140,8 @@ class NativeServerConnection(Session):
         for call in list(self._calls.values()):
             self._remove(call)
             call.leave()
+        if self._linger is not None:
+            self._linger.cancel()
         self._notify_lost(self)
 
     async def aclose(self) -> None:
@@ -132,6 +149,10 @@ class NativeServerConnection(Session):
         if not self._is_lost:
             for call in list(self._calls.values()):
                 self.abort(call, StatusCode.UNAVAILABLE, "the server is shutting down")
+            if self._linger is not None:
+                with anyio.move_on_after(_LINGER_S):
+                    await self.pipe.wait_closed()
+        if not self._is_lost:
             self.say_goodbye("server is shutting down")
             await self.pipe.wait_closed()
 
@@ -144,20 +165,20 @@ class NativeServerConnection(Session):
             encoding = self._resolve(event)
             if encoding is None:
                 return
-        now = self.reactor.now()
+        now = self.now()
         expires_at = 0.0
         if event.timeout_us >= 0:
             expires_at = now + event.timeout_us * 1e-6
         call = NativeServerCall(self, encoding, event.stream_id, event.metadata, expires_at)
         self._calls[event.stream_id] = call
         if event.has_message:
-            call.on_message(decoded(call.encoding.decode, event, self._max_message_bytes), -1)
+            call.on_first_message(decoded(encoding.decode, event, self._max_message_bytes))
         if event.end_stream:
-            call.on_half_close()
+            call.has_half_closed = True
         if expires_at:
-            self.reactor.wheel.add(call, now)
+            self.wheel.add(call, now)
         self._starting += 1
-        call.task = self.reactor.spawn(self._serve, self._bindings[method_id], call)
+        call.task = self._spawn(self._handle, self._bindings[method_id], call)
 
     def _resolve(self, event: StreamOpened) -> Encoding | None:
         method_id = event.method_id
@@ -176,15 +197,6 @@ class NativeServerConnection(Session):
 
     def _refuse(self, event: StreamOpened, code: StatusCode, message: str) -> None:
         self.core.send_status(event.stream_id, Status(code, message))
-
-    async def _serve(self, binding: Any, call: NativeServerCall) -> None:
-        self.mark_started(call)
-        try:
-            await self._dispatcher.handle(binding, call)
-        finally:
-            if not call.is_finished:
-                # The handler was cancelled by something other than this connection, or cancelled itself.
-                self.abort(call, StatusCode.CANCELLED, "the handler was cancelled")
 
     def mark_started(self, call: NativeServerCall) -> None:
         """The call's handler runs, or never will."""
@@ -215,7 +227,8 @@ class NativeServerConnection(Session):
     def send_status(self, call: NativeServerCall, status: Status, message: Any) -> bool:
         """Ends a call; False: the response waits for credit. Where it raises, the call is still open."""
         encoding = call.encoding
-        encode = encoding.encode if encoding.has_one_response and status.code is StatusCode.OK else None
+        has_response = encoding.has_one_response and (status is OK_STATUS or status.code is StatusCode.OK)
+        encode = encoding.encode if has_response else None
         try:
             if encode is None or encoding.compression is _PLAIN:
                 is_whole = self.core.send_status(call.stream_id, status, message, encode)
@@ -227,7 +240,7 @@ class NativeServerConnection(Session):
         call.is_finished = True
         if is_whole:
             self._remove(call)
-        if self._starting:
+        if self._starting and not self.core.has_plenty:
             self.flush_soon()
         else:
             self.flush()
@@ -245,8 +258,7 @@ class NativeServerConnection(Session):
 
     def _remove(self, call: NativeServerCall) -> None:
         self._calls.pop(call.stream_id, None)
-        if call.slot:
-            self.reactor.wheel.discard(call)
+        self.wheel.discard(call)
         if self._is_draining:
             self._close_if_drained()
 

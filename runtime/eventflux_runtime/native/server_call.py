@@ -13,6 +13,7 @@ from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.inbox import Inbox
 from eventflux_runtime.native.outbox import Outbox
 from eventflux_runtime.native.packing import PackedMessage
+from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.rpc_error import Cancelled, RpcError
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import Peer
@@ -24,20 +25,23 @@ if TYPE_CHECKING:
 __all__ = ["NativeServerCall"]
 
 
-class NativeServerCall:
-    """A `ServerCall`. What is sent after its end is dropped."""
+class NativeServerCall(Expirable):
+    """A `ServerCall`. What is sent after its end is dropped.
+
+    Most calls come whole and are answered at once: they never have an inbox or an outbox.
+    """
 
     __slots__ = (
         "_inbox",
         "_outbox",
+        "_request",
         "connection",
         "encoding",
-        "expires_at",
+        "has_half_closed",
         "has_started",
         "is_finished",
         "metadata",
         "method",
-        "slot",
         "stream_id",
         "task",
     )
@@ -56,12 +60,15 @@ class NativeServerCall:
         self.stream_id = stream_id
         self.metadata = metadata
         self.expires_at = expires_at
-        self.slot = 0.0
+        self.preceding = None
+        self.following = None
         self.is_finished = False
         self.has_started = False
+        self.has_half_closed = False
         self.task: TaskHandle | None = None
-        self._inbox = Inbox(connection.reactor)
-        self._outbox = Outbox(connection)
+        self._request: Any = None
+        self._inbox: Inbox | None = None
+        self._outbox: Outbox | None = None
 
     # -- the dispatcher's side
 
@@ -75,10 +82,19 @@ class NativeServerCall:
         """See `ServerCall.peer`."""
         return self.connection.pipe.peer
 
+    def take_request(self) -> Any:
+        """See `ServerCall.take_request`."""
+        self.connection.mark_started(self)
+        request, self._request = self._request, None
+        return request
+
     async def receive(self) -> Any:
         """See `ServerCall.receive`."""
+        request = self.take_request()
+        if request is not None:
+            return request
         try:
-            message, credit = await self._inbox.get()
+            message, credit = await self._wanted_inbox().get()
         except Cancelled:
             # The handler is cancelled already, and learns of it as its event loop does it, not by an RpcError.
             await checkpoint()
@@ -89,6 +105,22 @@ class NativeServerCall:
             raise message
         return message if type(message) is not PackedMessage else message.unpack()
 
+    def _wanted_inbox(self) -> Inbox:
+        inbox = self._inbox
+        if inbox is None:
+            inbox = self._inbox = Inbox(self.connection.reactor)
+            if self.is_finished:
+                inbox.end(_left())
+            elif self.has_half_closed:
+                inbox.end(None)
+        return inbox
+
+    def _wanted_outbox(self) -> Outbox:
+        outbox = self._outbox
+        if outbox is None:
+            outbox = self._outbox = Outbox(self.connection)
+        return outbox
+
     async def send_initial_metadata(self, metadata: Metadata) -> None:
         """See `ServerCall.send_initial_metadata`."""
         if not self.is_finished:
@@ -96,7 +128,7 @@ class NativeServerCall:
 
     async def send(self, message: Any) -> None:
         """See `ServerCall.send`."""
-        outbox = self._outbox
+        outbox = self._wanted_outbox()
         while not outbox.is_ready and not self._has_ended():
             await outbox.wait_ready()
         if self._has_ended():
@@ -110,17 +142,30 @@ class NativeServerCall:
             if self._has_ended():
                 await checkpoint()
 
+    def finish_now(self, status: Status, message: Any = None) -> bool:
+        """See `ServerCall.finish_now`."""
+        outbox = self._outbox
+        if self.is_finished:
+            return outbox is None or not outbox.is_sending
+        if outbox is None:
+            if self.connection.pipe.is_congested:
+                return False
+        elif not outbox.is_ready:
+            return False
+        if self.connection.send_status(self, status, message):
+            return True
+        self._wanted_outbox().sending()
+        return False
+
     async def finish(self, status: Status, message: Any = None) -> None:
         """See `ServerCall.finish`."""
-        if self._has_ended():
-            return
-        while not self._outbox.is_ready:
-            await self._outbox.wait_ready()
-            if self._has_ended():
-                return
-        if not self.connection.send_status(self, status, message):
-            self._outbox.sending()
-            await self._outbox.wait_sent()
+        while not self.finish_now(status, message):
+            await self._wanted_outbox().wait_ready()
+
+    def abandon(self) -> None:
+        """See `ServerCall.abandon`."""
+        if not self.is_finished:
+            self.connection.abort(self, StatusCode.CANCELLED, "the handler was cancelled")
 
     def _has_ended(self) -> bool:
         # A function, because the end can come during any wait.
@@ -128,28 +173,44 @@ class NativeServerCall:
 
     # -- the connection's side
 
+    def on_first_message(self, message: Any) -> None:
+        """The request that came with the call itself, or what stands in its place: an error, or a packed message."""
+        if type(message) is PackedMessage or isinstance(message, CodecError):
+            self._wanted_inbox().put(message, -1)
+        else:
+            self._request = message
+
     def on_message(self, message: Any, credit: int) -> None:
         """A request arrived, or the error that stands in its place."""
-        self._inbox.put(message, credit)
+        self._wanted_inbox().put(message, credit)
 
     def on_half_close(self) -> None:
         """No request follows."""
-        self._inbox.end(None)
+        self.has_half_closed = True
+        if self._inbox is not None:
+            self._inbox.end(None)
 
     def on_sent(self) -> None:
         """The core has queued the last of a message that waited for credit."""
-        self._outbox.sent()
+        if self._outbox is not None:
+            self._outbox.sent()
 
     def leave(self) -> None:
         """The client is gone, or has reset the call: whoever waits is woken and the handler is cancelled."""
         self.is_finished = True
         self.connection.mark_started(self)
-        self._inbox.clear()
-        self._inbox.end(Cancelled("the client left the call"))
-        self._outbox.sent()
+        if self._inbox is not None:
+            self._inbox.clear()
+            self._inbox.end(_left())
+        if self._outbox is not None:
+            self._outbox.sent()
         if self.task is not None:
             self.task.cancel()
 
     def expire(self) -> None:
         """The deadline passed: the client gets the status, the handler is cancelled."""
         self.connection.abort(self, StatusCode.DEADLINE_EXCEEDED, f"{self.method.path} ran past the client's deadline")
+
+
+def _left() -> Cancelled:
+    return Cancelled("the client left the call")

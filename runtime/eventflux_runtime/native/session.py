@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from eventflux_runtime.net.pipe import Pipe
+from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.status import StatusCode
 from eventflux_runtime.wire.connection import Connection
 from eventflux_runtime.wire.error import WireError
@@ -23,16 +24,18 @@ __all__ = ["Session"]
 EVENT_KINDS = CONNECTION_LOST + 1
 
 
-class Session:
+class Session(Expirable):
     """A `PipeHandler`. Subclasses fill in `_handlers`, one callable for each kind of event."""
 
     def __init__(self, pipe: Pipe, core: Connection, reactor: Reactor) -> None:
+        super().__init__(0.0)
         self.pipe = pipe
         self.core = core
         self.reactor = reactor
+        # What calls ask of the reactor each time, looked up once.
+        self.wheel = reactor.wheel
+        self.now = reactor.now
         self.close_reason: Exception | None = None
-        self.slot = 0.0
-        self.expires_at = 0.0
         self._handlers: list[Callable[[Any], None]] = [_ignore] * EVENT_KINDS
         self._handlers[CONNECTION_LOST] = self._on_connection_lost
         self._is_flush_scheduled = False
@@ -75,7 +78,7 @@ class Session:
     def on_data(self, data: bytes) -> None:
         """See `PipeHandler.on_data`."""
         try:
-            events = self.core.receive_data(data, self.reactor.now())
+            events = self.core.receive_data(data, self.now())
         except WireError as error:
             self._dispatch(error.events)
             self.fail(error)
@@ -85,7 +88,7 @@ class Session:
     def on_eof(self) -> None:
         """See `PipeHandler.on_eof`."""
         try:
-            events = self.core.receive_eof(self.reactor.now())
+            events = self.core.receive_eof(self.now())
         except WireError as error:
             self._dispatch(error.events)
             self.fail(error)
@@ -105,7 +108,7 @@ class Session:
     def on_lost(self, error: Exception | None) -> None:
         """See `PipeHandler.on_lost`."""
         self._is_lost = True
-        self.reactor.wheel.discard(self)
+        self.wheel.discard(self)
         if self.close_reason is None:
             self.close_reason = error
         self.on_writable()
@@ -134,15 +137,15 @@ class Session:
     def schedule_timer(self) -> None:
         """Puts the core's next timer, if any, on the reactor's wheel."""
         when = self.core.next_timer()
-        self.reactor.wheel.discard(self)
+        self.wheel.discard(self)
         if when is not None and not self._is_lost:
             self.expires_at = when
-            self.reactor.wheel.add(self, self.reactor.now())
+            self.wheel.add(self, self.now())
 
     def expire(self) -> None:
         """See `Expirable.expire`: the core's timer is due."""
         try:
-            events = self.core.handle_timer(self.reactor.now())
+            events = self.core.handle_timer(self.now())
         except WireError as error:
             self._dispatch(error.events)
             self.fail(error)

@@ -148,6 +148,7 @@ class _Runner:
         pool = self._pool
         context = pool.base.copy()
         coroutine = job.function(*job.args)
+        job.args = ()  # a call among them that keeps this job would keep itself
         job.runner = self
         try:
             try:

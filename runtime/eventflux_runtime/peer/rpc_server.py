@@ -118,6 +118,9 @@ class PeerDispatcher(Generic[M]):
             await call.finish(_status_of(link.error) if link.error is not None else OK_STATUS)
         except Exception as error:  # noqa: BLE001 - a dispatcher raises nothing; every failure becomes a status
             await call.finish(_status_of(error))
+        except BaseException:
+            call.abandon()
+            raise
         finally:
             self._listener.active -= 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 
+from eventflux_runtime.deadline import TRACE_KEYS
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataLike
 from eventflux_runtime.method import AnyMethod
 from eventflux_runtime.transport_api import Peer, ServerCall
@@ -48,6 +49,15 @@ class Context:
     async def send_initial_metadata(self, metadata: MetadataLike) -> None:
         """Sends metadata ahead of the first response. At most once, and before any response."""
         await self._call.send_initial_metadata(Metadata.of(metadata))
+
+    @property
+    def trace(self) -> Metadata:
+        """The trace context that came with the call, which the handler's own calls hand on."""
+        metadata = self._call.metadata
+        if metadata is EMPTY_METADATA:
+            return metadata
+        found = tuple(pair for pair in metadata.pairs if pair[0] in TRACE_KEYS)
+        return Metadata.from_trusted(found) if found else EMPTY_METADATA
 
     @property
     def trailers(self) -> Metadata:

@@ -12,9 +12,9 @@ from typing import Any, Final, cast
 
 import anyio
 
-from eventflux_runtime.deadline import TRACE_KEYS, CallScope, current_scope
+from eventflux_runtime.deadline import current_scope
 from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.metadata import EMPTY_METADATA
 from eventflux_runtime.method import AnyBinding, MethodKind
 from eventflux_runtime.rpc_error import Internal, InvalidArgument, RpcError, Unimplemented, Unknown
 from eventflux_runtime.server.context import Context
@@ -60,40 +60,43 @@ class ServiceDispatcher:
 
     async def handle(self, binding: AnyBinding, call: ServerCall) -> None:
         """See `Dispatcher.handle`."""
+        request = call.take_request()
         self._active += 1
         context = Context(call)
-        metadata = call.metadata
-        current_scope.set(CallScope(call.deadline, _trace(metadata) if metadata is not EMPTY_METADATA else metadata))
+        current_scope.set(context)
         try:
-            if self._interceptors:
-                response = await self._intercepted(binding, call, context)
-            elif binding.method.kind is MethodKind.UNARY:
-                response = await binding.handler(await _only_request(call), context)
+            if binding.is_unary and not self._interceptors:
+                # The steps of most calls, without those that only streams and interceptors need.
+                response = await binding.handler(request if request is not None else await _awaited(call), context)
+            elif self._interceptors:
+                response = await self._intercepted(binding, call, context, request)
             else:
-                response = await _run(binding, call, context)
-            await self._finish(call, context, response)
+                response = await _run(binding, call, context, request)
+            trailers = context.trailers
+            status = OK_STATUS if trailers is EMPTY_METADATA else Status(trailers=trailers)
+            try:
+                if not call.finish_now(status, response):
+                    await call.finish(status, response)
+            except (CodecError, MissingExtraError) as error:
+                _log.exception("the response of %s cannot be encoded", call.method.path)
+                raise Internal(f"the response cannot be encoded: {error}") from error
         except Exception as error:  # noqa: BLE001 - every failure of a handler becomes the status of its call
             await call.finish(_status_of(error, context, call))
+        except BaseException:
+            call.abandon()
+            raise
         finally:
             self._active -= 1
             if not self._active and self._idle is not None:
                 self._idle.set()
                 self._idle = None
 
-    async def _finish(self, call: ServerCall, context: Context, response: Any) -> None:
-        trailers = context.trailers
-        try:
-            await call.finish(Status(trailers=trailers) if trailers is not EMPTY_METADATA else OK_STATUS, response)
-        except (CodecError, MissingExtraError) as error:
-            _log.exception("the response of %s cannot be encoded", call.method.path)
-            raise Internal(f"the response cannot be encoded: {error}") from error
-
-    async def _intercepted(self, binding: AnyBinding, call: ServerCall, context: Context) -> Any:
+    async def _intercepted(self, binding: AnyBinding, call: ServerCall, context: Context, request: Any) -> Any:
         response: list[Any] = []
 
         async def proceed_from(index: int) -> None:
             if index == len(self._interceptors):
-                response.append(await _run(binding, call, context))
+                response.append(await _run(binding, call, context, request))
             else:
                 await self._interceptors[index](context, lambda: proceed_from(index + 1))
 
@@ -103,21 +106,22 @@ class ServiceDispatcher:
         return response[0]
 
 
-async def _run(binding: AnyBinding, call: ServerCall, context: Context) -> Any:
-    """Runs the handler; the response of a method that has exactly one."""
+async def _run(binding: AnyBinding, call: ServerCall, context: Context, request: Any) -> Any:
+    """Runs the handler, with the first request if it is here; the response of a method that has exactly one."""
     kind = binding.method.kind
     if kind is MethodKind.UNARY:
-        return await binding.handler(await _only_request(call), context)
+        return await binding.handler(request if request is not None else await _awaited(call), context)
     if kind is MethodKind.CLIENT_STREAMING:
-        return await binding.handler(_Requests(call), context)
+        return await binding.handler(_Requests(call, request), context)
     if kind is MethodKind.SERVER_STREAMING:
-        await _send_all(binding.handler(await _only_request(call), context), call)
+        await _send_all(binding.handler(request if request is not None else await _awaited(call), context), call)
     else:
-        await _send_all(binding.handler(_Requests(call), context), call)
+        await _send_all(binding.handler(_Requests(call, request), context), call)
     return None
 
 
-async def _only_request(call: ServerCall) -> Any:
+async def _awaited(call: ServerCall) -> Any:
+    """The only request of a call, where it has not come with the call's beginning."""
     try:
         return await call.receive()
     except anyio.EndOfStream:
@@ -129,15 +133,19 @@ async def _only_request(call: ServerCall) -> Any:
 class _Requests:
     """The requests of a streaming call, as its handler iterates over them."""
 
-    __slots__ = ("_call",)
+    __slots__ = ("_call", "_first")
 
-    def __init__(self, call: ServerCall) -> None:
+    def __init__(self, call: ServerCall, first: Any) -> None:
         self._call = call
+        self._first = first
 
     def __aiter__(self) -> _Requests:
         return self
 
     async def __anext__(self) -> Any:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         try:
             return await self._call.receive()
         except anyio.EndOfStream:
@@ -154,11 +162,6 @@ async def _send_all(responses: AsyncIterator[Any], call: ServerCall) -> None:
     async with aclosing(cast("AsyncGenerator[Any, None]", responses)) as generator:
         async for response in generator:
             await call.send(response)
-
-
-def _trace(metadata: Metadata) -> Metadata:
-    found = tuple(pair for pair in metadata.pairs if pair[0] in TRACE_KEYS)
-    return Metadata.from_trusted(found) if found else EMPTY_METADATA
 
 
 def _status_of(error: Exception, context: Context, call: ServerCall) -> Status:

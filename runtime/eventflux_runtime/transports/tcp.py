@@ -12,7 +12,7 @@ from eventflux_runtime.config import ClientConfig, ServerConfig, TlsConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.bootstrap import Acceptor, connecting, shake_hands
 from eventflux_runtime.native.listener import PeerNaming, SocketListener
-from eventflux_runtime.net.asyncio_pipe import AsyncioPipe
+from eventflux_runtime.net.asyncio_pipe import asyncio_pipe
 from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.net.socket import apply_options, bind_tcp, connect_tcp
@@ -84,7 +84,7 @@ async def _connect(endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -
     try:
         if reactor.is_asyncio:
             _, pipe = await asyncio.get_running_loop().create_connection(
-                lambda: AsyncioPipe(naming.of_transport), sock=sock
+                lambda: asyncio_pipe(naming.of_transport), sock=sock
             )
             return pipe
         stream = await SocketStream.from_socket(sock)

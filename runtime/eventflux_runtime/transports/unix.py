@@ -13,7 +13,7 @@ from eventflux_runtime.config import ClientConfig, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.bootstrap import Acceptor, connecting, shake_hands
 from eventflux_runtime.native.listener import PeerNaming, SocketListener
-from eventflux_runtime.net.asyncio_pipe import AsyncioPipe
+from eventflux_runtime.net.asyncio_pipe import asyncio_pipe
 from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.net.socket import bind_unix, unlink_unix
@@ -76,7 +76,7 @@ async def _connect(endpoint: Endpoint, reactor: Reactor) -> Pipe:
     naming = _Naming(endpoint)
     if reactor.is_asyncio:
         _, pipe = await asyncio.get_running_loop().create_unix_connection(
-            lambda: AsyncioPipe(naming.of_transport), endpoint.path
+            lambda: asyncio_pipe(naming.of_transport), endpoint.path
         )
         return pipe
     stream = await anyio.connect_unix(endpoint.path)

@@ -114,6 +114,11 @@ class Connection:
         """Whether `data_to_send` would return anything."""
         return self._link.output.has_bytes()
 
+    @property
+    def has_plenty(self) -> bool:
+        """Whether so much is queued that it should not wait for more."""
+        return self._link.output.has_plenty()
+
     def data_to_send(self) -> bytes:
         """Everything queued for the peer, which is forgotten here."""
         return self._link.output.take()

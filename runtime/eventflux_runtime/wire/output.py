@@ -23,6 +23,8 @@ __all__ = ["Output"]
 
 SEGMENT_BYTES: Final = 64 * 1024
 """A buffer longer than this is put aside before more is cut from its end, so that no byte is copied again and again."""
+PLENTY_BYTES: Final = 4 * 1024
+"""From here on, waiting for more to write at once costs more than the write: the other side stands idle meanwhile."""
 KEPT_BYTES: Final = 256 * 1024
 """A buffer that grew beyond this is given back to the allocator after use."""
 
@@ -47,6 +49,10 @@ class Output:
     def has_bytes(self) -> bool:
         """Whether anything is queued."""
         return len(self.writer) > 0 or len(self.segments) > 0
+
+    def has_plenty(self) -> bool:
+        """Whether so much is queued that the peer might as well begin with it."""
+        return len(self.writer) >= PLENTY_BYTES
 
     def take(self) -> bytes:
         """Everything that is queued, and forgets it."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-import msgspec
 from anyio import CancelScope
 
 from eventflux_runtime.metadata import Metadata
@@ -67,7 +66,7 @@ class BridgedConnection:
     def _inner_head(self, head: CallHead) -> CallHead:
         if head.deadline is None:
             return head
-        return msgspec.structs.replace(head, deadline=self._thread.inner_time(head.deadline))
+        return head.with_deadline(self._thread.inner_time(head.deadline))
 
     def drain(self) -> None:
         """See `ClientConnection.drain`."""

@@ -90,6 +90,10 @@ class _BridgedServerCall:
         """See `ServerCall.peer`."""
         return self._inner.peer
 
+    def take_request(self) -> Any:
+        """See `ServerCall.take_request`."""
+        return None
+
     async def receive(self) -> Any:
         """See `ServerCall.receive`."""
         return await self._thread.run(self._inner.receive)
@@ -102,9 +106,16 @@ class _BridgedServerCall:
         """See `ServerCall.send`."""
         await self._thread.run(self._inner.send, message)
 
+    def finish_now(self, status: Status, message: Any = None) -> bool:
+        """See `ServerCall.finish_now`."""
+        return False
+
     async def finish(self, status: Status, message: Any = None) -> None:
         """See `ServerCall.finish`."""
         await self._thread.run(self._inner.finish, status, message)
+
+    def abandon(self) -> None:
+        """See `ServerCall.abandon`; the other side sees the cancellation itself."""
 
 
 async def open_bridged_listener(
