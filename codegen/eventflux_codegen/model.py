@@ -133,6 +133,13 @@ class Field:
         """The local variable that holds the field's value; no other local ends with an underscore."""
         return f"{self.name}_"
 
+    @property
+    def is_assigned(self) -> bool:
+        """See `Message.assigned_fields`."""
+        if self.value is None or self.value.is_message:
+            return False
+        return self.cardinality in (Cardinality.SINGLE, Cardinality.MAP)
+
 
 @dataclass(frozen=True, slots=True)
 class ClosedEnum:
@@ -222,6 +229,16 @@ class Message:
     def oneofs(self) -> tuple[Field, ...]:
         """The fields that are unions."""
         return tuple(field for field in self.fields if field.cardinality is Cardinality.ONEOF)
+
+    @property
+    def assigned_fields(self) -> tuple[Field, ...]:
+        """The fields that are set on protobuf's object one by one, which costs less than to pass them to its class."""
+        return tuple(field for field in self.fields if field.is_assigned)
+
+    @property
+    def passed_fields(self) -> tuple[Field, ...]:
+        """The other fields: those that can be absent, lists, and whatever holds messages."""
+        return tuple(field for field in self.fields if not field.is_assigned)
 
 
 @dataclass(frozen=True, slots=True)

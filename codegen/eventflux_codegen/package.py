@@ -60,6 +60,11 @@ class Package:
         return frozenset(enum.name for enum in self.enums) - values
 
     @property
+    def used_enums(self) -> tuple[Enumeration, ...]:
+        """The enums that some field has as its type."""
+        return tuple(enum for enum in self.enums if enum.name not in self.unused_enums)
+
+    @property
     def class_names(self) -> Lines:
         """Every class and union of the package, sorted."""
         oneofs = [field for message in self.messages for field in message.oneofs]

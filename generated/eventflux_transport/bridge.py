@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import IntEnum
 from typing import Any, Final, NoReturn, TypeVar
 
 from librt.strings import BytesWriter
@@ -95,25 +96,43 @@ __all__ = [
 
 _Proto = TypeVar("_Proto", bound=AnyProto)
 _T = TypeVar("_T")
+_Key = TypeVar("_Key")
+_Enum = TypeVar("_Enum", bound=IntEnum)
 
 _REFUSALS: Final = (AttributeError, EncodeError, OverflowError, RecursionError, TypeError, ValueError)
+
+
+class _Members(dict[int, _Enum]):
+    """The members of an enum by number; a number without a name makes a member of its own."""
+
+    def __init__(self, kind: type[_Enum]) -> None:
+        super().__init__({int(member): member for member in kind})
+        self._kind = kind
+
+    def __missing__(self, number: int) -> _Enum:
+        return self._kind(number)
+
+
+_MESSAGE_TYPE_MEMBERS: Final = _Members(MessageType)
+_COMPRESSION_TYPE_MEMBERS: Final = _Members(CompressionType)
+_NODE_HEALTH_MEMBERS: Final = _Members(NodeHealth)
 
 
 def transport_message_to_proto(message: TransportMessage) -> transport_pb2.TransportMessage:
     """Protobuf's object for a TransportMessage. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "id": message.id,
-            "message_type": message.message_type,
-            "payload": message.payload,
-            "headers": _as_dict(message.headers),
-            "timestamp": message.timestamp,
-            "source_node": message.source_node,
-            "target_node": message.target_node,
-            "priority": message.priority,
-            "compression": message.compression,
-        }
-        return transport_pb2.TransportMessage(**fields)
+        made = transport_pb2.TransportMessage()
+        proto: Any = made
+        proto.id = message.id
+        proto.message_type = message.message_type
+        proto.payload = message.payload
+        _assign(proto.headers, message.headers)
+        proto.timestamp = message.timestamp
+        proto.source_node = message.source_node
+        proto.target_node = message.target_node
+        proto.priority = message.priority
+        proto.compression = message.compression
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_transport_message, "TransportMessage", error)
 
@@ -122,14 +141,14 @@ def transport_message_from_proto(proto: transport_pb2.TransportMessage) -> Trans
     """The TransportMessage that protobuf's object holds."""
     return TransportMessage(
         id=proto.id,
-        message_type=MessageType(proto.message_type),
+        message_type=_MESSAGE_TYPE_MEMBERS[proto.message_type],
         payload=proto.payload,
-        headers=dict(proto.headers),
+        headers=_as_dict(proto.headers),
         timestamp=proto.timestamp,
         source_node=proto.source_node,
         target_node=proto.target_node,
         priority=proto.priority,
-        compression=CompressionType(proto.compression),
+        compression=_COMPRESSION_TYPE_MEMBERS[proto.compression],
     )
 
 
@@ -163,11 +182,13 @@ def event_request_to_proto(message: EventRequest) -> transport_pb2.EventRequest:
     """Protobuf's object for a EventRequest. Raises CodecError."""
     try:
         fields: dict[str, Any] = {
-            "node_id": message.node_id,
             "filter": None if message.filter is None else event_filter_to_proto(message.filter),
-            "batch_size": message.batch_size,
         }
-        return transport_pb2.EventRequest(**fields)
+        made = transport_pb2.EventRequest(**fields)
+        proto: Any = made
+        proto.node_id = message.node_id
+        proto.batch_size = message.batch_size
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_event_request, "EventRequest", error)
 
@@ -213,10 +234,12 @@ def event_filter_to_proto(message: EventFilter) -> transport_pb2.EventFilter:
         fields: dict[str, Any] = {
             "stream_names": _as_list(message.stream_names),
             "message_types": _as_list(message.message_types),
-            "start_timestamp": message.start_timestamp,
-            "end_timestamp": message.end_timestamp,
         }
-        return transport_pb2.EventFilter(**fields)
+        made = transport_pb2.EventFilter(**fields)
+        proto: Any = made
+        proto.start_timestamp = message.start_timestamp
+        proto.end_timestamp = message.end_timestamp
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_event_filter, "EventFilter", error)
 
@@ -225,7 +248,7 @@ def event_filter_from_proto(proto: transport_pb2.EventFilter) -> EventFilter:
     """The EventFilter that protobuf's object holds."""
     return EventFilter(
         stream_names=list(proto.stream_names),
-        message_types=[MessageType(item) for item in proto.message_types],
+        message_types=[_MESSAGE_TYPE_MEMBERS[item] for item in proto.message_types],
         start_timestamp=proto.start_timestamp,
         end_timestamp=proto.end_timestamp,
     )
@@ -261,11 +284,13 @@ def heartbeat_request_to_proto(message: HeartbeatRequest) -> transport_pb2.Heart
     """Protobuf's object for a HeartbeatRequest. Raises CodecError."""
     try:
         fields: dict[str, Any] = {
-            "node_id": message.node_id,
-            "timestamp": message.timestamp,
             "status": None if message.status is None else node_status_to_proto(message.status),
         }
-        return transport_pb2.HeartbeatRequest(**fields)
+        made = transport_pb2.HeartbeatRequest(**fields)
+        proto: Any = made
+        proto.node_id = message.node_id
+        proto.timestamp = message.timestamp
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_heartbeat_request, "HeartbeatRequest", error)
 
@@ -309,12 +334,14 @@ def heartbeat_response_to_proto(message: HeartbeatResponse) -> transport_pb2.Hea
     """Protobuf's object for a HeartbeatResponse. Raises CodecError."""
     try:
         fields: dict[str, Any] = {
-            "server_timestamp": message.server_timestamp,
-            "server_node_id": message.server_node_id,
             "server_status": None if message.server_status is None else node_status_to_proto(message.server_status),
             "cluster_info": None if message.cluster_info is None else cluster_info_to_proto(message.cluster_info),
         }
-        return transport_pb2.HeartbeatResponse(**fields)
+        made = transport_pb2.HeartbeatResponse(**fields)
+        proto: Any = made
+        proto.server_timestamp = message.server_timestamp
+        proto.server_node_id = message.server_node_id
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_heartbeat_response, "HeartbeatResponse", error)
 
@@ -358,16 +385,16 @@ def heartbeat_response_from_json(data: str | bytes) -> HeartbeatResponse:
 def node_status_to_proto(message: NodeStatus) -> transport_pb2.NodeStatus:
     """Protobuf's object for a NodeStatus. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "health": message.health,
-            "cpu_usage": message.cpu_usage,
-            "memory_usage": message.memory_usage,
-            "active_connections": message.active_connections,
-            "events_per_second": message.events_per_second,
-            "version": message.version,
-            "metadata": _as_dict(message.metadata),
-        }
-        return transport_pb2.NodeStatus(**fields)
+        made = transport_pb2.NodeStatus()
+        proto: Any = made
+        proto.health = message.health
+        proto.cpu_usage = message.cpu_usage
+        proto.memory_usage = message.memory_usage
+        proto.active_connections = message.active_connections
+        proto.events_per_second = message.events_per_second
+        proto.version = message.version
+        _assign(proto.metadata, message.metadata)
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_node_status, "NodeStatus", error)
 
@@ -375,13 +402,13 @@ def node_status_to_proto(message: NodeStatus) -> transport_pb2.NodeStatus:
 def node_status_from_proto(proto: transport_pb2.NodeStatus) -> NodeStatus:
     """The NodeStatus that protobuf's object holds."""
     return NodeStatus(
-        health=NodeHealth(proto.health),
+        health=_NODE_HEALTH_MEMBERS[proto.health],
         cpu_usage=proto.cpu_usage,
         memory_usage=proto.memory_usage,
         active_connections=proto.active_connections,
         events_per_second=proto.events_per_second,
         version=proto.version,
-        metadata=dict(proto.metadata),
+        metadata=_as_dict(proto.metadata),
     )
 
 
@@ -414,14 +441,14 @@ def node_status_from_json(data: str | bytes) -> NodeStatus:
 def cluster_info_to_proto(message: ClusterInfo) -> transport_pb2.ClusterInfo:
     """Protobuf's object for a ClusterInfo. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "cluster_id": message.cluster_id,
-            "total_nodes": message.total_nodes,
-            "healthy_nodes": message.healthy_nodes,
-            "leader_node": message.leader_node,
-            "cluster_version": message.cluster_version,
-        }
-        return transport_pb2.ClusterInfo(**fields)
+        made = transport_pb2.ClusterInfo()
+        proto: Any = made
+        proto.cluster_id = message.cluster_id
+        proto.total_nodes = message.total_nodes
+        proto.healthy_nodes = message.healthy_nodes
+        proto.leader_node = message.leader_node
+        proto.cluster_version = message.cluster_version
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_cluster_info, "ClusterInfo", error)
 
@@ -467,15 +494,17 @@ def connection_config_to_proto(message: ConnectionConfig) -> transport_pb2.Conne
     """Protobuf's object for a ConnectionConfig. Raises CodecError."""
     try:
         fields: dict[str, Any] = {
-            "connection_timeout_ms": message.connection_timeout_ms,
-            "request_timeout_ms": message.request_timeout_ms,
-            "keep_alive_interval_secs": message.keep_alive_interval_secs,
-            "max_message_size": message.max_message_size,
-            "enable_compression": message.enable_compression,
-            "preferred_compression": message.preferred_compression,
             "tls_config": None if message.tls_config is None else tls_config_to_proto(message.tls_config),
         }
-        return transport_pb2.ConnectionConfig(**fields)
+        made = transport_pb2.ConnectionConfig(**fields)
+        proto: Any = made
+        proto.connection_timeout_ms = message.connection_timeout_ms
+        proto.request_timeout_ms = message.request_timeout_ms
+        proto.keep_alive_interval_secs = message.keep_alive_interval_secs
+        proto.max_message_size = message.max_message_size
+        proto.enable_compression = message.enable_compression
+        proto.preferred_compression = message.preferred_compression
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_connection_config, "ConnectionConfig", error)
 
@@ -488,7 +517,7 @@ def connection_config_from_proto(proto: transport_pb2.ConnectionConfig) -> Conne
         keep_alive_interval_secs=proto.keep_alive_interval_secs,
         max_message_size=proto.max_message_size,
         enable_compression=proto.enable_compression,
-        preferred_compression=CompressionType(proto.preferred_compression),
+        preferred_compression=_COMPRESSION_TYPE_MEMBERS[proto.preferred_compression],
         tls_config=tls_config_from_proto(proto.tls_config) if proto.HasField("tls_config") else None,
     )
 
@@ -522,15 +551,15 @@ def connection_config_from_json(data: str | bytes) -> ConnectionConfig:
 def tls_config_to_proto(message: TlsConfig) -> transport_pb2.TlsConfig:
     """Protobuf's object for a TlsConfig. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "enabled": message.enabled,
-            "cert_file": message.cert_file,
-            "key_file": message.key_file,
-            "ca_file": message.ca_file,
-            "server_name": message.server_name,
-            "insecure_skip_verify": message.insecure_skip_verify,
-        }
-        return transport_pb2.TlsConfig(**fields)
+        made = transport_pb2.TlsConfig()
+        proto: Any = made
+        proto.enabled = message.enabled
+        proto.cert_file = message.cert_file
+        proto.key_file = message.key_file
+        proto.ca_file = message.ca_file
+        proto.server_name = message.server_name
+        proto.insecure_skip_verify = message.insecure_skip_verify
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_tls_config, "TlsConfig", error)
 
@@ -593,10 +622,16 @@ def _as_list(value: object) -> object:
     return value
 
 
-def _as_dict(value: object) -> object:
+def _assign(entries: Any, value: object) -> None:
     if not isinstance(value, dict):
         raise TypeError("expected a dict")
-    return value
+    for key, item in value.items():
+        entries[key] = item
+
+
+def _as_dict(entries: Mapping[_Key, _T]) -> dict[_Key, _T]:
+    # By key, because that is C code of protobuf's; what dict() and items() would call is not.
+    return {key: entries[key] for key in entries} if entries else {}
 
 
 def _refuse(message: _T, encode: Callable[[_T, BytesWriter], None], name: str, error: Exception) -> NoReturn:

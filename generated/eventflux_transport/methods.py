@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import uuid
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from eventflux_runtime.codegen_api import MessageCodec, Method, MethodKind, PeerCodec, StatusCode
 from eventflux_transport import codec
@@ -30,52 +31,52 @@ __all__ = [
 ]
 
 
-def _transport_message_to_protobuf(message: TransportMessage) -> bytes:
+@cache
+def _bridge() -> Any:
+    # At the first use, because it needs protobuf; through a cache, because an import statement takes its time.
     from eventflux_transport import bridge
 
-    return bridge.transport_message_to_protobuf(message)
+    return bridge
+
+
+def _transport_message_to_protobuf(message: TransportMessage) -> bytes:
+    data: bytes = _bridge().transport_message_to_protobuf(message)
+    return data
 
 
 def _transport_message_from_protobuf(data: bytes) -> TransportMessage:
-    from eventflux_transport import bridge
-
-    return bridge.transport_message_from_protobuf(data)
+    message: TransportMessage = _bridge().transport_message_from_protobuf(data)
+    return message
 
 
 def _event_request_to_protobuf(message: EventRequest) -> bytes:
-    from eventflux_transport import bridge
-
-    return bridge.event_request_to_protobuf(message)
+    data: bytes = _bridge().event_request_to_protobuf(message)
+    return data
 
 
 def _event_request_from_protobuf(data: bytes) -> EventRequest:
-    from eventflux_transport import bridge
-
-    return bridge.event_request_from_protobuf(data)
+    message: EventRequest = _bridge().event_request_from_protobuf(data)
+    return message
 
 
 def _heartbeat_request_to_protobuf(message: HeartbeatRequest) -> bytes:
-    from eventflux_transport import bridge
-
-    return bridge.heartbeat_request_to_protobuf(message)
+    data: bytes = _bridge().heartbeat_request_to_protobuf(message)
+    return data
 
 
 def _heartbeat_request_from_protobuf(data: bytes) -> HeartbeatRequest:
-    from eventflux_transport import bridge
-
-    return bridge.heartbeat_request_from_protobuf(data)
+    message: HeartbeatRequest = _bridge().heartbeat_request_from_protobuf(data)
+    return message
 
 
 def _heartbeat_response_to_protobuf(message: HeartbeatResponse) -> bytes:
-    from eventflux_transport import bridge
-
-    return bridge.heartbeat_response_to_protobuf(message)
+    data: bytes = _bridge().heartbeat_response_to_protobuf(message)
+    return data
 
 
 def _heartbeat_response_from_protobuf(data: bytes) -> HeartbeatResponse:
-    from eventflux_transport import bridge
-
-    return bridge.heartbeat_response_from_protobuf(data)
+    message: HeartbeatResponse = _bridge().heartbeat_response_from_protobuf(data)
+    return message
 
 
 def _refuse_transport_message(request: TransportMessage, code: str, text: str) -> TransportMessage:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import IntEnum
 from typing import Any, Final, NoReturn, TypeVar
 
 from librt.strings import BytesWriter
@@ -126,18 +127,35 @@ __all__ = [
 
 _Proto = TypeVar("_Proto", bound=AnyProto)
 _T = TypeVar("_T")
+_Key = TypeVar("_Key")
+_Enum = TypeVar("_Enum", bound=IntEnum)
 
 _REFUSALS: Final = (AttributeError, EncodeError, OverflowError, RecursionError, TypeError, ValueError)
+
+
+class _Members(dict[int, _Enum]):
+    """The members of an enum by number; a number without a name makes a member of its own."""
+
+    def __init__(self, kind: type[_Enum]) -> None:
+        super().__init__({int(member): member for member in kind})
+        self._kind = kind
+
+    def __missing__(self, number: int) -> _Enum:
+        return self._kind(number)
+
+
+_REFUSAL_REASON_MEMBERS: Final = _Members(RefusalReason)
+_CHANGE_KIND_MEMBERS: Final = _Members(ChangeKind)
 
 
 def timestamp_to_proto(message: Timestamp) -> google_timestamp_pb2.Timestamp:
     """Protobuf's object for a Timestamp. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "seconds": message.seconds,
-            "nanos": message.nanos,
-        }
-        return google_timestamp_pb2.Timestamp(**fields)
+        made = google_timestamp_pb2.Timestamp()
+        proto: Any = made
+        proto.seconds = message.seconds
+        proto.nanos = message.nanos
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_timestamp, "Timestamp", error)
 
@@ -183,9 +201,6 @@ def item_to_proto(message: Item) -> inventory_pb2.Item:
         if origin_ is not None and not isinstance(origin_, ItemOrigin):
             raise TypeError("Item.origin")
         fields: dict[str, Any] = {
-            "sku": message.sku,
-            "title": message.title,
-            "stock": _as_dict(message.stock),
             "dimensions": None if message.dimensions is None else item_dimensions_to_proto(message.dimensions),
             "price_cents": message.price_cents,
             "tags": _as_list(message.tags),
@@ -193,7 +208,12 @@ def item_to_proto(message: Item) -> inventory_pb2.Item:
             "supplier": origin_.value if isinstance(origin_, ItemOriginSupplier) else None,
             "counted_at": None if message.counted_at is None else timestamp_to_proto(message.counted_at),
         }
-        return inventory_pb2.Item(**fields)
+        made = inventory_pb2.Item(**fields)
+        proto: Any = made
+        proto.sku = message.sku
+        proto.title = message.title
+        _assign(proto.stock, message.stock)
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_item, "Item", error)
 
@@ -203,7 +223,7 @@ def item_from_proto(proto: inventory_pb2.Item) -> Item:
     return Item(
         sku=proto.sku,
         title=proto.title,
-        stock=dict(proto.stock),
+        stock=_as_dict(proto.stock),
         dimensions=item_dimensions_from_proto(proto.dimensions) if proto.HasField("dimensions") else None,
         price_cents=proto.price_cents if proto.HasField("price_cents") else None,
         tags=list(proto.tags),
@@ -251,12 +271,12 @@ def item_from_json(data: str | bytes) -> Item:
 def item_dimensions_to_proto(message: ItemDimensions) -> inventory_pb2.Item.Dimensions:
     """Protobuf's object for a ItemDimensions. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "width_mm": message.width_mm,
-            "height_mm": message.height_mm,
-            "depth_mm": message.depth_mm,
-        }
-        return inventory_pb2.Item.Dimensions(**fields)
+        made = inventory_pb2.Item.Dimensions()
+        proto: Any = made
+        proto.width_mm = message.width_mm
+        proto.height_mm = message.height_mm
+        proto.depth_mm = message.depth_mm
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_item_dimensions, "ItemDimensions", error)
 
@@ -299,11 +319,11 @@ def item_dimensions_from_json(data: str | bytes) -> ItemDimensions:
 def plant_to_proto(message: Plant) -> inventory_pb2.Plant:
     """Protobuf's object for a Plant. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "name": message.name,
-            "line": message.line,
-        }
-        return inventory_pb2.Plant(**fields)
+        made = inventory_pb2.Plant()
+        proto: Any = made
+        proto.name = message.name
+        proto.line = message.line
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_plant, "Plant", error)
 
@@ -345,10 +365,10 @@ def plant_from_json(data: str | bytes) -> Plant:
 def get_item_request_to_proto(message: GetItemRequest) -> inventory_pb2.GetItemRequest:
     """Protobuf's object for a GetItemRequest. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "sku": message.sku,
-        }
-        return inventory_pb2.GetItemRequest(**fields)
+        made = inventory_pb2.GetItemRequest()
+        proto: Any = made
+        proto.sku = message.sku
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_get_item_request, "GetItemRequest", error)
 
@@ -393,14 +413,16 @@ def stock_change_to_proto(message: StockChange) -> inventory_pb2.StockChange:
         if change_ is not None and not isinstance(change_, StockChangeChange):
             raise TypeError("StockChange.change")
         fields: dict[str, Any] = {
-            "sku": message.sku,
-            "shelf": message.shelf,
             "added": change_.value if isinstance(change_, StockChangeChangeAdded) else None,
             "removed": change_.value if isinstance(change_, StockChangeChangeRemoved) else None,
             "moved": stock_change_move_to_proto(change_.value) if isinstance(change_, StockChangeChangeMoved) else None,
-            "sequence": message.sequence,
         }
-        return inventory_pb2.StockChange(**fields)
+        made = inventory_pb2.StockChange(**fields)
+        proto: Any = made
+        proto.sku = message.sku
+        proto.shelf = message.shelf
+        proto.sequence = message.sequence
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_stock_change, "StockChange", error)
 
@@ -456,11 +478,11 @@ def stock_change_from_json(data: str | bytes) -> StockChange:
 def stock_change_move_to_proto(message: StockChangeMove) -> inventory_pb2.StockChange.Move:
     """Protobuf's object for a StockChangeMove. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "to_shelf": message.to_shelf,
-            "count": message.count,
-        }
-        return inventory_pb2.StockChange.Move(**fields)
+        made = inventory_pb2.StockChange.Move()
+        proto: Any = made
+        proto.to_shelf = message.to_shelf
+        proto.count = message.count
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_stock_change_move, "StockChangeMove", error)
 
@@ -502,11 +524,11 @@ def stock_change_move_from_json(data: str | bytes) -> StockChangeMove:
 def change_summary_to_proto(message: ChangeSummary) -> inventory_pb2.ChangeSummary:
     """Protobuf's object for a ChangeSummary. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "changes": message.changes,
-            "delta": _as_dict(message.delta),
-        }
-        return inventory_pb2.ChangeSummary(**fields)
+        made = inventory_pb2.ChangeSummary()
+        proto: Any = made
+        proto.changes = message.changes
+        _assign(proto.delta, message.delta)
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_change_summary, "ChangeSummary", error)
 
@@ -515,7 +537,7 @@ def change_summary_from_proto(proto: inventory_pb2.ChangeSummary) -> ChangeSumma
     """The ChangeSummary that protobuf's object holds."""
     return ChangeSummary(
         changes=proto.changes,
-        delta=dict(proto.delta),
+        delta=_as_dict(proto.delta),
     )
 
 
@@ -561,7 +583,7 @@ def watch_request_from_proto(proto: inventory_pb2.WatchRequest) -> WatchRequest:
     """The WatchRequest that protobuf's object holds."""
     return WatchRequest(
         skus=list(proto.skus),
-        kinds=[ChangeKind(item) for item in proto.kinds],
+        kinds=[_CHANGE_KIND_MEMBERS[item] for item in proto.kinds],
     )
 
 
@@ -594,11 +616,11 @@ def watch_request_from_json(data: str | bytes) -> WatchRequest:
 def reservation_to_proto(message: Reservation) -> inventory_pb2.Reservation:
     """Protobuf's object for a Reservation. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "sku": message.sku,
-            "count": message.count,
-        }
-        return inventory_pb2.Reservation(**fields)
+        made = inventory_pb2.Reservation()
+        proto: Any = made
+        proto.sku = message.sku
+        proto.count = message.count
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_reservation, "Reservation", error)
 
@@ -700,11 +722,11 @@ def reservation_result_from_json(data: str | bytes) -> ReservationResult:
 def refusal_to_proto(message: Refusal) -> inventory_pb2.Refusal:
     """Protobuf's object for a Refusal. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "reason": message.reason,
-            "available": message.available,
-        }
-        return inventory_pb2.Refusal(**fields)
+        made = inventory_pb2.Refusal()
+        proto: Any = made
+        proto.reason = message.reason
+        proto.available = message.available
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_refusal, "Refusal", error)
 
@@ -712,7 +734,7 @@ def refusal_to_proto(message: Refusal) -> inventory_pb2.Refusal:
 def refusal_from_proto(proto: inventory_pb2.Refusal) -> Refusal:
     """The Refusal that protobuf's object holds."""
     return Refusal(
-        reason=RefusalReason(proto.reason),
+        reason=_REFUSAL_REASON_MEMBERS[proto.reason],
         available=proto.available,
     )
 
@@ -763,10 +785,16 @@ def _as_list(value: object) -> object:
     return value
 
 
-def _as_dict(value: object) -> object:
+def _assign(entries: Any, value: object) -> None:
     if not isinstance(value, dict):
         raise TypeError("expected a dict")
-    return value
+    for key, item in value.items():
+        entries[key] = item
+
+
+def _as_dict(entries: Mapping[_Key, _T]) -> dict[_Key, _T]:
+    # By key, because that is C code of protobuf's; what dict() and items() would call is not.
+    return {key: entries[key] for key in entries} if entries else {}
 
 
 def _refuse(message: _T, encode: Callable[[_T, BytesWriter], None], name: str, error: Exception) -> NoReturn:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from eventflux_runtime.codegen_api import Compression, MessageCodec, Method, MethodKind, RetryPolicy, StatusCode
 from inventory_sdk import codec
@@ -33,88 +34,82 @@ __all__ = [
 ]
 
 
-def _item_to_protobuf(message: Item) -> bytes:
+@cache
+def _bridge() -> Any:
+    # At the first use, because it needs protobuf; through a cache, because an import statement takes its time.
     from inventory_sdk import bridge
 
-    return bridge.item_to_protobuf(message)
+    return bridge
+
+
+def _item_to_protobuf(message: Item) -> bytes:
+    data: bytes = _bridge().item_to_protobuf(message)
+    return data
 
 
 def _item_from_protobuf(data: bytes) -> Item:
-    from inventory_sdk import bridge
-
-    return bridge.item_from_protobuf(data)
+    message: Item = _bridge().item_from_protobuf(data)
+    return message
 
 
 def _get_item_request_to_protobuf(message: GetItemRequest) -> bytes:
-    from inventory_sdk import bridge
-
-    return bridge.get_item_request_to_protobuf(message)
+    data: bytes = _bridge().get_item_request_to_protobuf(message)
+    return data
 
 
 def _get_item_request_from_protobuf(data: bytes) -> GetItemRequest:
-    from inventory_sdk import bridge
-
-    return bridge.get_item_request_from_protobuf(data)
+    message: GetItemRequest = _bridge().get_item_request_from_protobuf(data)
+    return message
 
 
 def _stock_change_to_protobuf(message: StockChange) -> bytes:
-    from inventory_sdk import bridge
-
-    return bridge.stock_change_to_protobuf(message)
+    data: bytes = _bridge().stock_change_to_protobuf(message)
+    return data
 
 
 def _stock_change_from_protobuf(data: bytes) -> StockChange:
-    from inventory_sdk import bridge
-
-    return bridge.stock_change_from_protobuf(data)
+    message: StockChange = _bridge().stock_change_from_protobuf(data)
+    return message
 
 
 def _change_summary_to_protobuf(message: ChangeSummary) -> bytes:
-    from inventory_sdk import bridge
-
-    return bridge.change_summary_to_protobuf(message)
+    data: bytes = _bridge().change_summary_to_protobuf(message)
+    return data
 
 
 def _change_summary_from_protobuf(data: bytes) -> ChangeSummary:
-    from inventory_sdk import bridge
-
-    return bridge.change_summary_from_protobuf(data)
+    message: ChangeSummary = _bridge().change_summary_from_protobuf(data)
+    return message
 
 
 def _watch_request_to_protobuf(message: WatchRequest) -> bytes:
-    from inventory_sdk import bridge
-
-    return bridge.watch_request_to_protobuf(message)
+    data: bytes = _bridge().watch_request_to_protobuf(message)
+    return data
 
 
 def _watch_request_from_protobuf(data: bytes) -> WatchRequest:
-    from inventory_sdk import bridge
-
-    return bridge.watch_request_from_protobuf(data)
+    message: WatchRequest = _bridge().watch_request_from_protobuf(data)
+    return message
 
 
 def _reservation_to_protobuf(message: Reservation) -> bytes:
-    from inventory_sdk import bridge
-
-    return bridge.reservation_to_protobuf(message)
+    data: bytes = _bridge().reservation_to_protobuf(message)
+    return data
 
 
 def _reservation_from_protobuf(data: bytes) -> Reservation:
-    from inventory_sdk import bridge
-
-    return bridge.reservation_from_protobuf(data)
+    message: Reservation = _bridge().reservation_from_protobuf(data)
+    return message
 
 
 def _reservation_result_to_protobuf(message: ReservationResult) -> bytes:
-    from inventory_sdk import bridge
-
-    return bridge.reservation_result_to_protobuf(message)
+    data: bytes = _bridge().reservation_result_to_protobuf(message)
+    return data
 
 
 def _reservation_result_from_protobuf(data: bytes) -> ReservationResult:
-    from inventory_sdk import bridge
-
-    return bridge.reservation_result_from_protobuf(data)
+    message: ReservationResult = _bridge().reservation_result_from_protobuf(data)
+    return message
 
 
 ITEM_CODEC: Final[MessageCodec[Item]] = MessageCodec(

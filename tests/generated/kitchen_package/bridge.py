@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from enum import IntEnum
 from typing import Any, Final, NoReturn, TypeVar
 
 from librt.strings import BytesWriter
@@ -280,18 +281,37 @@ __all__ = [
 
 _Proto = TypeVar("_Proto", bound=AnyProto)
 _T = TypeVar("_T")
+_Key = TypeVar("_Key")
+_Enum = TypeVar("_Enum", bound=IntEnum)
 
 _REFUSALS: Final = (AttributeError, EncodeError, OverflowError, RecursionError, TypeError, ValueError)
+
+
+class _Members(dict[int, _Enum]):
+    """The members of an enum by number; a number without a name makes a member of its own."""
+
+    def __init__(self, kind: type[_Enum]) -> None:
+        super().__init__({int(member): member for member in kind})
+        self._kind = kind
+
+    def __missing__(self, number: int) -> _Enum:
+        return self._kind(number)
+
+
+_NULL_VALUE_MEMBERS: Final = _Members(NullValue)
+_HEADING_MEMBERS: Final = _Members(Heading)
+_NESTED_MOOD_MEMBERS: Final = _Members(NestedMood)
+_COLOR_MEMBERS: Final = _Members(Color)
 
 
 def any_to_proto(message: AnyMessage) -> google_any_pb2.Any:
     """Protobuf's object for a Any. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "type_url": message.type_url,
-            "value": message.value,
-        }
-        return google_any_pb2.Any(**fields)
+        made = google_any_pb2.Any()
+        proto: Any = made
+        proto.type_url = message.type_url
+        proto.value = message.value
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_any, "Any", error)
 
@@ -333,11 +353,11 @@ def any_from_json(data: str | bytes) -> AnyMessage:
 def duration_to_proto(message: Duration) -> google_duration_pb2.Duration:
     """Protobuf's object for a Duration. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "seconds": message.seconds,
-            "nanos": message.nanos,
-        }
-        return google_duration_pb2.Duration(**fields)
+        made = google_duration_pb2.Duration()
+        proto: Any = made
+        proto.seconds = message.seconds
+        proto.nanos = message.nanos
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_duration, "Duration", error)
 
@@ -379,8 +399,7 @@ def duration_from_json(data: str | bytes) -> Duration:
 def empty_to_proto(message: Empty) -> google_empty_pb2.Empty:
     """Protobuf's object for a Empty. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {}
-        return google_empty_pb2.Empty(**fields)
+        return google_empty_pb2.Empty()
     except _REFUSALS as error:
         _refuse(message, codec.encode_empty, "Empty", error)
 
@@ -533,7 +552,7 @@ def value_from_proto(proto: google_struct_pb2.Value) -> Value:
 def _value_kind(proto: google_struct_pb2.Value) -> ValueKind | None:
     match proto.WhichOneof("kind"):
         case "null_value":
-            return ValueKindNullValue(NullValue(proto.null_value))
+            return ValueKindNullValue(_NULL_VALUE_MEMBERS[proto.null_value])
         case "number_value":
             return ValueKindNumberValue(proto.number_value)
         case "string_value":
@@ -621,11 +640,11 @@ def list_value_from_json(data: str | bytes) -> ListValue:
 def timestamp_to_proto(message: Timestamp) -> google_timestamp_pb2.Timestamp:
     """Protobuf's object for a Timestamp. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "seconds": message.seconds,
-            "nanos": message.nanos,
-        }
-        return google_timestamp_pb2.Timestamp(**fields)
+        made = google_timestamp_pb2.Timestamp()
+        proto: Any = made
+        proto.seconds = message.seconds
+        proto.nanos = message.nanos
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_timestamp, "Timestamp", error)
 
@@ -667,10 +686,10 @@ def timestamp_from_json(data: str | bytes) -> Timestamp:
 def int64_value_to_proto(message: Int64Value) -> google_wrappers_pb2.Int64Value:
     """Protobuf's object for a Int64Value. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "value": message.value,
-        }
-        return google_wrappers_pb2.Int64Value(**fields)
+        made = google_wrappers_pb2.Int64Value()
+        proto: Any = made
+        proto.value = message.value
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_int64_value, "Int64Value", error)
 
@@ -711,10 +730,10 @@ def int64_value_from_json(data: str | bytes) -> Int64Value:
 def bool_value_to_proto(message: BoolValue) -> google_wrappers_pb2.BoolValue:
     """Protobuf's object for a BoolValue. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "value": message.value,
-        }
-        return google_wrappers_pb2.BoolValue(**fields)
+        made = google_wrappers_pb2.BoolValue()
+        proto: Any = made
+        proto.value = message.value
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_bool_value, "BoolValue", error)
 
@@ -755,10 +774,10 @@ def bool_value_from_json(data: str | bytes) -> BoolValue:
 def string_value_to_proto(message: StringValue) -> google_wrappers_pb2.StringValue:
     """Protobuf's object for a StringValue. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "value": message.value,
-        }
-        return google_wrappers_pb2.StringValue(**fields)
+        made = google_wrappers_pb2.StringValue()
+        proto: Any = made
+        proto.value = message.value
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_string_value, "StringValue", error)
 
@@ -799,11 +818,11 @@ def string_value_from_json(data: str | bytes) -> StringValue:
 def point_to_proto(message: Point) -> shared_point_pb2.Point:
     """Protobuf's object for a Point. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "x": message.x,
-            "y": message.y,
-        }
-        return shared_point_pb2.Point(**fields)
+        made = shared_point_pb2.Point()
+        proto: Any = made
+        proto.x = message.x
+        proto.y = message.y
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_point, "Point", error)
 
@@ -846,21 +865,6 @@ def scalars_to_proto(message: Scalars) -> kitchen_pb2.Scalars:
     """Protobuf's object for a Scalars. Raises CodecError."""
     try:
         fields: dict[str, Any] = {
-            "a_double": message.a_double,
-            "a_float": message.a_float,
-            "an_int32": message.an_int32,
-            "an_int64": message.an_int64,
-            "a_uint32": message.a_uint32,
-            "a_uint64": message.a_uint64,
-            "a_sint32": message.a_sint32,
-            "a_sint64": message.a_sint64,
-            "a_fixed32": message.a_fixed32,
-            "a_fixed64": message.a_fixed64,
-            "a_sfixed32": message.a_sfixed32,
-            "a_sfixed64": message.a_sfixed64,
-            "a_bool": message.a_bool,
-            "a_string": message.a_string,
-            "a_bytes": message.a_bytes,
             "maybe_double": message.maybe_double,
             "maybe_uint32": message.maybe_uint32,
             "maybe_uint64": message.maybe_uint64,
@@ -879,7 +883,24 @@ def scalars_to_proto(message: Scalars) -> kitchen_pb2.Scalars:
             "byte_strings": _as_list(message.byte_strings),
             "colors": _as_list(message.colors),
         }
-        return kitchen_pb2.Scalars(**fields)
+        made = kitchen_pb2.Scalars(**fields)
+        proto: Any = made
+        proto.a_double = message.a_double
+        proto.a_float = message.a_float
+        proto.an_int32 = message.an_int32
+        proto.an_int64 = message.an_int64
+        proto.a_uint32 = message.a_uint32
+        proto.a_uint64 = message.a_uint64
+        proto.a_sint32 = message.a_sint32
+        proto.a_sint64 = message.a_sint64
+        proto.a_fixed32 = message.a_fixed32
+        proto.a_fixed64 = message.a_fixed64
+        proto.a_sfixed32 = message.a_sfixed32
+        proto.a_sfixed64 = message.a_sfixed64
+        proto.a_bool = message.a_bool
+        proto.a_string = message.a_string
+        proto.a_bytes = message.a_bytes
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_scalars, "Scalars", error)
 
@@ -908,7 +929,7 @@ def scalars_from_proto(proto: kitchen_pb2.Scalars) -> Scalars:
         maybe_bool=proto.maybe_bool if proto.HasField("maybe_bool") else None,
         maybe_string=proto.maybe_string if proto.HasField("maybe_string") else None,
         maybe_bytes=proto.maybe_bytes if proto.HasField("maybe_bytes") else None,
-        maybe_color=Color(proto.maybe_color) if proto.HasField("maybe_color") else None,
+        maybe_color=_COLOR_MEMBERS[proto.maybe_color] if proto.HasField("maybe_color") else None,
         doubles=list(proto.doubles),
         floats=list(proto.floats),
         int32s=list(proto.int32s),
@@ -918,7 +939,7 @@ def scalars_from_proto(proto: kitchen_pb2.Scalars) -> Scalars:
         bools=list(proto.bools),
         strings=list(proto.strings),
         byte_strings=list(proto.byte_strings),
-        colors=[Color(item) for item in proto.colors],
+        colors=[_COLOR_MEMBERS[item] for item in proto.colors],
     )
 
 
@@ -952,20 +973,22 @@ def maps_to_proto(message: Maps) -> kitchen_pb2.Maps:
     """Protobuf's object for a Maps. Raises CodecError."""
     try:
         fields: dict[str, Any] = {
-            "by_int32": _as_dict(message.by_int32),
-            "by_int64": _as_dict(message.by_int64),
-            "by_uint32": _as_dict(message.by_uint32),
-            "by_uint64": _as_dict(message.by_uint64),
-            "by_sint32": _as_dict(message.by_sint32),
-            "by_sint64": _as_dict(message.by_sint64),
-            "by_fixed32": _as_dict(message.by_fixed32),
-            "by_fixed64": _as_dict(message.by_fixed64),
-            "by_sfixed32": _as_dict(message.by_sfixed32),
-            "by_sfixed64": _as_dict(message.by_sfixed64),
             "by_bool": {key: point_to_proto(item) for key, item in message.by_bool.items()},
             "by_string": {key: tree_to_proto(item) for key, item in message.by_string.items()},
         }
-        return kitchen_pb2.Maps(**fields)
+        made = kitchen_pb2.Maps(**fields)
+        proto: Any = made
+        _assign(proto.by_int32, message.by_int32)
+        _assign(proto.by_int64, message.by_int64)
+        _assign(proto.by_uint32, message.by_uint32)
+        _assign(proto.by_uint64, message.by_uint64)
+        _assign(proto.by_sint32, message.by_sint32)
+        _assign(proto.by_sint64, message.by_sint64)
+        _assign(proto.by_fixed32, message.by_fixed32)
+        _assign(proto.by_fixed64, message.by_fixed64)
+        _assign(proto.by_sfixed32, message.by_sfixed32)
+        _assign(proto.by_sfixed64, message.by_sfixed64)
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_maps, "Maps", error)
 
@@ -973,16 +996,16 @@ def maps_to_proto(message: Maps) -> kitchen_pb2.Maps:
 def maps_from_proto(proto: kitchen_pb2.Maps) -> Maps:
     """The Maps that protobuf's object holds."""
     return Maps(
-        by_int32=dict(proto.by_int32),
-        by_int64=dict(proto.by_int64),
-        by_uint32=dict(proto.by_uint32),
-        by_uint64=dict(proto.by_uint64),
-        by_sint32=dict(proto.by_sint32),
-        by_sint64=dict(proto.by_sint64),
-        by_fixed32=dict(proto.by_fixed32),
-        by_fixed64=dict(proto.by_fixed64),
-        by_sfixed32={key: Color(item) for key, item in proto.by_sfixed32.items()},
-        by_sfixed64=dict(proto.by_sfixed64),
+        by_int32=_as_dict(proto.by_int32),
+        by_int64=_as_dict(proto.by_int64),
+        by_uint32=_as_dict(proto.by_uint32),
+        by_uint64=_as_dict(proto.by_uint64),
+        by_sint32=_as_dict(proto.by_sint32),
+        by_sint64=_as_dict(proto.by_sint64),
+        by_fixed32=_as_dict(proto.by_fixed32),
+        by_fixed64=_as_dict(proto.by_fixed64),
+        by_sfixed32={key: _COLOR_MEMBERS[item] for key, item in proto.by_sfixed32.items()},
+        by_sfixed64=_as_dict(proto.by_sfixed64),
         by_bool={key: point_from_proto(item) for key, item in proto.by_bool.items()},
         by_string={key: tree_from_proto(item) for key, item in proto.by_string.items()},
     )
@@ -1021,14 +1044,16 @@ def tree_to_proto(message: Tree) -> kitchen_pb2.Tree:
         if grafted_ is not None and not isinstance(grafted_, TreeGrafted):
             raise TypeError("Tree.grafted")
         fields: dict[str, Any] = {
-            "label": message.label,
             "left": None if message.left is None else tree_to_proto(message.left),
             "children": [tree_to_proto(item) for item in message.children],
             "named": {key: tree_to_proto(item) for key, item in message.named.items()},
             "tree": tree_to_proto(grafted_.value) if isinstance(grafted_, TreeGraftedTree) else None,
             "forest": forest_to_proto(grafted_.value) if isinstance(grafted_, TreeGraftedForest) else None,
         }
-        return kitchen_pb2.Tree(**fields)
+        made = kitchen_pb2.Tree(**fields)
+        proto: Any = made
+        proto.label = message.label
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_tree, "Tree", error)
 
@@ -1143,12 +1168,14 @@ def shape_to_proto(message: Shape) -> kitchen_pb2.Shape:
             "color": kind_.value if isinstance(kind_, ShapeKindColor) else None,
             "id": kind_.value if isinstance(kind_, ShapeKindId) else None,
             "deeper": nested_deep_deeper_to_proto(kind_.value) if isinstance(kind_, ShapeKindDeeper) else None,
-            "name": message.name,
             "solid": fill_.value if isinstance(fill_, ShapeFillSolid) else None,
             "gradient": point_to_proto(fill_.value) if isinstance(fill_, ShapeFillGradient) else None,
-            "layer": message.layer,
         }
-        return kitchen_pb2.Shape(**fields)
+        made = kitchen_pb2.Shape(**fields)
+        proto: Any = made
+        proto.name = message.name
+        proto.layer = message.layer
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_shape, "Shape", error)
 
@@ -1178,7 +1205,7 @@ def _shape_kind(proto: kitchen_pb2.Shape) -> ShapeKind | None:
         case "nothing":
             return ShapeKindNothing(proto.nothing)
         case "color":
-            return ShapeKindColor(Color(proto.color))
+            return ShapeKindColor(_COLOR_MEMBERS[proto.color])
         case "id":
             return ShapeKindId(proto.id)
         case "deeper":
@@ -1190,7 +1217,7 @@ def _shape_kind(proto: kitchen_pb2.Shape) -> ShapeKind | None:
 def _shape_fill(proto: kitchen_pb2.Shape) -> ShapeFill | None:
     match proto.WhichOneof("fill"):
         case "solid":
-            return ShapeFillSolid(Color(proto.solid))
+            return ShapeFillSolid(_COLOR_MEMBERS[proto.solid])
         case "gradient":
             return ShapeFillGradient(point_from_proto(proto.gradient))
         case _:
@@ -1226,10 +1253,10 @@ def shape_from_json(data: str | bytes) -> Shape:
 def shape_circle_to_proto(message: ShapeCircle) -> kitchen_pb2.Shape.Circle:
     """Protobuf's object for a ShapeCircle. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "radius": message.radius,
-        }
-        return kitchen_pb2.Shape.Circle(**fields)
+        made = kitchen_pb2.Shape.Circle()
+        proto: Any = made
+        proto.radius = message.radius
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_shape_circle, "ShapeCircle", error)
 
@@ -1270,10 +1297,10 @@ def shape_circle_from_json(data: str | bytes) -> ShapeCircle:
 def shape_square_to_proto(message: ShapeSquare) -> kitchen_pb2.Shape.Square:
     """Protobuf's object for a ShapeSquare. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "side": message.side,
-        }
-        return kitchen_pb2.Shape.Square(**fields)
+        made = kitchen_pb2.Shape.Square()
+        proto: Any = made
+        proto.side = message.side
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_shape_square, "ShapeSquare", error)
 
@@ -1317,9 +1344,11 @@ def nested_to_proto(message: Nested) -> kitchen_pb2.Nested:
         fields: dict[str, Any] = {
             "deep": None if message.deep is None else nested_deep_to_proto(message.deep),
             "deeper": None if message.deeper is None else nested_deep_deeper_to_proto(message.deeper),
-            "mood": message.mood,
         }
-        return kitchen_pb2.Nested(**fields)
+        made = kitchen_pb2.Nested(**fields)
+        proto: Any = made
+        proto.mood = message.mood
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_nested, "Nested", error)
 
@@ -1329,7 +1358,7 @@ def nested_from_proto(proto: kitchen_pb2.Nested) -> Nested:
     return Nested(
         deep=nested_deep_from_proto(proto.deep) if proto.HasField("deep") else None,
         deeper=nested_deep_deeper_from_proto(proto.deeper) if proto.HasField("deeper") else None,
-        mood=NestedMood(proto.mood),
+        mood=_NESTED_MOOD_MEMBERS[proto.mood],
     )
 
 
@@ -1406,10 +1435,10 @@ def nested_deep_from_json(data: str | bytes) -> NestedDeep:
 def nested_deep_deeper_to_proto(message: NestedDeepDeeper) -> kitchen_pb2.Nested.Deep.Deeper:
     """Protobuf's object for a NestedDeepDeeper. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "treasure": message.treasure,
-        }
-        return kitchen_pb2.Nested.Deep.Deeper(**fields)
+        made = kitchen_pb2.Nested.Deep.Deeper()
+        proto: Any = made
+        proto.treasure = message.treasure
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_nested_deep_deeper, "NestedDeepDeeper", error)
 
@@ -1454,35 +1483,37 @@ def keywords_to_proto(message: Keywords) -> kitchen_pb2.Keywords:
         if match_ is not None and not isinstance(match_, KeywordsMatch):
             raise TypeError("Keywords.match")
         fields: dict[str, Any] = {
-            "from": message.from_,
-            "class": message.class_,
-            "None": message.None_,
             "import": _as_list(message.import_),
-            "lambda": _as_dict(message.lambda_),
             "global": message.global_,
             "async": None if message.async_ is None else keywords_to_proto(message.async_),
             "in": match_.value if isinstance(match_, KeywordsMatchIn) else None,
             "is": match_.value if isinstance(match_, KeywordsMatchIs) else None,
-            "str": message.str_,
-            "bytes": message.bytes_,
-            "int": message.int_,
-            "self": message.self_,
-            "to_wire": message.to_wire_,
-            "message": message.message,
-            "data": message.data,
-            "pos": message.pos,
-            "field": message.field,
-            "writer": message.writer,
-            "float": message.float_,
             "list": _as_list(message.list_),
-            "type": message.type_,
-            "value": message.value,
-            "size": message.size,
-            "proto": message.proto,
-            "userName": message.userName,
-            "cls": message.cls,
         }
-        return kitchen_pb2.Keywords(**fields)
+        made = kitchen_pb2.Keywords(**fields)
+        proto: Any = made
+        setattr(proto, "from", message.from_)
+        setattr(proto, "class", message.class_)
+        setattr(proto, "None", message.None_)
+        _assign(getattr(proto, "lambda"), message.lambda_)
+        proto.str = message.str_
+        proto.bytes = message.bytes_
+        proto.int = message.int_
+        proto.self = message.self_
+        proto.to_wire = message.to_wire_
+        proto.message = message.message
+        proto.data = message.data
+        proto.pos = message.pos
+        proto.field = message.field
+        proto.writer = message.writer
+        proto.float = message.float_
+        proto.type = message.type_
+        proto.value = message.value
+        proto.size = message.size
+        proto.proto = message.proto
+        proto.userName = message.userName
+        proto.cls = message.cls
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_keywords, "Keywords", error)
 
@@ -1494,7 +1525,7 @@ def keywords_from_proto(proto: kitchen_pb2.Keywords) -> Keywords:
         class_=getattr(proto, "class"),
         None_=getattr(proto, "None"),
         import_=list(getattr(proto, "import")),
-        lambda_=dict(getattr(proto, "lambda")),
+        lambda_=_as_dict(getattr(proto, "lambda")),
         global_=getattr(proto, "global") if proto.HasField("global") else None,
         async_=keywords_from_proto(getattr(proto, "async")) if proto.HasField("async") else None,
         match=_keywords_match(proto),
@@ -1558,8 +1589,7 @@ def keywords_from_json(data: str | bytes) -> Keywords:
 def nothing_to_proto(message: Nothing) -> kitchen_pb2.Nothing:
     """Protobuf's object for a Nothing. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {}
-        return kitchen_pb2.Nothing(**fields)
+        return kitchen_pb2.Nothing()
     except _REFUSALS as error:
         _refuse(message, codec.encode_nothing, "Nothing", error)
 
@@ -1772,10 +1802,10 @@ def context_from_json(data: str | bytes) -> ContextMessage:
 def method_to_proto(message: MethodMessage) -> kitchen_pb2.Method:
     """Protobuf's object for a Method. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "name": message.name,
-        }
-        return kitchen_pb2.Method(**fields)
+        made = kitchen_pb2.Method()
+        proto: Any = made
+        proto.name = message.name
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_method, "Method", error)
 
@@ -1816,10 +1846,10 @@ def method_from_json(data: str | bytes) -> MethodMessage:
 def type_error__to_proto(message: TypeError_) -> kitchen_pb2.TypeError:
     """Protobuf's object for a TypeError_. Raises CodecError."""
     try:
-        fields: dict[str, Any] = {
-            "text": message.text,
-        }
-        return kitchen_pb2.TypeError(**fields)
+        made = kitchen_pb2.TypeError()
+        proto: Any = made
+        proto.text = message.text
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_type_error_, "TypeError_", error)
 
@@ -1862,10 +1892,12 @@ def elsewhere_to_proto(message: Elsewhere) -> kitchen_pb2.Elsewhere:
     try:
         fields: dict[str, Any] = {
             "point": None if message.point is None else point_to_proto(message.point),
-            "direction": message.direction,
-            "quoted": message.quoted,
         }
-        return kitchen_pb2.Elsewhere(**fields)
+        made = kitchen_pb2.Elsewhere(**fields)
+        proto: Any = made
+        proto.direction = message.direction
+        proto.quoted = message.quoted
+        return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_elsewhere, "Elsewhere", error)
 
@@ -1874,7 +1906,7 @@ def elsewhere_from_proto(proto: kitchen_pb2.Elsewhere) -> Elsewhere:
     """The Elsewhere that protobuf's object holds."""
     return Elsewhere(
         point=point_from_proto(proto.point) if proto.HasField("point") else None,
-        direction=Heading(proto.direction),
+        direction=_HEADING_MEMBERS[proto.direction],
         quoted=proto.quoted,
     )
 
@@ -1925,10 +1957,16 @@ def _as_list(value: object) -> object:
     return value
 
 
-def _as_dict(value: object) -> object:
+def _assign(entries: Any, value: object) -> None:
     if not isinstance(value, dict):
         raise TypeError("expected a dict")
-    return value
+    for key, item in value.items():
+        entries[key] = item
+
+
+def _as_dict(entries: Mapping[_Key, _T]) -> dict[_Key, _T]:
+    # By key, because that is C code of protobuf's; what dict() and items() would call is not.
+    return {key: entries[key] for key in entries} if entries else {}
 
 
 def _refuse(message: _T, encode: Callable[[_T, BytesWriter], None], name: str, error: Exception) -> NoReturn:

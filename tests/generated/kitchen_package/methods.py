@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from eventflux_runtime.codegen_api import MessageCodec, Method, MethodKind
 from kitchen_package import codec
@@ -31,76 +32,72 @@ __all__ = [
 ]
 
 
-def _empty_to_protobuf(message: Empty) -> bytes:
+@cache
+def _bridge() -> Any:
+    # At the first use, because it needs protobuf; through a cache, because an import statement takes its time.
     from kitchen_package import bridge
 
-    return bridge.empty_to_protobuf(message)
+    return bridge
+
+
+def _empty_to_protobuf(message: Empty) -> bytes:
+    data: bytes = _bridge().empty_to_protobuf(message)
+    return data
 
 
 def _empty_from_protobuf(data: bytes) -> Empty:
-    from kitchen_package import bridge
-
-    return bridge.empty_from_protobuf(data)
+    message: Empty = _bridge().empty_from_protobuf(data)
+    return message
 
 
 def _tree_to_protobuf(message: Tree) -> bytes:
-    from kitchen_package import bridge
-
-    return bridge.tree_to_protobuf(message)
+    data: bytes = _bridge().tree_to_protobuf(message)
+    return data
 
 
 def _tree_from_protobuf(data: bytes) -> Tree:
-    from kitchen_package import bridge
-
-    return bridge.tree_from_protobuf(data)
+    message: Tree = _bridge().tree_from_protobuf(data)
+    return message
 
 
 def _shape_to_protobuf(message: Shape) -> bytes:
-    from kitchen_package import bridge
-
-    return bridge.shape_to_protobuf(message)
+    data: bytes = _bridge().shape_to_protobuf(message)
+    return data
 
 
 def _shape_from_protobuf(data: bytes) -> Shape:
-    from kitchen_package import bridge
-
-    return bridge.shape_from_protobuf(data)
+    message: Shape = _bridge().shape_from_protobuf(data)
+    return message
 
 
 def _keywords_to_protobuf(message: Keywords) -> bytes:
-    from kitchen_package import bridge
-
-    return bridge.keywords_to_protobuf(message)
+    data: bytes = _bridge().keywords_to_protobuf(message)
+    return data
 
 
 def _keywords_from_protobuf(data: bytes) -> Keywords:
-    from kitchen_package import bridge
-
-    return bridge.keywords_from_protobuf(data)
+    message: Keywords = _bridge().keywords_from_protobuf(data)
+    return message
 
 
 def _nothings_to_protobuf(message: Nothings) -> bytes:
-    from kitchen_package import bridge
-
-    return bridge.nothings_to_protobuf(message)
+    data: bytes = _bridge().nothings_to_protobuf(message)
+    return data
 
 
 def _nothings_from_protobuf(data: bytes) -> Nothings:
-    from kitchen_package import bridge
-
-    return bridge.nothings_from_protobuf(data)
+    message: Nothings = _bridge().nothings_from_protobuf(data)
+    return message
 
 
 def _context_to_protobuf(message: ContextMessage) -> bytes:
-    from kitchen_package import bridge
-
-    return bridge.context_to_protobuf(message)
+    data: bytes = _bridge().context_to_protobuf(message)
+    return data
 
 
 def _context_from_protobuf(data: bytes) -> ContextMessage:
-    from kitchen_package import bridge
-
-    return bridge.context_from_protobuf(data)
+    message: ContextMessage = _bridge().context_from_protobuf(data)
+    return message
 
 
 EMPTY_CODEC: Final[MessageCodec[Empty]] = MessageCodec(

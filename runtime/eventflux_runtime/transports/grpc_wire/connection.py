@@ -21,6 +21,7 @@ from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
 from eventflux_runtime.rpc_error import DeadlineExceeded, ResourceExhausted, RpcError, Unavailable
 from eventflux_runtime.transport_api import CallHead, ClientCall, ConnectionState, ResponseInfo
 from eventflux_runtime.transports.grpc_wire.call import StreamingCall
+from eventflux_runtime.transports.grpc_wire.drain import DRAIN_NOTICES, notice_s_of
 from eventflux_runtime.transports.grpc_wire.ending import (
     error_of,
     is_connection_failure,
@@ -29,6 +30,7 @@ from eventflux_runtime.transports.grpc_wire.ending import (
 )
 from eventflux_runtime.transports.grpc_wire.option import grpc_compression
 from eventflux_runtime.transports.grpc_wire.packed import PACKING, acceptance, accepted_by, pack, unpack
+from eventflux_runtime.transports.grpc_wire.unary import HeardMetadata, UnaryCalls
 
 if TYPE_CHECKING:
     from eventflux_runtime.endpoint import Endpoint
@@ -71,7 +73,7 @@ class GrpcConnection:
         self._accepted: frozenset[Compression] = frozenset()
         self._channel: aio.Channel | None = channel
         self._relay = relay
-        self._unary: dict[AnyMethod, Any] = {}
+        self._unary = UnaryCalls(channel)
         self._streaming: dict[AnyMethod, Any] = {}
         self._released = asyncio.Event()
         self._lost: asyncio.Task[None] | None = None
@@ -108,13 +110,13 @@ class GrpcConnection:
         with CancelScope(shield=True):
             await asyncio.sleep(0)  # so that grpcio's tasks for the latest calls have begun; see StreamingCall.cancel
             channel, lost = self._channel, self._lost
+            self._unary.close()
             if channel is not None:
                 await channel.close()
             if lost is not None:
                 await gone(lost)
             # What is kept of a channel keeps grpcio's thread at work, even if the channel is closed.
             self._channel = self._lost = None
-            self._unary.clear()
             self._streaming.clear()
             if self._relay is not None:
                 await self._relay.aclose()
@@ -142,28 +144,25 @@ class GrpcConnection:
         if len(data) > self.max_message_bytes:
             self.check_size(method, data)
         timeout_s = self.begin(method, head)
-        call: Any = None
-        is_plain = head.compression is Compression.NONE
-        is_packing = not is_plain and head.compression in PACKING
+        compression = None if head.compression is Compression.NONE else grpc_compression(head.compression)
+        is_packing = head.compression in PACKING
+        heard = HeardMetadata() if is_packing or head.response is not None else None
+        reply: bytes | RpcError | None
         try:
-            callable_ = self._unary.get(method) or self._unary_callable(method)
-            call = callable_(
-                self.packed(data, head) if is_packing else data,
-                timeout=timeout_s,
-                metadata=(*head.metadata.pairs, acceptance()) if is_packing else head.metadata.pairs or None,
-                compression=None if is_plain else grpc_compression(head.compression),
-            )
-            reply: bytes | RpcError | None = await call
+            call = self._unary.plain.get(method) if compression is None else None
+            if call is None:
+                call = self._unary.method(method, compression)
             if is_packing:
-                self.learn(await call.trailing_metadata())
-            if head.response is not None:
-                await _fill_in(head.response, call)
+                reply = await call(self.packed(data, head), timeout_s, (*head.metadata.pairs, acceptance()), heard)
+            else:
+                reply = await call(data, timeout_s, head.metadata.pairs, heard)
+            if heard is not None:
+                self._take(heard, head.response, is_packing)
         except aio.AioRpcError as error:
             reply = self.failure(method, error, head.response)
         except asyncio.CancelledError:
             reply = None
         finally:
-            call = None
             self.ended()
         # Raised out here, an error holds on to nothing of grpcio's; whoever kept it would keep the connection open.
         if reply is None:
@@ -250,10 +249,12 @@ class GrpcConnection:
             found = self._streaming[method] = make(method.path, _registered_method=True)
         return found
 
-    def _unary_callable(self, method: AnyMethod) -> Any:
-        channel: Any = self._channel
-        made = self._unary[method] = channel.unary_unary(method.path, _registered_method=True)
-        return made
+    def _take(self, heard: HeardMetadata, response: ResponseInfo | None, is_packing: bool) -> None:
+        if is_packing:
+            self.learn(heard.trailing)
+        if response is not None:
+            response.initial_metadata = metadata_of(heard.initial)
+            response.trailers = metadata_of(heard.trailing)
 
     # -- failures
 
@@ -262,6 +263,10 @@ class GrpcConnection:
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and _LOCAL_DEADLINE in (error.details() or ""):
             return self._deadline_error(method)
         made = error_of(error)
+        notice_s = notice_s_of(error.trailing_metadata())
+        if self._lost is not None and notice_s is not None:
+            DRAIN_NOTICES.note(self.endpoint, notice_s)
+            self.drain()
         if self._lost is not None and is_connection_failure(error):
             # grpcio reports the connection's new state later; until then the next call must not get this connection.
             self.drain()
@@ -303,8 +308,3 @@ async def gone(watch: asyncio.Task[Any]) -> None:
         watch.cancel()
     elif not watch.cancelled():
         watch.exception()  # grpcio's complaint that the channel was closed before the watch began
-
-
-async def _fill_in(response: ResponseInfo, call: aio.Call) -> None:
-    response.initial_metadata = metadata_of(await call.initial_metadata())
-    response.trailers = metadata_of(await call.trailing_metadata())

@@ -48,7 +48,9 @@ class ServedCalls:
 
 
 class _MethodHandler:
-    """Serves one method."""
+    """What every call of one method needs."""
+
+    __slots__ = ("binding", "calls", "compression", "dispatcher", "make", "reactor", "served")
 
     def __init__(
         self,
@@ -59,38 +61,73 @@ class _MethodHandler:
         is_tls: bool,
         calls: ServedCalls,
     ) -> None:
-        self._binding = binding
-        self._dispatcher = dispatcher
-        self._served = ServedMethod(binding.method, config, is_tls)
-        self._compression = _own_compression(binding.method.compression, config.compression)
-        self._reactor = reactor
-        self._calls = calls
+        self.binding = binding
+        self.dispatcher = dispatcher
+        self.served = ServedMethod(binding.method, config, is_tls)
+        self.compression = _own_compression(binding.method.compression, config.compression)
+        self.reactor = reactor
+        self.calls = calls
+        self.make = _KINDS[binding.method.kind]
 
-    def rpc_handler(self) -> grpc.RpcMethodHandler[bytes, bytes]:
-        """The handler to register at grpcio. Messages pass through it as bytes."""
-        make = _MAKERS[self._binding.method.kind]
-        handler: grpc.RpcMethodHandler[bytes, bytes] = make(self._serve)
-        return handler
 
-    async def _serve(self, request: Any, context: Any) -> bytes:
-        served = self._served
+class _Handler:
+    """One call's handler, with the attributes that grpcio reads of any. Messages pass through it as bytes.
+
+    One for each call, because grpcio brings the metadata when it asks for a handler; to ask its context for them later
+    would have them made anew.
+    """
+
+    __slots__ = ("_method", "_raw_metadata")
+
+    request_streaming = False
+    response_streaming = False
+    request_deserializer = None
+    response_serializer = None
+
+    def __init__(self, method: _MethodHandler, raw_metadata: tuple[tuple[str, Any], ...]) -> None:
+        self._method = method
+        self._raw_metadata = raw_metadata
+
+    async def serve(self, request: Any, context: Any) -> bytes:
+        """Runs the call to its outcome."""
+        method = self._method
+        served = method.served
         remaining_s = context.time_remaining()
-        deadline = None if remaining_s is None else self._reactor.now() + remaining_s
-        call = GrpcServerCall(served, context, request if served.has_one_request else None, deadline)
-        if self._compression is not None:
-            context.set_compression(self._compression)
+        deadline = None if remaining_s is None else method.reactor.now() + remaining_s
+        first = request if served.has_one_request else None
+        call = GrpcServerCall(served, context, self._raw_metadata, first, deadline)
+        if method.compression is not None:
+            context.set_compression(method.compression)
         if not served.has_one_request:
-            call.start_reading(self._reactor)
-        self._calls.count += 1
+            call.start_reading(method.reactor)
+        method.calls.count += 1
         try:
-            await self._dispatcher.handle(self._binding, call)
+            await method.dispatcher.handle(method.binding, call)
         finally:
             call.close()
-            self._calls.ended()
+            method.calls.ended()
         status = call.outcome if call.outcome is not None else _NO_OUTCOME
         if status is not OK_STATUS or call.answers_acceptance:
             await _settle(context, status, (acceptance(),) if call.answers_acceptance else ())
         return call.reply
+
+    unary_unary = unary_stream = stream_unary = stream_stream = serve
+
+
+class _ServerStreamingHandler(_Handler):
+    __slots__ = ()
+    response_streaming = True
+
+
+class _ClientStreamingHandler(_Handler):
+    __slots__ = ()
+    request_streaming = True
+
+
+class _BidiHandler(_Handler):
+    __slots__ = ()
+    request_streaming = True
+    response_streaming = True
 
 
 async def _settle(context: Any, status: Status, more: tuple[tuple[str, str], ...]) -> None:
@@ -118,19 +155,23 @@ class DispatcherHandler(grpc.GenericRpcHandler):
     def __init__(
         self, dispatcher: Dispatcher, config: ServerConfig, reactor: Reactor, is_tls: bool, calls: ServedCalls
     ) -> None:
-        self._handlers = {
-            binding.method.path: _MethodHandler(binding, dispatcher, config, reactor, is_tls, calls).rpc_handler()
+        self._methods = {
+            binding.method.path: _MethodHandler(binding, dispatcher, config, reactor, is_tls, calls)
             for binding in dispatcher.bindings
         }
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        """The handler of a path; None: grpcio answers UNIMPLEMENTED."""
-        return self._handlers.get(handler_call_details.method)
+        """The handler of a call; None: there is no such method, and grpcio answers UNIMPLEMENTED."""
+        method = self._methods.get(handler_call_details.method)
+        if method is None:
+            return None
+        handler: Any = method.make(method, handler_call_details.invocation_metadata)
+        return handler  # type: ignore[no-any-return] # grpcio asks for the attributes, not for the class
 
 
-_MAKERS: Final[dict[MethodKind, Any]] = {
-    MethodKind.UNARY: grpc.unary_unary_rpc_method_handler,
-    MethodKind.CLIENT_STREAMING: grpc.stream_unary_rpc_method_handler,
-    MethodKind.SERVER_STREAMING: grpc.unary_stream_rpc_method_handler,
-    MethodKind.BIDI: grpc.stream_stream_rpc_method_handler,
+_KINDS: Final[dict[MethodKind, type[_Handler]]] = {
+    MethodKind.UNARY: _Handler,
+    MethodKind.CLIENT_STREAMING: _ClientStreamingHandler,
+    MethodKind.SERVER_STREAMING: _ServerStreamingHandler,
+    MethodKind.BIDI: _BidiHandler,
 }

@@ -6,34 +6,21 @@ The property names are grpcio's, those of ``src/core/credentials/transport/tls``
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from eventflux_runtime.transport_api import Peer, PeerIdentity
 
-__all__ = ["RawPeer", "peer_of", "raw_peer"]
+__all__ = ["peer_of"]
 
 
-class RawPeer(NamedTuple):
-    """What grpcio says of a client, before anybody asked for it."""
-
-    address: str
-    properties: Mapping[str, Iterable[bytes]] | None
-
-
-def raw_peer(context: Any, is_tls: bool) -> RawPeer:
-    """The client of a call, from grpcio's servicer context; taken while the call lives, as grpcio demands."""
-    return RawPeer(context.peer(), context.auth_context() if is_tls else None)
-
-
-def peer_of(raw: RawPeer) -> Peer:
-    """The client of a call."""
-    family, _, address = raw.address.partition(":")
+def peer_of(raw_address: str, properties: Mapping[str, Iterable[bytes]] | None) -> Peer:
+    """The client of a call, from what grpcio's servicer context says of it; `properties` only with TLS."""
+    family, _, address = raw_address.partition(":")
     if family not in ("ipv4", "ipv6"):
-        return Peer(unquote(raw.address))
-    if raw.properties is None:
+        return Peer(unquote(raw_address))
+    if properties is None:
         return Peer(f"grpc://{unquote(address)}")
-    return Peer(f"grpcs://{unquote(address)}", _identity(raw.properties))
+    return Peer(f"grpcs://{unquote(address)}", _identity(properties))
 
 
 def _identity(properties: Mapping[str, Iterable[bytes]]) -> PeerIdentity | None:

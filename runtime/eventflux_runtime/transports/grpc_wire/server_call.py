@@ -14,6 +14,7 @@ import anyio
 from grpc import aio
 
 from eventflux_runtime.config import ServerConfig
+from eventflux_runtime.errors import CodecError, MissingExtraError
 from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import AnyMethod
 from eventflux_runtime.rpc_error import ResourceExhausted
@@ -21,7 +22,7 @@ from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import Peer
 from eventflux_runtime.transports.grpc_wire.ending import metadata_of
 from eventflux_runtime.transports.grpc_wire.packed import accepted_by, pack, unpack
-from eventflux_runtime.transports.grpc_wire.peer import RawPeer, peer_of, raw_peer
+from eventflux_runtime.transports.grpc_wire.peer import peer_of
 from eventflux_runtime.transports.grpc_wire.reader import ReadAhead
 
 if TYPE_CHECKING:
@@ -57,29 +58,39 @@ class GrpcServerCall:
     __slots__ = (
         "_accepted",
         "_context",
+        "_metadata",
         "_peer",
+        "_raw_metadata",
+        "_raw_peer",
         "_reader",
         "_reading",
         "_request",
         "_served",
         "deadline",
-        "metadata",
         "method",
         "outcome",
         "reply",
     )
 
-    def __init__(self, served: ServedMethod, context: Any, request: bytes | None, deadline: float | None) -> None:
+    def __init__(
+        self,
+        served: ServedMethod,
+        context: Any,
+        raw_metadata: tuple[tuple[str, Any], ...],
+        request: bytes | None,
+        deadline: float | None,
+    ) -> None:
         self.method: AnyMethod = served.method
-        raw_metadata = context.invocation_metadata()
-        self.metadata: Metadata = metadata_of(raw_metadata)
         self.deadline = deadline
         self.outcome: Status | None = None
         self.reply = b""
         self._served = served
         self._context = context
+        self._raw_metadata = raw_metadata
+        self._metadata: Metadata | None = None
         self._accepted = accepted_by(raw_metadata)
-        self._peer: RawPeer | Peer = raw_peer(context, served.is_tls)
+        self._raw_peer: tuple[str, Any] = (context.peer(), context.auth_context() if served.is_tls else None)
+        self._peer: Peer | None = None
         self._request = request
         self._reader: ReadAhead | None = None
         self._reading: TaskHandle | None = None
@@ -128,9 +139,28 @@ class GrpcServerCall:
     @property
     def peer(self) -> Peer:
         """See `ServerCall.peer`."""
-        if not isinstance(self._peer, Peer):
-            self._peer = peer_of(self._peer)
+        if self._peer is None:
+            self._peer = peer_of(*self._raw_peer)
         return self._peer
+
+    @property
+    def metadata(self) -> Metadata:
+        """See `ServerCall.metadata`."""
+        if self._metadata is None:
+            self._metadata = metadata_of(self._raw_metadata)
+        return self._metadata
+
+    def take_request(self) -> Any:
+        """See `ServerCall.take_request`."""
+        data = self._request
+        if data is None or self._accepted is not None:
+            return None
+        try:
+            request = self.method.request.from_protobuf(data)
+        except (CodecError, MissingExtraError):
+            return None  # `receive` says so
+        self._request = None
+        return request
 
     async def receive(self) -> Any:
         """See `ServerCall.receive`."""
@@ -156,11 +186,19 @@ class GrpcServerCall:
         with suppress(aio.BaseError):  # client or server has left; the handler's cancellation is near
             await self._context.write(data)
 
-    async def finish(self, status: Status, message: Any = None) -> None:
-        """See `ServerCall.finish`."""
+    def finish_now(self, status: Status, message: Any = None) -> bool:
+        """See `ServerCall.finish_now`."""
         if self._served.has_one_response and status.code is StatusCode.OK:
             self.reply = self._encoded(message)
         self.outcome = status
+        return True
+
+    async def finish(self, status: Status, message: Any = None) -> None:
+        """See `ServerCall.finish`."""
+        self.finish_now(status, message)
+
+    def abandon(self) -> None:
+        """See `ServerCall.abandon`; grpcio sees the cancellation itself."""
 
     def _encoded(self, message: Any) -> bytes:
         data: bytes = self.method.response.to_protobuf(message)
