@@ -279,6 +279,14 @@ class ServerConfig:
     """Seconds a new connection has to say what it speaks."""
     drain_grace_s: float = 10.0
     """Seconds calls in flight have to finish once the server is told to stop."""
+    health: bool = True
+    """Serve ``grpc.health.v1.Health`` on every endpoint. On unless told otherwise, because whoever starts and stops
+    servers asks it before he sends calls, and the answer tells nothing but the names of services that the asker
+    knows already. A service of that name among the application's own takes its place."""
+    reflection: bool | None = None
+    """Serve ``grpc.reflection`` on gRPC endpoints, which shows everybody who can connect the definitions of all
+    services. None: where the extra ``reflection`` is installed, because it is installed for nothing else; True without
+    it is an error."""
 
     def __post_init__(self) -> None:
         _message_limit(self.max_message_bytes)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 import anyio
 
 from eventflux_runtime.config import ServerConfig
 from eventflux_runtime.endpoint import parse_endpoint
 from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.health.board import Health
+from eventflux_runtime.health.method import HEALTH_SERVICE
+from eventflux_runtime.health.service import HealthService
 from eventflux_runtime.net.reactor import open_reactor
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.server.interceptor import ServerInterceptor
@@ -20,11 +24,19 @@ from eventflux_runtime.transports.registry import transport_for
 
 __all__ = ["Server", "serve", "serve_forever"]
 
+_LAST_WORD_S: Final = 1.0
+"""Seconds that a drain waits at most for those who watch the server's health to have taken that it is not serving."""
+
 
 class Server:
     """A running server. Made by `serve`."""
 
-    def __init__(self, dispatcher: ServiceDispatcher, listeners: Sequence[Listener], config: ServerConfig) -> None:
+    def __init__(
+        self, dispatcher: ServiceDispatcher, listeners: Sequence[Listener], config: ServerConfig, health: Health
+    ) -> None:
+        self.health: Final = health
+        """What ``grpc.health.v1.Health`` answers: ``server.health.set(name, ServingStatus.NOT_SERVING)``. Every
+        service is SERVING from the start, and so is the server as a whole, whose name is empty."""
         self._dispatcher = dispatcher
         self._listeners = tuple(listeners)
         self._config = config
@@ -47,6 +59,9 @@ class Server:
     async def drain(self, grace_s: float | None = None) -> bool:
         """Accepts nothing more, tells clients to go elsewhere, and waits for calls in flight.
 
+        First `health` turns to NOT_SERVING and those who watch it are told; then clients are sent elsewhere on every
+        endpoint.
+
         Args:
             grace_s: seconds to wait; None: ``ServerConfig.drain_grace_s``.
 
@@ -54,6 +69,9 @@ class Server:
             whether every call ended in time.
         """
         self._is_draining = True
+        self.health.close()
+        with anyio.move_on_after(_LAST_WORD_S):
+            await self.health.wait_unwatched()
         for listener in self._listeners:
             listener.drain()
         with anyio.move_on_after(self._config.drain_grace_s if grace_s is None else grace_s) as scope:
@@ -81,7 +99,8 @@ async def serve(
     if not endpoints:
         raise ConfigError("no endpoint given: pass a URL such as tcp://127.0.0.1:7070")
     settings = config if config is not None else ServerConfig()
-    dispatcher = ServiceDispatcher(services, interceptors)
+    health = Health(_names(services))
+    dispatcher = ServiceDispatcher(_with_health(services, health, settings), interceptors)
     parsed = [parse_endpoint(url) for url in endpoints]
     async with open_reactor() as reactor:
         listeners: list[Listener] = []
@@ -89,13 +108,24 @@ async def serve(
             for endpoint in parsed:
                 transport = transport_for(endpoint)
                 listeners.append(await transport.listen(endpoint, settings, dispatcher, reactor))
-            server = Server(dispatcher, listeners, settings)
+            server = Server(dispatcher, listeners, settings, health)
             yield server
             await server.drain()
         finally:
             with anyio.CancelScope(shield=True):
                 for listener in listeners:
                     await listener.aclose()
+
+
+def _names(services: Sequence[Service]) -> list[str]:
+    """The full names of the services."""
+    return list(dict.fromkeys(binding.method.service for service in services for binding in service._bindings()))
+
+
+def _with_health(services: Sequence[Service], health: Health, config: ServerConfig) -> Sequence[Service]:
+    if not config.health or HEALTH_SERVICE in _names(services):
+        return services
+    return (*services, HealthService(health))
 
 
 async def serve_forever(

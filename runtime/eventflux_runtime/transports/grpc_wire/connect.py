@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import grpc
@@ -16,6 +17,7 @@ from eventflux_runtime.rpc_error import Unavailable
 from eventflux_runtime.transports.grpc_wire.connection import GrpcConnection, gone
 from eventflux_runtime.transports.grpc_wire.credential import channel_credentials
 from eventflux_runtime.transports.grpc_wire.diagnosis import explain
+from eventflux_runtime.transports.grpc_wire.drain import DRAIN_NOTICES
 from eventflux_runtime.transports.grpc_wire.option import channel_options, channel_target, is_resolved_by_grpc
 from eventflux_runtime.transports.grpc_wire.relay import Relay, open_relay
 
@@ -31,6 +33,9 @@ _SETTLED: Final = (_State.READY, _State.TRANSIENT_FAILURE, _State.SHUTDOWN)
 async def open_connection(endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> GrpcConnection:
     """See `Transport.open`; on asyncio only."""
     require_compression(config.compression)
+    waited_s = await DRAIN_NOTICES.wait(endpoint, config.connect_timeout_s / 2)
+    if waited_s:
+        config = replace(config, connect_timeout_s=config.connect_timeout_s - waited_s)
     options = channel_options(endpoint, config)
     if not endpoint.is_tls:
         channel = aio.insecure_channel(channel_target(endpoint), options=options)

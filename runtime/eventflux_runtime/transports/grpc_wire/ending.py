@@ -16,6 +16,7 @@ from grpc import aio
 from eventflux_runtime.metadata import EMPTY_METADATA, RETRY_KEYS, Metadata, MetadataValue
 from eventflux_runtime.rpc_error import RpcError
 from eventflux_runtime.status import ErrorDetail, Status, StatusCode
+from eventflux_runtime.transports.grpc_wire.drain import NOTICE_KEY, notice_s_of
 from eventflux_runtime.transports.grpc_wire.packed import ACCEPT_KEY
 
 __all__ = [
@@ -33,7 +34,7 @@ _DETAILS_KEY: Final = "grpc-status-details-bin"
 _SEEN_KEYS: Final = RETRY_KEYS | {"grpc-trace-bin"}
 """Keys of gRPC's own that are the application's too."""
 _NOT_OURS: Final = ("grpc-", ":")
-_HTTP2_KEYS: Final = frozenset({"user-agent", "te", "content-type", "accept-encoding", ACCEPT_KEY})
+_HTTP2_KEYS: Final = frozenset({"user-agent", "te", "content-type", "accept-encoding", ACCEPT_KEY, NOTICE_KEY})
 
 _CODES: Final = {code: StatusCode(code.value[0]) for code in grpc.StatusCode}
 _GRPC_CODES: Final = {ours: theirs for theirs, ours in _CODES.items()}
@@ -98,7 +99,9 @@ def error_of(error: aio.AioRpcError) -> RpcError:
     does not seem to speak of that client's call.
     """
     code, text = error.code(), error.details() or ""
-    is_unprocessed = code is grpc.StatusCode.UNAVAILABLE and text.startswith(_NEVER_RAN)
+    is_unprocessed = code is grpc.StatusCode.UNAVAILABLE and (
+        text.startswith(_NEVER_RAN) or notice_s_of(error.trailing_metadata()) is not None
+    )
     if code is grpc.StatusCode.CANCELLED and (text == _BARE_CANCEL or text.startswith(_CANCEL)):
         # Nobody cancelled here: a server that shuts down resets so, without a status, what reaches it too late.
         code, text = grpc.StatusCode.UNAVAILABLE, "the server broke off the call without a status; is it shutting down?"

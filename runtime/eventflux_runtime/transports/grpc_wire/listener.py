@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import grpc
 from anyio import CancelScope, move_on_after
@@ -19,8 +19,10 @@ from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.transport_api import Dispatcher
 from eventflux_runtime.transports.grpc_wire.credential import server_credentials
+from eventflux_runtime.transports.grpc_wire.drain import Gate
 from eventflux_runtime.transports.grpc_wire.handler import DispatcherHandler, ServedCalls
 from eventflux_runtime.transports.grpc_wire.option import grpc_compression, is_resolved_by_grpc, server_options
+from eventflux_runtime.transports.grpc_wire.reflection import reflection_handlers
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor
@@ -29,20 +31,24 @@ __all__ = ["GrpcListener", "open_listener"]
 
 _ENDLESS_S: Final = 1e9
 """The grace time of a drain, in seconds; `GrpcListener.aclose` ends it."""
-
-
 _LAST_CALLS_S: Final = 0.5
 """Seconds, within the grace time, that a drained server takes calls which clients sent before they knew."""
+_NOTICE_S: Final = 0.25
+"""Seconds, a quarter of the grace time at most, in which a draining server tells our clients call by call before it
+breaks with all; see `Gate`. A client that makes no call in this time hears of it from grpcio alone."""
 
 
 class GrpcListener:
     """A `Listener` over a grpcio server."""
 
     def __init__(
-        self, server: aio.Server, endpoint: Endpoint, reactor: Reactor, calls: ServedCalls, grace_s: float
+        self, server: aio.Server, endpoint: Endpoint, reactor: Reactor, calls: ServedCalls, gate: Gate, grace_s: float
     ) -> None:
         self.endpoint = endpoint
+        self._gate = gate
         self._grace_s = grace_s
+        self._notice_s = min(_NOTICE_S, grace_s / 4)
+        self._notice_ends_at = 0.0
         self._stopped = asyncio.Event()
         self._closing = asyncio.Event()
         self._server: aio.Server | None = server
@@ -59,9 +65,12 @@ class GrpcListener:
         """See `Listener.drain`."""
         if not self._is_draining:
             self._is_draining = True
+            self._notice_ends_at = self._reactor.now() + self._notice_s
+            self._gate.close(self._notice_s)
             self._reactor.spawn(self._stop_gently)
 
     async def _stop_gently(self) -> None:
+        await asyncio.sleep(self._notice_s)
         if self._server is not None:
             await self._server.stop(_ENDLESS_S)
         self._stopped.set()
@@ -81,7 +90,8 @@ class GrpcListener:
     async def _close(self) -> None:
         with CancelScope(shield=True):
             if self._is_draining:
-                with move_on_after(min(_LAST_CALLS_S, self._grace_s)):
+                notice_s = max(0.0, self._notice_ends_at - self._reactor.now())
+                with move_on_after(notice_s + min(_LAST_CALLS_S, self._grace_s)):
                     await self._stopped.wait()
             self._is_draining = True
             server = self._server
@@ -104,14 +114,15 @@ async def open_listener(
     credentials = server_credentials(config.tls) if endpoint.is_tls else None
     await _check_address(endpoint)
     calls = ServedCalls()
+    gate = Gate(DispatcherHandler(dispatcher, config, reactor, endpoint.is_tls, calls), dispatcher)
     server = aio.server(
-        handlers=[DispatcherHandler(dispatcher, config, reactor, endpoint.is_tls, calls)],
+        handlers=[cast("grpc.GenericRpcHandler", gate), *reflection_handlers(dispatcher, config)],
         options=server_options(config),
         compression=grpc_compression(config.compression),
     )
     port = _bind(server, endpoint, credentials)
     await server.start()
-    listener = GrpcListener(server, endpoint.with_port(port), reactor, calls, config.drain_grace_s)
+    listener = GrpcListener(server, endpoint.with_port(port), reactor, calls, gate, config.drain_grace_s)
     reactor.spawn(listener.close_with_reactor)
     return listener
 

@@ -14,6 +14,7 @@ import grpc
 from eventflux_runtime.config import ClientConfig, Compression, KeepaliveConfig, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.net.ping_backoff import ping_interval_s
+from eventflux_runtime.transports.grpc_wire.drain import OUR_AGENT
 
 __all__ = ["Options", "channel_options", "channel_target", "grpc_compression", "is_resolved_by_grpc", "server_options"]
 
@@ -59,6 +60,8 @@ def channel_options(endpoint: Endpoint, config: ClientConfig) -> Options:
         return [*options, ("grpc.service_config", _service_config(config))]
     return [
         *options,
+        # A draining server turns away none but clients that repeat what came back unread.
+        ("grpc.primary_user_agent", OUR_AGENT),
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.enable_http_proxy", 0),
         ("grpc.initial_reconnect_backoff_ms", 100),

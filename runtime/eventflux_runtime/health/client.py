@@ -1,0 +1,44 @@
+"""The client's side of ``grpc.health.v1.Health``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Unpack
+
+from eventflux_runtime.channel.client import Client
+from eventflux_runtime.channel.options import CallOptions
+from eventflux_runtime.health.message import HealthCheckRequest, ServingStatus
+from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_WATCH
+
+__all__ = ["HealthClient"]
+
+
+class HealthClient(Client):
+    """Asks any server that serves ``grpc.health.v1.Health`` how it is, on any wire."""
+
+    __slots__ = ()
+
+    async def check(self, service: str = "", **options: Unpack[CallOptions]) -> ServingStatus:
+        """The status of a service now; without a name, of the server as a whole.
+
+        Raises:
+            NotFound: the server knows no service of that name.
+            Unimplemented: it does not serve health checks.
+        """
+        response = await self._channel.unary(HEALTH_CHECK, HealthCheckRequest(service), **options)
+        return response.status
+
+    async def watch(self, service: str = "", **options: Unpack[CallOptions]) -> AsyncGenerator[ServingStatus, None]:
+        """The status of a service now, and each change of it, without an end.
+
+        A name that the server does not know is SERVICE_UNKNOWN, and is watched on. Close the iterator
+        (``contextlib.aclosing``) to end the watch early. A watch has no deadline unless ``timeout_s`` gives it one.
+
+        Raises:
+            Unavailable: the server shuts down, or the connection is lost: watch again.
+            Unimplemented: it does not serve health checks.
+        """
+        options.setdefault("timeout_s", None)
+        async with self._channel.server_streaming(HEALTH_WATCH, HealthCheckRequest(service), **options) as responses:
+            async for response in responses:
+                yield response.status

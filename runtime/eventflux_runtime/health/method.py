@@ -1,0 +1,79 @@
+"""The methods of ``grpc.health.v1.Health``, as the runtime reads them."""
+
+# ruff: noqa: PLC0415 - protobuf is loaded when a message first travels in its form
+
+from __future__ import annotations
+
+from typing import Final
+
+from eventflux_runtime.health.message import (
+    HealthCheckRequest,
+    HealthCheckResponse,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+)
+from eventflux_runtime.method import MessageCodec, Method, MethodKind
+
+__all__ = ["HEALTH_CHECK", "HEALTH_SERVICE", "HEALTH_WATCH"]
+
+HEALTH_SERVICE: Final = "grpc.health.v1.Health"
+
+
+def _request_to_protobuf(message: HealthCheckRequest) -> bytes:
+    from eventflux_runtime.health import protobuf
+
+    return protobuf.request_to_protobuf(message)
+
+
+def _request_from_protobuf(data: bytes) -> HealthCheckRequest:
+    from eventflux_runtime.health import protobuf
+
+    return protobuf.request_from_protobuf(data)
+
+
+def _response_to_protobuf(message: HealthCheckResponse) -> bytes:
+    from eventflux_runtime.health import protobuf
+
+    return protobuf.response_to_protobuf(message)
+
+
+def _response_from_protobuf(data: bytes) -> HealthCheckResponse:
+    from eventflux_runtime.health import protobuf
+
+    return protobuf.response_from_protobuf(data)
+
+
+_REQUEST_CODEC: Final[MessageCodec[HealthCheckRequest]] = MessageCodec(
+    type_name="grpc.health.v1.HealthCheckRequest",
+    encode=encode_request,
+    decode=decode_request,
+    to_protobuf=_request_to_protobuf,
+    from_protobuf=_request_from_protobuf,
+)
+_RESPONSE_CODEC: Final[MessageCodec[HealthCheckResponse]] = MessageCodec(
+    type_name="grpc.health.v1.HealthCheckResponse",
+    encode=encode_response,
+    decode=decode_response,
+    to_protobuf=_response_to_protobuf,
+    from_protobuf=_response_from_protobuf,
+)
+HEALTH_CHECK: Final[Method[HealthCheckRequest, HealthCheckResponse]] = Method(
+    service=HEALTH_SERVICE,
+    name="Check",
+    kind=MethodKind.UNARY,
+    request=_REQUEST_CODEC,
+    response=_RESPONSE_CODEC,
+    fingerprint=0x0FCEBC0014D5FF91,
+    idempotent=True,
+)
+HEALTH_WATCH: Final[Method[HealthCheckRequest, HealthCheckResponse]] = Method(
+    service=HEALTH_SERVICE,
+    name="Watch",
+    kind=MethodKind.SERVER_STREAMING,
+    request=_REQUEST_CODEC,
+    response=_RESPONSE_CODEC,
+    fingerprint=0x9B4890CB14D0C058,
+    idempotent=True,
+)

@@ -1,0 +1,51 @@
+"""The server's side of ``grpc.health.v1.Health``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from eventflux_runtime.health.message import HealthCheckRequest, HealthCheckResponse
+from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_WATCH
+from eventflux_runtime.method import AnyBinding, Binding
+from eventflux_runtime.rpc_error import NotFound, Unavailable
+from eventflux_runtime.server.service import Service
+
+if TYPE_CHECKING:
+    from eventflux_runtime.health.board import Health
+    from eventflux_runtime.server.context import Context
+
+__all__ = ["HealthService"]
+
+
+class HealthService(Service):
+    """Answers from a server's `Health`."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    async def check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
+        """The status of a service now.
+
+        Raises:
+            NotFound: the server knows no service of that name.
+        """
+        status = self._health.get(request.service)
+        if status is None:
+            raise NotFound(f"no service {request.service!r} is known here")
+        return HealthCheckResponse(status)
+
+    async def watch(self, request: HealthCheckRequest, context: Context) -> AsyncIterator[HealthCheckResponse]:
+        """The status of a service now, and each change of it.
+
+        Raises:
+            Unavailable: the server is shutting down; nothing else ends a watch from this side.
+        """
+        async with aclosing(self._health.watch(request.service)) as statuses:
+            async for status in statuses:
+                yield HealthCheckResponse(status)
+        raise Unavailable("the server is shutting down")
+
+    def _bindings(self) -> tuple[AnyBinding, ...]:
+        return (Binding.unary(HEALTH_CHECK, self.check), Binding.server_streaming(HEALTH_WATCH, self.watch))
