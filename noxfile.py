@@ -141,6 +141,13 @@ def bench_codec(session: nox.Session) -> None:
     session.run("python", "benchmarks/codec.py", "--compile", *session.posargs)
 
 
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Make 20,000 large calls on each wire and see that none fails, memory stays flat; ``-- --wire tcp`` takes one."""
+    _install(session, "all", "tests")
+    session.run("python", "-m", "tests.soak", *session.posargs)
+
+
 RUST_CRATES = ("librust-bincode-dev", "librust-serde-dev", "librust-serde-derive-dev")
 RUST_REGISTRY = Path("/usr/share/cargo/registry")
 

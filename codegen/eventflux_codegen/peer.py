@@ -18,7 +18,10 @@ PEER_NAMES: Final = (
     "ConnectionState",
     "GrpcTransport",
     "GrpcTransportConfig",
+    "HealthChange",
+    "HeartbeatMonitor",
     "Listener",
+    "MonitorConfig",
     "SimpleGrpcConfig",
     "SimpleGrpcTransport",
     "TcpTransport",
@@ -33,6 +36,8 @@ REQUEST_FIELDS: Final = ("node_id", "timestamp")
 RESPONSE_FIELDS: Final = ("server_timestamp", "server_node_id", "server_status")
 STATUS_FIELDS: Final = ("health", "active_connections")
 SUBSCRIPTION_FIELDS: Final = ("filter",)
+HEALTHS: Final = ("UNKNOWN", "HEALTHY", "DEGRADED", "UNHEALTHY", "OFFLINE")
+"""What a node can be, as the heartbeat monitor has it."""
 
 
 def build_peer(
@@ -74,6 +79,7 @@ def build_peer(
     _check_fields(heartbeat.response, RESPONSE_FIELDS, places)
     status = by_name[_type_of(heartbeat.response, "server_status")]
     _check_fields(status, STATUS_FIELDS, places)
+    _check_members(_type_of(status, "health"), enums, places)
     for name in PEER_NAMES:
         names.claim(name, f"EventFlux's {name}", places("peer"))
     local = {enum.name: enum.local for enum in enums.values()}
@@ -131,5 +137,15 @@ def _check_fields(message: Message, fields: tuple[str, ...], places: Places) -> 
         if field not in known:
             raise GenerationError(
                 f"{message.name} has no field {field!r}, which the transports of a peer need: add it, or drop 'peer'",
+                places("peer"),
+            )
+
+
+def _check_members(enum: str, enums: Mapping[str, Enumeration], places: Places) -> None:
+    known = {member.name for own in enums.values() if own.name == enum for member in own.members}
+    for name in HEALTHS:
+        if name not in known:
+            raise GenerationError(
+                f"{enum} has no member {name!r}, which the heartbeat monitor needs: add it, or drop 'peer'",
                 places("peer"),
             )

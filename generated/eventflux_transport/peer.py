@@ -19,6 +19,10 @@ from eventflux_runtime.codegen_api import (
     Compression,
     GrpcPeerConfig,
     GrpcPeerTransport,
+    Monitor,
+    MonitorBinding,
+    MonitorChange,
+    MonitorConfig,
     PeerBinding,
     PeerConnection,
     PeerConnectionState,
@@ -48,7 +52,10 @@ __all__ = [
     "ConnectionState",
     "GrpcTransport",
     "GrpcTransportConfig",
+    "HealthChange",
+    "HeartbeatMonitor",
     "Listener",
+    "MonitorConfig",
     "SimpleGrpcConfig",
     "SimpleGrpcTransport",
     "TcpTransport",
@@ -60,6 +67,7 @@ __all__ = [
 Connection: TypeAlias = PeerConnection[TransportMessage]
 ConnectionState: TypeAlias = PeerConnectionState
 Listener: TypeAlias = PeerListener[TransportMessage]
+HealthChange: TypeAlias = MonitorChange[NodeHealth, HeartbeatResponse]
 
 
 def _acknowledge(request: TransportMessage) -> TransportMessage:
@@ -77,6 +85,10 @@ def _heartbeat_request(node_id: str, timestamp_ms: int) -> HeartbeatRequest:
 def _heartbeat_response(node_id: str, timestamp_ms: int, active_connections: int) -> HeartbeatResponse:
     status = NodeStatus(health=NodeHealth.HEALTHY, active_connections=active_connections)
     return HeartbeatResponse(server_timestamp=timestamp_ms, server_node_id=node_id, server_status=status)
+
+
+def _reported(answer: HeartbeatResponse) -> NodeHealth:
+    return answer.server_status.health if answer.server_status is not None else NodeHealth.UNKNOWN
 
 
 def _payload_of(message: TransportMessage) -> tuple[bytes, int]:
@@ -104,6 +116,17 @@ _BINDING: Final[PeerBinding[TransportMessage]] = PeerBinding(
     with_payload=_with_payload,
     is_wanted=_is_wanted,
 )
+
+
+class HeartbeatMonitor(Monitor[NodeHealth, HeartbeatResponse]):
+    """Asks nodes how they are and tells what changed; described in its base."""
+
+    _binding = MonitorBinding(
+        heartbeat=methods.TRANSPORT_HEARTBEAT,
+        request=_heartbeat_request,
+        reported=_reported,
+        healths=NodeHealth.__members__,
+    )
 
 
 class Transport(PeerTransport[TransportMessage]):

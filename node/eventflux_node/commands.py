@@ -15,16 +15,18 @@ import click
 from eventflux_node.demo.run import run_demo
 from eventflux_node.heartbeat import print_heartbeat
 from eventflux_node.lines import FileFormat
+from eventflux_node.monitoring import print_changes
 from eventflux_node.publishing import Publication, publish_file
 from eventflux_node.serving import serve_node
 from eventflux_node.subscribing import print_events
 from eventflux_runtime import ClientConfig, ServerConfig, TlsConfig
-from eventflux_transport import EventFilter, EventRequest, MessageType
+from eventflux_transport import EventFilter, EventRequest, MessageType, MonitorConfig
 
-__all__ = ["demo", "eventflux", "heartbeat", "node", "publish", "run", "subscribe"]
+__all__ = ["demo", "eventflux", "heartbeat", "monitor", "node", "publish", "run", "subscribe"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+MONITOR: Final = MonitorConfig()
 TYPE_NAMES: Final = tuple(kind.name.lower() for kind in MessageType)
 
 
@@ -276,6 +278,55 @@ def heartbeat(*, url: str, timeout_s: float, as_json: bool, node_id: str, loop: 
     """Ask the node at URL how it is."""
     config = _client_config(options)
     return _run_async(loop, lambda: print_heartbeat(url, node_id, config, timeout_s, as_json))
+
+
+@eventflux.command()
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@click.option(
+    "--interval",
+    "interval_s",
+    type=click.FloatRange(0, min_open=True),
+    default=MONITOR.interval_s,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often each node is asked.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0, min_open=True),
+    default=MONITOR.timeout_s,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for each answer.",
+)
+@click.option(
+    "--slow",
+    "slow_s",
+    type=click.FloatRange(0, min_open=True),
+    default=MONITOR.slow_s,
+    show_default=True,
+    metavar="SECONDS",
+    help="An answer that takes longer counts as degraded.",
+)
+@click.option("--count", type=click.IntRange(1), help="Stop after this many changes [default: go on].")
+@click.option("--node-id", default=_own_name, show_default="the host's name", help="How we call ourselves.")
+@_client_options
+def monitor(
+    *,
+    urls: tuple[str, ...],
+    interval_s: float,
+    timeout_s: float,
+    slow_s: float,
+    count: int | None,
+    node_id: str,
+    loop: str,
+    **options: Any,
+) -> int:
+    """Ask the nodes at URL... how they are, and print a line of JSON whenever one changes."""
+    client = _client_config(options)
+    config = MonitorConfig(interval_s=interval_s, timeout_s=timeout_s, slow_s=min(slow_s, timeout_s))
+    return _run_async(loop, lambda: print_changes(urls, node_id, client, config, count))
 
 
 @eventflux.command()

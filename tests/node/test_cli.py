@@ -171,7 +171,7 @@ def test_no_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    for command in ("node", "publish", "subscribe", "heartbeat", "demo"):
+    for command in ("node", "publish", "subscribe", "heartbeat", "monitor", "demo"):
         assert f"\n  {command} " in captured.err
 
 

@@ -199,7 +199,7 @@ async def test_a_heartbeat_has_the_figures_of_the_moment(wire: str, tmp_path: Pa
     assert 0 <= status.cpu_usage <= 100
     assert 0 < status.memory_usage < 100
     assert status.active_connections == 1
-    assert 1 <= status.events_per_second <= 5
+    assert 0 <= status.events_per_second <= 5, "0 if a second of the clock began meanwhile"
     assert status.metadata["events_total"] == "5"
     assert status.metadata["subscribers"] == "1"
     assert answer.cluster_info is not None

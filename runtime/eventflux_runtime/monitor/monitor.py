@@ -1,0 +1,234 @@
+"""A heartbeat monitor: a task for each node that asks it how it is, and a stream of what changed.
+
+Invariants: every task of a monitor lives inside its ``async with`` block; each node has a channel of its own, so none
+waits for another; a node that was removed is told of no more.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Generic, Self, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from eventflux_runtime.channel.channel import Channel
+from eventflux_runtime.config import ClientConfig
+from eventflux_runtime.endpoint import parse_target
+from eventflux_runtime.errors import CodecError, ConfigError
+from eventflux_runtime.method import Method
+from eventflux_runtime.monitor.change import MonitorChange, Outlet
+from eventflux_runtime.monitor.config import MonitorConfig
+from eventflux_runtime.monitor.track import Health, Shift, Track
+from eventflux_runtime.rpc_error import RpcError
+from eventflux_runtime.status import StatusCode
+from eventflux_runtime.transports.registry import transport_for
+
+__all__ = ["Monitor", "MonitorBinding"]
+
+H = TypeVar("H")
+R = TypeVar("R")
+
+_SILENCE: Final = frozenset({StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED, StatusCode.CANCELLED})
+"""Codes of calls that no handler answered; every other code shows that something is there."""
+
+_CONNECTING_S: Final = 0.02
+"""Seconds from one node's first beat to another's, on average: a connection with TLS keeps a processor busy for some of
+that, and a monitor that connects to a thousand nodes at once would find them all slow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MonitorBinding(Generic[H, R]):
+    """What a generated package tells the monitor about its heartbeat."""
+
+    heartbeat: Method[Any, R]
+    request: Callable[[str, int], Any]
+    """A heartbeat from a node id and a time in milliseconds since the Unix epoch."""
+    reported: Callable[[R], H]
+    """How well a node says that it can serve; UNKNOWN where it does not say."""
+    healths: Mapping[str, H]
+    """Members of the enum of that, by the names of `Health`."""
+
+
+class _Node:
+    """One node that is asked: where, by whom, and what came of it."""
+
+    def __init__(self, name: str, url: str, channel: Channel) -> None:
+        self.name = name
+        self.url = url
+        self.channel = channel
+        self.scope: anyio.CancelScope | None = None
+        self.is_removed = False
+        self.answer: Any = None
+        self.health = Health.UNKNOWN
+
+
+class Monitor(Generic[H, R]):
+    """Asks nodes how they are; enter it with ``async with`` and iterate over the changes, from one task.
+
+    Changes wait for the listener, one for each node at most: a listener that is slow finds the latest, and what came
+    and went meanwhile is not told.
+    """
+
+    _binding: MonitorBinding[H, R]
+
+    def __init__(
+        self,
+        nodes: Mapping[str, str] | Iterable[str] = (),
+        *,
+        config: MonitorConfig | None = None,
+        client: ClientConfig | None = None,
+        node_id: str = "",
+    ) -> None:
+        """A monitor that asks nobody before it is entered.
+
+        Args:
+            nodes: URLs by the name of the node; or URLs alone, each of which is its node's name.
+            config: when to ask and what to make of the answers; None: the defaults.
+            client: how to connect, TLS included; None: the defaults.
+            node_id: how we call ourselves towards the nodes.
+
+        Raises:
+            ConfigError: a URL is not one that this package knows, or two nodes have the same name.
+            MissingExtraError: a wire needs a package that is not installed; the message names the command.
+        """
+        self._config = config if config is not None else MonitorConfig()
+        self._client = client if client is not None else ClientConfig()
+        self._node_id = node_id
+        self._nodes: dict[str, _Node] = {}
+        self._outlet: Outlet[H, R] = Outlet()
+        self._tasks: TaskGroup | None = None
+        self._is_over = False
+        for name, url in nodes.items() if isinstance(nodes, Mapping) else ((url, url) for url in nodes):
+            self.add(name, url)
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{node.name} {node.health.name.lower()}" for node in self._nodes.values())
+        return f"<{type(self).__name__} {states or 'of no nodes'}>"
+
+    async def __aenter__(self) -> Self:
+        if self._tasks is not None or self._is_over:
+            raise ConfigError("this monitor has been entered already: make a second one")
+        self._tasks = await anyio.create_task_group().__aenter__()
+        for node in self._nodes.values():
+            self._tasks.start_soon(self._watch, node)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        tasks, self._tasks = self._tasks, None
+        self._is_over = True
+        self._outlet.close()
+        if tasks is None:
+            return None
+        tasks.cancel_scope.cancel()
+        if error is not None and not isinstance(error, anyio.get_cancelled_exc_class()):
+            # An error of the body leaves as it is, not in the group that the tasks would put around it.
+            await tasks.__aexit__(None, None, None)
+            return None
+        return await tasks.__aexit__(kind, error, trace)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> MonitorChange[H, R]:
+        """The next change, waiting for one; ends when the monitor is left. A cancelled wait loses nothing."""
+        change = await self._outlet.take()
+        if change is None:
+            raise StopAsyncIteration
+        return change
+
+    @property
+    def healths(self) -> dict[str, H]:
+        """What each node is taken for at this moment, by name."""
+        return {node.name: self._binding.healths[node.health.name] for node in self._nodes.values()}
+
+    def add(self, node: str, url: str) -> None:
+        """Asks another node from now on.
+
+        Args:
+            node: its name in changes.
+            url: as for `connect`. Several addresses of one URL are one node to the monitor.
+
+        Raises:
+            ConfigError: the URL is not one that this package knows, or the name is taken.
+            MissingExtraError: the wire needs a package that is not installed; the message names the command.
+        """
+        if node in self._nodes:
+            raise ConfigError(f"{node!r} is monitored already: remove it first, or choose another name")
+        endpoints = parse_target(url)
+        added = _Node(node, url, Channel(endpoints, transport_for(endpoints[0]), self._client))
+        self._nodes[node] = added
+        if self._tasks is not None:
+            self._tasks.start_soon(self._watch, added)
+
+    def remove(self, node: str) -> None:
+        """Stops asking a node; a change of it that was not taken yet is dropped.
+
+        Raises:
+            ConfigError: no node has that name.
+        """
+        removed = self._nodes.pop(node, None)
+        if removed is None:
+            raise ConfigError(f"{node!r} is not monitored")
+        removed.is_removed = True
+        if removed.scope is not None:
+            removed.scope.cancel()
+        self._outlet.forget(node)
+
+    async def _watch(self, node: _Node) -> None:
+        if node.is_removed:
+            return
+        with anyio.CancelScope() as node.scope:
+            async with node.channel:
+                spread_s = _CONNECTING_S * len(self._nodes)
+                track = Track(self._config, anyio.current_time(), random.random(), spread_s)
+                while True:
+                    await anyio.sleep_until(track.due)
+                    track.sent(anyio.current_time())
+                    shift = await self._beat(node, track)
+                    if shift is not None and not node.is_removed:
+                        self._tell(node, shift)
+
+    async def _beat(self, node: _Node, track: Track) -> Shift | None:
+        binding = self._binding
+        request = binding.request(self._node_id, _now_ms())
+        try:
+            # The monitor may be entered in a handler: its beats outlive that call's deadline.
+            answer = await node.channel.unary(
+                binding.heartbeat, request, timeout_s=self._config.timeout_s, inherit=False
+            )
+        except RpcError as error:
+            return track.missed(str(error)) if error.code in _SILENCE else track.refused(str(error))
+        except CodecError as error:
+            return track.refused(f"the answer cannot be read: {error}")
+        node.answer = answer
+        return track.answered(anyio.current_time(), self._reported(answer))
+
+    def _reported(self, answer: R) -> Health:
+        reported = self._binding.reported(answer)
+        # A number that the enum does not know yet says nothing.
+        return next((Health[name] for name, own in self._binding.healths.items() if own is reported), Health.UNKNOWN)
+
+    def _tell(self, node: _Node, shift: Shift) -> None:
+        node.health = shift.health
+        self._outlet.put(
+            MonitorChange(
+                node=node.name,
+                url=node.url,
+                health=self._binding.healths[shift.health.name],
+                previous=self._binding.healths[shift.previous.name],
+                reason=shift.reason,
+                answer=node.answer,
+                time_ms=_now_ms(),
+            )
+        )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
