@@ -4,37 +4,83 @@
 
 from __future__ import annotations
 
-from eventflux_runtime.codegen_api import check_contract
-from eventflux_transport.client import TransportClient
-from eventflux_transport.messages import (
-    ClusterInfo,
-    CompressionType,
-    ConnectionConfig,
-    EventFilter,
-    EventRequest,
-    HeartbeatRequest,
-    HeartbeatResponse,
-    Message,
-    MessageType,
-    NodeHealth,
-    NodeStatus,
-    TlsConfig,
-    TransportMessage,
-)
-from eventflux_transport.peer import (
-    Connection,
-    ConnectionState,
-    GrpcTransport,
-    GrpcTransportConfig,
-    Listener,
-    SimpleGrpcConfig,
-    SimpleGrpcTransport,
-    TcpTransport,
-    TcpTransportConfig,
-    Transport,
-    TransportFactory,
-)
-from eventflux_transport.service import TransportService
+from typing import TYPE_CHECKING
+
+from eventflux_runtime.codegen_api import check_contract, lazy_names
+
+if TYPE_CHECKING:
+    from eventflux_transport.client import TransportClient
+    from eventflux_transport.messages import (
+        ClusterInfo,
+        CompressionType,
+        ConnectionConfig,
+        EventFilter,
+        EventRequest,
+        HeartbeatRequest,
+        HeartbeatResponse,
+        Message,
+        MessageType,
+        NodeHealth,
+        NodeStatus,
+        TlsConfig,
+        TransportMessage,
+    )
+    from eventflux_transport.peer import (
+        Connection,
+        ConnectionState,
+        GrpcTransport,
+        GrpcTransportConfig,
+        HealthChange,
+        HeartbeatMonitor,
+        Listener,
+        MonitorConfig,
+        SimpleGrpcConfig,
+        SimpleGrpcTransport,
+        TcpTransport,
+        TcpTransportConfig,
+        Transport,
+        TransportFactory,
+    )
+    from eventflux_transport.service import TransportService
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "eventflux_transport.client": ["TransportClient"],
+            "eventflux_transport.messages": [
+                "ClusterInfo",
+                "CompressionType",
+                "ConnectionConfig",
+                "EventFilter",
+                "EventRequest",
+                "HeartbeatRequest",
+                "HeartbeatResponse",
+                "Message",
+                "MessageType",
+                "NodeHealth",
+                "NodeStatus",
+                "TlsConfig",
+                "TransportMessage",
+            ],
+            "eventflux_transport.peer": [
+                "Connection",
+                "ConnectionState",
+                "GrpcTransport",
+                "GrpcTransportConfig",
+                "HealthChange",
+                "HeartbeatMonitor",
+                "Listener",
+                "MonitorConfig",
+                "SimpleGrpcConfig",
+                "SimpleGrpcTransport",
+                "TcpTransport",
+                "TcpTransportConfig",
+                "Transport",
+                "TransportFactory",
+            ],
+            "eventflux_transport.service": ["TransportService"],
+        },
+    )
 
 __all__ = [
     "ClusterInfo",
@@ -46,11 +92,14 @@ __all__ = [
     "EventRequest",
     "GrpcTransport",
     "GrpcTransportConfig",
+    "HealthChange",
+    "HeartbeatMonitor",
     "HeartbeatRequest",
     "HeartbeatResponse",
     "Listener",
     "Message",
     "MessageType",
+    "MonitorConfig",
     "NodeHealth",
     "NodeStatus",
     "SimpleGrpcConfig",

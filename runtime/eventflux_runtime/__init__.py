@@ -2,52 +2,121 @@
 
 from __future__ import annotations
 
-from eventflux_runtime.channel.channel import Channel
-from eventflux_runtime.channel.interceptor import ClientInterceptor
-from eventflux_runtime.channel.options import CallOptions
-from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
-from eventflux_runtime.compiled import compiled_modules
-from eventflux_runtime.config import (
-    ClientConfig,
-    Compression,
-    EjectionConfig,
-    KeepaliveConfig,
-    PoolConfig,
-    RetryPolicy,
-    ServerConfig,
-    SocketConfig,
-    TlsConfig,
-)
-from eventflux_runtime.connect import connect
-from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError, ProtocolError, TransportError
-from eventflux_runtime.metadata import Metadata, MetadataLike
-from eventflux_runtime.method import Method, MethodKind
-from eventflux_runtime.rpc_error import (
-    Aborted,
-    AlreadyExists,
-    Cancelled,
-    DataLoss,
-    DeadlineExceeded,
-    FailedPrecondition,
-    Internal,
-    InvalidArgument,
-    NotFound,
-    OutOfRange,
-    PermissionDenied,
-    PoolTimeout,
-    ResourceExhausted,
-    RpcError,
-    Unauthenticated,
-    Unavailable,
-    Unimplemented,
-    Unknown,
-)
-from eventflux_runtime.server.context import Context
-from eventflux_runtime.server.interceptor import ServerInterceptor
-from eventflux_runtime.server.server import Server, serve, serve_forever
-from eventflux_runtime.server.service import Service
-from eventflux_runtime.status import ErrorDetail, Status, StatusCode
-from eventflux_runtime.transport_api import Peer, PeerIdentity, ResponseInfo
+from typing import TYPE_CHECKING
+
+from eventflux_runtime.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from eventflux_runtime.channel.channel import Channel
+    from eventflux_runtime.channel.interceptor import ClientInterceptor
+    from eventflux_runtime.channel.options import CallOptions
+    from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
+    from eventflux_runtime.compiled import compiled_modules
+    from eventflux_runtime.config import (
+        ClientConfig,
+        Compression,
+        EjectionConfig,
+        KeepaliveConfig,
+        PoolConfig,
+        RetryPolicy,
+        ServerConfig,
+        SocketConfig,
+        TlsConfig,
+    )
+    from eventflux_runtime.connect import connect
+    from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError, ProtocolError, TransportError
+    from eventflux_runtime.health.board import Health
+    from eventflux_runtime.health.client import HealthClient
+    from eventflux_runtime.health.message import ServingStatus
+    from eventflux_runtime.metadata import Metadata, MetadataLike
+    from eventflux_runtime.method import Method, MethodKind
+    from eventflux_runtime.rpc_error import (
+        Aborted,
+        AlreadyExists,
+        Cancelled,
+        DataLoss,
+        DeadlineExceeded,
+        FailedPrecondition,
+        Internal,
+        InvalidArgument,
+        NotFound,
+        OutOfRange,
+        PermissionDenied,
+        PoolTimeout,
+        ResourceExhausted,
+        RpcError,
+        Unauthenticated,
+        Unavailable,
+        Unimplemented,
+        Unknown,
+    )
+    from eventflux_runtime.server.context import Context
+    from eventflux_runtime.server.interceptor import ServerInterceptor
+    from eventflux_runtime.server.server import Server, serve, serve_forever
+    from eventflux_runtime.server.service import Service
+    from eventflux_runtime.status import ErrorDetail, Status, StatusCode
+    from eventflux_runtime.transport_api import Peer, PeerIdentity, ResponseInfo
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "eventflux_runtime.channel.channel": ["Channel"],
+            "eventflux_runtime.channel.interceptor": ["ClientInterceptor"],
+            "eventflux_runtime.channel.options": ["CallOptions"],
+            "eventflux_runtime.channel.stream": ["BidiStream", "ClientStream", "ServerStream"],
+            "eventflux_runtime.compiled": ["compiled_modules"],
+            "eventflux_runtime.config": [
+                "ClientConfig",
+                "Compression",
+                "EjectionConfig",
+                "KeepaliveConfig",
+                "PoolConfig",
+                "RetryPolicy",
+                "ServerConfig",
+                "SocketConfig",
+                "TlsConfig",
+            ],
+            "eventflux_runtime.connect": ["connect"],
+            "eventflux_runtime.errors": [
+                "CodecError",
+                "ConfigError",
+                "MissingExtraError",
+                "ProtocolError",
+                "TransportError",
+            ],
+            "eventflux_runtime.health.board": ["Health"],
+            "eventflux_runtime.health.client": ["HealthClient"],
+            "eventflux_runtime.health.message": ["ServingStatus"],
+            "eventflux_runtime.metadata": ["Metadata", "MetadataLike"],
+            "eventflux_runtime.method": ["Method", "MethodKind"],
+            "eventflux_runtime.rpc_error": [
+                "Aborted",
+                "AlreadyExists",
+                "Cancelled",
+                "DataLoss",
+                "DeadlineExceeded",
+                "FailedPrecondition",
+                "Internal",
+                "InvalidArgument",
+                "NotFound",
+                "OutOfRange",
+                "PermissionDenied",
+                "PoolTimeout",
+                "ResourceExhausted",
+                "RpcError",
+                "Unauthenticated",
+                "Unavailable",
+                "Unimplemented",
+                "Unknown",
+            ],
+            "eventflux_runtime.server.context": ["Context"],
+            "eventflux_runtime.server.interceptor": ["ServerInterceptor"],
+            "eventflux_runtime.server.server": ["Server", "serve", "serve_forever"],
+            "eventflux_runtime.server.service": ["Service"],
+            "eventflux_runtime.status": ["ErrorDetail", "Status", "StatusCode"],
+            "eventflux_runtime.transport_api": ["Peer", "PeerIdentity", "ResponseInfo"],
+        },
+    )
 
 __all__ = [
     "Aborted",
@@ -68,6 +137,8 @@ __all__ = [
     "EjectionConfig",
     "ErrorDetail",
     "FailedPrecondition",
+    "Health",
+    "HealthClient",
     "Internal",
     "InvalidArgument",
     "KeepaliveConfig",
@@ -93,6 +164,7 @@ __all__ = [
     "ServerInterceptor",
     "ServerStream",
     "Service",
+    "ServingStatus",
     "SocketConfig",
     "Status",
     "StatusCode",

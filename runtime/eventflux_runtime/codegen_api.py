@@ -6,27 +6,67 @@ each generated package at import and says what to do.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from eventflux_runtime.channel.channel import Channel
-from eventflux_runtime.channel.client import Client
-from eventflux_runtime.channel.options import CallOptions
-from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
-from eventflux_runtime.config import Compression, RetryPolicy
-from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError
-from eventflux_runtime.method import AnyBinding, Binding, MessageCodec, Method, MethodKind, PeerCodec
-from eventflux_runtime.payload import pack_payload, unpack_payload
-from eventflux_runtime.peer.binding import PeerBinding
-from eventflux_runtime.peer.config import AnyTls, GrpcPeerConfig, SimpleGrpcPeerConfig, TcpPeerConfig
-from eventflux_runtime.peer.factory import create_transport
-from eventflux_runtime.peer.rpc import GrpcPeerTransport
-from eventflux_runtime.peer.simple import SimpleGrpcPeerTransport
-from eventflux_runtime.peer.subscription import is_wanted
-from eventflux_runtime.peer.tcp import TcpPeerTransport
-from eventflux_runtime.peer.transport import PeerConnection, PeerConnectionState, PeerListener, PeerTransport
-from eventflux_runtime.server.context import Context
-from eventflux_runtime.server.service import Service
-from eventflux_runtime.status import StatusCode
+from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from eventflux_runtime.channel.channel import Channel
+    from eventflux_runtime.channel.client import Client
+    from eventflux_runtime.channel.options import CallOptions
+    from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
+    from eventflux_runtime.config import Compression, RetryPolicy
+    from eventflux_runtime.errors import CodecError, MissingExtraError
+    from eventflux_runtime.method import AnyBinding, Binding, MessageCodec, Method, MethodKind, PeerCodec
+    from eventflux_runtime.monitor.change import MonitorChange
+    from eventflux_runtime.monitor.config import MonitorConfig
+    from eventflux_runtime.monitor.monitor import Monitor, MonitorBinding
+    from eventflux_runtime.payload import pack_payload, unpack_payload
+    from eventflux_runtime.peer.binding import PeerBinding
+    from eventflux_runtime.peer.config import AnyTls, GrpcPeerConfig, SimpleGrpcPeerConfig, TcpPeerConfig
+    from eventflux_runtime.peer.factory import create_transport
+    from eventflux_runtime.peer.rpc import GrpcPeerTransport
+    from eventflux_runtime.peer.simple import SimpleGrpcPeerTransport
+    from eventflux_runtime.peer.subscription import is_wanted
+    from eventflux_runtime.peer.tcp import TcpPeerTransport
+    from eventflux_runtime.peer.transport import PeerConnection, PeerConnectionState, PeerListener, PeerTransport
+    from eventflux_runtime.server.context import Context
+    from eventflux_runtime.server.service import Service
+    from eventflux_runtime.status import StatusCode
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "eventflux_runtime.channel.channel": ["Channel"],
+            "eventflux_runtime.channel.client": ["Client"],
+            "eventflux_runtime.channel.options": ["CallOptions"],
+            "eventflux_runtime.channel.stream": ["BidiStream", "ClientStream", "ServerStream"],
+            "eventflux_runtime.config": ["Compression", "RetryPolicy"],
+            "eventflux_runtime.errors": ["CodecError", "MissingExtraError"],
+            "eventflux_runtime.method": ["AnyBinding", "Binding", "MessageCodec", "Method", "MethodKind", "PeerCodec"],
+            "eventflux_runtime.monitor.change": ["MonitorChange"],
+            "eventflux_runtime.monitor.config": ["MonitorConfig"],
+            "eventflux_runtime.monitor.monitor": ["Monitor", "MonitorBinding"],
+            "eventflux_runtime.payload": ["pack_payload", "unpack_payload"],
+            "eventflux_runtime.peer.binding": ["PeerBinding"],
+            "eventflux_runtime.peer.config": ["AnyTls", "GrpcPeerConfig", "SimpleGrpcPeerConfig", "TcpPeerConfig"],
+            "eventflux_runtime.peer.factory": ["create_transport"],
+            "eventflux_runtime.peer.rpc": ["GrpcPeerTransport"],
+            "eventflux_runtime.peer.simple": ["SimpleGrpcPeerTransport"],
+            "eventflux_runtime.peer.subscription": ["is_wanted"],
+            "eventflux_runtime.peer.tcp": ["TcpPeerTransport"],
+            "eventflux_runtime.peer.transport": [
+                "PeerConnection",
+                "PeerConnectionState",
+                "PeerListener",
+                "PeerTransport",
+            ],
+            "eventflux_runtime.server.context": ["Context"],
+            "eventflux_runtime.server.service": ["Service"],
+            "eventflux_runtime.status": ["StatusCode"],
+        },
+    )
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -48,6 +88,10 @@ __all__ = [
     "Method",
     "MethodKind",
     "MissingExtraError",
+    "Monitor",
+    "MonitorBinding",
+    "MonitorChange",
+    "MonitorConfig",
     "PeerBinding",
     "PeerCodec",
     "PeerConnection",
@@ -65,6 +109,7 @@ __all__ = [
     "check_contract",
     "create_transport",
     "is_wanted",
+    "lazy_names",
     "pack_payload",
     "unpack_payload",
 ]

@@ -32,10 +32,12 @@ class Layer:
 LAYERS: Final = {
     "vocabulary": Layer(
         modules=(
+            "call_head",
             "config",
             "deadline",
             "endpoint",
             "errors",
+            "lazy",
             "metadata",
             "method",
             "rpc_error",
@@ -60,23 +62,46 @@ LAYERS: Final = {
         may_import=("vocabulary", "compression", "wire", "net"),
         forbidden=GRPC,
     ),
-    "transports": Layer(modules=("transports",), may_import=("vocabulary", "compression", "wire", "net", "native")),
-    "channel": Layer(modules=("channel",), may_import=("vocabulary", "net", "registry"), forbidden=NETWORK | GRPC),
-    "server": Layer(modules=("server",), may_import=("vocabulary", "net", "registry"), forbidden=NETWORK | GRPC),
+    "transports": Layer(
+        modules=("transports",), may_import=("vocabulary", "compression", "wire", "net", "native", "health")
+    ),
+    "health": Layer(modules=("health",), may_import=("vocabulary",), forbidden=NETWORK | (GRPC - {"google"})),
+    "channel": Layer(
+        modules=("channel", "health.client"),
+        may_import=("vocabulary", "net", "registry", "health"),
+        forbidden=NETWORK | GRPC,
+    ),
+    "server": Layer(
+        modules=("server", "health.service"),
+        may_import=("vocabulary", "net", "registry", "health"),
+        forbidden=NETWORK | GRPC,
+    ),
     "registry": Layer(modules=("transports.registry",), may_import=("vocabulary", "transports"), forbidden=GRPC),
     "peer": Layer(
         modules=("peer",),
         may_import=("vocabulary", "compression", "wire", "net", "registry", "server"),
         forbidden=GRPC,
     ),
+    "monitor": Layer(modules=("monitor",), may_import=("vocabulary", "channel", "registry"), forbidden=NETWORK | GRPC),
     "contract": Layer(
         modules=("codegen_api",),
-        may_import=("vocabulary", "compression", "channel", "server", "peer"),
+        may_import=("vocabulary", "compression", "channel", "server", "peer", "monitor"),
         forbidden=GRPC,
     ),
     "surface": Layer(
         modules=("", "compiled", "connect", "testing"),
-        may_import=("vocabulary", "wire", "net", "native", "transports", "registry", "channel", "server", "contract"),
+        may_import=(
+            "vocabulary",
+            "wire",
+            "net",
+            "native",
+            "transports",
+            "registry",
+            "channel",
+            "server",
+            "contract",
+            "health",
+        ),
     ),
 }
 """Every module of the runtime belongs to the layer that names it most closely."""

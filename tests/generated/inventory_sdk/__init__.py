@@ -4,35 +4,73 @@
 
 from __future__ import annotations
 
-from eventflux_runtime.codegen_api import check_contract
-from inventory_sdk.client import InventoryClient
-from inventory_sdk.messages import (
-    ChangeKind,
-    ChangeSummary,
-    GetItemRequest,
-    Item,
-    ItemDimensions,
-    ItemOrigin,
-    ItemOriginPlant,
-    ItemOriginSupplier,
-    Plant,
-    Refusal,
-    RefusalReason,
-    Reservation,
-    ReservationResult,
-    ReservationResultOutcome,
-    ReservationResultOutcomeConfirmation,
-    ReservationResultOutcomeRefusal,
-    StockChange,
-    StockChangeChange,
-    StockChangeChangeAdded,
-    StockChangeChangeMoved,
-    StockChangeChangeRemoved,
-    StockChangeMove,
-    Timestamp,
-    WatchRequest,
-)
-from inventory_sdk.service import InventoryService
+from typing import TYPE_CHECKING
+
+from eventflux_runtime.codegen_api import check_contract, lazy_names
+
+if TYPE_CHECKING:
+    from inventory_sdk.client import InventoryClient
+    from inventory_sdk.messages import (
+        ChangeKind,
+        ChangeSummary,
+        GetItemRequest,
+        Item,
+        ItemDimensions,
+        ItemOrigin,
+        ItemOriginPlant,
+        ItemOriginSupplier,
+        Plant,
+        Refusal,
+        RefusalReason,
+        Reservation,
+        ReservationResult,
+        ReservationResultOutcome,
+        ReservationResultOutcomeConfirmation,
+        ReservationResultOutcomeRefusal,
+        StockChange,
+        StockChangeChange,
+        StockChangeChangeAdded,
+        StockChangeChangeMoved,
+        StockChangeChangeRemoved,
+        StockChangeMove,
+        Timestamp,
+        WatchRequest,
+    )
+    from inventory_sdk.service import InventoryService
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "inventory_sdk.client": ["InventoryClient"],
+            "inventory_sdk.messages": [
+                "ChangeKind",
+                "ChangeSummary",
+                "GetItemRequest",
+                "Item",
+                "ItemDimensions",
+                "ItemOrigin",
+                "ItemOriginPlant",
+                "ItemOriginSupplier",
+                "Plant",
+                "Refusal",
+                "RefusalReason",
+                "Reservation",
+                "ReservationResult",
+                "ReservationResultOutcome",
+                "ReservationResultOutcomeConfirmation",
+                "ReservationResultOutcomeRefusal",
+                "StockChange",
+                "StockChangeChange",
+                "StockChangeChangeAdded",
+                "StockChangeChangeMoved",
+                "StockChangeChangeRemoved",
+                "StockChangeMove",
+                "Timestamp",
+                "WatchRequest",
+            ],
+            "inventory_sdk.service": ["InventoryService"],
+        },
+    )
 
 __all__ = [
     "ChangeKind",

@@ -25,10 +25,14 @@ from eventflux_transport import (
     ClusterInfo,
     EventFilter,
     EventRequest,
+    HealthChange,
+    HeartbeatMonitor,
     HeartbeatRequest,
     HeartbeatResponse,
     Message,
     MessageType,
+    MonitorConfig,
+    NodeHealth,
     NodeStatus,
     TransportClient,
     TransportMessage,
@@ -110,3 +114,13 @@ async def server() -> None:
     async with serving as running:
         assert_type(running, Server)
         assert_type(running.endpoints, tuple[str, ...])
+
+
+async def monitoring() -> None:
+    async with HeartbeatMonitor({"a": "tcp://127.0.0.1:1"}, config=MonitorConfig(), client=ClientConfig()) as monitor:
+        assert_type(monitor, HeartbeatMonitor)
+        assert_type(monitor.healths, dict[str, NodeHealth])
+        async for change in monitor:
+            assert_type(change, HealthChange)
+            assert_type(change.health, NodeHealth)
+            assert_type(change.answer, HeartbeatResponse | None)

@@ -1,0 +1,55 @@
+"""Packages whose names are imported when they are asked for: nobody should notice but the clock."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGES = ["eventflux_runtime", "eventflux_runtime.codegen_api", "eventflux_transport"]
+
+
+def imports_for_type_checkers(package: str) -> dict[str, str]:
+    """The module of each name that is imported under ``if TYPE_CHECKING``."""
+    source = importlib.import_module(package).__file__
+    assert source is not None
+    (guarded,) = [node for node in ast.parse(Path(source).read_text()).body if isinstance(node, ast.If)]
+    return {
+        alias.name: statement.module or ""
+        for statement in guarded.body
+        if isinstance(statement, ast.ImportFrom)
+        for alias in statement.names
+    }
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_type_checkers_see_is_what_programs_get(package: str) -> None:
+    module = importlib.import_module(package)
+    seen = imports_for_type_checkers(package)
+    assert set(seen) <= set(module.__all__)
+    for name, home in seen.items():
+        assert getattr(module, name) is getattr(importlib.import_module(home), name)
+    assert set(module.__all__) <= set(dir(module))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
+    module = importlib.import_module(package)
+    with pytest.raises(AttributeError, match=f"module '{package}' has no attribute 'Mesage'"):
+        module.Mesage  # noqa: B018 - what is tested is that it raises
+
+
+def test_the_import_alone_loads_neither_an_event_loop_nor_grpc() -> None:
+    program = (
+        "import sys, eventflux_transport, eventflux_runtime\n"
+        "print(sorted({'asyncio', 'trio', 'anyio', 'grpc', 'google.protobuf', 'ssl'} & set(sys.modules)))\n"
+        "from eventflux_transport import *\n"
+        "from eventflux_runtime import *\n"
+        "print(TransportClient.__name__, connect.__name__)\n"
+    )
+    output = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert output.splitlines() == ["[]", "TransportClient connect"]
