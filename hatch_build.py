@@ -32,7 +32,7 @@ HOT: Final = (
     "eventflux_runtime/native/session.py",
     "eventflux_runtime/native/*box.py",
     "eventflux_runtime/native/encoding.py",
-    "eventflux_runtime/native/packing.py",
+    "eventflux_runtime/native/decoding.py",
     "eventflux_runtime/call_head.py",
     "eventflux_runtime/net/runner.py",
     "eventflux_runtime/net/wheel.py",

@@ -11,7 +11,7 @@ import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 IDL_CONFIGS = ["idl/transport.yaml", *sorted(str(path) for path in Path("tests/idl").glob("*.yaml"))]
-IN_PARALLEL = ["-n", "2", "--dist", "worksteal"]
+IN_PARALLEL = ["-n", "4", "--dist", "worksteal"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 
 nox.needs_version = ">=2026.4"

@@ -93,7 +93,8 @@ def mypy(program: str, directory: Path) -> list[str]:
         check=False,
         cwd=directory,
     )
-    return done.stdout.splitlines()
+    # Of our own packages it would report what this sparser configuration sees otherwise.
+    return [line for line in done.stdout.splitlines() if line.startswith((file.name, str(file)))]
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ def test_changes_are_printed_until_ctrl_c(wire: str, loop: str, tmp_path: Path) 
                 output, errors = process.communicate(timeout=30)
             finally:
                 process.kill()
-        assert (process.returncode, output, errors) == (130, "", "\n")
+        assert (process.returncode, output, errors.strip()) == (130, "", "")
 
 
 @pytest.mark.parametrize(

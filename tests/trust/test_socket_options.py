@@ -16,7 +16,6 @@ from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.net.asyncio_pipe import AsyncioPipe
 from eventflux_runtime.net.socket import apply_options, bind_tcp, connect_tcp
 from eventflux_runtime.net.stream_pipe import StreamPipe
-from eventflux_runtime.net.tls_pipe import TlsPipe
 from eventflux_transport import Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.trust.authority import Authority
@@ -58,8 +57,6 @@ EXPECTED = {
 
 
 def raw_socket(pipe: Any) -> Any:
-    if isinstance(pipe, TlsPipe):
-        pipe = pipe.lower
     if isinstance(pipe, AsyncioPipe):
         return pipe.transport.get_extra_info("socket")
     assert isinstance(pipe, StreamPipe)
@@ -71,16 +68,19 @@ def raw_socket(pipe: Any) -> Any:
 async def test_both_sides_of_a_connection(
     scheme: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eventflux_runtime.native import session
-
     pipes: list[Any] = []
-    original = session.Session.__init__
 
-    def recording(self: Any, pipe: Any, *rest: Any) -> None:
-        pipes.append(pipe)
-        original(self, pipe, *rest)
+    def recording(kind: Any) -> None:
+        original = kind.__init__
 
-    monkeypatch.setattr(session.Session, "__init__", recording)
+        def record(self: Any, *arguments: Any) -> None:
+            pipes.append(self)
+            original(self, *arguments)
+
+        monkeypatch.setattr(kind, "__init__", record)
+
+    recording(AsyncioPipe)
+    recording(StreamPipe)
     authority = Authority(tmp_path_factory.mktemp("ca"))
     server_config = ServerConfig(
         keepalive=KEEPALIVE, socket=OPTIONS, drain_grace_s=0, tls=authority.trusting(**authority.server().files)

@@ -9,8 +9,9 @@ from eventflux_runtime.config import Compression
 from eventflux_runtime.errors import CodecError, MissingExtraError
 from eventflux_runtime.method import AnyMethod, Method
 from eventflux_runtime.native.client_call import StreamingCall, UnaryCall, deadline_error
+from eventflux_runtime.native.decoding import PackedMessage, decoded
 from eventflux_runtime.native.encoding import Encoding, has_protobuf, known_paths
-from eventflux_runtime.native.packing import PackedMessage, Packer, decoded, write_packed
+from eventflux_runtime.native.packing import Packer, write_packed
 from eventflux_runtime.native.session import Session
 from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
 from eventflux_runtime.net.tls import explain_tls

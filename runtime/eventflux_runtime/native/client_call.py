@@ -8,10 +8,10 @@ import anyio
 
 from eventflux_runtime.errors import CodecError, TransportError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.native.decoding import PackedMessage
 from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.inbox import Inbox
 from eventflux_runtime.native.outbox import Outbox
-from eventflux_runtime.native.packing import PackedMessage
 from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.rpc_error import DeadlineExceeded, RpcError
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode

@@ -1,8 +1,4 @@
-"""Compressed messages on a connection: what is sent packed, and what has arrived packed until somebody wants it.
-
-A message that arrives compressed stays so until the application takes it: flow control counts what is on the wire, so
-a peer could otherwise fill the memory with a few bytes that expand.
-"""
+"""Compressing messages for a peer: where it can read them, and where it is worth it."""
 
 from __future__ import annotations
 
@@ -11,16 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from librt.strings import BytesWriter
 
-from eventflux_runtime.compression import available_compressions, compress, decompress, require_compression
+from eventflux_runtime.compression import available_compressions, compress, require_compression
 from eventflux_runtime.config import Compression
-from eventflux_runtime.errors import CodecError
 from eventflux_runtime.wire.error import MessageTooLarge
 
 if TYPE_CHECKING:
-    from eventflux_runtime.wire.event import MessageReceived, StatusReceived, StreamOpened
     from eventflux_runtime.wire.settings import PeerSettings
 
-__all__ = ["PackedMessage", "Packer", "decoded", "offered_compressions", "write_packed"]
+__all__ = ["Packer", "offered_compressions", "write_packed"]
 
 WIRE_IDS: Final = {Compression.LZ4: 1, Compression.SNAPPY: 2, Compression.ZSTD: 3, Compression.GZIP: 4}
 """The ids of docs/protocol.md."""
@@ -75,39 +69,3 @@ class Packer:
 def write_packed(data: bytes, writer: BytesWriter) -> None:
     """Encodes what `Packer.pack` returned."""
     writer.write(data)
-
-
-class PackedMessage:
-    """A message as it arrived, compressed."""
-
-    __slots__ = ("_compression_id", "_data", "_decode", "_max_bytes")
-
-    def __init__(
-        self, data: bytes, compression_id: int, decode: Callable[[bytes, int, int], Any], max_bytes: int
-    ) -> None:
-        self._data = data
-        self._compression_id = compression_id
-        self._decode = decode
-        self._max_bytes = max_bytes
-
-    def unpack(self) -> Any:
-        """The message itself.
-
-        Raises:
-            ResourceExhausted: decompressed, it is longer than this side's limit.
-            CodecError: the bytes do not decompress, or do not decode.
-        """
-        plain = decompress(COMPRESSIONS[self._compression_id], self._data, self._max_bytes)
-        return self._decode(plain, 0, len(plain))
-
-
-def decoded(
-    decode: Callable[[bytes, int, int], Any], event: MessageReceived | StatusReceived | StreamOpened, max_bytes: int
-) -> Any:
-    """The message of an event, or what stands in its place: a CodecError, or a PackedMessage."""
-    if event.compression_id:
-        return PackedMessage(event.data[event.start : event.end], event.compression_id, decode, max_bytes)
-    try:
-        return decode(event.data, event.start, event.end)
-    except CodecError as error:
-        return error

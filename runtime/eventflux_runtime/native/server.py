@@ -11,8 +11,9 @@ import anyio
 from eventflux_runtime.config import Compression, ServerConfig
 from eventflux_runtime.errors import MissingExtraError, ProtocolError
 from eventflux_runtime.metadata import Metadata
+from eventflux_runtime.native.decoding import decoded
 from eventflux_runtime.native.encoding import Encoding
-from eventflux_runtime.native.packing import Packer, decoded, write_packed
+from eventflux_runtime.native.packing import Packer, write_packed
 from eventflux_runtime.native.server_call import NativeServerCall
 from eventflux_runtime.native.session import Session
 from eventflux_runtime.rpc_error import ResourceExhausted

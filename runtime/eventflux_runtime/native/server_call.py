@@ -9,10 +9,10 @@ from anyio.lowlevel import checkpoint
 from eventflux_runtime.errors import CodecError
 from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import AnyMethod
+from eventflux_runtime.native.decoding import PackedMessage
 from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.inbox import Inbox
 from eventflux_runtime.native.outbox import Outbox
-from eventflux_runtime.native.packing import PackedMessage
 from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.rpc_error import Cancelled, RpcError
 from eventflux_runtime.status import Status, StatusCode
