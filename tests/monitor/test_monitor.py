@@ -194,6 +194,9 @@ async def test_a_node_that_hangs_delays_no_other() -> None:
             change = await anext(monitor)
             assert (change.node, change.health) == ("well", HEALTHY)
             await well.asked(20)
+            with anyio.fail_after(30):
+                while not stuck.asked_by:
+                    await well.asked(1)
             assert len(stuck.asked_by) == 1
             assert monitor.healths == {"stuck": NodeHealth.UNKNOWN, "well": HEALTHY}
 
