@@ -136,9 +136,9 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(name="bench-codec")
 def bench_codec(session: nox.Session) -> None:
-    """Time the generated codec, in both forms, against protobuf and msgspec."""
-    _install(session, "codegen,grpc", "compile")
-    session.run("python", "benchmarks/codec.py", "--compile", *session.posargs)
+    """Time the generated codec, in both forms, against protobuf, msgspec and betterproto2."""
+    _install(session, "codegen,grpc", "bench")
+    session.run("python", "-m", "benchmarks.codec", "--compile", *session.posargs)
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""Servers that are replaced one by one under load: no call fails, though the clients have no retries."""
+"""Servers that are replaced one by one under load: no call fails, whether the clients have retries or not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from eventflux_runtime import ClientConfig, connect
+from eventflux_runtime import ClientConfig, RetryPolicy, connect
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.channel.fleet import Load, fleet
 
@@ -47,13 +47,14 @@ def streaming(client: TransportClient) -> Callable[[], Awaitable[str]]:
 
 @asynccontextmanager
 async def loads(urls: list[str]) -> AsyncIterator[list[Load]]:
-    """Calls of both kinds over two channels that choose servers differently."""
+    """Calls of both kinds over channels that choose servers differently, and over one with retries."""
     round_robin = connect(urls, config=CONFIG)
     pick_first = connect(urls, config=replace(CONFIG, balancer="pick_first"))
-    async with round_robin, pick_first, anyio.create_task_group() as tasks:
+    retrying = connect(urls, config=replace(CONFIG, retry=RetryPolicy(max_attempts=5)))
+    async with round_robin, pick_first, retrying, anyio.create_task_group() as tasks:
         running = [
-            Load(make(TransportClient(channel)), workers=6)
-            for channel in (round_robin, pick_first)
+            Load(make(TransportClient(channel)), workers=4)
+            for channel in (round_robin, pick_first, retrying)
             for make in (unary, streaming)
         ]
         for load in running:

