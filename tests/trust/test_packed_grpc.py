@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 from google.protobuf import wrappers_pb2
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eventflux_runtime import (
@@ -142,6 +142,8 @@ async def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("compression", PACKING)
 @given(data=st.binary(max_size=100) | st.integers(0, 100_000).map(lambda size: b"xy" * (size // 2)))
+@example(data=bytes.fromhex("fa ff ff ff 0f"))
+@example(data=bytes.fromhex("fa ff ff ff 0f 02 01 00"))
 @settings(max_examples=30)
 def test_round_trip(compression: Compression, data: bytes) -> None:
     assert unpack(pack(data, compression, 0), max(1, len(data))) == data

@@ -47,15 +47,18 @@ def accepted_by(metadata: Iterable[tuple[str, Any]] | None) -> frozenset[Compres
 def pack(data: bytes, compression: Compression, min_bytes: int) -> bytes:
     """A message as it is sent; plain below a size, and where it would not shrink.
 
+    One that begins like a packed message, with a field of that number of its own, is packed whatever its size.
+
     Raises:
         MissingExtraError: the algorithm is not installed here.
     """
     require_compression(compression)
-    if len(data) < min_bytes:
+    is_like_packed = data.startswith(_FIELD)
+    if len(data) < min_bytes and not is_like_packed:
         return data
     body = bytes([_IDS[compression]]) + compress(compression, data)
     packed = _FIELD + _varint(len(body)) + body
-    return packed if len(packed) < len(data) else data
+    return packed if len(packed) < len(data) or is_like_packed else data
 
 
 def unpack(data: bytes, max_bytes: int) -> bytes:
