@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -79,7 +80,8 @@ def fleet(wire: str, size: int, tmp_path: Path) -> Iterator[Fleet]:
     if wire == "unix":
         urls = [f"unix://{tmp_path}/{index}.sock" for index in range(size)]
     else:
-        urls = [f"{wire}://127.0.0.1:0"] * size
+        # An address of this process's own: a port that is free for a moment, until its server is back, stays free.
+        urls = [f"{wire}://127.{os.getpid() % 250 + 1}.0.4:0"] * size
     started = Fleet(urls)
     try:
         yield started
