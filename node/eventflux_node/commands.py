@@ -78,6 +78,15 @@ def _loop_option(command: _Command) -> _Command:
     )(command)
 
 
+def _seconds_option(
+    flag: str, default: float | None, text: str, *, is_zero_allowed: bool = True
+) -> Callable[[_Command], _Command]:
+    """An option that takes seconds; its parameter is named as the flag is, with ``_s`` behind."""
+    name = flag.removeprefix("--").replace("-", "_") + "_s"
+    kind = click.FloatRange(0, min_open=not is_zero_allowed)
+    return click.option(flag, name, type=kind, default=default, show_default=True, metavar="SECONDS", help=text)
+
+
 def _client_options(command: _Command) -> _Command:
     for option in (
         click.option("--ca-file", help="PEM file of the authorities that vouch for the node [default: the system's]."),
@@ -131,24 +140,8 @@ def eventflux() -> None:
     show_default=True,
     help="Events held for one subscriber; while they are this many, publishers wait.",
 )
-@click.option(
-    "--patience",
-    "patience_s",
-    type=click.FloatRange(0),
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long a full subscriber holds publishers up before it is cut off.",
-)
-@click.option(
-    "--drain-grace",
-    "drain_grace_s",
-    type=click.FloatRange(0),
-    default=10.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long calls in flight have to finish when the node is stopped.",
-)
+@_seconds_option("--patience", 10.0, "How long a full subscriber holds publishers up before it is cut off.")
+@_seconds_option("--drain-grace", 10.0, "How long calls in flight have to finish when the node is stopped.")
 @click.option("--cert-file", help="PEM file of the node's certificate chain, for tcps and grpcs.")
 @click.option("--key-file", help="PEM file of the key that belongs to --cert-file.")
 @click.option("--client-ca-file", help="PEM file of authorities: clients must show a certificate that one has signed.")
@@ -262,15 +255,7 @@ def subscribe(
 
 @eventflux.command()
 @click.argument("url")
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=click.FloatRange(0),
-    default=5.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for the answer.",
-)
+@_seconds_option("--timeout", 5.0, "How long to wait for the answer.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @click.option("--node-id", default=_own_name, show_default="the host's name", help="How we call ourselves.")
 @_client_options
@@ -282,33 +267,9 @@ def heartbeat(*, url: str, timeout_s: float, as_json: bool, node_id: str, loop: 
 
 @eventflux.command()
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
-@click.option(
-    "--interval",
-    "interval_s",
-    type=click.FloatRange(0, min_open=True),
-    default=MONITOR.interval_s,
-    show_default=True,
-    metavar="SECONDS",
-    help="How often each node is asked.",
-)
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=click.FloatRange(0, min_open=True),
-    default=MONITOR.timeout_s,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for each answer.",
-)
-@click.option(
-    "--slow",
-    "slow_s",
-    type=click.FloatRange(0, min_open=True),
-    default=MONITOR.slow_s,
-    show_default=True,
-    metavar="SECONDS",
-    help="An answer that takes longer counts as degraded.",
-)
+@_seconds_option("--interval", MONITOR.interval_s, "How often each node is asked.", is_zero_allowed=False)
+@_seconds_option("--timeout", MONITOR.timeout_s, "How long to wait for each answer.", is_zero_allowed=False)
+@_seconds_option("--slow", MONITOR.slow_s, "An answer that takes longer counts as degraded.", is_zero_allowed=False)
 @click.option("--count", type=click.IntRange(1), help="Stop after this many changes [default: go on].")
 @click.option("--node-id", default=_own_name, show_default="the host's name", help="How we call ourselves.")
 @_client_options

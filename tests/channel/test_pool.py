@@ -8,6 +8,7 @@ import pytest
 from eventflux_runtime import (
     DeadlineExceeded,
     PoolTimeout,
+    ServerConfig,
 )
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from tests.channel.jumping import anyio_backend
@@ -129,6 +130,32 @@ async def test_a_call_that_waits_gets_the_room_a_stream_leaves() -> None:
             await anyio.sleep(0.001)
         assert places[0].node.asked == 2
         assert anyio.current_time() - began < 0.1
+
+
+async def test_no_way_past_the_queue_is_open_while_a_call_waits() -> None:
+    config = ServerConfig(keepalive=None, drain_grace_s=0, max_calls_per_connection=1)
+    async with served(1, config) as places, pooled(places, max_connections=1) as channel:
+        client = TransportClient(channel)
+        await beat(channel)
+        pool = channel._pool
+        assert pool is not None
+
+        def is_open() -> bool:
+            return pool.sole is not None or pool.try_acquire() is not None
+
+        for _ in range(20):  # which of two tasks runs first is a matter of chance on trio
+            places[0].node.release = anyio.Event()
+            places[0].node.started = anyio.Event()
+            async with anyio.create_task_group() as tasks:
+                assert is_open()
+                tasks.start_soon(client.send_message, LINGER)
+                await places[0].node.started.wait()
+                tasks.start_soon(beat, channel)
+                while "1 queued" not in repr(channel):
+                    await anyio.lowlevel.checkpoint()
+                assert not is_open()
+                places[0].node.release.set()
+            await anyio.sleep(0.1)
 
 
 async def test_a_new_call_does_not_overtake_those_that_wait() -> None:

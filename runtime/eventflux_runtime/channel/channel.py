@@ -193,10 +193,9 @@ class Channel:
         if scope is not None:
             deadline = scope.deadline
             sent = _with_trace(sent, scope.trace)
-        if timeout_s is UNSET:
+        if isinstance(timeout_s, Unset):
             timeout_s = defaults.timeout_s
         if timeout_s is not None:
-            assert not isinstance(timeout_s, Unset)
             if not timeout_s > 0:
                 raise _no_time(timeout_s)
             own = pool.now() + timeout_s

@@ -101,6 +101,7 @@ class Pool:
             expires_at,
             self._deadline_error if is_deadline_first else self._timeout_error,
         )
+        self.sole = None  # until the queue is empty again: no call may overtake those that wait
         self._resolver.want()
         self._replan_soon()
         held = await waiting.wait()

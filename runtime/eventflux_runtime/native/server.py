@@ -53,8 +53,8 @@ _log: Final = logging.getLogger("eventflux_runtime.server")
 class NativeServerConnection(Session):
     """One client.
 
-    Invariants: `_starting` counts handlers that were spawned and have not run yet; the last of them to start writes for
-    all that came in with one read.
+    Invariants: `_starting` counts handlers that were spawned and have neither asked for a request nor sent anything
+    yet; the last of them to answer writes for all that came in with one read.
     """
 
     def __init__(

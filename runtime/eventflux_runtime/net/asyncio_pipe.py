@@ -62,6 +62,13 @@ class AsyncioPipe(asyncio.BaseProtocol):
         if self._accept is not None:
             self._accept(self)
 
+    def data_received(self, data: bytes) -> None:
+        """The loop read bytes."""
+        if self._handler is None:
+            self._early.append(data)
+        else:
+            self._handler.on_data(data)
+
     def eof_received(self) -> bool:
         """The peer closed its side; False: the loop flushes and closes ours."""
         if self._handler is None:
@@ -121,20 +128,13 @@ class AsyncioPipe(asyncio.BaseProtocol):
 class _PlainPipe(AsyncioPipe, asyncio.Protocol):
     """A pipe whose loop brings the buffer."""
 
-    def data_received(self, data: bytes) -> None:
-        """The loop read bytes."""
-        if self._handler is None:
-            self._early.append(data)
-        else:
-            self._handler.on_data(data)
-
 
 class _BufferedPipe(AsyncioPipe, asyncio.BufferedProtocol):
     """A pipe that reads into its thread's buffer: a selector loop fills it and hands it over in one step."""
 
     def __init__(self, describe: Callable[[asyncio.BaseTransport], Peer], accept: Accept | None = None) -> None:
         super().__init__(describe, accept)
-        self._buffer = _buffers.mine()
+        self._buffer = _own.buffer
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """The loop is about to read."""
@@ -142,27 +142,17 @@ class _BufferedPipe(AsyncioPipe, asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """The loop read bytes."""
-        data = bytes(self._buffer[:nbytes])
-        if self._handler is None:
-            self._early.append(data)
-        else:
-            self._handler.on_data(data)
+        self.data_received(bytes(self._buffer[:nbytes]))
 
 
-class _Buffers(threading.local):
-    """A thread runs one event loop at a time, which reads from one connection at a time."""
+class _Own(threading.local):
+    """A thread's buffer. One will do: a thread runs one event loop at a time, which reads one connection at a time."""
 
     def __init__(self) -> None:
-        self._view: memoryview | None = None
-
-    def mine(self) -> memoryview:
-        """This thread's buffer."""
-        if self._view is None:
-            self._view = memoryview(bytearray(_BUFFER_BYTES))
-        return self._view
+        self.buffer = memoryview(bytearray(_BUFFER_BYTES))
 
 
-_buffers: Final = _Buffers()
+_own: Final = _Own()
 
 
 def asyncio_pipe(describe: Callable[[asyncio.BaseTransport], Peer], accept: Accept | None = None) -> AsyncioPipe:

@@ -60,18 +60,18 @@ class ServiceDispatcher:
 
     async def handle(self, binding: AnyBinding, call: ServerCall) -> None:
         """See `Dispatcher.handle`."""
-        request = call.take_request()
         self._active += 1
         context = Context(call)
         current_scope.set(context)
         try:
-            if binding.is_unary and not self._interceptors:
-                # The steps of most calls, without those that only streams and interceptors need.
+            if self._interceptors:
+                response = await self._intercepted(binding, call, context)
+            elif binding.is_unary:
+                # The steps of most calls, without those that only streams need.
+                request = call.take_request()
                 response = await binding.handler(request if request is not None else await _awaited(call), context)
-            elif self._interceptors:
-                response = await self._intercepted(binding, call, context, request)
             else:
-                response = await _run(binding, call, context, request)
+                response = await _run(binding, call, context)
             trailers = context.trailers
             status = OK_STATUS if trailers is EMPTY_METADATA else Status(trailers=trailers)
             try:
@@ -91,12 +91,12 @@ class ServiceDispatcher:
                 self._idle.set()
                 self._idle = None
 
-    async def _intercepted(self, binding: AnyBinding, call: ServerCall, context: Context, request: Any) -> Any:
+    async def _intercepted(self, binding: AnyBinding, call: ServerCall, context: Context) -> Any:
         response: list[Any] = []
 
         async def proceed_from(index: int) -> None:
             if index == len(self._interceptors):
-                response.append(await _run(binding, call, context, request))
+                response.append(await _run(binding, call, context))
             else:
                 await self._interceptors[index](context, lambda: proceed_from(index + 1))
 
@@ -106,22 +106,22 @@ class ServiceDispatcher:
         return response[0]
 
 
-async def _run(binding: AnyBinding, call: ServerCall, context: Context, request: Any) -> Any:
-    """Runs the handler, with the first request if it is here; the response of a method that has exactly one."""
+async def _run(binding: AnyBinding, call: ServerCall, context: Context) -> Any:
+    """Runs the handler; the response of a method that has exactly one."""
     kind = binding.method.kind
     if kind is MethodKind.UNARY:
-        return await binding.handler(request if request is not None else await _awaited(call), context)
+        return await binding.handler(await _awaited(call), context)
     if kind is MethodKind.CLIENT_STREAMING:
-        return await binding.handler(_Requests(call, request), context)
+        return await binding.handler(_Requests(call), context)
     if kind is MethodKind.SERVER_STREAMING:
-        await _send_all(binding.handler(request if request is not None else await _awaited(call), context), call)
+        await _send_all(binding.handler(await _awaited(call), context), call)
     else:
-        await _send_all(binding.handler(_Requests(call, request), context), call)
+        await _send_all(binding.handler(_Requests(call), context), call)
     return None
 
 
 async def _awaited(call: ServerCall) -> Any:
-    """The only request of a call, where it has not come with the call's beginning."""
+    """The only request of a call."""
     try:
         return await call.receive()
     except anyio.EndOfStream:
@@ -133,19 +133,15 @@ async def _awaited(call: ServerCall) -> Any:
 class _Requests:
     """The requests of a streaming call, as its handler iterates over them."""
 
-    __slots__ = ("_call", "_first")
+    __slots__ = ("_call",)
 
-    def __init__(self, call: ServerCall, first: Any) -> None:
+    def __init__(self, call: ServerCall) -> None:
         self._call = call
-        self._first = first
 
     def __aiter__(self) -> _Requests:
         return self
 
     async def __anext__(self) -> Any:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
         try:
             return await self._call.receive()
         except anyio.EndOfStream:

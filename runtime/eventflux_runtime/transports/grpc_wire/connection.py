@@ -141,17 +141,14 @@ class GrpcConnection:
     async def unary(self, method: Method[Req, Res], request: Req, head: CallHead) -> Res:
         """See `ClientConnection.unary`."""
         data = method.request.to_protobuf(request)
-        if len(data) > self.max_message_bytes:
-            self.check_size(method, data)
+        self.check_size(method, data)
         timeout_s = self.begin(method, head)
         compression = None if head.compression is Compression.NONE else grpc_compression(head.compression)
         is_packing = head.compression in PACKING
         heard = HeardMetadata() if is_packing or head.response is not None else None
         reply: bytes | RpcError | None
         try:
-            call = self._unary.plain.get(method) if compression is None else None
-            if call is None:
-                call = self._unary.method(method, compression)
+            call = self._unary.method(method, compression)
             if is_packing:
                 reply = await call(self.packed(data, head), timeout_s, (*head.metadata.pairs, acceptance()), heard)
             else:
@@ -208,8 +205,7 @@ class GrpcConnection:
             Unavailable: the connection takes no new call.
             DeadlineExceeded: no time is left.
         """
-        if self.state is not ConnectionState.READY:
-            self.check_open()
+        self.check_open()
         timeout_s: float | None = None
         if head.deadline is not None:
             timeout_s = head.deadline - self.reactor.now()

@@ -128,15 +128,14 @@ class UnaryCalls:
     """The unary calls of one channel."""
 
     def __init__(self, channel: aio.Channel) -> None:
-        self.plain: dict[AnyMethod, UnaryMethod] = {}
-        """The methods called so far, without compression by grpcio."""
+        self._plain: dict[AnyMethod, UnaryMethod] = {}
         self._compressed: dict[AnyMethod, UnaryMethod] = {}
         self._active: set[Any] = set()
         self._channel: Any = channel
 
     def method(self, method: AnyMethod, compression: grpc.Compression | None) -> UnaryMethod:
         """What makes the calls of one method."""
-        known = self.plain if compression is None else self._compressed
+        known = self._plain if compression is None else self._compressed
         found = known.get(method)
         if found is None:
             # As generated stubs do: a path that the channel knows beforehand costs less in each call.
@@ -151,7 +150,7 @@ class UnaryCalls:
         """Ends the calls in flight that closing the channel would not end, and lets go of the channel."""
         for call in tuple(self._active):
             call.cancel(_CANCELLED)
-        self.plain.clear()
+        self._plain.clear()
         self._compressed.clear()
         self._channel = None
 
