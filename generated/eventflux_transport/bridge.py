@@ -101,6 +101,12 @@ _Enum = TypeVar("_Enum", bound=IntEnum)
 
 _REFUSALS: Final = (AttributeError, EncodeError, OverflowError, RecursionError, TypeError, ValueError)
 
+# The objects that messages hold where nothing was set. Only these are left out, by identity: what merely equals one, as
+# -0.0 or an object of another type does, is protobuf's to judge.
+_ZERO: Final = 0
+_NO_TEXT: Final = ""
+_NO_BYTES: Final = b""
+
 
 class _Members(dict[int, _Enum]):
     """The members of an enum by number; a number without a name makes a member of its own."""
@@ -114,8 +120,11 @@ class _Members(dict[int, _Enum]):
 
 
 _MESSAGE_TYPE_MEMBERS: Final = _Members(MessageType)
+_MESSAGE_TYPE_DEFAULT: Final = _MESSAGE_TYPE_MEMBERS[0]
 _COMPRESSION_TYPE_MEMBERS: Final = _Members(CompressionType)
+_COMPRESSION_TYPE_DEFAULT: Final = _COMPRESSION_TYPE_MEMBERS[0]
 _NODE_HEALTH_MEMBERS: Final = _Members(NodeHealth)
+_NODE_HEALTH_DEFAULT: Final = _NODE_HEALTH_MEMBERS[0]
 
 
 def transport_message_to_proto(message: TransportMessage) -> transport_pb2.TransportMessage:
@@ -123,15 +132,24 @@ def transport_message_to_proto(message: TransportMessage) -> transport_pb2.Trans
     try:
         made = transport_pb2.TransportMessage()
         proto: Any = made
-        proto.id = message.id
-        proto.message_type = message.message_type
-        proto.payload = message.payload
-        _assign(proto.headers, message.headers)
-        proto.timestamp = message.timestamp
-        proto.source_node = message.source_node
-        proto.target_node = message.target_node
-        proto.priority = message.priority
-        proto.compression = message.compression
+        if message.id is not _NO_TEXT:
+            proto.id = message.id
+        if message.message_type is not _MESSAGE_TYPE_DEFAULT:
+            proto.message_type = message.message_type
+        if message.payload is not _NO_BYTES:
+            proto.payload = message.payload
+        if message.headers != {}:
+            _assign(proto.headers, message.headers)
+        if message.timestamp is not _ZERO:
+            proto.timestamp = message.timestamp
+        if message.source_node is not _NO_TEXT:
+            proto.source_node = message.source_node
+        if message.target_node is not _NO_TEXT:
+            proto.target_node = message.target_node
+        if message.priority is not _ZERO:
+            proto.priority = message.priority
+        if message.compression is not _COMPRESSION_TYPE_DEFAULT:
+            proto.compression = message.compression
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_transport_message, "TransportMessage", error)
@@ -186,8 +204,10 @@ def event_request_to_proto(message: EventRequest) -> transport_pb2.EventRequest:
         }
         made = transport_pb2.EventRequest(**fields)
         proto: Any = made
-        proto.node_id = message.node_id
-        proto.batch_size = message.batch_size
+        if message.node_id is not _NO_TEXT:
+            proto.node_id = message.node_id
+        if message.batch_size is not _ZERO:
+            proto.batch_size = message.batch_size
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_event_request, "EventRequest", error)
@@ -237,8 +257,10 @@ def event_filter_to_proto(message: EventFilter) -> transport_pb2.EventFilter:
         }
         made = transport_pb2.EventFilter(**fields)
         proto: Any = made
-        proto.start_timestamp = message.start_timestamp
-        proto.end_timestamp = message.end_timestamp
+        if message.start_timestamp is not _ZERO:
+            proto.start_timestamp = message.start_timestamp
+        if message.end_timestamp is not _ZERO:
+            proto.end_timestamp = message.end_timestamp
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_event_filter, "EventFilter", error)
@@ -288,8 +310,10 @@ def heartbeat_request_to_proto(message: HeartbeatRequest) -> transport_pb2.Heart
         }
         made = transport_pb2.HeartbeatRequest(**fields)
         proto: Any = made
-        proto.node_id = message.node_id
-        proto.timestamp = message.timestamp
+        if message.node_id is not _NO_TEXT:
+            proto.node_id = message.node_id
+        if message.timestamp is not _ZERO:
+            proto.timestamp = message.timestamp
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_heartbeat_request, "HeartbeatRequest", error)
@@ -339,8 +363,10 @@ def heartbeat_response_to_proto(message: HeartbeatResponse) -> transport_pb2.Hea
         }
         made = transport_pb2.HeartbeatResponse(**fields)
         proto: Any = made
-        proto.server_timestamp = message.server_timestamp
-        proto.server_node_id = message.server_node_id
+        if message.server_timestamp is not _ZERO:
+            proto.server_timestamp = message.server_timestamp
+        if message.server_node_id is not _NO_TEXT:
+            proto.server_node_id = message.server_node_id
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_heartbeat_response, "HeartbeatResponse", error)
@@ -387,13 +413,18 @@ def node_status_to_proto(message: NodeStatus) -> transport_pb2.NodeStatus:
     try:
         made = transport_pb2.NodeStatus()
         proto: Any = made
-        proto.health = message.health
+        if message.health is not _NODE_HEALTH_DEFAULT:
+            proto.health = message.health
         proto.cpu_usage = message.cpu_usage
         proto.memory_usage = message.memory_usage
-        proto.active_connections = message.active_connections
-        proto.events_per_second = message.events_per_second
-        proto.version = message.version
-        _assign(proto.metadata, message.metadata)
+        if message.active_connections is not _ZERO:
+            proto.active_connections = message.active_connections
+        if message.events_per_second is not _ZERO:
+            proto.events_per_second = message.events_per_second
+        if message.version is not _NO_TEXT:
+            proto.version = message.version
+        if message.metadata != {}:
+            _assign(proto.metadata, message.metadata)
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_node_status, "NodeStatus", error)
@@ -443,11 +474,16 @@ def cluster_info_to_proto(message: ClusterInfo) -> transport_pb2.ClusterInfo:
     try:
         made = transport_pb2.ClusterInfo()
         proto: Any = made
-        proto.cluster_id = message.cluster_id
-        proto.total_nodes = message.total_nodes
-        proto.healthy_nodes = message.healthy_nodes
-        proto.leader_node = message.leader_node
-        proto.cluster_version = message.cluster_version
+        if message.cluster_id is not _NO_TEXT:
+            proto.cluster_id = message.cluster_id
+        if message.total_nodes is not _ZERO:
+            proto.total_nodes = message.total_nodes
+        if message.healthy_nodes is not _ZERO:
+            proto.healthy_nodes = message.healthy_nodes
+        if message.leader_node is not _NO_TEXT:
+            proto.leader_node = message.leader_node
+        if message.cluster_version is not _NO_TEXT:
+            proto.cluster_version = message.cluster_version
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_cluster_info, "ClusterInfo", error)
@@ -498,12 +534,18 @@ def connection_config_to_proto(message: ConnectionConfig) -> transport_pb2.Conne
         }
         made = transport_pb2.ConnectionConfig(**fields)
         proto: Any = made
-        proto.connection_timeout_ms = message.connection_timeout_ms
-        proto.request_timeout_ms = message.request_timeout_ms
-        proto.keep_alive_interval_secs = message.keep_alive_interval_secs
-        proto.max_message_size = message.max_message_size
-        proto.enable_compression = message.enable_compression
-        proto.preferred_compression = message.preferred_compression
+        if message.connection_timeout_ms is not _ZERO:
+            proto.connection_timeout_ms = message.connection_timeout_ms
+        if message.request_timeout_ms is not _ZERO:
+            proto.request_timeout_ms = message.request_timeout_ms
+        if message.keep_alive_interval_secs is not _ZERO:
+            proto.keep_alive_interval_secs = message.keep_alive_interval_secs
+        if message.max_message_size is not _ZERO:
+            proto.max_message_size = message.max_message_size
+        if message.enable_compression is not False:
+            proto.enable_compression = message.enable_compression
+        if message.preferred_compression is not _COMPRESSION_TYPE_DEFAULT:
+            proto.preferred_compression = message.preferred_compression
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_connection_config, "ConnectionConfig", error)
@@ -553,12 +595,18 @@ def tls_config_to_proto(message: TlsConfig) -> transport_pb2.TlsConfig:
     try:
         made = transport_pb2.TlsConfig()
         proto: Any = made
-        proto.enabled = message.enabled
-        proto.cert_file = message.cert_file
-        proto.key_file = message.key_file
-        proto.ca_file = message.ca_file
-        proto.server_name = message.server_name
-        proto.insecure_skip_verify = message.insecure_skip_verify
+        if message.enabled is not False:
+            proto.enabled = message.enabled
+        if message.cert_file is not _NO_TEXT:
+            proto.cert_file = message.cert_file
+        if message.key_file is not _NO_TEXT:
+            proto.key_file = message.key_file
+        if message.ca_file is not _NO_TEXT:
+            proto.ca_file = message.ca_file
+        if message.server_name is not _NO_TEXT:
+            proto.server_name = message.server_name
+        if message.insecure_skip_verify is not False:
+            proto.insecure_skip_verify = message.insecure_skip_verify
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_tls_config, "TlsConfig", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -51,6 +52,11 @@ def test_the_objects_are_those_of_the_generated_pb2_module() -> None:
         id="m", message_type=transport_pb2.MESSAGE_TYPE_QUERY, headers={"k": "v"}
     )
     assert TransportMessage.from_proto(proto) == Message(id="m", message_type=MessageType.QUERY, headers={"k": "v"})
+
+
+def test_a_zero_with_a_sign_is_not_taken_for_one_that_was_never_set() -> None:
+    again = Scalars.from_proto(Scalars(a_double=-0.0, a_float=-0.0).to_proto())
+    assert [math.copysign(1, value) for value in (again.a_double, again.a_float)] == [-1, -1]
 
 
 def test_unknown_enum_numbers_survive() -> None:
@@ -168,6 +174,10 @@ def test_a_value_without_json_is_a_codec_error() -> None:
         (TransportMessage(id=7), "TransportMessage.id"),  # type: ignore[arg-type] # wrong on purpose
         (TransportMessage(id="\ud800"), "TransportMessage.id"),
         (TransportMessage(headers=[1]), "TransportMessage.headers"),  # type: ignore[arg-type] # wrong on purpose
+        (TransportMessage(headers=[]), "TransportMessage.headers"),  # type: ignore[arg-type] # wrong on purpose
+        (TransportMessage(payload=bytearray()), "TransportMessage.payload"),  # type: ignore[arg-type] # wrong on purpose
+        (TransportMessage(priority=0.0), "TransportMessage.priority"),  # type: ignore[arg-type] # wrong on purpose
+        (TransportMessage(message_type=None), "TransportMessage.message_type"),  # type: ignore[arg-type] # on purpose
         (EventFilter(stream_names="abc"), "EventFilter.stream_names"),  # type: ignore[arg-type] # wrong on purpose
         (EventRequest(filter=EventFilter(end_timestamp=2**63)), "EventFilter.end_timestamp"),
         (Shape(kind="round"), "Shape.kind"),  # type: ignore[arg-type] # wrong on purpose

@@ -132,6 +132,12 @@ _Enum = TypeVar("_Enum", bound=IntEnum)
 
 _REFUSALS: Final = (AttributeError, EncodeError, OverflowError, RecursionError, TypeError, ValueError)
 
+# The objects that messages hold where nothing was set. Only these are left out, by identity: what merely equals one, as
+# -0.0 or an object of another type does, is protobuf's to judge.
+_ZERO: Final = 0
+_NO_TEXT: Final = ""
+_NO_BYTES: Final = b""
+
 
 class _Members(dict[int, _Enum]):
     """The members of an enum by number; a number without a name makes a member of its own."""
@@ -145,7 +151,9 @@ class _Members(dict[int, _Enum]):
 
 
 _REFUSAL_REASON_MEMBERS: Final = _Members(RefusalReason)
+_REFUSAL_REASON_DEFAULT: Final = _REFUSAL_REASON_MEMBERS[0]
 _CHANGE_KIND_MEMBERS: Final = _Members(ChangeKind)
+_CHANGE_KIND_DEFAULT: Final = _CHANGE_KIND_MEMBERS[0]
 
 
 def timestamp_to_proto(message: Timestamp) -> google_timestamp_pb2.Timestamp:
@@ -153,8 +161,10 @@ def timestamp_to_proto(message: Timestamp) -> google_timestamp_pb2.Timestamp:
     try:
         made = google_timestamp_pb2.Timestamp()
         proto: Any = made
-        proto.seconds = message.seconds
-        proto.nanos = message.nanos
+        if message.seconds is not _ZERO:
+            proto.seconds = message.seconds
+        if message.nanos is not _ZERO:
+            proto.nanos = message.nanos
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_timestamp, "Timestamp", error)
@@ -210,9 +220,12 @@ def item_to_proto(message: Item) -> inventory_pb2.Item:
         }
         made = inventory_pb2.Item(**fields)
         proto: Any = made
-        proto.sku = message.sku
-        proto.title = message.title
-        _assign(proto.stock, message.stock)
+        if message.sku is not _NO_TEXT:
+            proto.sku = message.sku
+        if message.title is not _NO_TEXT:
+            proto.title = message.title
+        if message.stock != {}:
+            _assign(proto.stock, message.stock)
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_item, "Item", error)
@@ -321,8 +334,10 @@ def plant_to_proto(message: Plant) -> inventory_pb2.Plant:
     try:
         made = inventory_pb2.Plant()
         proto: Any = made
-        proto.name = message.name
-        proto.line = message.line
+        if message.name is not _NO_TEXT:
+            proto.name = message.name
+        if message.line is not _ZERO:
+            proto.line = message.line
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_plant, "Plant", error)
@@ -367,7 +382,8 @@ def get_item_request_to_proto(message: GetItemRequest) -> inventory_pb2.GetItemR
     try:
         made = inventory_pb2.GetItemRequest()
         proto: Any = made
-        proto.sku = message.sku
+        if message.sku is not _NO_TEXT:
+            proto.sku = message.sku
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_get_item_request, "GetItemRequest", error)
@@ -419,9 +435,12 @@ def stock_change_to_proto(message: StockChange) -> inventory_pb2.StockChange:
         }
         made = inventory_pb2.StockChange(**fields)
         proto: Any = made
-        proto.sku = message.sku
-        proto.shelf = message.shelf
-        proto.sequence = message.sequence
+        if message.sku is not _NO_TEXT:
+            proto.sku = message.sku
+        if message.shelf is not _NO_TEXT:
+            proto.shelf = message.shelf
+        if message.sequence is not _ZERO:
+            proto.sequence = message.sequence
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_stock_change, "StockChange", error)
@@ -480,8 +499,10 @@ def stock_change_move_to_proto(message: StockChangeMove) -> inventory_pb2.StockC
     try:
         made = inventory_pb2.StockChange.Move()
         proto: Any = made
-        proto.to_shelf = message.to_shelf
-        proto.count = message.count
+        if message.to_shelf is not _NO_TEXT:
+            proto.to_shelf = message.to_shelf
+        if message.count is not _ZERO:
+            proto.count = message.count
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_stock_change_move, "StockChangeMove", error)
@@ -526,8 +547,10 @@ def change_summary_to_proto(message: ChangeSummary) -> inventory_pb2.ChangeSumma
     try:
         made = inventory_pb2.ChangeSummary()
         proto: Any = made
-        proto.changes = message.changes
-        _assign(proto.delta, message.delta)
+        if message.changes is not _ZERO:
+            proto.changes = message.changes
+        if message.delta != {}:
+            _assign(proto.delta, message.delta)
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_change_summary, "ChangeSummary", error)
@@ -618,8 +641,10 @@ def reservation_to_proto(message: Reservation) -> inventory_pb2.Reservation:
     try:
         made = inventory_pb2.Reservation()
         proto: Any = made
-        proto.sku = message.sku
-        proto.count = message.count
+        if message.sku is not _NO_TEXT:
+            proto.sku = message.sku
+        if message.count is not _ZERO:
+            proto.count = message.count
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_reservation, "Reservation", error)
@@ -724,8 +749,10 @@ def refusal_to_proto(message: Refusal) -> inventory_pb2.Refusal:
     try:
         made = inventory_pb2.Refusal()
         proto: Any = made
-        proto.reason = message.reason
-        proto.available = message.available
+        if message.reason is not _REFUSAL_REASON_DEFAULT:
+            proto.reason = message.reason
+        if message.available is not _ZERO:
+            proto.available = message.available
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_refusal, "Refusal", error)

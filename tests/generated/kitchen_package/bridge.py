@@ -286,6 +286,12 @@ _Enum = TypeVar("_Enum", bound=IntEnum)
 
 _REFUSALS: Final = (AttributeError, EncodeError, OverflowError, RecursionError, TypeError, ValueError)
 
+# The objects that messages hold where nothing was set. Only these are left out, by identity: what merely equals one, as
+# -0.0 or an object of another type does, is protobuf's to judge.
+_ZERO: Final = 0
+_NO_TEXT: Final = ""
+_NO_BYTES: Final = b""
+
 
 class _Members(dict[int, _Enum]):
     """The members of an enum by number; a number without a name makes a member of its own."""
@@ -299,9 +305,13 @@ class _Members(dict[int, _Enum]):
 
 
 _NULL_VALUE_MEMBERS: Final = _Members(NullValue)
+_NULL_VALUE_DEFAULT: Final = _NULL_VALUE_MEMBERS[0]
 _HEADING_MEMBERS: Final = _Members(Heading)
+_HEADING_DEFAULT: Final = _HEADING_MEMBERS[0]
 _NESTED_MOOD_MEMBERS: Final = _Members(NestedMood)
+_NESTED_MOOD_DEFAULT: Final = _NESTED_MOOD_MEMBERS[0]
 _COLOR_MEMBERS: Final = _Members(Color)
+_COLOR_DEFAULT: Final = _COLOR_MEMBERS[0]
 
 
 def any_to_proto(message: AnyMessage) -> google_any_pb2.Any:
@@ -309,8 +319,10 @@ def any_to_proto(message: AnyMessage) -> google_any_pb2.Any:
     try:
         made = google_any_pb2.Any()
         proto: Any = made
-        proto.type_url = message.type_url
-        proto.value = message.value
+        if message.type_url is not _NO_TEXT:
+            proto.type_url = message.type_url
+        if message.value is not _NO_BYTES:
+            proto.value = message.value
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_any, "Any", error)
@@ -355,8 +367,10 @@ def duration_to_proto(message: Duration) -> google_duration_pb2.Duration:
     try:
         made = google_duration_pb2.Duration()
         proto: Any = made
-        proto.seconds = message.seconds
-        proto.nanos = message.nanos
+        if message.seconds is not _ZERO:
+            proto.seconds = message.seconds
+        if message.nanos is not _ZERO:
+            proto.nanos = message.nanos
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_duration, "Duration", error)
@@ -642,8 +656,10 @@ def timestamp_to_proto(message: Timestamp) -> google_timestamp_pb2.Timestamp:
     try:
         made = google_timestamp_pb2.Timestamp()
         proto: Any = made
-        proto.seconds = message.seconds
-        proto.nanos = message.nanos
+        if message.seconds is not _ZERO:
+            proto.seconds = message.seconds
+        if message.nanos is not _ZERO:
+            proto.nanos = message.nanos
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_timestamp, "Timestamp", error)
@@ -688,7 +704,8 @@ def int64_value_to_proto(message: Int64Value) -> google_wrappers_pb2.Int64Value:
     try:
         made = google_wrappers_pb2.Int64Value()
         proto: Any = made
-        proto.value = message.value
+        if message.value is not _ZERO:
+            proto.value = message.value
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_int64_value, "Int64Value", error)
@@ -732,7 +749,8 @@ def bool_value_to_proto(message: BoolValue) -> google_wrappers_pb2.BoolValue:
     try:
         made = google_wrappers_pb2.BoolValue()
         proto: Any = made
-        proto.value = message.value
+        if message.value is not False:
+            proto.value = message.value
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_bool_value, "BoolValue", error)
@@ -776,7 +794,8 @@ def string_value_to_proto(message: StringValue) -> google_wrappers_pb2.StringVal
     try:
         made = google_wrappers_pb2.StringValue()
         proto: Any = made
-        proto.value = message.value
+        if message.value is not _NO_TEXT:
+            proto.value = message.value
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_string_value, "StringValue", error)
@@ -887,19 +906,32 @@ def scalars_to_proto(message: Scalars) -> kitchen_pb2.Scalars:
         proto: Any = made
         proto.a_double = message.a_double
         proto.a_float = message.a_float
-        proto.an_int32 = message.an_int32
-        proto.an_int64 = message.an_int64
-        proto.a_uint32 = message.a_uint32
-        proto.a_uint64 = message.a_uint64
-        proto.a_sint32 = message.a_sint32
-        proto.a_sint64 = message.a_sint64
-        proto.a_fixed32 = message.a_fixed32
-        proto.a_fixed64 = message.a_fixed64
-        proto.a_sfixed32 = message.a_sfixed32
-        proto.a_sfixed64 = message.a_sfixed64
-        proto.a_bool = message.a_bool
-        proto.a_string = message.a_string
-        proto.a_bytes = message.a_bytes
+        if message.an_int32 is not _ZERO:
+            proto.an_int32 = message.an_int32
+        if message.an_int64 is not _ZERO:
+            proto.an_int64 = message.an_int64
+        if message.a_uint32 is not _ZERO:
+            proto.a_uint32 = message.a_uint32
+        if message.a_uint64 is not _ZERO:
+            proto.a_uint64 = message.a_uint64
+        if message.a_sint32 is not _ZERO:
+            proto.a_sint32 = message.a_sint32
+        if message.a_sint64 is not _ZERO:
+            proto.a_sint64 = message.a_sint64
+        if message.a_fixed32 is not _ZERO:
+            proto.a_fixed32 = message.a_fixed32
+        if message.a_fixed64 is not _ZERO:
+            proto.a_fixed64 = message.a_fixed64
+        if message.a_sfixed32 is not _ZERO:
+            proto.a_sfixed32 = message.a_sfixed32
+        if message.a_sfixed64 is not _ZERO:
+            proto.a_sfixed64 = message.a_sfixed64
+        if message.a_bool is not False:
+            proto.a_bool = message.a_bool
+        if message.a_string is not _NO_TEXT:
+            proto.a_string = message.a_string
+        if message.a_bytes is not _NO_BYTES:
+            proto.a_bytes = message.a_bytes
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_scalars, "Scalars", error)
@@ -978,16 +1010,26 @@ def maps_to_proto(message: Maps) -> kitchen_pb2.Maps:
         }
         made = kitchen_pb2.Maps(**fields)
         proto: Any = made
-        _assign(proto.by_int32, message.by_int32)
-        _assign(proto.by_int64, message.by_int64)
-        _assign(proto.by_uint32, message.by_uint32)
-        _assign(proto.by_uint64, message.by_uint64)
-        _assign(proto.by_sint32, message.by_sint32)
-        _assign(proto.by_sint64, message.by_sint64)
-        _assign(proto.by_fixed32, message.by_fixed32)
-        _assign(proto.by_fixed64, message.by_fixed64)
-        _assign(proto.by_sfixed32, message.by_sfixed32)
-        _assign(proto.by_sfixed64, message.by_sfixed64)
+        if message.by_int32 != {}:
+            _assign(proto.by_int32, message.by_int32)
+        if message.by_int64 != {}:
+            _assign(proto.by_int64, message.by_int64)
+        if message.by_uint32 != {}:
+            _assign(proto.by_uint32, message.by_uint32)
+        if message.by_uint64 != {}:
+            _assign(proto.by_uint64, message.by_uint64)
+        if message.by_sint32 != {}:
+            _assign(proto.by_sint32, message.by_sint32)
+        if message.by_sint64 != {}:
+            _assign(proto.by_sint64, message.by_sint64)
+        if message.by_fixed32 != {}:
+            _assign(proto.by_fixed32, message.by_fixed32)
+        if message.by_fixed64 != {}:
+            _assign(proto.by_fixed64, message.by_fixed64)
+        if message.by_sfixed32 != {}:
+            _assign(proto.by_sfixed32, message.by_sfixed32)
+        if message.by_sfixed64 != {}:
+            _assign(proto.by_sfixed64, message.by_sfixed64)
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_maps, "Maps", error)
@@ -1052,7 +1094,8 @@ def tree_to_proto(message: Tree) -> kitchen_pb2.Tree:
         }
         made = kitchen_pb2.Tree(**fields)
         proto: Any = made
-        proto.label = message.label
+        if message.label is not _NO_TEXT:
+            proto.label = message.label
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_tree, "Tree", error)
@@ -1173,8 +1216,10 @@ def shape_to_proto(message: Shape) -> kitchen_pb2.Shape:
         }
         made = kitchen_pb2.Shape(**fields)
         proto: Any = made
-        proto.name = message.name
-        proto.layer = message.layer
+        if message.name is not _NO_TEXT:
+            proto.name = message.name
+        if message.layer is not _ZERO:
+            proto.layer = message.layer
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_shape, "Shape", error)
@@ -1347,7 +1392,8 @@ def nested_to_proto(message: Nested) -> kitchen_pb2.Nested:
         }
         made = kitchen_pb2.Nested(**fields)
         proto: Any = made
-        proto.mood = message.mood
+        if message.mood is not _NESTED_MOOD_DEFAULT:
+            proto.mood = message.mood
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_nested, "Nested", error)
@@ -1437,7 +1483,8 @@ def nested_deep_deeper_to_proto(message: NestedDeepDeeper) -> kitchen_pb2.Nested
     try:
         made = kitchen_pb2.Nested.Deep.Deeper()
         proto: Any = made
-        proto.treasure = message.treasure
+        if message.treasure is not _NO_TEXT:
+            proto.treasure = message.treasure
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_nested_deep_deeper, "NestedDeepDeeper", error)
@@ -1492,27 +1539,47 @@ def keywords_to_proto(message: Keywords) -> kitchen_pb2.Keywords:
         }
         made = kitchen_pb2.Keywords(**fields)
         proto: Any = made
-        setattr(proto, "from", message.from_)
-        setattr(proto, "class", message.class_)
-        setattr(proto, "None", message.None_)
-        _assign(getattr(proto, "lambda"), message.lambda_)
-        proto.str = message.str_
-        proto.bytes = message.bytes_
-        proto.int = message.int_
-        proto.self = message.self_
-        proto.to_wire = message.to_wire_
-        proto.message = message.message
-        proto.data = message.data
-        proto.pos = message.pos
-        proto.field = message.field
-        proto.writer = message.writer
+        if message.from_ is not _NO_TEXT:
+            setattr(proto, "from", message.from_)
+        if message.class_ is not _ZERO:
+            setattr(proto, "class", message.class_)
+        if message.None_ is not False:
+            setattr(proto, "None", message.None_)
+        if message.lambda_ != {}:
+            _assign(getattr(proto, "lambda"), message.lambda_)
+        if message.str_ is not _NO_TEXT:
+            proto.str = message.str_
+        if message.bytes_ is not _NO_BYTES:
+            proto.bytes = message.bytes_
+        if message.int_ is not _ZERO:
+            proto.int = message.int_
+        if message.self_ is not _NO_TEXT:
+            proto.self = message.self_
+        if message.to_wire_ is not _NO_TEXT:
+            proto.to_wire = message.to_wire_
+        if message.message is not _NO_TEXT:
+            proto.message = message.message
+        if message.data is not _NO_TEXT:
+            proto.data = message.data
+        if message.pos is not _ZERO:
+            proto.pos = message.pos
+        if message.field is not _NO_TEXT:
+            proto.field = message.field
+        if message.writer is not _NO_TEXT:
+            proto.writer = message.writer
         proto.float = message.float_
-        proto.type = message.type_
-        proto.value = message.value
-        proto.size = message.size
-        proto.proto = message.proto
-        proto.userName = message.userName
-        proto.cls = message.cls
+        if message.type_ is not _NO_TEXT:
+            proto.type = message.type_
+        if message.value is not _NO_TEXT:
+            proto.value = message.value
+        if message.size is not _NO_TEXT:
+            proto.size = message.size
+        if message.proto is not _NO_TEXT:
+            proto.proto = message.proto
+        if message.userName is not _NO_TEXT:
+            proto.userName = message.userName
+        if message.cls is not _NO_TEXT:
+            proto.cls = message.cls
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_keywords, "Keywords", error)
@@ -1804,7 +1871,8 @@ def method_to_proto(message: MethodMessage) -> kitchen_pb2.Method:
     try:
         made = kitchen_pb2.Method()
         proto: Any = made
-        proto.name = message.name
+        if message.name is not _NO_TEXT:
+            proto.name = message.name
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_method, "Method", error)
@@ -1848,7 +1916,8 @@ def type_error__to_proto(message: TypeError_) -> kitchen_pb2.TypeError:
     try:
         made = kitchen_pb2.TypeError()
         proto: Any = made
-        proto.text = message.text
+        if message.text is not _NO_TEXT:
+            proto.text = message.text
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_type_error_, "TypeError_", error)
@@ -1895,8 +1964,10 @@ def elsewhere_to_proto(message: Elsewhere) -> kitchen_pb2.Elsewhere:
         }
         made = kitchen_pb2.Elsewhere(**fields)
         proto: Any = made
-        proto.direction = message.direction
-        proto.quoted = message.quoted
+        if message.direction is not _HEADING_DEFAULT:
+            proto.direction = message.direction
+        if message.quoted is not _NO_TEXT:
+            proto.quoted = message.quoted
         return made
     except _REFUSALS as error:
         _refuse(message, codec.encode_elsewhere, "Elsewhere", error)
