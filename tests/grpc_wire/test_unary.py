@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.service import Service
 from eventflux_runtime.status import StatusCode
 from eventflux_runtime.transport_api import CallHead, ClientConnection, ResponseInfo
-from eventflux_runtime.transports.grpc_wire import unary
+from eventflux_runtime.transports.grpc_wire import handler, unary
 from tests.grpc_wire.harness import ABSENT, ECHO, HEAD, Note, Notes, connected, linked, remaining_head
 from tests.grpc_wire.http2 import Peer, misbehaving
 
@@ -30,10 +31,11 @@ LONG_S = 10
 
 @pytest.fixture(params=["direct", "public"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The way that calls take."""
+    """The way that calls take, through the client and through the server."""
     name = str(request.param)
     if name == "public":
         monkeypatch.setattr(unary, "_IS_FORM_KNOWN", False)
+        monkeypatch.setitem(handler._KINDS, MethodKind.UNARY, handler._UnaryHandler)
     return name
 
 
@@ -59,6 +61,15 @@ def test_another_form_of_grpcio_is_not_called_directly(way: str) -> None:
     assert not unary.has_known_form(object())
     multi_callable = SimpleNamespace(_channel=None, _method=b"/a/b", _registered_call_handle=0)
     assert unary.has_known_form(multi_callable) == (way == "direct")
+
+
+def test_a_server_takes_the_way_that_its_grpcio_understands(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if way == "direct":
+        assert handler._KINDS[MethodKind.UNARY] is handler._unary_kind() is handler._QuickUnaryHandler
+    monkeypatch.setattr(handler, "cygrpc", SimpleNamespace(_is_async_handler=inspect.iscoroutinefunction))
+    assert handler._unary_kind() is handler._UnaryHandler
+    monkeypatch.setattr(handler, "cygrpc", SimpleNamespace())
+    assert handler._unary_kind() is handler._UnaryHandler
 
 
 async def test_replies_metadata_and_trailers_come_back() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import grpc
+from grpc._cython import cygrpc
 
 from eventflux_runtime.config import Compression, ServerConfig
 from eventflux_runtime.method import AnyBinding, MethodKind
@@ -111,7 +112,39 @@ class _Handler:
             await _settle(context, status, (acceptance(),) if call.answers_acceptance else ())
         return call.reply
 
-    unary_unary = unary_stream = stream_unary = stream_stream = serve
+    unary_stream = stream_unary = stream_stream = serve
+
+
+class _UnaryHandler(_Handler):
+    __slots__ = ()
+    unary_unary = _Handler.serve
+
+
+class _QuickUnaryHandler(_Handler):
+    """One that is its own function.
+
+    Of every call's function grpcio asks whether it is asynchronous: whether it can be awaited, and if not, which takes
+    longer, whether its code is that of a coroutine. This one looks as if it could be awaited.
+    """
+
+    __slots__ = ()
+
+    @property
+    def unary_unary(self) -> Any:
+        """What grpcio calls; see `_Handler.serve`."""
+        return self
+
+    __call__ = _Handler.serve
+
+    def __await__(self) -> NoReturn:
+        raise TypeError("this is for grpcio to call, not to await")
+
+
+def _unary_kind() -> type[_Handler]:
+    """The quick one, if the installed grpcio takes it for asynchronous."""
+    is_asynchronous: Any = getattr(cygrpc, "_is_async_handler", None)
+    probe = _QuickUnaryHandler.__new__(_QuickUnaryHandler)
+    return _QuickUnaryHandler if is_asynchronous is not None and is_asynchronous(probe) else _UnaryHandler
 
 
 class _ServerStreamingHandler(_Handler):
@@ -170,7 +203,7 @@ class DispatcherHandler(grpc.GenericRpcHandler):
 
 
 _KINDS: Final[dict[MethodKind, type[_Handler]]] = {
-    MethodKind.UNARY: _Handler,
+    MethodKind.UNARY: _unary_kind(),
     MethodKind.CLIENT_STREAMING: _ClientStreamingHandler,
     MethodKind.SERVER_STREAMING: _ServerStreamingHandler,
     MethodKind.BIDI: _BidiHandler,
