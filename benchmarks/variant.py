@@ -35,6 +35,7 @@ QUICK: Final = (
     Variant("tcp", "uvloop"),
     Variant("grpc", "asyncio"),
     Variant("grpc.aio", "asyncio"),
+    Variant("grpc", "asyncio", "interpreted"),
 )
 """What the targets compare."""
 
@@ -86,12 +87,15 @@ def _of_loop(loop: str) -> tuple[Target, ...]:
 TARGETS: Final = (
     *_of_loop("asyncio"),
     *_of_loop("uvloop"),
-    Target(
-        "gRPC, asyncio: calls/s, of grpc.aio",
-        "grpc asyncio compiled",
-        "grpc.aio asyncio",
-        "throughput",
-        "calls_per_s",
-        0.9,
+    *(
+        Target(
+            f"gRPC, asyncio, {form}: calls/s, of grpc.aio",
+            f"grpc asyncio {form}",
+            "grpc.aio asyncio",
+            "throughput",
+            "calls_per_s",
+            0.9,
+        )
+        for form in ("compiled", "interpreted")
     ),
 )

@@ -37,9 +37,9 @@ class Calls:
     """What a connected client can do; None: this peer has no such call."""
 
     small: Callable[[], Awaitable[Any]]
-    """One unary call that echoes about 300 bytes."""
+    """One unary call that echoes about 300 bytes; builds its request, as users do."""
     large: Callable[[], Awaitable[Any]] | None = None
-    """One unary call that echoes 1 MiB of payload."""
+    """The same with 1 MiB of payload."""
     download: Callable[[], AbstractAsyncContextManager[AsyncIterator[Any]]] | None = None
     """Server streaming without an end."""
     exchange: Callable[[], AbstractAsyncContextManager[Duplex]] | None = None

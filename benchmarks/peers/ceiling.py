@@ -11,18 +11,19 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, Final, cast
 
 from librt.strings import BytesWriter
 
 from benchmarks.peers.api import Calls, Place
-from benchmarks.peers.eventflux import build
+from benchmarks.peers.eventflux import builder
 from benchmarks.sample import LARGE_PAYLOAD, SMALL_PAYLOAD
 from eventflux_transport.codec import decode_transport_message, encode_transport_message
 
 HEADER: Final = struct.Struct("<II")
 HEADER_BYTES: Final = HEADER.size
+
+build_small, build_large = builder(SMALL_PAYLOAD), builder(LARGE_PAYLOAD)
 
 
 class Framed(asyncio.Protocol):
@@ -136,8 +137,8 @@ class CeilingPeer:
         self,
         encode: Callable[[Any, BytesWriter], None] = encode_transport_message,
         decode: Callable[[bytes, int, int], Any] = decode_transport_message,
-        small: object = build(SMALL_PAYLOAD),
-        large: object = build(LARGE_PAYLOAD),
+        small: Callable[[], object] = build_small,
+        large: Callable[[], object] = build_large,
     ) -> None:
         self._encode = encode
         self._decode = decode
@@ -159,7 +160,7 @@ class CeilingPeer:
         transport, client = await loop.create_connection(
             lambda: EchoClient(self._encode, self._decode), "127.0.0.1", int(place.address)
         )
-        yield Calls(small=partial(client.call, self._small), large=partial(client.call, self._large))
+        yield Calls(small=lambda: client.call(self._small()), large=lambda: client.call(self._large()))
         transport.close()
 
 
@@ -167,4 +168,5 @@ class CeilingBytesPeer(CeilingPeer):
     """A `Peer` that carries bytes and knows no codec."""
 
     def __init__(self) -> None:
-        super().__init__(encode_bytes, decode_bytes, build(SMALL_PAYLOAD).to_wire(), LARGE_PAYLOAD)
+        small = builder(SMALL_PAYLOAD)().to_wire()
+        super().__init__(encode_bytes, decode_bytes, lambda: small, lambda: LARGE_PAYLOAD)

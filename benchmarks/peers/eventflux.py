@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -22,16 +22,16 @@ from eventflux_transport import (
 )
 
 
-def build(payload: bytes) -> Message:
-    """The sample message."""
-    return Message(**fields(payload) | {"message_type": MessageType.EVENT})
+def builder(payload: bytes) -> Callable[[], Message]:
+    """What builds the sample message."""
+    return partial(Message, **fields(payload) | {"message_type": MessageType.EVENT})
 
 
 class Echo(TransportService):
     """Gives back what it gets."""
 
     def __init__(self) -> None:
-        self._message = build(SMALL_PAYLOAD)
+        self._message = builder(SMALL_PAYLOAD)()
 
     async def send_message(self, request: Message, context: Context) -> Message:
         """Echoes."""
@@ -57,7 +57,7 @@ class EchoStream:
 
     def __init__(self, stream: BidiStream[Message, Message]) -> None:
         self._stream = stream
-        self._message = build(SMALL_PAYLOAD)
+        self._message = builder(SMALL_PAYLOAD)()
         self.receive = stream.receive
 
     async def send(self) -> None:
@@ -97,6 +97,7 @@ class EventFluxPeer:
         tls = TlsConfig(ca_file=str(place.scratch / "ca.pem")) if self._has_tls else None
         async with connect(place.address, config=ClientConfig(tls=tls)) as channel:
             client = TransportClient(channel)
+            small, large = builder(SMALL_PAYLOAD), builder(LARGE_PAYLOAD)
 
             @asynccontextmanager
             async def exchange() -> AsyncIterator[EchoStream]:
@@ -104,8 +105,8 @@ class EventFluxPeer:
                     yield EchoStream(stream)
 
             yield Calls(
-                small=partial(client.send_message, build(SMALL_PAYLOAD), timeout_s=TIMEOUT_S),
-                large=partial(client.send_message, build(LARGE_PAYLOAD), timeout_s=TIMEOUT_S),
+                small=lambda: client.send_message(small(), timeout_s=TIMEOUT_S),
+                large=lambda: client.send_message(large(), timeout_s=TIMEOUT_S),
                 download=partial(client.stream_events, EventRequest(node_id="bench")),
                 exchange=exchange,
             )

@@ -14,8 +14,9 @@ from benchmarks.sample import LARGE_PAYLOAD, SMALL_PAYLOAD, fields
 from eventflux_transport import transport_pb2 as pb
 from eventflux_transport import transport_pb2_grpc as stubs
 
-SMALL = pb.TransportMessage(**fields(SMALL_PAYLOAD))
-LARGE = pb.TransportMessage(**fields(LARGE_PAYLOAD))
+build_small = partial(pb.TransportMessage, **fields(SMALL_PAYLOAD))
+build_large = partial(pb.TransportMessage, **fields(LARGE_PAYLOAD))
+SMALL = build_small()
 
 
 class Echo(stubs.TransportServicer):
@@ -86,8 +87,8 @@ class GrpcAioPeer:
                 call.cancel()
 
             yield Calls(
-                small=partial(stub.SendMessage, SMALL, timeout=TIMEOUT_S),
-                large=partial(stub.SendMessage, LARGE, timeout=TIMEOUT_S),
+                small=lambda: stub.SendMessage(build_small(), timeout=TIMEOUT_S),
+                large=lambda: stub.SendMessage(build_large(), timeout=TIMEOUT_S),
                 download=download,
                 exchange=exchange,
             )

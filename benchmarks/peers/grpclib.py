@@ -16,8 +16,9 @@ from benchmarks.sample import LARGE_PAYLOAD, SMALL_PAYLOAD, fields
 from eventflux_transport import transport_pb2 as pb
 
 SERVICE = "/eventflux.transport.Transport"
-SMALL = pb.TransportMessage(**fields(SMALL_PAYLOAD))
-LARGE = pb.TransportMessage(**fields(LARGE_PAYLOAD))
+build_small = partial(pb.TransportMessage, **fields(SMALL_PAYLOAD))
+build_large = partial(pb.TransportMessage, **fields(LARGE_PAYLOAD))
+SMALL = build_small()
 
 
 class Echo:
@@ -97,8 +98,8 @@ class GrpclibPeer:
                     await stream.cancel()
 
             yield Calls(
-                small=partial(send_message, SMALL, timeout=TIMEOUT_S),
-                large=partial(send_message, LARGE, timeout=TIMEOUT_S),
+                small=lambda: send_message(build_small(), timeout=TIMEOUT_S),
+                large=lambda: send_message(build_large(), timeout=TIMEOUT_S),
                 download=download,
                 exchange=exchange,
             )
