@@ -125,14 +125,26 @@ _EXPECTS: Final[dict[str, str]] = {
 _repr: Final = reprlib.Repr()
 _repr.maxother = 80
 
+# What compiled code would look up by name at each use, if it were not a constant of this module.
+_astuple: Final = astuple
+_TransportMessage: Final = TransportMessage
+_EventRequest: Final = EventRequest
+_EventFilter: Final = EventFilter
+_HeartbeatRequest: Final = HeartbeatRequest
+_HeartbeatResponse: Final = HeartbeatResponse
+_NodeStatus: Final = NodeStatus
+_ClusterInfo: Final = ClusterInfo
+_ConnectionConfig: Final = ConnectionConfig
+_TlsConfig: Final = TlsConfig
+
 
 def encode_transport_message(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in the native layout. Raises CodecError."""
-    if type(message) is not TransportMessage:
-        _require(message, TransportMessage)
+    if type(message) is not _TransportMessage:
+        _require(message, _TransportMessage)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "TransportMessage.id"
         id_: str = values[0]
         text = id_.encode()
@@ -244,7 +256,7 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("TransportMessage", pos, len(data))
-    return TransportMessage(
+    return _TransportMessage(
         id_, message_type_, payload_, headers_, timestamp_, source_node_, target_node_, priority_, compression_
     )
 
@@ -261,11 +273,11 @@ _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE: Final = (
 
 def encode_transport_message_eventflux(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in the layout eventflux. Raises CodecError."""
-    if type(message) is not TransportMessage:
-        _require(message, TransportMessage)
+    if type(message) is not _TransportMessage:
+        _require(message, _TransportMessage)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         if values[4]:
             raise _lacking("TransportMessage.timestamp", "eventflux", values[4])
         if values[5]:
@@ -354,7 +366,7 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("TransportMessage", pos, len(data))
-    return TransportMessage(
+    return _TransportMessage(
         id=id_,
         payload=payload_,
         headers=headers_,
@@ -364,11 +376,11 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
 
 def encode_event_request(message: EventRequest, writer: BytesWriter) -> None:
     """Appends a EventRequest in the native layout. Raises CodecError."""
-    if type(message) is not EventRequest:
-        _require(message, EventRequest)
+    if type(message) is not _EventRequest:
+        _require(message, _EventRequest)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "EventRequest.node_id"
         node_id_: str = values[0]
         text = node_id_.encode()
@@ -418,16 +430,16 @@ def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("EventRequest", pos, len(data))
-    return EventRequest(node_id_, filter_, batch_size_)
+    return _EventRequest(node_id_, filter_, batch_size_)
 
 
 def encode_event_filter(message: EventFilter, writer: BytesWriter) -> None:
     """Appends a EventFilter in the native layout. Raises CodecError."""
-    if type(message) is not EventFilter:
-        _require(message, EventFilter)
+    if type(message) is not _EventFilter:
+        _require(message, _EventFilter)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "EventFilter.stream_names"
         stream_names_: object = values[0]
         if not isinstance(stream_names_, list):
@@ -500,16 +512,16 @@ def _read_event_filter(data: bytes, pos: i64) -> tuple[EventFilter, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return EventFilter(stream_names_, message_types_, start_timestamp_, end_timestamp_), pos
+    return _EventFilter(stream_names_, message_types_, start_timestamp_, end_timestamp_), pos
 
 
 def encode_heartbeat_request(message: HeartbeatRequest, writer: BytesWriter) -> None:
     """Appends a HeartbeatRequest in the native layout. Raises CodecError."""
-    if type(message) is not HeartbeatRequest:
-        _require(message, HeartbeatRequest)
+    if type(message) is not _HeartbeatRequest:
+        _require(message, _HeartbeatRequest)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "HeartbeatRequest.node_id"
         node_id_: str = values[0]
         text = node_id_.encode()
@@ -559,16 +571,16 @@ def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequ
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("HeartbeatRequest", pos, len(data))
-    return HeartbeatRequest(node_id_, timestamp_, status_)
+    return _HeartbeatRequest(node_id_, timestamp_, status_)
 
 
 def encode_heartbeat_response(message: HeartbeatResponse, writer: BytesWriter) -> None:
     """Appends a HeartbeatResponse in the native layout. Raises CodecError."""
-    if type(message) is not HeartbeatResponse:
-        _require(message, HeartbeatResponse)
+    if type(message) is not _HeartbeatResponse:
+        _require(message, _HeartbeatResponse)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "HeartbeatResponse.server_timestamp"
         write_i64_le(writer, values[0])
         field = "HeartbeatResponse.server_node_id"
@@ -635,16 +647,16 @@ def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatRes
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("HeartbeatResponse", pos, len(data))
-    return HeartbeatResponse(server_timestamp_, server_node_id_, server_status_, cluster_info_)
+    return _HeartbeatResponse(server_timestamp_, server_node_id_, server_status_, cluster_info_)
 
 
 def encode_node_status(message: NodeStatus, writer: BytesWriter) -> None:
     """Appends a NodeStatus in the native layout. Raises CodecError."""
-    if type(message) is not NodeStatus:
-        _require(message, NodeStatus)
+    if type(message) is not _NodeStatus:
+        _require(message, _NodeStatus)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "NodeStatus.health"
         _write_enum(writer, values[0])
         field = "NodeStatus.cpu_usage"
@@ -734,18 +746,18 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
             metadata_[key6] = item6
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return NodeStatus(
+    return _NodeStatus(
         health_, cpu_usage_, memory_usage_, active_connections_, events_per_second_, version_, metadata_
     ), pos
 
 
 def encode_cluster_info(message: ClusterInfo, writer: BytesWriter) -> None:
     """Appends a ClusterInfo in the native layout. Raises CodecError."""
-    if type(message) is not ClusterInfo:
-        _require(message, ClusterInfo)
+    if type(message) is not _ClusterInfo:
+        _require(message, _ClusterInfo)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "ClusterInfo.cluster_id"
         cluster_id_: str = values[0]
         text = cluster_id_.encode()
@@ -809,16 +821,16 @@ def _read_cluster_info(data: bytes, pos: i64) -> tuple[ClusterInfo, i64]:
         cluster_version_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return ClusterInfo(cluster_id_, total_nodes_, healthy_nodes_, leader_node_, cluster_version_), pos
+    return _ClusterInfo(cluster_id_, total_nodes_, healthy_nodes_, leader_node_, cluster_version_), pos
 
 
 def encode_connection_config(message: ConnectionConfig, writer: BytesWriter) -> None:
     """Appends a ConnectionConfig in the native layout. Raises CodecError."""
-    if type(message) is not ConnectionConfig:
-        _require(message, ConnectionConfig)
+    if type(message) is not _ConnectionConfig:
+        _require(message, _ConnectionConfig)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "ConnectionConfig.connection_timeout_ms"
         write_i32_le(writer, values[0])
         field = "ConnectionConfig.request_timeout_ms"
@@ -886,7 +898,7 @@ def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionCon
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("ConnectionConfig", pos, len(data))
-    return ConnectionConfig(
+    return _ConnectionConfig(
         connection_timeout_ms_,
         request_timeout_ms_,
         keep_alive_interval_secs_,
@@ -899,11 +911,11 @@ def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionCon
 
 def encode_tls_config(message: TlsConfig, writer: BytesWriter) -> None:
     """Appends a TlsConfig in the native layout. Raises CodecError."""
-    if type(message) is not TlsConfig:
-        _require(message, TlsConfig)
+    if type(message) is not _TlsConfig:
+        _require(message, _TlsConfig)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "TlsConfig.enabled"
         _write_bool(writer, values[0])
         field = "TlsConfig.cert_file"
@@ -984,7 +996,7 @@ def _read_tls_config(data: bytes, pos: i64) -> tuple[TlsConfig, i64]:
         insecure_skip_verify_ = flag == 1
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return TlsConfig(enabled_, cert_file_, key_file_, ca_file_, server_name_, insecure_skip_verify_), pos
+    return _TlsConfig(enabled_, cert_file_, key_file_, ca_file_, server_name_, insecure_skip_verify_), pos
 
 
 def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:

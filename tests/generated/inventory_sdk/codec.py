@@ -123,14 +123,29 @@ _EXPECTS: Final[dict[str, str]] = {
 _repr: Final = reprlib.Repr()
 _repr.maxother = 80
 
+# What compiled code would look up by name at each use, if it were not a constant of this module.
+_astuple: Final = astuple
+_Timestamp: Final = Timestamp
+_Item: Final = Item
+_ItemDimensions: Final = ItemDimensions
+_Plant: Final = Plant
+_GetItemRequest: Final = GetItemRequest
+_StockChange: Final = StockChange
+_StockChangeMove: Final = StockChangeMove
+_ChangeSummary: Final = ChangeSummary
+_WatchRequest: Final = WatchRequest
+_Reservation: Final = Reservation
+_ReservationResult: Final = ReservationResult
+_Refusal: Final = Refusal
+
 
 def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in the native layout. Raises CodecError."""
-    if type(message) is not Timestamp:
-        _require(message, Timestamp)
+    if type(message) is not _Timestamp:
+        _require(message, _Timestamp)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Timestamp.seconds"
         write_i64_le(writer, values[0])
         field = "Timestamp.nanos"
@@ -161,16 +176,16 @@ def _read_timestamp(data: bytes, pos: i64) -> tuple[Timestamp, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Timestamp(seconds_, nanos_), pos
+    return _Timestamp(seconds_, nanos_), pos
 
 
 def encode_item(message: Item, writer: BytesWriter) -> None:
     """Appends a Item in the native layout. Raises CodecError."""
-    if type(message) is not Item:
-        _require(message, Item)
+    if type(message) is not _Item:
+        _require(message, _Item)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Item.sku"
         sku_: str = values[0]
         text = sku_.encode()
@@ -349,16 +364,16 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Item", pos, len(data))
-    return Item(sku_, title_, stock_, dimensions_, price_cents_, tags_, origin_, counted_at_)
+    return _Item(sku_, title_, stock_, dimensions_, price_cents_, tags_, origin_, counted_at_)
 
 
 def encode_item_dimensions(message: ItemDimensions, writer: BytesWriter) -> None:
     """Appends a ItemDimensions in the native layout. Raises CodecError."""
-    if type(message) is not ItemDimensions:
-        _require(message, ItemDimensions)
+    if type(message) is not _ItemDimensions:
+        _require(message, _ItemDimensions)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "ItemDimensions.width_mm"
         write_f64_le(writer, values[0])
         field = "ItemDimensions.height_mm"
@@ -394,16 +409,16 @@ def _read_item_dimensions(data: bytes, pos: i64) -> tuple[ItemDimensions, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return ItemDimensions(width_mm_, height_mm_, depth_mm_), pos
+    return _ItemDimensions(width_mm_, height_mm_, depth_mm_), pos
 
 
 def encode_plant(message: Plant, writer: BytesWriter) -> None:
     """Appends a Plant in the native layout. Raises CodecError."""
-    if type(message) is not Plant:
-        _require(message, Plant)
+    if type(message) is not _Plant:
+        _require(message, _Plant)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Plant.name"
         name_: str = values[0]
         text = name_.encode()
@@ -440,16 +455,16 @@ def _read_plant(data: bytes, pos: i64) -> tuple[Plant, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Plant(name_, line_), pos
+    return _Plant(name_, line_), pos
 
 
 def encode_get_item_request(message: GetItemRequest, writer: BytesWriter) -> None:
     """Appends a GetItemRequest in the native layout. Raises CodecError."""
-    if type(message) is not GetItemRequest:
-        _require(message, GetItemRequest)
+    if type(message) is not _GetItemRequest:
+        _require(message, _GetItemRequest)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "GetItemRequest.sku"
         sku_: str = values[0]
         text = sku_.encode()
@@ -477,16 +492,16 @@ def decode_get_item_request(data: bytes, start: int, end: int) -> GetItemRequest
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("GetItemRequest", pos, len(data))
-    return GetItemRequest(sku_)
+    return _GetItemRequest(sku_)
 
 
 def encode_stock_change(message: StockChange, writer: BytesWriter) -> None:
     """Appends a StockChange in the native layout. Raises CodecError."""
-    if type(message) is not StockChange:
-        _require(message, StockChange)
+    if type(message) is not _StockChange:
+        _require(message, _StockChange)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "StockChange.sku"
         sku_: str = values[0]
         text = sku_.encode()
@@ -573,16 +588,16 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("StockChange", pos, len(data))
-    return StockChange(sku_, shelf_, change_, sequence_)
+    return _StockChange(sku_, shelf_, change_, sequence_)
 
 
 def encode_stock_change_move(message: StockChangeMove, writer: BytesWriter) -> None:
     """Appends a StockChangeMove in the native layout. Raises CodecError."""
-    if type(message) is not StockChangeMove:
-        _require(message, StockChangeMove)
+    if type(message) is not _StockChangeMove:
+        _require(message, _StockChangeMove)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "StockChangeMove.to_shelf"
         to_shelf_: str = values[0]
         text = to_shelf_.encode()
@@ -619,16 +634,16 @@ def _read_stock_change_move(data: bytes, pos: i64) -> tuple[StockChangeMove, i64
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return StockChangeMove(to_shelf_, count_), pos
+    return _StockChangeMove(to_shelf_, count_), pos
 
 
 def encode_change_summary(message: ChangeSummary, writer: BytesWriter) -> None:
     """Appends a ChangeSummary in the native layout. Raises CodecError."""
-    if type(message) is not ChangeSummary:
-        _require(message, ChangeSummary)
+    if type(message) is not _ChangeSummary:
+        _require(message, _ChangeSummary)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "ChangeSummary.changes"
         _write_u32(writer, values[0])
         field = "ChangeSummary.delta"
@@ -677,16 +692,16 @@ def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("ChangeSummary", pos, len(data))
-    return ChangeSummary(changes_, delta_)
+    return _ChangeSummary(changes_, delta_)
 
 
 def encode_watch_request(message: WatchRequest, writer: BytesWriter) -> None:
     """Appends a WatchRequest in the native layout. Raises CodecError."""
-    if type(message) is not WatchRequest:
-        _require(message, WatchRequest)
+    if type(message) is not _WatchRequest:
+        _require(message, _WatchRequest)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "WatchRequest.skus"
         skus_: object = values[0]
         if not isinstance(skus_, list):
@@ -745,16 +760,16 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("WatchRequest", pos, len(data))
-    return WatchRequest(skus_, kinds_)
+    return _WatchRequest(skus_, kinds_)
 
 
 def encode_reservation(message: Reservation, writer: BytesWriter) -> None:
     """Appends a Reservation in the native layout. Raises CodecError."""
-    if type(message) is not Reservation:
-        _require(message, Reservation)
+    if type(message) is not _Reservation:
+        _require(message, _Reservation)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Reservation.sku"
         sku_: str = values[0]
         text = sku_.encode()
@@ -787,16 +802,16 @@ def decode_reservation(data: bytes, start: int, end: int) -> Reservation:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Reservation", pos, len(data))
-    return Reservation(sku_, count_)
+    return _Reservation(sku_, count_)
 
 
 def encode_reservation_result(message: ReservationResult, writer: BytesWriter) -> None:
     """Appends a ReservationResult in the native layout. Raises CodecError."""
-    if type(message) is not ReservationResult:
-        _require(message, ReservationResult)
+    if type(message) is not _ReservationResult:
+        _require(message, _ReservationResult)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "ReservationResult.outcome"
         outcome_: object = values[0]
         if outcome_ is None:
@@ -853,16 +868,16 @@ def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationR
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("ReservationResult", pos, len(data))
-    return ReservationResult(outcome_)
+    return _ReservationResult(outcome_)
 
 
 def encode_refusal(message: Refusal, writer: BytesWriter) -> None:
     """Appends a Refusal in the native layout. Raises CodecError."""
-    if type(message) is not Refusal:
-        _require(message, Refusal)
+    if type(message) is not _Refusal:
+        _require(message, _Refusal)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Refusal.reason"
         _write_enum(writer, values[0])
         field = "Refusal.available"
@@ -894,7 +909,7 @@ def _read_refusal(data: bytes, pos: i64) -> tuple[Refusal, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Refusal(reason_, available_), pos
+    return _Refusal(reason_, available_), pos
 
 
 def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:

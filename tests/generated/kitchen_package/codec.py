@@ -307,14 +307,47 @@ _EXPECTS: Final[dict[str, str]] = {
 _repr: Final = reprlib.Repr()
 _repr.maxother = 80
 
+# What compiled code would look up by name at each use, if it were not a constant of this module.
+_astuple: Final = astuple
+_AnyMessage: Final = AnyMessage
+_Duration: Final = Duration
+_Empty: Final = Empty
+_FieldMask: Final = FieldMask
+_Struct: Final = Struct
+_Value: Final = Value
+_ListValue: Final = ListValue
+_Timestamp: Final = Timestamp
+_Int64Value: Final = Int64Value
+_BoolValue: Final = BoolValue
+_StringValue: Final = StringValue
+_Point: Final = Point
+_Scalars: Final = Scalars
+_Maps: Final = Maps
+_Tree: Final = Tree
+_Forest: Final = Forest
+_Shape: Final = Shape
+_ShapeCircle: Final = ShapeCircle
+_ShapeSquare: Final = ShapeSquare
+_Nested: Final = Nested
+_NestedDeep: Final = NestedDeep
+_NestedDeepDeeper: Final = NestedDeepDeeper
+_Keywords: Final = Keywords
+_Nothing: Final = Nothing
+_Nothings: Final = Nothings
+_WellKnown: Final = WellKnown
+_ContextMessage: Final = ContextMessage
+_MethodMessage: Final = MethodMessage
+_TypeError_: Final = TypeError_
+_Elsewhere: Final = Elsewhere
+
 
 def encode_any(message: AnyMessage, writer: BytesWriter) -> None:
     """Appends a Any in the native layout. Raises CodecError."""
-    if type(message) is not AnyMessage:
-        _require(message, AnyMessage)
+    if type(message) is not _AnyMessage:
+        _require(message, _AnyMessage)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Any.type_url"
         type_url_: str = values[0]
         text = type_url_.encode()
@@ -354,16 +387,16 @@ def _read_any(data: bytes, pos: i64) -> tuple[AnyMessage, i64]:
         value_ = data[begin:pos]
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return AnyMessage(type_url_, value_), pos
+    return _AnyMessage(type_url_, value_), pos
 
 
 def encode_duration(message: Duration, writer: BytesWriter) -> None:
     """Appends a Duration in the native layout. Raises CodecError."""
-    if type(message) is not Duration:
-        _require(message, Duration)
+    if type(message) is not _Duration:
+        _require(message, _Duration)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Duration.seconds"
         write_i64_le(writer, values[0])
         field = "Duration.nanos"
@@ -394,13 +427,13 @@ def _read_duration(data: bytes, pos: i64) -> tuple[Duration, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Duration(seconds_, nanos_), pos
+    return _Duration(seconds_, nanos_), pos
 
 
 def encode_empty(message: Empty, writer: BytesWriter) -> None:
     """Appends a Empty in the native layout. Raises CodecError."""
-    if type(message) is not Empty:
-        _require(message, Empty)
+    if type(message) is not _Empty:
+        _require(message, _Empty)
 
 
 def decode_empty(data: bytes, start: int, end: int) -> Empty:
@@ -415,16 +448,16 @@ def decode_empty(data: bytes, start: int, end: int) -> Empty:
 
 def _read_empty(data: bytes, pos: i64) -> tuple[Empty, i64]:
 
-    return Empty(), pos
+    return _Empty(), pos
 
 
 def encode_field_mask(message: FieldMask, writer: BytesWriter) -> None:
     """Appends a FieldMask in the native layout. Raises CodecError."""
-    if type(message) is not FieldMask:
-        _require(message, FieldMask)
+    if type(message) is not _FieldMask:
+        _require(message, _FieldMask)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "FieldMask.paths"
         paths_: object = values[0]
         if not isinstance(paths_, list):
@@ -468,7 +501,7 @@ def _read_field_mask(data: bytes, pos: i64) -> tuple[FieldMask, i64]:
             paths_.append(item0)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return FieldMask(paths_), pos
+    return _FieldMask(paths_), pos
 
 
 def encode_struct(message: Struct, writer: BytesWriter) -> None:
@@ -479,11 +512,11 @@ def encode_struct(message: Struct, writer: BytesWriter) -> None:
 def _write_struct(message: Struct, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Struct", -1)
-    if type(message) is not Struct:
-        _require(message, Struct)
+    if type(message) is not _Struct:
+        _require(message, _Struct)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Struct.fields"
         fields_: object = values[0]
         if not isinstance(fields_, dict):
@@ -534,7 +567,7 @@ def _read_struct(data: bytes, pos: i64, depth: i64) -> tuple[Struct, i64]:
             fields_[key0] = item0
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Struct(fields_), pos
+    return _Struct(fields_), pos
 
 
 def encode_value(message: Value, writer: BytesWriter) -> None:
@@ -545,11 +578,11 @@ def encode_value(message: Value, writer: BytesWriter) -> None:
 def _write_value(message: Value, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Value", -1)
-    if type(message) is not Value:
-        _require(message, Value)
+    if type(message) is not _Value:
+        _require(message, _Value)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Value.kind"
         kind_: object = values[0]
         if kind_ is None:
@@ -650,7 +683,7 @@ def _read_value(data: bytes, pos: i64, depth: i64) -> tuple[Value, i64]:
                 raise _bad_variant(field, pos - 4, number, 6)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Value(kind_), pos
+    return _Value(kind_), pos
 
 
 def encode_list_value(message: ListValue, writer: BytesWriter) -> None:
@@ -661,11 +694,11 @@ def encode_list_value(message: ListValue, writer: BytesWriter) -> None:
 def _write_list_value(message: ListValue, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("ListValue", -1)
-    if type(message) is not ListValue:
-        _require(message, ListValue)
+    if type(message) is not _ListValue:
+        _require(message, _ListValue)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "ListValue.values"
         values_: object = values[0]
         if not isinstance(values_, list):
@@ -707,16 +740,16 @@ def _read_list_value(data: bytes, pos: i64, depth: i64) -> tuple[ListValue, i64]
             values_.append(item0)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return ListValue(values_), pos
+    return _ListValue(values_), pos
 
 
 def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in the native layout. Raises CodecError."""
-    if type(message) is not Timestamp:
-        _require(message, Timestamp)
+    if type(message) is not _Timestamp:
+        _require(message, _Timestamp)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Timestamp.seconds"
         write_i64_le(writer, values[0])
         field = "Timestamp.nanos"
@@ -747,16 +780,16 @@ def _read_timestamp(data: bytes, pos: i64) -> tuple[Timestamp, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Timestamp(seconds_, nanos_), pos
+    return _Timestamp(seconds_, nanos_), pos
 
 
 def encode_int64_value(message: Int64Value, writer: BytesWriter) -> None:
     """Appends a Int64Value in the native layout. Raises CodecError."""
-    if type(message) is not Int64Value:
-        _require(message, Int64Value)
+    if type(message) is not _Int64Value:
+        _require(message, _Int64Value)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Int64Value.value"
         write_i64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
@@ -782,16 +815,16 @@ def _read_int64_value(data: bytes, pos: i64) -> tuple[Int64Value, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Int64Value(value_), pos
+    return _Int64Value(value_), pos
 
 
 def encode_bool_value(message: BoolValue, writer: BytesWriter) -> None:
     """Appends a BoolValue in the native layout. Raises CodecError."""
-    if type(message) is not BoolValue:
-        _require(message, BoolValue)
+    if type(message) is not _BoolValue:
+        _require(message, _BoolValue)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "BoolValue.value"
         _write_bool(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
@@ -820,16 +853,16 @@ def _read_bool_value(data: bytes, pos: i64) -> tuple[BoolValue, i64]:
         value_ = flag == 1
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return BoolValue(value_), pos
+    return _BoolValue(value_), pos
 
 
 def encode_string_value(message: StringValue, writer: BytesWriter) -> None:
     """Appends a StringValue in the native layout. Raises CodecError."""
-    if type(message) is not StringValue:
-        _require(message, StringValue)
+    if type(message) is not _StringValue:
+        _require(message, _StringValue)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "StringValue.value"
         value_: str = values[0]
         text = value_.encode()
@@ -861,16 +894,16 @@ def _read_string_value(data: bytes, pos: i64) -> tuple[StringValue, i64]:
         value_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return StringValue(value_), pos
+    return _StringValue(value_), pos
 
 
 def encode_point(message: Point, writer: BytesWriter) -> None:
     """Appends a Point in the native layout. Raises CodecError."""
-    if type(message) is not Point:
-        _require(message, Point)
+    if type(message) is not _Point:
+        _require(message, _Point)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Point.x"
         write_f64_le(writer, values[0])
         field = "Point.y"
@@ -901,16 +934,16 @@ def _read_point(data: bytes, pos: i64) -> tuple[Point, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Point(x_, y_), pos
+    return _Point(x_, y_), pos
 
 
 def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in the native layout. Raises CodecError."""
-    if type(message) is not Scalars:
-        _require(message, Scalars)
+    if type(message) is not _Scalars:
+        _require(message, _Scalars)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Scalars.a_double"
         write_f64_le(writer, values[0])
         field = "Scalars.a_float"
@@ -1330,7 +1363,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Scalars", pos, len(data))
-    return Scalars(
+    return _Scalars(
         a_double_,
         a_float_,
         an_int32_,
@@ -1368,11 +1401,11 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
 
 def encode_scalars_compact(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in the layout compact. Raises CodecError."""
-    if type(message) is not Scalars:
-        _require(message, Scalars)
+    if type(message) is not _Scalars:
+        _require(message, _Scalars)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         if values[0]:
             raise _lacking("Scalars.a_double", "compact", values[0])
         if values[1]:
@@ -1504,7 +1537,7 @@ def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Scalars", pos, len(data))
-    return Scalars(
+    return _Scalars(
         a_string=a_string_,
         a_bool=a_bool_,
         maybe_color=maybe_color_,
@@ -1520,11 +1553,11 @@ def encode_maps(message: Maps, writer: BytesWriter) -> None:
 def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Maps", -1)
-    if type(message) is not Maps:
-        _require(message, Maps)
+    if type(message) is not _Maps:
+        _require(message, _Maps)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Maps.by_int32"
         by_int32_: object = values[0]
         if not isinstance(by_int32_, dict):
@@ -1828,7 +1861,7 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Maps", pos, len(data))
-    return Maps(
+    return _Maps(
         by_int32_,
         by_int64_,
         by_uint32_,
@@ -1852,11 +1885,11 @@ def encode_tree(message: Tree, writer: BytesWriter) -> None:
 def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Tree", -1)
-    if type(message) is not Tree:
-        _require(message, Tree)
+    if type(message) is not _Tree:
+        _require(message, _Tree)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Tree.label"
         label_: str = values[0]
         text = label_.encode()
@@ -1991,7 +2024,7 @@ def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
                 raise _bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Tree(label_, left_, children_, named_, grafted_), pos
+    return _Tree(label_, left_, children_, named_, grafted_), pos
 
 
 def encode_forest(message: Forest, writer: BytesWriter) -> None:
@@ -2002,11 +2035,11 @@ def encode_forest(message: Forest, writer: BytesWriter) -> None:
 def _write_forest(message: Forest, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Forest", -1)
-    if type(message) is not Forest:
-        _require(message, Forest)
+    if type(message) is not _Forest:
+        _require(message, _Forest)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Forest.trees"
         trees_: object = values[0]
         if not isinstance(trees_, list):
@@ -2048,16 +2081,16 @@ def _read_forest(data: bytes, pos: i64, depth: i64) -> tuple[Forest, i64]:
             trees_.append(item0)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Forest(trees_), pos
+    return _Forest(trees_), pos
 
 
 def encode_shape(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in the native layout. Raises CodecError."""
-    if type(message) is not Shape:
-        _require(message, Shape)
+    if type(message) is not _Shape:
+        _require(message, _Shape)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Shape.name"
         name_: str = values[1]
         text = name_.encode()
@@ -2233,16 +2266,16 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Shape", pos, len(data))
-    return Shape(kind_, name_, fill_, layer_)
+    return _Shape(kind_, name_, fill_, layer_)
 
 
 def encode_shape_outline(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in the layout outline. Raises CodecError."""
-    if type(message) is not Shape:
-        _require(message, Shape)
+    if type(message) is not _Shape:
+        _require(message, _Shape)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         if values[2] is not None:
             raise _lacking("Shape.fill", "outline", values[2])
         if values[3]:
@@ -2381,7 +2414,7 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Shape", pos, len(data))
-    return Shape(
+    return _Shape(
         name=name_,
         kind=kind_,
     )
@@ -2389,11 +2422,11 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
 
 def encode_shape_circle(message: ShapeCircle, writer: BytesWriter) -> None:
     """Appends a ShapeCircle in the native layout. Raises CodecError."""
-    if type(message) is not ShapeCircle:
-        _require(message, ShapeCircle)
+    if type(message) is not _ShapeCircle:
+        _require(message, _ShapeCircle)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "ShapeCircle.radius"
         write_f64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
@@ -2419,16 +2452,16 @@ def _read_shape_circle(data: bytes, pos: i64) -> tuple[ShapeCircle, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return ShapeCircle(radius_), pos
+    return _ShapeCircle(radius_), pos
 
 
 def encode_shape_square(message: ShapeSquare, writer: BytesWriter) -> None:
     """Appends a ShapeSquare in the native layout. Raises CodecError."""
-    if type(message) is not ShapeSquare:
-        _require(message, ShapeSquare)
+    if type(message) is not _ShapeSquare:
+        _require(message, _ShapeSquare)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "ShapeSquare.side"
         write_f64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
@@ -2454,16 +2487,16 @@ def _read_shape_square(data: bytes, pos: i64) -> tuple[ShapeSquare, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return ShapeSquare(side_), pos
+    return _ShapeSquare(side_), pos
 
 
 def encode_nested(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in the native layout. Raises CodecError."""
-    if type(message) is not Nested:
-        _require(message, Nested)
+    if type(message) is not _Nested:
+        _require(message, _Nested)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Nested.deep"
         deep_: object = values[0]
         if deep_ is None:
@@ -2520,7 +2553,7 @@ def decode_nested(data: bytes, start: int, end: int) -> Nested:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Nested", pos, len(data))
-    return Nested(deep_, deeper_, mood_)
+    return _Nested(deep_, deeper_, mood_)
 
 
 _NESTED_MOOD_MOOD: Final = (NestedMood.WILD,)
@@ -2528,11 +2561,11 @@ _NESTED_MOOD_MOOD: Final = (NestedMood.WILD,)
 
 def encode_nested_mood(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in the layout mood. Raises CodecError."""
-    if type(message) is not Nested:
-        _require(message, Nested)
+    if type(message) is not _Nested:
+        _require(message, _Nested)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         if values[0] is not None:
             raise _lacking("Nested.deep", "mood", values[0])
         if values[1] is not None:
@@ -2564,18 +2597,18 @@ def decode_nested_mood(data: bytes, start: int, end: int) -> Nested:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Nested", pos, len(data))
-    return Nested(
+    return _Nested(
         mood=mood_,
     )
 
 
 def encode_nested_deep(message: NestedDeep, writer: BytesWriter) -> None:
     """Appends a NestedDeep in the native layout. Raises CodecError."""
-    if type(message) is not NestedDeep:
-        _require(message, NestedDeep)
+    if type(message) is not _NestedDeep:
+        _require(message, _NestedDeep)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "NestedDeep.deeper"
         deeper_: object = values[0]
         if deeper_ is None:
@@ -2613,16 +2646,16 @@ def _read_nested_deep(data: bytes, pos: i64) -> tuple[NestedDeep, i64]:
             deeper_, pos = _read_nested_deep_deeper(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return NestedDeep(deeper_), pos
+    return _NestedDeep(deeper_), pos
 
 
 def encode_nested_deep_deeper(message: NestedDeepDeeper, writer: BytesWriter) -> None:
     """Appends a NestedDeepDeeper in the native layout. Raises CodecError."""
-    if type(message) is not NestedDeepDeeper:
-        _require(message, NestedDeepDeeper)
+    if type(message) is not _NestedDeepDeeper:
+        _require(message, _NestedDeepDeeper)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "NestedDeepDeeper.treasure"
         treasure_: str = values[0]
         text = treasure_.encode()
@@ -2654,7 +2687,7 @@ def _read_nested_deep_deeper(data: bytes, pos: i64) -> tuple[NestedDeepDeeper, i
         treasure_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return NestedDeepDeeper(treasure_), pos
+    return _NestedDeepDeeper(treasure_), pos
 
 
 def encode_keywords(message: Keywords, writer: BytesWriter) -> None:
@@ -2665,11 +2698,11 @@ def encode_keywords(message: Keywords, writer: BytesWriter) -> None:
 def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("Keywords", -1)
-    if type(message) is not Keywords:
-        _require(message, Keywords)
+    if type(message) is not _Keywords:
+        _require(message, _Keywords)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Keywords.from_"
         from__: str = values[0]
         text = from__.encode()
@@ -3031,7 +3064,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
                 raise _bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return Keywords(
+    return _Keywords(
         from__,
         class__,
         None__,
@@ -3063,8 +3096,8 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
 
 def encode_nothing(message: Nothing, writer: BytesWriter) -> None:
     """Appends a Nothing in the native layout. Raises CodecError."""
-    if type(message) is not Nothing:
-        _require(message, Nothing)
+    if type(message) is not _Nothing:
+        _require(message, _Nothing)
 
 
 def decode_nothing(data: bytes, start: int, end: int) -> Nothing:
@@ -3079,16 +3112,16 @@ def decode_nothing(data: bytes, start: int, end: int) -> Nothing:
 
 def _read_nothing(data: bytes, pos: i64) -> tuple[Nothing, i64]:
 
-    return Nothing(), pos
+    return _Nothing(), pos
 
 
 def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
     """Appends a Nothings in the native layout. Raises CodecError."""
-    if type(message) is not Nothings:
-        _require(message, Nothings)
+    if type(message) is not _Nothings:
+        _require(message, _Nothings)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Nothings.one"
         one_: object = values[0]
         if one_ is None:
@@ -3208,7 +3241,7 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Nothings", pos, len(data))
-    return Nothings(one_, many_, by_name_, choice_)
+    return _Nothings(one_, many_, by_name_, choice_)
 
 
 def encode_well_known(message: WellKnown, writer: BytesWriter) -> None:
@@ -3219,11 +3252,11 @@ def encode_well_known(message: WellKnown, writer: BytesWriter) -> None:
 def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise _too_deep("WellKnown", -1)
-    if type(message) is not WellKnown:
-        _require(message, WellKnown)
+    if type(message) is not _WellKnown:
+        _require(message, _WellKnown)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "WellKnown.at"
         at_: object = values[0]
         if at_ is None:
@@ -3430,16 +3463,16 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("WellKnown", pos, len(data))
-    return WellKnown(at_, lasting_, anything_, json_, value_, mask_, text_, number_, flag_, empty_, times_)
+    return _WellKnown(at_, lasting_, anything_, json_, value_, mask_, text_, number_, flag_, empty_, times_)
 
 
 def encode_context(message: ContextMessage, writer: BytesWriter) -> None:
     """Appends a Context in the native layout. Raises CodecError."""
-    if type(message) is not ContextMessage:
-        _require(message, ContextMessage)
+    if type(message) is not _ContextMessage:
+        _require(message, _ContextMessage)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Context.method"
         method_: object = values[0]
         if method_ is None:
@@ -3490,16 +3523,16 @@ def decode_context(data: bytes, start: int, end: int) -> ContextMessage:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Context", pos, len(data))
-    return ContextMessage(method_, type_error_)
+    return _ContextMessage(method_, type_error_)
 
 
 def encode_method(message: MethodMessage, writer: BytesWriter) -> None:
     """Appends a Method in the native layout. Raises CodecError."""
-    if type(message) is not MethodMessage:
-        _require(message, MethodMessage)
+    if type(message) is not _MethodMessage:
+        _require(message, _MethodMessage)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Method.name"
         name_: str = values[0]
         text = name_.encode()
@@ -3531,16 +3564,16 @@ def _read_method(data: bytes, pos: i64) -> tuple[MethodMessage, i64]:
         name_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return MethodMessage(name_), pos
+    return _MethodMessage(name_), pos
 
 
 def encode_type_error_(message: TypeError_, writer: BytesWriter) -> None:
     """Appends a TypeError_ in the native layout. Raises CodecError."""
-    if type(message) is not TypeError_:
-        _require(message, TypeError_)
+    if type(message) is not _TypeError_:
+        _require(message, _TypeError_)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "TypeError_.text"
         text_: str = values[0]
         text = text_.encode()
@@ -3572,16 +3605,16 @@ def _read_type_error_(data: bytes, pos: i64) -> tuple[TypeError_, i64]:
         text_ = data[begin:pos].decode() if pos > begin else ""
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    return TypeError_(text_), pos
+    return _TypeError_(text_), pos
 
 
 def encode_elsewhere(message: Elsewhere, writer: BytesWriter) -> None:
     """Appends a Elsewhere in the native layout. Raises CodecError."""
-    if type(message) is not Elsewhere:
-        _require(message, Elsewhere)
+    if type(message) is not _Elsewhere:
+        _require(message, _Elsewhere)
     field = ""
     try:
-        values = astuple(message)
+        values = _astuple(message)
         field = "Elsewhere.point"
         point_: object = values[0]
         if point_ is None:
@@ -3632,7 +3665,7 @@ def decode_elsewhere(data: bytes, start: int, end: int) -> Elsewhere:
         raise _malformed(field, pos, limit, error) from None
     if pos != len(data):
         raise _trailing("Elsewhere", pos, len(data))
-    return Elsewhere(point_, direction_, quoted_)
+    return _Elsewhere(point_, direction_, quoted_)
 
 
 def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:
