@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -11,6 +11,7 @@ import anyio
 from eventflux_runtime.config import Compression, ServerConfig
 from eventflux_runtime.errors import MissingExtraError, ProtocolError
 from eventflux_runtime.metadata import Metadata
+from eventflux_runtime.method import AnyBinding
 from eventflux_runtime.native.decoding import decoded
 from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.packing import Packer, write_packed
@@ -53,8 +54,8 @@ _log: Final = logging.getLogger("eventflux_runtime.server")
 class NativeServerConnection(Session):
     """One client.
 
-    Invariants: `_starting` counts handlers that were spawned and have neither asked for a request nor sent anything
-    yet; the last of them to answer writes for all that came in with one read.
+    Invariants: `_starting` counts handlers that were spawned and have not run yet; the last of them to start writes for
+    all that came in with one read.
     """
 
     def __init__(
@@ -179,7 +180,11 @@ class NativeServerConnection(Session):
         if expires_at:
             self.wheel.add(call, now)
         self._starting += 1
-        call.task = self._spawn(self._handle, self._bindings[method_id], call)
+        call.task = self._spawn(self._start, self._bindings[method_id], call)
+
+    def _start(self, binding: AnyBinding, call: NativeServerCall) -> Coroutine[Any, Any, None]:
+        self.mark_started(call)
+        return self._handle(binding, call)
 
     def _resolve(self, event: StreamOpened) -> Encoding | None:
         method_id = event.method_id

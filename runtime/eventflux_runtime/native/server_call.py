@@ -84,7 +84,6 @@ class NativeServerCall(Expirable):
 
     def take_request(self) -> Any:
         """See `ServerCall.take_request`."""
-        self.connection.mark_started(self)
         request, self._request = self._request, None
         return request
 
@@ -128,7 +127,6 @@ class NativeServerCall(Expirable):
 
     async def send(self, message: Any) -> None:
         """See `ServerCall.send`."""
-        self.connection.mark_started(self)
         outbox = self._wanted_outbox()
         while not outbox.is_ready and not self._has_ended():
             await outbox.wait_ready()
@@ -145,7 +143,6 @@ class NativeServerCall(Expirable):
 
     def finish_now(self, status: Status, message: Any = None) -> bool:
         """See `ServerCall.finish_now`."""
-        self.connection.mark_started(self)
         outbox = self._outbox
         if self.is_finished:
             return outbox is None or not outbox.is_sending

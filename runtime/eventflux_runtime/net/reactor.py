@@ -64,7 +64,10 @@ class Reactor(Protocol):
         """Runs a callback at a time of the loop's clock. It must not raise."""
 
     def spawn(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> TaskHandle:
-        """Starts a task in this scope, in a copy of the current context. An error it lets out ends the whole scope."""
+        """Starts a task in this scope, in a copy of the current context. An error it lets out ends the whole scope.
+
+        The function is called in the task, when that begins, not here.
+        """
 
     @property
     def wheel(self) -> DeadlineWheel:
