@@ -2037,7 +2037,11 @@ def _assign(entries: Any, value: object) -> None:
 
 def _as_dict(entries: Mapping[_Key, _T]) -> dict[_Key, _T]:
     # By key, because that is C code of protobuf's; what dict() and items() would call is not.
-    return {key: entries[key] for key in entries} if entries else {}
+    made: dict[_Key, _T] = {}
+    if entries:
+        for key in entries:
+            made[key] = entries[key]  # noqa: PERF403 - a comprehension is one more call
+    return made
 
 
 def _refuse(message: _T, encode: Callable[[_T, BytesWriter], None], name: str, error: Exception) -> NoReturn:
