@@ -181,8 +181,7 @@ def _own_compression(of_method: Compression | None, of_server: Compression) -> g
 class DispatcherHandler(grpc.GenericRpcHandler):
     """Every method of a dispatcher.
 
-    Not as grpcio's registered methods, as generated code has it too: its asyncio server waits for a call of each of
-    those by itself, and goes through all those waits anew at every call; nor do they bring the metadata.
+    Not as grpcio's registered handlers, which are asked for without the metadata of the call.
     """
 
     def __init__(

@@ -18,6 +18,7 @@ from eventflux_runtime.config import Compression, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.transport_api import Dispatcher
+from eventflux_runtime.transports.grpc_wire.accept import make_server
 from eventflux_runtime.transports.grpc_wire.credential import server_credentials
 from eventflux_runtime.transports.grpc_wire.drain import Gate
 from eventflux_runtime.transports.grpc_wire.handler import DispatcherHandler, ServedCalls
@@ -115,10 +116,11 @@ async def open_listener(
     await _check_address(endpoint)
     calls = ServedCalls()
     gate = Gate(DispatcherHandler(dispatcher, config, reactor, endpoint.is_tls, calls), dispatcher)
-    server = aio.server(
-        handlers=[cast("grpc.GenericRpcHandler", gate), *reflection_handlers(dispatcher, config)],
-        options=server_options(config),
-        compression=grpc_compression(config.compression),
+    server = make_server(
+        [cast("grpc.GenericRpcHandler", gate), *reflection_handlers(dispatcher, config)],
+        [binding.method.path for binding in dispatcher.bindings],
+        server_options(config),
+        grpc_compression(config.compression),
     )
     port = _bind(server, endpoint, credentials)
     await server.start()
