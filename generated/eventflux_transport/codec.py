@@ -199,9 +199,13 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
         field = "TransportMessage.id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        id_ = data[begin:pos].decode() if pos > begin else ""
+        id_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "TransportMessage.message_type"
         number = read_i32_le(data, pos)
         pos += 4
@@ -221,14 +225,22 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key3 = data[begin:pos].decode() if pos > begin else ""
+            key3 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item3 = data[begin:pos].decode() if pos > begin else ""
+            item3 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             headers_[key3] = item3
         field = "TransportMessage.timestamp"
         timestamp_ = read_i64_le(data, pos)
@@ -236,15 +248,23 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
         field = "TransportMessage.source_node"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        source_node_ = data[begin:pos].decode() if pos > begin else ""
+        source_node_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "TransportMessage.target_node"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        target_node_ = data[begin:pos].decode() if pos > begin else ""
+        target_node_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "TransportMessage.priority"
         priority_ = read_i32_le(data, pos)
         pos += 4
@@ -254,8 +274,8 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
         compression_ = _COMPRESSION_TYPE[number] if 0 <= number < 4 else CompressionType(number)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("TransportMessage", pos, len(data))
+    if pos != limit:
+        raise _trailing("TransportMessage", pos, limit)
     return _TransportMessage(
         id_, message_type_, payload_, headers_, timestamp_, source_node_, target_node_, priority_, compression_
     )
@@ -329,9 +349,13 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
         field = "TransportMessage.id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        id_ = data[begin:pos].decode() if pos > begin else ""
+        id_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "TransportMessage.payload"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
@@ -347,14 +371,22 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key3 = data[begin:pos].decode() if pos > begin else ""
+            key3 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item3 = data[begin:pos].decode() if pos > begin else ""
+            item3 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             headers_[key3] = item3
         field = "TransportMessage.message_type"
         number = read_i32_le(data, pos)
@@ -364,8 +396,8 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
         message_type_ = _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE[number]
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("TransportMessage", pos, len(data))
+    if pos != limit:
+        raise _trailing("TransportMessage", pos, limit)
     return _TransportMessage(
         id=id_,
         payload=payload_,
@@ -412,9 +444,13 @@ def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
         field = "EventRequest.node_id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        node_id_ = data[begin:pos].decode() if pos > begin else ""
+        node_id_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "EventRequest.filter"
         flag = data[pos]
         if flag > 1:
@@ -428,8 +464,8 @@ def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("EventRequest", pos, len(data))
+    if pos != limit:
+        raise _trailing("EventRequest", pos, limit)
     return _EventRequest(node_id_, filter_, batch_size_)
 
 
@@ -489,9 +525,13 @@ def _read_event_filter(data: bytes, pos: i64) -> tuple[EventFilter, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item0 = data[begin:pos].decode() if pos > begin else ""
+            item0 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             stream_names_.append(item0)
         field = "EventFilter.message_types"
         count = read_i64_le(data, pos)
@@ -553,9 +593,13 @@ def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequ
         field = "HeartbeatRequest.node_id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        node_id_ = data[begin:pos].decode() if pos > begin else ""
+        node_id_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "HeartbeatRequest.timestamp"
         timestamp_ = read_i64_le(data, pos)
         pos += 8
@@ -569,8 +613,8 @@ def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequ
             status_, pos = _read_node_status(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("HeartbeatRequest", pos, len(data))
+    if pos != limit:
+        raise _trailing("HeartbeatRequest", pos, limit)
     return _HeartbeatRequest(node_id_, timestamp_, status_)
 
 
@@ -624,9 +668,13 @@ def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatRes
         field = "HeartbeatResponse.server_node_id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        server_node_id_ = data[begin:pos].decode() if pos > begin else ""
+        server_node_id_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "HeartbeatResponse.server_status"
         flag = data[pos]
         if flag > 1:
@@ -645,8 +693,8 @@ def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatRes
             cluster_info_, pos = _read_cluster_info(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("HeartbeatResponse", pos, len(data))
+    if pos != limit:
+        raise _trailing("HeartbeatResponse", pos, limit)
     return _HeartbeatResponse(server_timestamp_, server_node_id_, server_status_, cluster_info_)
 
 
@@ -723,9 +771,13 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
         field = "NodeStatus.version"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        version_ = data[begin:pos].decode() if pos > begin else ""
+        version_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "NodeStatus.metadata"
         count = read_i64_le(data, pos)
         pos += 8
@@ -735,14 +787,22 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key6 = data[begin:pos].decode() if pos > begin else ""
+            key6 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item6 = data[begin:pos].decode() if pos > begin else ""
+            item6 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             metadata_[key6] = item6
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
@@ -798,9 +858,13 @@ def _read_cluster_info(data: bytes, pos: i64) -> tuple[ClusterInfo, i64]:
         field = "ClusterInfo.cluster_id"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        cluster_id_ = data[begin:pos].decode() if pos > begin else ""
+        cluster_id_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "ClusterInfo.total_nodes"
         total_nodes_ = read_i32_le(data, pos)
         pos += 4
@@ -810,15 +874,23 @@ def _read_cluster_info(data: bytes, pos: i64) -> tuple[ClusterInfo, i64]:
         field = "ClusterInfo.leader_node"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        leader_node_ = data[begin:pos].decode() if pos > begin else ""
+        leader_node_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "ClusterInfo.cluster_version"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        cluster_version_ = data[begin:pos].decode() if pos > begin else ""
+        cluster_version_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     return _ClusterInfo(cluster_id_, total_nodes_, healthy_nodes_, leader_node_, cluster_version_), pos
@@ -896,8 +968,8 @@ def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionCon
             tls_config_, pos = _read_tls_config(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("ConnectionConfig", pos, len(data))
+    if pos != limit:
+        raise _trailing("ConnectionConfig", pos, limit)
     return _ConnectionConfig(
         connection_timeout_ms_,
         request_timeout_ms_,
@@ -967,27 +1039,43 @@ def _read_tls_config(data: bytes, pos: i64) -> tuple[TlsConfig, i64]:
         field = "TlsConfig.cert_file"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        cert_file_ = data[begin:pos].decode() if pos > begin else ""
+        cert_file_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "TlsConfig.key_file"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        key_file_ = data[begin:pos].decode() if pos > begin else ""
+        key_file_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "TlsConfig.ca_file"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        ca_file_ = data[begin:pos].decode() if pos > begin else ""
+        ca_file_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "TlsConfig.server_name"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        server_name_ = data[begin:pos].decode() if pos > begin else ""
+        server_name_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "TlsConfig.insecure_skip_verify"
         flag = data[pos]
         if flag > 1:
@@ -1055,6 +1143,11 @@ def _overlong(field: str, pos: int, length: int, limit: int) -> CodecError:
         field=field,
         offset=pos,
     )
+
+
+def _bad_length(field: str, begin: i64, pos: i64, limit: i64) -> str:
+    # Never returns; it stands in an expression where a text is read.
+    raise _overlong(field, begin - 8, pos - begin, limit - begin)
 
 
 def _bad_flag(field: str, pos: int, flag: int) -> CodecError:

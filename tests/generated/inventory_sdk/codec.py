@@ -277,15 +277,23 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         field = "Item.sku"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        sku_ = data[begin:pos].decode() if pos > begin else ""
+        sku_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Item.title"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        title_ = data[begin:pos].decode() if pos > begin else ""
+        title_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Item.stock"
         count = read_i64_le(data, pos)
         pos += 8
@@ -295,9 +303,13 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key2 = data[begin:pos].decode() if pos > begin else ""
+            key2 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             item2 = _read_u32(data, pos)
             pos += 4
             stock_[key2] = item2
@@ -327,9 +339,13 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item5 = data[begin:pos].decode() if pos > begin else ""
+            item5 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             tags_.append(item5)
         field = "Item.counted_at"
         flag = data[pos]
@@ -354,16 +370,20 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
             elif number == 1:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if pos < begin or pos > limit:
-                    raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item7 = data[begin:pos].decode() if pos > begin else ""
+                item7 = (
+                    data[begin:pos].decode()
+                    if pos > begin and limit >= pos
+                    else ""
+                    if pos == begin
+                    else _bad_length(field, begin, pos, limit)
+                )
                 origin_ = ItemOriginSupplier(item7)
             else:
                 raise _bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Item", pos, len(data))
+    if pos != limit:
+        raise _trailing("Item", pos, limit)
     return _Item(sku_, title_, stock_, dimensions_, price_cents_, tags_, origin_, counted_at_)
 
 
@@ -447,9 +467,13 @@ def _read_plant(data: bytes, pos: i64) -> tuple[Plant, i64]:
         field = "Plant.name"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        name_ = data[begin:pos].decode() if pos > begin else ""
+        name_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Plant.line"
         line_ = _read_u32(data, pos)
         pos += 4
@@ -485,13 +509,17 @@ def decode_get_item_request(data: bytes, start: int, end: int) -> GetItemRequest
         field = "GetItemRequest.sku"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        sku_ = data[begin:pos].decode() if pos > begin else ""
+        sku_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("GetItemRequest", pos, len(data))
+    if pos != limit:
+        raise _trailing("GetItemRequest", pos, limit)
     return _GetItemRequest(sku_)
 
 
@@ -550,15 +578,23 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
         field = "StockChange.sku"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        sku_ = data[begin:pos].decode() if pos > begin else ""
+        sku_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "StockChange.shelf"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        shelf_ = data[begin:pos].decode() if pos > begin else ""
+        shelf_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "StockChange.sequence"
         sequence_ = _read_u64(data, pos)
         pos += 8
@@ -586,8 +622,8 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
                 raise _bad_variant(field, pos - 4, number, 3)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("StockChange", pos, len(data))
+    if pos != limit:
+        raise _trailing("StockChange", pos, limit)
     return _StockChange(sku_, shelf_, change_, sequence_)
 
 
@@ -626,9 +662,13 @@ def _read_stock_change_move(data: bytes, pos: i64) -> tuple[StockChangeMove, i64
         field = "StockChangeMove.to_shelf"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        to_shelf_ = data[begin:pos].decode() if pos > begin else ""
+        to_shelf_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "StockChangeMove.count"
         count_ = _read_u32(data, pos)
         pos += 4
@@ -682,16 +722,20 @@ def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key1 = data[begin:pos].decode() if pos > begin else ""
+            key1 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             item1 = read_i64_le(data, pos)
             pos += 8
             delta_[key1] = item1
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("ChangeSummary", pos, len(data))
+    if pos != limit:
+        raise _trailing("ChangeSummary", pos, limit)
     return _ChangeSummary(changes_, delta_)
 
 
@@ -741,9 +785,13 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item0 = data[begin:pos].decode() if pos > begin else ""
+            item0 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             skus_.append(item0)
         field = "WatchRequest.kinds"
         count = read_i64_le(data, pos)
@@ -758,8 +806,8 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
             kinds_.append(item1)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("WatchRequest", pos, len(data))
+    if pos != limit:
+        raise _trailing("WatchRequest", pos, limit)
     return _WatchRequest(skus_, kinds_)
 
 
@@ -792,16 +840,20 @@ def decode_reservation(data: bytes, start: int, end: int) -> Reservation:
         field = "Reservation.sku"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        sku_ = data[begin:pos].decode() if pos > begin else ""
+        sku_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Reservation.count"
         count_ = _read_u32(data, pos)
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Reservation", pos, len(data))
+    if pos != limit:
+        raise _trailing("Reservation", pos, limit)
     return _Reservation(sku_, count_)
 
 
@@ -855,9 +907,13 @@ def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationR
             if number == 0:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if pos < begin or pos > limit:
-                    raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item0 = data[begin:pos].decode() if pos > begin else ""
+                item0 = (
+                    data[begin:pos].decode()
+                    if pos > begin and limit >= pos
+                    else ""
+                    if pos == begin
+                    else _bad_length(field, begin, pos, limit)
+                )
                 outcome_ = ReservationResultOutcomeConfirmation(item0)
             elif number == 1:
                 item1, pos = _read_refusal(data, pos)
@@ -866,8 +922,8 @@ def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationR
                 raise _bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("ReservationResult", pos, len(data))
+    if pos != limit:
+        raise _trailing("ReservationResult", pos, limit)
     return _ReservationResult(outcome_)
 
 
@@ -974,6 +1030,11 @@ def _overlong(field: str, pos: int, length: int, limit: int) -> CodecError:
         field=field,
         offset=pos,
     )
+
+
+def _bad_length(field: str, begin: i64, pos: i64, limit: i64) -> str:
+    # Never returns; it stands in an expression where a text is read.
+    raise _overlong(field, begin - 8, pos - begin, limit - begin)
 
 
 def _bad_flag(field: str, pos: int, flag: int) -> CodecError:

@@ -376,9 +376,13 @@ def _read_any(data: bytes, pos: i64) -> tuple[AnyMessage, i64]:
         field = "Any.type_url"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        type_url_ = data[begin:pos].decode() if pos > begin else ""
+        type_url_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Any.value"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
@@ -495,9 +499,13 @@ def _read_field_mask(data: bytes, pos: i64) -> tuple[FieldMask, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item0 = data[begin:pos].decode() if pos > begin else ""
+            item0 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             paths_.append(item0)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
@@ -560,9 +568,13 @@ def _read_struct(data: bytes, pos: i64, depth: i64) -> tuple[Struct, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key0 = data[begin:pos].decode() if pos > begin else ""
+            key0 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             item0, pos = _read_value(data, pos, depth + 1)
             fields_[key0] = item0
     except (IndexError, UnicodeDecodeError) as error:
@@ -662,9 +674,13 @@ def _read_value(data: bytes, pos: i64, depth: i64) -> tuple[Value, i64]:
             elif number == 2:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if pos < begin or pos > limit:
-                    raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item2 = data[begin:pos].decode() if pos > begin else ""
+                item2 = (
+                    data[begin:pos].decode()
+                    if pos > begin and limit >= pos
+                    else ""
+                    if pos == begin
+                    else _bad_length(field, begin, pos, limit)
+                )
                 kind_ = ValueKindStringValue(item2)
             elif number == 3:
                 flag = data[pos]
@@ -889,9 +905,13 @@ def _read_string_value(data: bytes, pos: i64) -> tuple[StringValue, i64]:
         field = "StringValue.value"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        value_ = data[begin:pos].decode() if pos > begin else ""
+        value_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     return _StringValue(value_), pos
@@ -1167,9 +1187,13 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         field = "Scalars.a_string"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        a_string_ = data[begin:pos].decode() if pos > begin else ""
+        a_string_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Scalars.a_bytes"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
@@ -1224,9 +1248,13 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         if flag == 1:
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            maybe_string_ = data[begin:pos].decode() if pos > begin else ""
+            maybe_string_ = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
         field = "Scalars.maybe_bytes"
         flag = data[pos]
         if flag > 1:
@@ -1331,9 +1359,13 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item29 = data[begin:pos].decode() if pos > begin else ""
+            item29 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             strings_.append(item29)
         field = "Scalars.byte_strings"
         count = read_i64_le(data, pos)
@@ -1361,8 +1393,8 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
             colors_.append(item31)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Scalars", pos, len(data))
+    if pos != limit:
+        raise _trailing("Scalars", pos, limit)
     return _Scalars(
         a_double_,
         a_float_,
@@ -1501,9 +1533,13 @@ def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
         field = "Scalars.a_string"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        a_string_ = data[begin:pos].decode() if pos > begin else ""
+        a_string_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Scalars.a_bool"
         flag = data[pos]
         if flag > 1:
@@ -1529,14 +1565,18 @@ def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item29 = data[begin:pos].decode() if pos > begin else ""
+            item29 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             strings_.append(item29)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Scalars", pos, len(data))
+    if pos != limit:
+        raise _trailing("Scalars", pos, limit)
     return _Scalars(
         a_string=a_string_,
         a_bool=a_bool_,
@@ -1710,9 +1750,13 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
             pos += 4
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item0 = data[begin:pos].decode() if pos > begin else ""
+            item0 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             by_int32_[key0] = item0
         field = "Maps.by_int64"
         count = read_i64_le(data, pos)
@@ -1852,15 +1896,19 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key11 = data[begin:pos].decode() if pos > begin else ""
+            key11 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             item11, pos = _read_tree(data, pos, depth + 1)
             by_string_[key11] = item11
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Maps", pos, len(data))
+    if pos != limit:
+        raise _trailing("Maps", pos, limit)
     return _Maps(
         by_int32_,
         by_int64_,
@@ -1971,9 +2019,13 @@ def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
         field = "Tree.label"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        label_ = data[begin:pos].decode() if pos > begin else ""
+        label_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Tree.left"
         flag = data[pos]
         if flag > 1:
@@ -2000,9 +2052,13 @@ def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key3 = data[begin:pos].decode() if pos > begin else ""
+            key3 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             item3, pos = _read_tree(data, pos, depth + 1)
             named_[key3] = item3
         field = "Tree.grafted"
@@ -2183,9 +2239,13 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
         field = "Shape.name"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        name_ = data[begin:pos].decode() if pos > begin else ""
+        name_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Shape.layer"
         layer_ = read_i32_le(data, pos)
         pos += 4
@@ -2211,9 +2271,13 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
             elif number == 3:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if pos < begin or pos > limit:
-                    raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item3 = data[begin:pos].decode() if pos > begin else ""
+                item3 = (
+                    data[begin:pos].decode()
+                    if pos > begin and limit >= pos
+                    else ""
+                    if pos == begin
+                    else _bad_length(field, begin, pos, limit)
+                )
                 kind_ = ShapeKindSvg(item3)
             elif number == 4:
                 begin = pos + 8
@@ -2264,8 +2328,8 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
                 raise _bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Shape", pos, len(data))
+    if pos != limit:
+        raise _trailing("Shape", pos, limit)
     return _Shape(kind_, name_, fill_, layer_)
 
 
@@ -2353,9 +2417,13 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
         field = "Shape.name"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        name_ = data[begin:pos].decode() if pos > begin else ""
+        name_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Shape.kind"
         flag = data[pos]
         if flag > 1:
@@ -2378,9 +2446,13 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
             elif number == 3:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if pos < begin or pos > limit:
-                    raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item3 = data[begin:pos].decode() if pos > begin else ""
+                item3 = (
+                    data[begin:pos].decode()
+                    if pos > begin and limit >= pos
+                    else ""
+                    if pos == begin
+                    else _bad_length(field, begin, pos, limit)
+                )
                 kind_ = ShapeKindSvg(item3)
             elif number == 4:
                 begin = pos + 8
@@ -2412,8 +2484,8 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
                 raise _bad_variant(field, pos - 4, number, 9)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Shape", pos, len(data))
+    if pos != limit:
+        raise _trailing("Shape", pos, limit)
     return _Shape(
         name=name_,
         kind=kind_,
@@ -2551,8 +2623,8 @@ def decode_nested(data: bytes, start: int, end: int) -> Nested:
         mood_ = _NESTED_MOOD[number] if 0 <= number < 2 else NestedMood(number)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Nested", pos, len(data))
+    if pos != limit:
+        raise _trailing("Nested", pos, limit)
     return _Nested(deep_, deeper_, mood_)
 
 
@@ -2595,8 +2667,8 @@ def decode_nested_mood(data: bytes, start: int, end: int) -> Nested:
         mood_ = _NESTED_MOOD_MOOD[number]
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Nested", pos, len(data))
+    if pos != limit:
+        raise _trailing("Nested", pos, limit)
     return _Nested(
         mood=mood_,
     )
@@ -2682,9 +2754,13 @@ def _read_nested_deep_deeper(data: bytes, pos: i64) -> tuple[NestedDeepDeeper, i
         field = "NestedDeepDeeper.treasure"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        treasure_ = data[begin:pos].decode() if pos > begin else ""
+        treasure_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     return _NestedDeepDeeper(treasure_), pos
@@ -2874,9 +2950,13 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         field = "Keywords.from_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        from__ = data[begin:pos].decode() if pos > begin else ""
+        from__ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.class_"
         class__ = read_i32_le(data, pos)
         pos += 4
@@ -2895,9 +2975,13 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item3 = data[begin:pos].decode() if pos > begin else ""
+            item3 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             import__.append(item3)
         field = "Keywords.lambda_"
         count = read_i64_le(data, pos)
@@ -2908,14 +2992,22 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key4 = data[begin:pos].decode() if pos > begin else ""
+            key4 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            item4 = data[begin:pos].decode() if pos > begin else ""
+            item4 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             lambda__[key4] = item4
         field = "Keywords.global_"
         flag = data[pos]
@@ -2926,9 +3018,13 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         if flag == 1:
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            global__ = data[begin:pos].decode() if pos > begin else ""
+            global__ = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
         field = "Keywords.async_"
         flag = data[pos]
         if flag > 1:
@@ -2940,9 +3036,13 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         field = "Keywords.str_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        str__ = data[begin:pos].decode() if pos > begin else ""
+        str__ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.bytes_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
@@ -2955,42 +3055,66 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         field = "Keywords.self_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        self__ = data[begin:pos].decode() if pos > begin else ""
+        self__ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.to_wire_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        to_wire__ = data[begin:pos].decode() if pos > begin else ""
+        to_wire__ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.message"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        message_ = data[begin:pos].decode() if pos > begin else ""
+        message_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.data"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        data_ = data[begin:pos].decode() if pos > begin else ""
+        data_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.pos"
         pos_ = read_i32_le(data, pos)
         pos += 4
         field = "Keywords.field"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        field_ = data[begin:pos].decode() if pos > begin else ""
+        field_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.writer"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        writer_ = data[begin:pos].decode() if pos > begin else ""
+        writer_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.float_"
         float__ = read_f32_le(data, pos)
         pos += 4
@@ -3007,39 +3131,63 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         field = "Keywords.type_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        type__ = data[begin:pos].decode() if pos > begin else ""
+        type__ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.value"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        value_ = data[begin:pos].decode() if pos > begin else ""
+        value_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.size"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        size_ = data[begin:pos].decode() if pos > begin else ""
+        size_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.proto"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        proto_ = data[begin:pos].decode() if pos > begin else ""
+        proto_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.userName"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        userName_ = data[begin:pos].decode() if pos > begin else ""
+        userName_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.cls"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        cls_ = data[begin:pos].decode() if pos > begin else ""
+        cls_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.match"
         flag = data[pos]
         if flag > 1:
@@ -3052,9 +3200,13 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if number == 0:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
-                if pos < begin or pos > limit:
-                    raise _overlong(field, begin - 8, pos - begin, limit - begin)
-                item7 = data[begin:pos].decode() if pos > begin else ""
+                item7 = (
+                    data[begin:pos].decode()
+                    if pos > begin and limit >= pos
+                    else ""
+                    if pos == begin
+                    else _bad_length(field, begin, pos, limit)
+                )
                 match_ = KeywordsMatchIn(item7)
             elif number == 1:
                 item8 = read_i32_le(data, pos)
@@ -3215,9 +3367,13 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
-            if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
-            key2 = data[begin:pos].decode() if pos > begin else ""
+            key2 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else _bad_length(field, begin, pos, limit)
+            )
             item2, pos = _read_nothing(data, pos)
             by_name_[key2] = item2
         field = "Nothings.choice"
@@ -3239,8 +3395,8 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
                 raise _bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Nothings", pos, len(data))
+    if pos != limit:
+        raise _trailing("Nothings", pos, limit)
     return _Nothings(one_, many_, by_name_, choice_)
 
 
@@ -3461,8 +3617,8 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
             times_.append(item10)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("WellKnown", pos, len(data))
+    if pos != limit:
+        raise _trailing("WellKnown", pos, limit)
     return _WellKnown(at_, lasting_, anything_, json_, value_, mask_, text_, number_, flag_, empty_, times_)
 
 
@@ -3521,8 +3677,8 @@ def decode_context(data: bytes, start: int, end: int) -> ContextMessage:
             type_error_, pos = _read_type_error_(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Context", pos, len(data))
+    if pos != limit:
+        raise _trailing("Context", pos, limit)
     return _ContextMessage(method_, type_error_)
 
 
@@ -3559,9 +3715,13 @@ def _read_method(data: bytes, pos: i64) -> tuple[MethodMessage, i64]:
         field = "Method.name"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        name_ = data[begin:pos].decode() if pos > begin else ""
+        name_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     return _MethodMessage(name_), pos
@@ -3600,9 +3760,13 @@ def _read_type_error_(data: bytes, pos: i64) -> tuple[TypeError_, i64]:
         field = "TypeError_.text"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        text_ = data[begin:pos].decode() if pos > begin else ""
+        text_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
     return _TypeError_(text_), pos
@@ -3658,13 +3822,17 @@ def decode_elsewhere(data: bytes, start: int, end: int) -> Elsewhere:
         field = "Elsewhere.quoted"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
-        if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
-        quoted_ = data[begin:pos].decode() if pos > begin else ""
+        quoted_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else _bad_length(field, begin, pos, limit)
+        )
     except (IndexError, UnicodeDecodeError) as error:
         raise _malformed(field, pos, limit, error) from None
-    if pos != len(data):
-        raise _trailing("Elsewhere", pos, len(data))
+    if pos != limit:
+        raise _trailing("Elsewhere", pos, limit)
     return _Elsewhere(point_, direction_, quoted_)
 
 
@@ -3746,6 +3914,11 @@ def _overlong(field: str, pos: int, length: int, limit: int) -> CodecError:
         field=field,
         offset=pos,
     )
+
+
+def _bad_length(field: str, begin: i64, pos: i64, limit: i64) -> str:
+    # Never returns; it stands in an expression where a text is read.
+    raise _overlong(field, begin - 8, pos - begin, limit - begin)
 
 
 def _bad_flag(field: str, pos: int, flag: int) -> CodecError:
