@@ -26,6 +26,8 @@ __all__ = ["Server", "serve", "serve_forever"]
 
 _LAST_WORD_S: Final = 1.0
 """Seconds that a drain waits at most for those who watch the server's health to have taken that it is not serving."""
+_TURN_S: Final = 0.005
+"""Seconds between two looks at calls that no handler has, in a drain: they last a turn of the event loop or two."""
 
 
 class Server:
@@ -76,6 +78,10 @@ class Server:
             listener.drain()
         with anyio.move_on_after(self._config.drain_grace_s if grace_s is None else grace_s) as scope:
             await self._dispatcher.wait_idle()
+            # A call that has just come in has no handler yet, and one whose handler has ended may still be answering.
+            while any(listener.active_calls for listener in self._listeners):
+                await anyio.sleep(_TURN_S)
+                await self._dispatcher.wait_idle()
         return not scope.cancelled_caught
 
 
