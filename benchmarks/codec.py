@@ -171,7 +171,7 @@ def measure(subject: Subject, rounds: int, calls: int) -> dict[tuple[str, str], 
     best = dict.fromkeys(timers, float("inf"))
     for _ in range(rounds):
         for key, timer in timers.items():
-            # betterproto2 takes a hundred times as long as the others: a tenth of the calls will do.
+            # betterproto2 takes a hundred times as long as the others: a fiftieth of the calls will do.
             number = max(1, calls // 50) if key[0] == "betterproto2" else calls
             best[key] = min(best[key], timer.timeit(number) / number * 1e9)
     return best

@@ -21,7 +21,7 @@ from eventflux_runtime.rpc_error import RpcError
 from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.server.service import Service
-from eventflux_runtime.transport_api import CallHead, ClientConnection, ConnectionState, Listener
+from eventflux_runtime.transport_api import CallHead, ClientCall, ClientConnection, ConnectionState, Listener
 from eventflux_runtime.transports.registry import transport_for
 
 UNENCODABLE = "cannot be encoded"
@@ -200,6 +200,16 @@ async def closed(connection: ClientConnection) -> None:
             await anyio.lowlevel.checkpoint()
 
 
+async def drained(call: ClientCall[Note, Note]) -> list[str]:
+    """Every text that a call still brings."""
+    texts = []
+    try:
+        while True:
+            texts.append((await call.receive()).text)
+    except anyio.EndOfStream:
+        return texts
+
+
 def remaining_head(timeout_s: float) -> CallHead:
     """A head whose deadline is so many seconds from now."""
     return CallHead(deadline=anyio.current_time() + timeout_s)
@@ -220,6 +230,7 @@ __all__ = [
     "Reactor",
     "closed",
     "connected",
+    "drained",
     "linked",
     "listening",
     "remaining_head",

@@ -19,7 +19,20 @@ from eventflux_runtime.rpc_error import RpcError, Unavailable
 from eventflux_runtime.status import StatusCode
 from eventflux_runtime.transport_api import ClientConnection
 from eventflux_runtime.transports.grpc_wire import accept
-from tests.grpc_wire.harness import ABSENT, CHAT, COUNT, ECHO, HEAD, JOIN, Note, Notes, connected, linked, listening
+from tests.grpc_wire.harness import (
+    ABSENT,
+    CHAT,
+    COUNT,
+    ECHO,
+    HEAD,
+    JOIN,
+    Note,
+    Notes,
+    connected,
+    drained,
+    linked,
+    listening,
+)
 
 pytestmark = pytest.mark.usefixtures("anyio_backend")
 
@@ -41,12 +54,7 @@ async def _exchange(connection: ClientConnection, method: AnyMethod, *texts: str
     for text in texts:
         await call.send(Note(text))
     await call.end()
-    answers = []
-    while True:
-        try:
-            answers.append((await call.receive()).text)
-        except anyio.EndOfStream:
-            return answers
+    return await drained(call)
 
 
 async def test_the_way_is_the_one_wanted(way: str, monkeypatch: pytest.MonkeyPatch) -> None:

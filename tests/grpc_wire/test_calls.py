@@ -33,6 +33,7 @@ from tests.grpc_wire.harness import (
     Note,
     Notes,
     connected,
+    drained,
     linked,
     listening,
     remaining_head,
@@ -41,16 +42,6 @@ from tests.grpc_wire.harness import (
 pytestmark = pytest.mark.usefixtures("anyio_backend")
 
 SENT = Metadata([("trace-id", "42"), ("payload-bin", b"\x00\xff"), ("trace-id", "43")])
-
-
-async def drained(call: ClientCall[Note, Note]) -> list[str]:
-    """Every text that a call still brings."""
-    texts = []
-    try:
-        while True:
-            texts.append((await call.receive()).text)
-    except anyio.EndOfStream:
-        return texts
 
 
 async def test_unary_returns_the_reply() -> None:

@@ -20,7 +20,7 @@ from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.service import Service
 from eventflux_runtime.status import StatusCode
 from eventflux_runtime.transport_api import CallHead, ClientConnection, ResponseInfo
-from eventflux_runtime.transports.grpc_wire import handler, unary
+from eventflux_runtime.transports.grpc_wire import accept, handler, unary
 from tests.grpc_wire.harness import ABSENT, ECHO, HEAD, Note, Notes, connected, linked, remaining_head
 from tests.grpc_wire.http2 import Peer, misbehaving
 
@@ -35,6 +35,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     name = str(request.param)
     if name == "public":
         monkeypatch.setattr(unary, "_IS_FORM_KNOWN", False)
+        monkeypatch.setattr(accept, "_IS_FORM_KNOWN", False)
         monkeypatch.setitem(handler._KINDS, MethodKind.UNARY, handler._UnaryHandler)
     return name
 

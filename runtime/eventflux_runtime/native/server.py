@@ -180,9 +180,9 @@ class NativeServerConnection(Session):
         if expires_at:
             self.wheel.add(call, now)
         self._starting += 1
-        call.task = self._spawn(self._start, self._bindings[method_id], call)
+        call.task = self._spawn(self._begin, self._bindings[method_id], call)
 
-    def _start(self, binding: AnyBinding, call: NativeServerCall) -> Coroutine[Any, Any, None]:
+    def _begin(self, binding: AnyBinding, call: NativeServerCall) -> Coroutine[Any, Any, None]:
         self.mark_started(call)
         return self._handle(binding, call)
 

@@ -9,8 +9,9 @@ in both.
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Sequence
+from inspect import signature
+from operator import attrgetter
 from typing import Any, Final, NoReturn, cast
 
 import grpc
@@ -20,7 +21,7 @@ from grpc.aio import _server as grpc_server
 
 from eventflux_runtime.transports.grpc_wire.option import Options
 
-__all__ = ["has_known_form", "make_server"]
+__all__ = ["make_server"]
 
 _cygrpc: Final[Any] = cygrpc
 _KNOWN_FORM: Final = {
@@ -33,17 +34,19 @@ _KNOWN_FORM: Final = {
 """What is replaced and what is called of grpcio's Cython layer, with its parameters."""
 _KNOWN_WAITS: Final = {"method_resolver", "pending_futures", "rpc_tasks", "rpc_state", "concurrency_exceeded"}
 """Variables of grpcio's loop over its waits, in the form that takes a failure from any of them and waits anew."""
-_KNOWN_SHELL: Final = (
-    "self",
-    "thread_pool",
-    "generic_handlers",
-    "interceptors",
-    "options",
-    "maximum_concurrent_rpcs",
-    "compression",
-)
-"""What grpcio's public server is made with; how it makes Cython's follows from that."""
-_KNOWN_ARGUMENTS: Final = ("base_options", "compression")
+_KNOWN_SHELL: Final = {
+    "Server.__init__": (
+        "self",
+        "thread_pool",
+        "generic_handlers",
+        "interceptors",
+        "options",
+        "maximum_concurrent_rpcs",
+        "compression",
+    ),
+    "_augment_channel_arguments": ("base_options", "compression"),
+}
+"""The same of grpcio's public server; how it makes Cython's follows from what it is made with itself."""
 
 
 def make_server(
@@ -60,14 +63,9 @@ def make_server(
         options: channel arguments.
         compression: of what the server sends.
     """
-    if not has_known_form():
+    if not _IS_FORM_KNOWN:
         return aio.server(handlers=handlers, options=options, compression=compression)
     return cast("aio.Server", _Shell(handlers, paths, options, compression))
-
-
-def has_known_form() -> bool:
-    """Whether the installed grpcio has the form that is known here."""
-    return _IS_FORM_KNOWN
 
 
 class _Server(_cygrpc.AioServer):  # type: ignore[misc] # a class of Cython's, which has no types
@@ -110,7 +108,7 @@ class _Shell(grpc_server.Server):
         compression: grpc.Compression | None,
     ) -> None:
         # Not by grpcio's own, which would make its own server too, and that lives until it is shut down.
-        self._loop = _cygrpc.get_working_loop()
+        self._loop = asyncio.get_running_loop()
         arguments = grpc_server._augment_channel_arguments(tuple(options), compression)
         self._server = _Server(self._loop, handlers, arguments)
         # Names alone: the handlers are those of the resolver.
@@ -119,21 +117,16 @@ class _Shell(grpc_server.Server):
 
 def _is_form_known() -> bool:
     try:
-        found = {name: tuple(inspect.signature(_part(name)).parameters) for name in _KNOWN_FORM}
-        waits = set(_part("AioServer._server_main_loop").__code__.co_varnames)
-        shell = tuple(inspect.signature(grpc_server.Server.__init__).parameters)
-        arguments = tuple(inspect.signature(grpc_server._augment_channel_arguments).parameters)
         _cygrpc._MethodResolver([], {})
+        waits = set(_cygrpc.AioServer._server_main_loop.__code__.co_varnames)
+        return waits >= _KNOWN_WAITS and _has(_cygrpc, _KNOWN_FORM) and _has(grpc_server, _KNOWN_SHELL)
     except (AttributeError, TypeError, ValueError):
         return False
-    return found == _KNOWN_FORM and waits >= _KNOWN_WAITS and shell == _KNOWN_SHELL and arguments == _KNOWN_ARGUMENTS
 
 
-def _part(name: str) -> Any:
-    found: Any = _cygrpc
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found
+def _has(module: object, form: dict[str, tuple[str, ...]]) -> bool:
+    return all(tuple(signature(attrgetter(name)(module)).parameters) == form[name] for name in form)
 
 
 _IS_FORM_KNOWN: Final = _is_form_known()
+"""Whether the installed grpcio has the form that is known here."""
