@@ -11,9 +11,9 @@ import pytest
 
 from eventflux_runtime import ServerConfig, connect, serve
 from eventflux_runtime.native.server import NativeServerConnection
-from eventflux_runtime.net.anyio_reactor import AnyioReactor
 from eventflux_runtime.net.asyncio_reactor import AsyncioReactor
 from eventflux_runtime.net.reactor import Reactor
+from eventflux_runtime.net.trio_reactor import TrioReactor
 from eventflux_transport import Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.runtime.wires import address
@@ -29,7 +29,7 @@ class _LateHandlers:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.arrived = anyio.Event()
         self.begin = anyio.Event()
-        for reactor in (AsyncioReactor, AnyioReactor):
+        for reactor in (AsyncioReactor, TrioReactor):
             monkeypatch.setattr(reactor, "spawn", self._late(reactor.spawn))
 
     def _late(self, spawn: Callable[..., Any]) -> Callable[..., Any]:

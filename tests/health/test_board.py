@@ -7,10 +7,12 @@ from contextlib import aclosing
 import anyio
 import pytest
 
-from eventflux_runtime import Server, ServerConfig, ServingStatus
+from eventflux_runtime import ClientConfig, Server, ServerConfig, ServingStatus
 from eventflux_runtime.endpoint import Endpoint, parse_endpoint
 from eventflux_runtime.health.board import Health
+from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.server.dispatch import ServiceDispatcher
+from eventflux_runtime.transport_api import ClientConnection, Dispatcher
 
 pytestmark = pytest.mark.usefixtures("anyio_backend")
 
@@ -72,10 +74,29 @@ class ListenerThatNotes:
         pass
 
 
-async def test_watchers_have_heard_before_clients_are_sent_away() -> None:
+class TransportThatNotes:
+    """A `Transport` with such a listener."""
+
+    schemes = frozenset({"memory"})
+
+    def __init__(self, listener: ListenerThatNotes) -> None:
+        self._listener = listener
+
+    async def open(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
+        raise NotImplementedError
+
+    async def listen(
+        self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
+    ) -> ListenerThatNotes:
+        return self._listener
+
+
+async def test_watchers_have_heard_before_clients_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     health = Health([])
     listener = ListenerThatNotes(health)
-    server = Server(ServiceDispatcher([]), [listener], ServerConfig(), health)
+    transport = TransportThatNotes(listener)
+    monkeypatch.setattr("eventflux_runtime.server.server.transport_for", lambda endpoint: transport)
+    server = Server(ServiceDispatcher([]), [listener.endpoint], ServerConfig(), health)
 
     async def listen() -> None:
         async with aclosing(health.watch("")) as statuses:
@@ -84,6 +105,8 @@ async def test_watchers_have_heard_before_clients_are_sent_away() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listen)
-        await anyio.wait_all_tasks_blocked()
-        assert await server.drain()
-    assert listener.noted == ["<Health server NOT_SERVING; 0 watching>"]
+        async with server:
+            await anyio.wait_all_tasks_blocked()
+            assert await server.drain()
+            noted = list(listener.noted)
+    assert noted == ["<Health server NOT_SERVING; 0 watching>"]

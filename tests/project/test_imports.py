@@ -82,7 +82,9 @@ LAYERS: Final = {
         may_import=("vocabulary", "compression", "wire", "net", "registry", "server"),
         forbidden=GRPC,
     ),
-    "monitor": Layer(modules=("monitor",), may_import=("vocabulary", "channel", "registry"), forbidden=NETWORK | GRPC),
+    "monitor": Layer(
+        modules=("monitor",), may_import=("vocabulary", "net", "channel", "registry"), forbidden=NETWORK | GRPC
+    ),
     "contract": Layer(
         modules=("codegen_api",),
         may_import=("vocabulary", "compression", "channel", "server", "peer", "monitor"),

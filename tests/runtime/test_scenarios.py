@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from eventflux_runtime import (
@@ -40,6 +44,62 @@ async def test_scenario(run: Scenario, wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(20):
         async with linked(wire, tmp_path) as link:
             await run(link)
+
+
+@contextmanager
+def _task_factory(factory: Any) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(factory)
+    try:
+        _try_out(loop)
+        yield
+    finally:
+        loop.set_task_factory(None)  # what closes the loop does not expect one
+
+
+def _try_out(loop: asyncio.AbstractEventLoop) -> None:
+    coroutine = anyio.lowlevel.checkpoint()
+    try:
+        loop.create_task(coroutine).cancel()
+    except TypeError as error:
+        coroutine.close()
+        pytest.skip(f"this loop and this task factory do not fit each other: {error}")
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="tasks start eagerly from Python 3.12 on")
+@pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("run", SCENARIOS, ids=lambda run: run.__name__)
+@pytest.mark.usefixtures("anyio_backend")
+async def test_scenario_with_tasks_that_start_eagerly(run: Scenario, wire: str, tmp_path: Path) -> None:
+    with _task_factory(getattr(asyncio, "eager_task_factory")), anyio.fail_after(20):  # noqa: B009 - not in 3.11's types
+        async with linked(wire, tmp_path) as link:
+            await run(link)
+
+
+def _factory_without_contexts(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
+) -> asyncio.Task[Any]:
+    """A task factory as it was written for Python 3.10."""
+    options.pop("context", None)
+    return asyncio.Task(coroutine, loop=loop, **options)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("factory", ["eager_task_factory", "_factory_without_contexts"])
+@pytest.mark.usefixtures("anyio_backend")
+async def test_a_hundred_calls_at_once_whatever_the_task_factory(factory: str, wire: str, tmp_path: Path) -> None:
+    made = globals().get(factory) or getattr(asyncio, factory, None)
+    if made is None:
+        pytest.skip("this factory comes with Python 3.12")
+    with _task_factory(made), anyio.fail_after(20):
+        async with linked(wire, tmp_path) as link, anyio.create_task_group() as tasks:
+            for _ in range(100):
+                tasks.start_soon(link.client.send_message, message("linger"))
+            await link.service.started.wait()
+            await anyio.wait_all_tasks_blocked()
+            link.service.release.set()
 
 
 def message(do: str, **headers: str) -> Message:

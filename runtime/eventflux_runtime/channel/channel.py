@@ -1,15 +1,15 @@
 """A channel: where a client's calls go. It picks a connection, fills in defaults, and leaves the wire to the transport.
 
-Invariants: at most one scope is open at a time; it belongs to one event loop of one process. A channel may be made
-at import time, entered on one loop after another, and entered anew in a forked child, where the parent's scope is
-forgotten.
+Invariants: a channel is open on at most one event loop of one process at a time. It may be made at import time, opened
+on one loop after another, opened and closed in different tasks, and opened anew in a forked child or after the run of
+its loop has ended, where what was open before is forgotten.
 """
 
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Awaitable, Sequence
-from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar, final
 
@@ -23,7 +23,8 @@ from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError, TransportError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataLike
 from eventflux_runtime.method import AnyMethod, Method, MethodKind
-from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.net.reactor import start_reactor
+from eventflux_runtime.net.tenure import Tenure
 from eventflux_runtime.rpc_error import DeadlineExceeded, RpcError
 from eventflux_runtime.transport_api import CallHead, ClientCall, ResponseInfo, Transport
 
@@ -34,7 +35,11 @@ Res = TypeVar("Res")
 
 
 class Channel:
-    """Calls to one service address or several. Made by `connect`; enter it with ``async with`` to use it."""
+    """Calls to one service address or several. Made by `connect`.
+
+    It is open inside ``async with``, or from ``await channel.open()`` to ``await channel.aclose()``; both may be in any
+    task of one event loop.
+    """
 
     def __init__(
         self,
@@ -48,32 +53,72 @@ class Channel:
         self._config = config
         self._interceptors = tuple(interceptors)
         self._pool: Pool | None = None
-        self._stack: AsyncExitStack | None = None
+        self._tenure: Tenure | None = None
         self._defaults: dict[AnyMethod, _Defaults] = {}
 
+    @property
+    def _target(self) -> str:
+        return ",".join(str(endpoint) for endpoint in self._endpoints)
+
     def __repr__(self) -> str:
-        target = ",".join(str(endpoint) for endpoint in self._endpoints)
-        return f"<Channel {target} {self._pool if self._pool is not None else 'not entered'}>"
+        return f"<Channel {self._target} {self._pool if self._pool is not None else 'not entered'}>"
 
     async def __aenter__(self) -> Self:
-        if self._pool is not None:
-            raise ConfigError("this channel is entered already: leave it first, or make a second one with connect()")
-        async with AsyncExitStack() as stack:
-            reactor = await stack.enter_async_context(open_reactor())
+        return await self.open()
+
+    async def open(self) -> Self:
+        """Opens it, for `aclose` to close; what ``async with`` does.
+
+        Raises:
+            ConfigError: it is open already.
+        """
+        self._check_closed()
+        reactor = await start_reactor()
+        try:
+            self._check_closed()  # another task may have opened it meanwhile
             pool = Pool(self._endpoints, self._transport, self._config, reactor)
-            stack.push_async_callback(pool.aclose)
             pool.start()
-            self._stack = stack.pop_all()
+        except BaseException:
+            await reactor.aclose()
+            raise
+        self._tenure = Tenure(f"the channel to {self._target}", reactor, pool.aclose, is_watched=True)
         self._pool = pool
         _entered.add(self)
         return self
 
+    def _check_closed(self) -> None:
+        tenure = self._tenure
+        if tenure is None or tenure.is_over:
+            return
+        if not tenure.is_here:
+            raise tenure.foreign_error()
+        raise ConfigError("this channel is entered already: leave it first, or make a second one with connect()")
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        stack, self._stack, self._pool = self._stack, None, None
-        _entered.discard(self)
-        return await stack.__aexit__(kind, error, trace) if stack is not None else None
+    ) -> None:
+        try:
+            await self.aclose()
+        except Exception:
+            if error is None:
+                raise  # otherwise it was logged, and must not take the place of the error that leaves
+
+    async def aclose(self) -> None:
+        """Closes every connection; calls in flight end with Unavailable. A channel that is not open is left alone.
+
+        Raises:
+            ConfigError: the channel is open on another event loop or in another thread.
+        """
+        tenure = self._tenure
+        if tenure is None:
+            return
+        tenure.check_closable()
+        self._pool = None
+        try:
+            await tenure.aclose()
+        finally:
+            self._tenure = None
+            _entered.discard(self)
 
     async def unary(
         self,
@@ -95,8 +140,8 @@ class Channel:
             ConfigError: an argument is wrong, or the channel is not entered.
         """
         pool = self._pool
-        if pool is None:
-            raise _not_entered()
+        if pool is None or pool.is_foreign():
+            raise self._unusable()
         head = self._head(pool, method, timeout_s, metadata, compression, inherit, response)
         if self._interceptors:
             return await self._intercepted_unary(pool, method, request, head, wait_for_ready)
@@ -163,8 +208,8 @@ class Channel:
         response: ResponseInfo | None = None,
     ) -> ClientCall[Req, Res]:
         pool = self._pool
-        if pool is None:
-            raise _not_entered()
+        if pool is None or pool.is_foreign():
+            raise self._unusable()
         head = self._head(pool, method, timeout_s, metadata, compression, inherit, response)
 
         async def proceed(changed: CallHead) -> ClientCall[Req, Res]:
@@ -173,6 +218,12 @@ class Channel:
             return RestartableCall(caller, held, call) if method.kind is MethodKind.SERVER_STREAMING else call
 
         return await intercepted(self._interceptors, method, head, proceed)
+
+    def _unusable(self) -> ConfigError:
+        tenure = self._tenure
+        if tenure is None or tenure.is_here:
+            return ConfigError("the channel is not open: use it inside 'async with connect(...) as channel'")
+        return tenure.foreign_error()
 
     def _head(
         self,
@@ -237,19 +288,17 @@ async def _sent(call: ClientCall[Any, Any], action: Awaitable[None]) -> None:
         raise
 
 
-def _not_entered() -> ConfigError:
-    return ConfigError("the channel is not open: use it inside 'async with connect(...) as channel'")
-
-
-_entered: set[Channel] = set()
+_entered: weakref.WeakSet[Channel] = weakref.WeakSet()
 _left_behind: list[object] = []
 """A forked child keeps what it inherited alive, so that no finalizer touches the parent's sockets and event loop."""
 
 
 def _forget_parent() -> None:
-    for channel in _entered:
-        _left_behind.append((channel._stack, channel._pool))
-        channel._stack = None
+    for channel in list(_entered):
+        if channel._tenure is not None:
+            channel._tenure.disown()
+        _left_behind.append((channel._tenure, channel._pool))
+        channel._tenure = None
         channel._pool = None
     _entered.clear()
 

@@ -7,8 +7,12 @@ knows best when it is full; `is_watching` is True while the end of a call, howev
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from itertools import count
+from typing import Final
+
+import anyio
 
 from eventflux_runtime.channel.balancer import picker_for
 from eventflux_runtime.channel.budget import RetryBudget
@@ -23,9 +27,11 @@ from eventflux_runtime.errors import TransportError
 from eventflux_runtime.net.reactor import Reactor, TimerHandle
 from eventflux_runtime.net.resolve import resolve
 from eventflux_runtime.rpc_error import DeadlineExceeded, PoolTimeout, RpcError, Unavailable
-from eventflux_runtime.transport_api import ConnectionState, Transport
+from eventflux_runtime.transport_api import ClientConnection, ConnectionState, Transport
 
 __all__ = ["Pool"]
+
+_log: Final = logging.getLogger("eventflux_runtime")
 
 
 class Pool:
@@ -41,6 +47,8 @@ class Pool:
         self.now: Callable[[], float] = reactor.now
         self.budget = RetryBudget(config.retry_budget)
         self.is_watching = False
+        self._home = reactor.home
+        self._current = reactor.current
         self._transport = transport
         self._config = config
         self._reactor = reactor
@@ -71,6 +79,13 @@ class Pool:
             self._replan()
 
     # -- calls
+
+    def is_foreign(self) -> bool:
+        """Whether another event loop runs here than that of this pool."""
+        try:
+            return self._current() is not self._home
+        except RuntimeError:
+            return True
 
     def try_acquire(self) -> Held | None:
         """A connection for the next call, if one is ready now. The call starts on it before anything else runs."""
@@ -277,8 +292,17 @@ class Pool:
             self._timer.cancel()
         self._resolver.rest()
         self._queue.fail_all(_closed_error())
-        for subchannel in (*self._subchannels, *self._retired):
-            await subchannel.aclose()
+        async with anyio.create_task_group() as tasks:
+            for subchannel in (*self._subchannels, *self._retired):
+                for connection in subchannel.abandon():
+                    tasks.start_soon(_close, connection)
+
+
+async def _close(connection: ClientConnection) -> None:
+    try:
+        await connection.aclose()
+    except Exception:  # noqa: BLE001 - reported; one that cannot be closed in order must not keep the others from it
+        _log.exception("a connection could not be closed in order")
 
 
 def _unprocessed(error: RpcError) -> RpcError:

@@ -201,12 +201,11 @@ class Subchannel:
         for attempt in attempts.values():
             attempt.cancel()
 
-    async def aclose(self) -> None:
-        """Closes every connection and gives up every attempt."""
+    def abandon(self) -> list[ClientConnection]:
+        """Gives up every attempt; the connections are the caller's to close."""
         self._is_retired = True
         self._cancel_attempts()
-        for held in self.connections:
-            await held.connection.aclose()
+        return [held.connection for held in self.connections]
 
 
 def _config_for(address: Address, config: ClientConfig) -> ClientConfig:

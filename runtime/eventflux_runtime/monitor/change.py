@@ -69,6 +69,10 @@ class Outlet(Generic[H, R]):
         self._waiting.clear()
         self._wake()
 
+    async def aclose(self) -> None:
+        """See `close`."""
+        self.close()
+
     async def take(self) -> MonitorChange[H, R] | None:
         """The change that waits longest, waiting for one; None: closed. A cancelled wait takes nothing."""
         await anyio.lowlevel.checkpoint()

@@ -1,6 +1,6 @@
 """A heartbeat monitor: a task for each node that asks it how it is, and a stream of what changed.
 
-Invariants: every task of a monitor lives inside its ``async with`` block; each node has a channel of its own, so none
+Invariants: every task of a monitor ends before it is left; each node has a channel of its own, so none
 waits for another; a node that was removed is told of no more.
 """
 
@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
 import anyio
-from anyio.abc import TaskGroup
 
 from eventflux_runtime.channel.channel import Channel
 from eventflux_runtime.config import ClientConfig
@@ -24,6 +23,8 @@ from eventflux_runtime.method import Method
 from eventflux_runtime.monitor.change import MonitorChange, Outlet
 from eventflux_runtime.monitor.config import MonitorConfig
 from eventflux_runtime.monitor.track import Health, Shift, Track
+from eventflux_runtime.net.reactor import TaskHandle, start_reactor
+from eventflux_runtime.net.tenure import Tenure
 from eventflux_runtime.rpc_error import RpcError
 from eventflux_runtime.status import StatusCode
 from eventflux_runtime.transports.registry import transport_for
@@ -61,7 +62,7 @@ class _Node:
         self.name = name
         self.url = url
         self.channel = channel
-        self.scope: anyio.CancelScope | None = None
+        self.task: TaskHandle | None = None
         self.is_removed = False
         self.answer: Any = None
         self.health = Health.UNKNOWN
@@ -101,7 +102,8 @@ class Monitor(Generic[H, R]):
         self._node_id = node_id
         self._nodes: dict[str, _Node] = {}
         self._outlet: Outlet[H, R] = Outlet()
-        self._tasks: TaskGroup | None = None
+        self._tenure: Tenure | None = None
+        self._error: Exception | None = None
         self._is_over = False
         for name, url in nodes.items() if isinstance(nodes, Mapping) else ((url, url) for url in nodes):
             self.add(name, url)
@@ -111,37 +113,46 @@ class Monitor(Generic[H, R]):
         return f"<{type(self).__name__} {states or 'of no nodes'}>"
 
     async def __aenter__(self) -> Self:
-        if self._tasks is not None or self._is_over:
+        if self._tenure is not None or self._is_over:
             raise ConfigError("this monitor has been entered already: make a second one")
-        self._tasks = await anyio.create_task_group().__aenter__()
+        self._tenure = Tenure(repr(self), await start_reactor(), self._outlet.aclose)
         for node in self._nodes.values():
-            self._tasks.start_soon(self._watch, node)
+            self._start(node)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool | None:
-        tasks, self._tasks = self._tasks, None
+    ) -> None:
+        await self.aclose()
+        if error is None and self._error is not None:
+            raise self._error
+
+    async def aclose(self) -> None:
+        """Asks nobody any more and ends the iteration over the changes. A second time does nothing.
+
+        Raises:
+            ConfigError: the monitor is open on another event loop or in another thread.
+        """
         self._is_over = True
-        self._outlet.close()
-        if tasks is None:
-            return None
-        tasks.cancel_scope.cancel()
-        if error is not None and not isinstance(error, anyio.get_cancelled_exc_class()):
-            # An error of the body leaves as it is, not in the group that the tasks would put around it.
-            await tasks.__aexit__(None, None, None)
-            return None
-        return await tasks.__aexit__(kind, error, trace)
+        if self._tenure is not None:
+            await self._tenure.aclose()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> MonitorChange[H, R]:
-        """The next change, waiting for one; ends when the monitor is left. A cancelled wait loses nothing."""
+        """The next change, waiting for one; ends when the monitor is left. A cancelled wait loses nothing.
+
+        Raises:
+            ConfigError: a node cannot be asked as the monitor is configured.
+        """
         change = await self._outlet.take()
-        if change is None:
-            raise StopAsyncIteration
-        return change
+        if change is not None:
+            return change
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        raise StopAsyncIteration
 
     @property
     def healths(self) -> dict[str, H]:
@@ -164,8 +175,8 @@ class Monitor(Generic[H, R]):
         endpoints = parse_target(url)
         added = _Node(node, url, Channel(endpoints, transport_for(endpoints[0]), self._client))
         self._nodes[node] = added
-        if self._tasks is not None:
-            self._tasks.start_soon(self._watch, added)
+        if self._tenure is not None and not self._is_over:
+            self._start(added)
 
     def remove(self, node: str) -> None:
         """Stops asking a node; a change of it that was not taken yet is dropped.
@@ -177,23 +188,31 @@ class Monitor(Generic[H, R]):
         if removed is None:
             raise ConfigError(f"{node!r} is not monitored")
         removed.is_removed = True
-        if removed.scope is not None:
-            removed.scope.cancel()
+        if removed.task is not None:
+            removed.task.cancel()
         self._outlet.forget(node)
 
+    def _start(self, node: _Node) -> None:
+        assert self._tenure is not None
+        node.task = self._tenure.reactor.spawn(self._watch, node)
+
     async def _watch(self, node: _Node) -> None:
-        if node.is_removed:
-            return
-        with anyio.CancelScope() as node.scope:
-            async with node.channel:
-                spread_s = _CONNECTING_S * len(self._nodes)
-                track = Track(self._config, anyio.current_time(), random.random(), spread_s)
-                while True:
-                    await anyio.sleep_until(track.due)
-                    track.sent(anyio.current_time())
-                    shift = await self._beat(node, track)
-                    if shift is not None and not node.is_removed:
-                        self._tell(node, shift)
+        try:
+            await self._ask(node)
+        except Exception as error:  # noqa: BLE001 - not swallowed: whoever iterates, or leaves the monitor, gets it
+            self._error = self._error or error
+            self._outlet.close()
+
+    async def _ask(self, node: _Node) -> None:
+        async with node.channel:
+            spread_s = _CONNECTING_S * len(self._nodes)
+            track = Track(self._config, anyio.current_time(), random.random(), spread_s)
+            while True:
+                await anyio.sleep_until(track.due)
+                track.sent(anyio.current_time())
+                shift = await self._beat(node, track)
+                if shift is not None and not node.is_removed:
+                    self._tell(node, shift)
 
     async def _beat(self, node: _Node, track: Track) -> Shift | None:
         binding = self._binding

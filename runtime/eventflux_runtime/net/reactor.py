@@ -1,18 +1,27 @@
-"""The few things protocol code needs from an event loop: a clock, timers, one-shot waiters, and supervised tasks."""
+"""The few things protocol code needs from an event loop: a clock, timers, one-shot waiters, and supervised tasks.
+
+A reactor is opened in one task and may be closed in any other of the same event loop: no cancel scope of it stays open
+in the tasks of its users. Its own tasks belong to the event loop, which cancels them where its run ends without
+`Reactor.aclose`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.wheel import DeadlineWheel
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
-__all__ = ["Reactor", "TaskHandle", "TimerHandle", "Waiter", "open_reactor"]
+__all__ = ["Failures", "Reactor", "TaskHandle", "TimerHandle", "Waiter", "open_reactor", "start_reactor"]
+
+_MAX_KEPT: Final = 8
+_log: Final = logging.getLogger("eventflux_runtime")
 
 
 class Waiter(Protocol[T_contra]):
@@ -45,11 +54,23 @@ class TaskHandle(Protocol):
 
 
 class Reactor(Protocol):
-    """An event loop and the scope of the tasks started on it. Use from one thread only."""
+    """An event loop and the tasks started on it. Use from one thread only, but where stated."""
 
     @property
     def is_asyncio(self) -> bool:
         """Whether the asyncio protocol API may be used."""
+
+    @property
+    def home(self) -> object:
+        """What `current` returns on the event loop of this reactor."""
+
+    @property
+    def current(self) -> Callable[[], object]:
+        """Tells the event loop that runs here. Raises RuntimeError where none of this kind does."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run of the event loop has ended, and with it every task of this reactor."""
 
     def now(self) -> float:
         """Seconds on the loop's clock, the one `anyio.current_time` reads."""
@@ -64,29 +85,81 @@ class Reactor(Protocol):
         """Runs a callback at a time of the loop's clock. It must not raise."""
 
     def spawn(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> TaskHandle:
-        """Starts a task in this scope, in a copy of the current context. An error it lets out ends the whole scope.
+        """Starts a task in a copy of the context in which the reactor was started.
 
-        The function is called in the task, when that begins, not here.
+        The function is called in the task, when that begins, not here. An error that it lets out is logged, and raised
+        by `aclose`.
+
+        Raises:
+            RuntimeError: the reactor was closed.
         """
 
     @property
     def wheel(self) -> DeadlineWheel:
         """The deadlines of everything in this scope, behind one timer of the loop."""
 
+    def is_at_work_here(self) -> bool:
+        """Whether the task that asks was started by `spawn`; it cannot wait for `aclose`, which waits for it."""
 
-def open_reactor() -> AbstractAsyncContextManager[Reactor]:
-    """A reactor on the running event loop. Leaving the context cancels every task of it and waits for them.
+    def run_detached(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Runs a coroutine function as a task that outlives this reactor; from any thread. Nothing, if the loop ended.
 
-    asyncio and uvloop get the one that works on the loop's own futures, tasks and protocols; every other backend the
-    one on anyio.
+        For the one case in which nobody is left to wait: what was forgotten is closed when it is collected.
+        """
+
+    async def aclose(self) -> None:
+        """Cancels every task and returns when all have ended. A second time does nothing.
+
+        A cancellation does not keep it from that.
+
+        Raises:
+            Exception: what a task let out, in an ExceptionGroup where there were several.
+        """
+
+
+class Failures:
+    """The errors that tasks of a reactor let out: logged at once, and the first few kept for its end."""
+
+    def __init__(self) -> None:
+        self._kept: list[Exception] = []
+
+    def add(self, error: Exception) -> None:
+        """Takes note of one."""
+        _log.error("a background task failed", exc_info=error)
+        if len(self._kept) < _MAX_KEPT:
+            self._kept.append(error)
+
+    def raise_all(self) -> None:
+        """Raises what was kept, once."""
+        kept, self._kept = self._kept, []
+        if len(kept) == 1:
+            raise kept[0]
+        if kept:
+            raise ExceptionGroup("several tasks failed", kept)
+
+
+async def start_reactor() -> Reactor:
+    """A reactor on the running event loop.
+
+    asyncio and uvloop get the one that works on the loop's own futures, tasks and protocols; trio gets its own.
     """
     if _is_asyncio():
-        from eventflux_runtime.net.asyncio_reactor import open_asyncio_reactor  # noqa: PLC0415 - the other is not loaded
+        from eventflux_runtime.net.asyncio_reactor import AsyncioReactor  # noqa: PLC0415 - the other is not loaded
 
-        return open_asyncio_reactor()
-    from eventflux_runtime.net.anyio_reactor import open_anyio_reactor  # noqa: PLC0415 - the other is not loaded
+        return AsyncioReactor()
+    from eventflux_runtime.net.trio_reactor import start_trio_reactor  # noqa: PLC0415 - only trio's users have trio
 
-    return open_anyio_reactor()
+    return await start_trio_reactor()
+
+
+@asynccontextmanager
+async def open_reactor() -> AsyncIterator[Reactor]:
+    """A reactor that is closed when the context is left."""
+    reactor = await start_reactor()
+    try:
+        yield reactor
+    finally:
+        await reactor.aclose()
 
 
 def _is_asyncio() -> bool:

@@ -1,11 +1,13 @@
 """Tasks that run one job after another, so that a call costs no task of its own and still is one for all that it sees.
 
-A runner is an asyncio task inside an anyio cancel scope. It takes jobs (coroutines) from a shared queue and drives each
-step by step, in a context of the job's own. A job that never waits is done within that step, and the runner takes the
-next; as soon as a job waits, another runner is woken for the rest of the queue.
+A runner is a task of the event loop inside a cancel scope, its seat. It takes jobs (coroutines) from a shared queue and
+drives each step by step, in a context of the job's own. A job that never waits is done within its first step, and the
+runner takes the next. As soon as a job waits, the runner is that job's alone: it ends with it, and another one sees to
+the queue. So does a runner whose job left something with its task: a reference, a name, a cancellation.
 
-Invariants: a job runs on one task from first step to last, so cancel scopes, timeouts and task groups in it work;
-cancelling a job cancels the scope of the runner that runs it, and that runner takes no other job afterwards.
+Invariants: a job runs on one task from its first step to its last, so cancel scopes, timeouts and task groups in it
+work; while the queue is not empty one runner looks at it, and whatever becomes of that runner, `left` is told; no job
+finds on its task what an earlier one left there.
 """
 
 from __future__ import annotations
@@ -14,16 +16,39 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
-from typing import Any, Final, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from anyio import CancelScope
-
-__all__ = ["Function", "Job", "RunnerPool"]
+__all__ = ["Function", "Job", "Runner", "RunnerPool", "Seat", "Wakeup"]
 
 Function: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
-_MAX_IDLE: Final = 32
-"""Runners kept for later; the others end with their job."""
+
+class Seat(Protocol):
+    """The task that a runner runs on, as its event loop has it."""
+
+    def look(self) -> None:
+        """Notes what the task is like ahead of a job."""
+
+    def is_changed(self) -> bool:
+        """Whether the task is not as it was when `look` was called: the job left something with it."""
+
+    def cancel(self) -> None:
+        """Cancels what runs on the task."""
+
+    def is_current(self) -> bool:
+        """Whether the task is the one that asks."""
+
+
+class Wakeup(Protocol):
+    """What a runner without a job waits for."""
+
+    def done(self) -> bool:
+        """Whether it is settled."""
+
+    def set_result(self, result: None, /) -> None:
+        """Wakes the runner."""
+
+    def __await__(self) -> Generator[Any, Any, None]: ...
 
 
 class Job:
@@ -34,7 +59,7 @@ class Job:
     def __init__(self, function: Function, args: tuple[Any, ...]) -> None:
         self.function = function
         self.args = args
-        self.runner: _Runner | None = None
+        self.runner: Runner | None = None
         self.is_cancelled = False
 
     def cancel(self) -> None:
@@ -47,115 +72,154 @@ class Job:
 class RunnerPool:
     """The queue and the runners of one reactor."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_failure: Callable[[Exception], None]) -> None:
-        self.loop = loop
-        self.queue: deque[Job] = deque()
-        self.idle: list[_Runner] = []
-        self.runners: set[_Runner] = set()
+    def __init__(
+        self,
+        take_seat: Callable[[Runner], Seat],
+        wakeup: Callable[[], Wakeup],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        """A pool without a runner.
+
+        Args:
+            take_seat: starts a task that awaits the runner and, however it ends, tells `left` of it.
+            wakeup: makes what an idle runner waits for.
+            on_failure: is told of an error that a job let out. Must not raise.
+        """
+        self.take_seat = take_seat
+        self.wakeup = wakeup
         self.on_failure = on_failure
+        self.queue: deque[Job] = deque()
+        self.runners: set[Runner] = set()
         self.base: Context = copy_context()
-        self._is_awake = False
-        self._is_closing = False
+        self.is_closed = False
+        self._looking: Runner | None = None
+        """The one that sees to the queue: it was told to, and has not begun to wait since."""
+        self._parked: Runner | None = None
+        """One without a job."""
+        self._all_left: Wakeup | None = None
 
     def submit(self, function: Function, args: tuple[Any, ...]) -> Job:
-        """Queues a job; it begins in the loop's next turn."""
+        """Queues a job; it begins in the loop's next turn.
+
+        Raises:
+            RuntimeError: the pool was closed.
+        """
+        if self.is_closed:
+            raise RuntimeError("the scope of this task has ended")
         job = Job(function, args)
         self.queue.append(job)
-        if not self._is_awake:
-            self.wake()
+        if self._looking is None:
+            self._wake()
         return job
 
-    def wake(self) -> None:
-        """Makes one runner look at the queue."""
-        self._is_awake = True
-        if self.idle:
-            self.idle.pop().wake()
+    def _wake(self) -> None:
+        parked = self._parked
+        if parked is not None and parked.wake():
+            self._parked = None
+            self._looking = parked
         else:
-            self.runners.add(_Runner(self))
+            self._looking = Runner(self)
 
     def next_job(self) -> Job | None:
-        """The first job that was not cancelled; None: the queue is empty, and the next job has to wake a runner."""
+        """The first job that was not cancelled."""
         while self.queue:
             job = self.queue.popleft()
             if not job.is_cancelled:
                 return job
-        self._is_awake = False
         return None
 
-    def hand_over(self) -> None:
-        """The runner that was awake is about to wait in a job: another one sees to the queue."""
-        if self.queue:
-            self.wake()
-        else:
-            self._is_awake = False
+    def park(self, runner: Runner) -> bool:
+        """The runner found no job; whether it is to wait for one."""
+        self._looking = None
+        if self.is_closed or self._parked is not None:
+            return False
+        self._parked = runner
+        return True
 
-    def may_idle(self) -> bool:
-        """Whether another idle runner is worth keeping."""
-        return len(self.idle) < _MAX_IDLE and not self._is_closing
+    def hand_over(self, runner: Runner) -> None:
+        """The runner takes no further job: another one sees to the queue."""
+        if self._looking is runner:
+            self._looking = None
+            if self.queue:
+                self._wake()
+
+    def left(self, runner: Runner) -> None:
+        """The runner's task has ended, for whatever reason."""
+        self.runners.discard(runner)
+        if self._parked is runner:
+            self._parked = None
+        self.hand_over(runner)
+        if not self.runners and self._all_left is not None and not self._all_left.done():
+            self._all_left.set_result(None)
+
+    def is_at_work_here(self) -> bool:
+        """Whether the task that asks is one of the runners."""
+        return any(runner.seat.is_current() for runner in self.runners)
+
+    def cancel(self) -> None:
+        """Takes no more jobs, drops those that have not begun and cancels the others."""
+        self.is_closed = True
+        self.queue.clear()
+        for runner in list(self.runners):
+            runner.cancel()
 
     async def aclose(self) -> None:
-        """Cancels every job and returns when all have ended."""
-        self._is_closing = True
-        self.queue.clear()
+        """`cancel`, and returns when all have ended."""
+        self.cancel()
         while self.runners:
-            for runner in self.runners:
-                runner.cancel()
-            await asyncio.wait([runner.task for runner in self.runners])
+            self._all_left = self.wakeup()
+            await self._all_left
 
 
-class _Runner:
-    """One task; its own awaitable, so that no coroutine stands between the task and the job's steps."""
+class Runner:
+    """Drives jobs; its own awaitable, so that no coroutine stands between the task and the job's steps."""
 
     def __init__(self, pool: RunnerPool) -> None:
         self._pool = pool
-        self._scope: CancelScope | None = None
-        self._wakeup: asyncio.Future[None] | None = None
-        self._is_retired = False
-        self.task = pool.loop.create_task(self._run(), context=pool.base)
-        self.task.add_done_callback(self._on_done)
+        self._wakeup: Wakeup | None = None
+        self._is_leaving = False
+        pool.runners.add(self)
+        self.seat: Seat = pool.take_seat(self)
 
     def cancel(self) -> None:
         """Cancels the job that runs, or the wait for one; the runner ends after it."""
-        self._is_retired = True
-        if self._scope is not None:
-            self._scope.cancel()
+        self._is_leaving = True
+        self.seat.cancel()
 
-    def wake(self) -> None:
-        """There is a job."""
-        if self._wakeup is not None and not self._wakeup.done():
-            self._wakeup.set_result(None)
-
-    async def _run(self) -> None:
-        # Made here, because a runner may be started from a callback of the loop, where anyio finds no event loop.
-        with CancelScope() as self._scope:
-            await self
+    def wake(self) -> bool:
+        """There is a job; False: this runner is on its way out."""
+        wakeup = self._wakeup
+        if self._is_leaving or wakeup is None or wakeup.done():
+            return False
+        wakeup.set_result(None)
+        return True
 
     def __await__(self) -> Generator[Any, Any, None]:
         pool = self._pool
-        while not self._is_retired:
+        while not self._is_leaving:
             job = pool.next_job()
             if job is not None:
                 yield from self._drive(job)
-            elif pool.may_idle():
-                self._wakeup = pool.loop.create_future()
-                pool.idle.append(self)
-                yield from self._wakeup
+            elif pool.park(self):
+                self._wakeup = pool.wakeup()
+                yield from self._wakeup.__await__()
             else:
                 return
+        pool.hand_over(self)
 
     def _drive(self, job: Job) -> Generator[Any, Any, None]:
-        """Runs a job to its end. The first wait hands the queue over."""
+        """Runs a job to its end."""
         pool = self._pool
-        context = pool.base.copy()
-        coroutine = job.function(*job.args)
-        job.args = ()  # a call among them that keeps this job would keep itself
+        seat = self.seat
+        seat.look()
         job.runner = self
         try:
-            try:
-                waits_for = context.run(coroutine.send, None)
-            except StopIteration:
-                return
-            pool.hand_over()
+            context = pool.base.copy()
+            coroutine = job.function(*job.args)
+            job.args = ()  # a call among them that keeps this job would keep itself
+            waits_for = context.run(coroutine.send, None)
+            self._is_leaving = True
+            pool.hand_over(self)
             while True:
                 try:
                     result = yield waits_for
@@ -167,20 +231,14 @@ class _Runner:
                 else:
                     waits_for = context.run(coroutine.send, result)
         except StopIteration:
-            return
-        except Exception as error:  # noqa: BLE001 - reported: it ends the reactor's scope
-            pool.on_failure(error)
+            pass
+        except Exception as failure:  # noqa: BLE001 - reported; it is the job's alone
+            pool.on_failure(failure)
+        except asyncio.CancelledError:
+            # One that the job was sent ends the runner with it; one that it made up, or met elsewhere, ends the job.
+            if self._is_leaving:
+                raise
         finally:
             job.runner = None
-
-    def _on_done(self, task: asyncio.Task[None]) -> None:
-        pool = self._pool
-        pool.runners.discard(self)
-        if self in pool.idle:
-            pool.idle.remove(self)
-        if not task.cancelled():
-            error = task.exception()
-            if isinstance(error, Exception):
-                pool.on_failure(error)
-        if pool.queue and not pool.idle:
-            pool.wake()
+        if not self._is_leaving and seat.is_changed():
+            self._is_leaving = True

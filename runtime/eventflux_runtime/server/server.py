@@ -1,21 +1,27 @@
-"""Servers: services on one endpoint or several, for a scope or for the life of a process."""
+"""Servers: services on one endpoint or several, for a scope or for the life of a process.
+
+Invariants: a server is opened once, in one task, and closed once, in any task of the same event loop; however it is
+left, every listener is closed.
+"""
 
 from __future__ import annotations
 
+import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Final
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final, Self
 
 import anyio
 
 from eventflux_runtime.config import ServerConfig
-from eventflux_runtime.endpoint import parse_endpoint
+from eventflux_runtime.endpoint import Endpoint, parse_endpoint
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.health.board import Health
 from eventflux_runtime.health.method import HEALTH_SERVICE
 from eventflux_runtime.health.service import HealthService
-from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.net.reactor import start_reactor
+from eventflux_runtime.net.tenure import Tenure
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.service import Service
@@ -28,35 +34,123 @@ _LAST_WORD_S: Final = 1.0
 """Seconds that a drain waits at most for those who watch the server's health to have taken that it is not serving."""
 _TURN_S: Final = 0.005
 """Seconds between two looks at calls that no handler has, in a drain: they last a turn of the event loop or two."""
+_log: Final = logging.getLogger("eventflux_runtime.server")
 
 
 class Server:
-    """A running server. Made by `serve`."""
+    """Services on endpoints. Made by `serve`.
+
+    It serves inside ``async with``, or from ``await server.open()`` to ``await server.aclose()``; both may be in any
+    task of one event loop.
+    """
 
     def __init__(
-        self, dispatcher: ServiceDispatcher, listeners: Sequence[Listener], config: ServerConfig, health: Health
+        self, dispatcher: ServiceDispatcher, endpoints: Sequence[Endpoint], config: ServerConfig, health: Health
     ) -> None:
         self.health: Final = health
         """What ``grpc.health.v1.Health`` answers: ``server.health.set(name, ServingStatus.NOT_SERVING)``. Every
         service is SERVING from the start, and so is the server as a whole, whose name is empty."""
         self._dispatcher = dispatcher
-        self._listeners = tuple(listeners)
+        self._wanted = tuple(endpoints)
         self._config = config
+        self._listeners: tuple[Listener, ...] = ()
+        self._tenure: Tenure | None = None
+        self._was_opened = False
         self._is_draining = False
 
     def __repr__(self) -> str:
-        state = "draining" if self._is_draining else "serving"
-        return f"<Server {state} {', '.join(self.endpoints)}; {self.active_calls} active>"
+        endpoints = ", ".join(self.endpoints or map(str, self._wanted))
+        return f"<Server {self._state} {endpoints}; {self.active_calls} active>"
+
+    @property
+    def _state(self) -> str:
+        if self._tenure is None or self._tenure.is_over:
+            return "closed" if self._was_opened else "not entered"
+        return "draining" if self._is_draining else "serving"
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """The URLs really bound, in the order they were given."""
+        """The URLs really bound, in the order they were given; empty before the server is entered."""
         return tuple(str(listener.endpoint) for listener in self._listeners)
 
     @property
     def active_calls(self) -> int:
         """Calls whose handlers run now."""
         return self._dispatcher.active_calls
+
+    # -- the life of the server
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def open(self) -> Self:
+        """Opens it, for `aclose` to close; what ``async with`` does.
+
+        Raises:
+            ConfigError: an address cannot be bound, the configuration does not fit a wire, or it was opened before.
+        """
+        if self._was_opened:
+            raise ConfigError("a server is entered once: call serve() again for another one")
+        self._was_opened = True
+        reactor = await start_reactor()
+        listeners: list[Listener] = []
+        try:
+            for endpoint in self._wanted:
+                transport = transport_for(endpoint)
+                listeners.append(await transport.listen(endpoint, self._config, self._dispatcher, reactor))
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await _close_all(listeners)
+                await reactor.aclose()
+            raise
+        self._listeners = tuple(listeners)
+        what = f"the server on {', '.join(self.endpoints)}"
+        self._tenure = Tenure(what, reactor, lambda: _close_all(listeners))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            await self.aclose()
+            return
+        try:
+            await self.stop()
+        except Exception:  # noqa: BLE001 - reported; it must not take the place of the error that leaves
+            _log.exception("closing %r failed", self)
+
+    async def aclose(self) -> None:
+        """Drains, then closes: calls in flight have ``config.drain_grace_s`` seconds to finish.
+
+        A cancellation ends the drain and closes at once. A server that is closed, or was never open, is left alone.
+
+        Raises:
+            ConfigError: the server is open on another event loop or in another thread, or the caller is a handler of
+                its own.
+        """
+        tenure = self._tenure
+        if tenure is None:
+            return
+        tenure.check_closable()
+        try:
+            await self.drain()
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Closes at once: calls in flight are cancelled.
+
+        Raises:
+            ConfigError: as `aclose`.
+        """
+        tenure = self._tenure
+        if tenure is None:
+            return
+        tenure.check_closable()
+        try:
+            await tenure.aclose()
+        finally:
+            self._tenure = None
 
     async def drain(self, grace_s: float | None = None) -> bool:
         """Accepts nothing more, tells clients to go elsewhere, and waits for calls in flight.
@@ -69,7 +163,12 @@ class Server:
 
         Returns:
             whether every call ended in time.
+
+        Raises:
+            ConfigError: the server is open on another event loop or in another thread.
         """
+        if self._tenure is not None and not self._tenure.is_here:
+            raise self._tenure.foreign_error()
         self._is_draining = True
         self.health.close()
         with anyio.move_on_after(_LAST_WORD_S):
@@ -85,20 +184,33 @@ class Server:
         return not scope.cancelled_caught
 
 
-@asynccontextmanager
-async def serve(
+async def _close_all(listeners: Sequence[Listener]) -> None:
+    async with anyio.create_task_group() as tasks:
+        for listener in listeners:
+            tasks.start_soon(_close, listener)
+
+
+async def _close(listener: Listener) -> None:
+    try:
+        await listener.aclose()
+    except Exception:  # noqa: BLE001 - reported; one that cannot be closed in order must not keep the others from it
+        _log.exception("%s could not be closed in order", listener.endpoint)
+
+
+def serve(
     services: Sequence[Service],
     *endpoints: str,
     config: ServerConfig | None = None,
     interceptors: Sequence[ServerInterceptor] = (),
-) -> AsyncIterator[Server]:
-    """Serves services on endpoints while the context is open.
+) -> Server:
+    """A server of services on endpoints; enter it with ``async with``.
 
     Leaving it drains: calls in flight have ``config.drain_grace_s`` seconds to finish, then they are cancelled.
     Leaving it by an error or a cancellation stops at once.
 
     Raises:
-        ConfigError: a URL is wrong, an address cannot be bound, or two services serve one method.
+        ConfigError: a URL is wrong, or two services serve one method; when it is entered: an address cannot be bound.
+        MissingExtraError: a wire needs a package that is not installed; the message names the command.
     """
     if isinstance(services, Service):
         raise ConfigError("services is a list: write serve([service], ...)")
@@ -107,20 +219,7 @@ async def serve(
     settings = config if config is not None else ServerConfig()
     health = Health(_names(services))
     dispatcher = ServiceDispatcher(_with_health(services, health, settings), interceptors)
-    parsed = [parse_endpoint(url) for url in endpoints]
-    async with open_reactor() as reactor:
-        listeners: list[Listener] = []
-        try:
-            for endpoint in parsed:
-                transport = transport_for(endpoint)
-                listeners.append(await transport.listen(endpoint, settings, dispatcher, reactor))
-            server = Server(dispatcher, listeners, settings, health)
-            yield server
-            await server.drain()
-        finally:
-            with anyio.CancelScope(shield=True):
-                for listener in listeners:
-                    await listener.aclose()
+    return Server(dispatcher, [parse_endpoint(url) for url in endpoints], settings, health)
 
 
 def _names(services: Sequence[Service]) -> list[str]:
@@ -167,5 +266,4 @@ async def serve_forever(
                 tasks.start_soon(stop_at_second_signal)
                 await server.drain()
                 tasks.cancel_scope.cancel()
-            for listener in server._listeners:
-                await listener.aclose()
+            await server.stop()
