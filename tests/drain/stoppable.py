@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import anyio
 
-from eventflux_runtime import Context, Server, ServerConfig, serve_forever
+from eventflux_runtime import Context, Server, ServerConfig, TlsConfig, serve_forever
 from eventflux_transport import EventRequest, HeartbeatRequest, HeartbeatResponse, Message, TransportService
 
 
@@ -35,7 +35,7 @@ class Stoppable(TransportService):
         return HeartbeatResponse()
 
 
-async def main(grace_s: float, url: str) -> None:
+async def main(grace_s: float, url: str, tls: TlsConfig | None) -> None:
     """Serves until a signal comes."""
 
     def started(server: Server) -> None:
@@ -44,7 +44,7 @@ async def main(grace_s: float, url: str) -> None:
     await serve_forever(
         [Stoppable()],
         url,
-        config=ServerConfig(drain_grace_s=grace_s),
+        config=ServerConfig(drain_grace_s=grace_s, tls=tls),
         on_started=started,
         on_draining=lambda: print("draining", flush=True),
     )
@@ -52,4 +52,13 @@ async def main(grace_s: float, url: str) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, float(sys.argv[2]), sys.argv[3], backend=sys.argv[1])
+    loop, grace, address, *files = sys.argv[1:]
+    options = {"use_uvloop": loop == "uvloop"} if loop != "trio" else {}
+    anyio.run(
+        main,
+        float(grace),
+        address,
+        TlsConfig(cert_file=files[0], key_file=files[1]) if files else None,
+        backend="trio" if loop == "trio" else "asyncio",
+        backend_options=options,
+    )

@@ -18,6 +18,7 @@ from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.client import NativeClientConnection
 from eventflux_runtime.native.doorway import Doorway
 from eventflux_runtime.native.eventflux import EventFluxConnection, peer_binding
+from eventflux_runtime.native.limited_log import LimitedLog
 from eventflux_runtime.native.server import NativeServerConnection
 from eventflux_runtime.native.settings import client_settings, server_settings
 from eventflux_runtime.net.tls import explain_tls
@@ -61,6 +62,7 @@ class Acceptor:
     def __init__(self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor) -> None:
         self.endpoint = endpoint
         self.max_connections = config.max_connections
+        self.log = LimitedLog(_log, reactor.now)
         self._config = config
         self._settings = server_settings(config)
         self._dispatcher = dispatcher
@@ -83,13 +85,15 @@ class Acceptor:
             pipe.abort()
             return
         if len(self._connections) >= self._config.max_connections:
-            _log.warning(
+            self.log.warning(
                 "refused a connection on %s: max_connections (%d) are open", self.endpoint, self._config.max_connections
             )
             pipe.abort()
             return
         core = Connection(Role.SERVER, self._settings, self._methods, now=self._reactor.now())
-        connection = NativeServerConnection(pipe, core, self._reactor, self._dispatcher, self._config, self._on_lost)
+        connection = NativeServerConnection(
+            pipe, core, self._reactor, self._dispatcher, self._config, self._on_lost, self.log
+        )
         self._connections[connection] = self._age_of(connection)
         if self._peer_binding is None:
             connection.start()
@@ -102,7 +106,7 @@ class Acceptor:
         self._on_lost(native)
         self._reactor.wheel.discard(native)
         connection = EventFluxConnection(
-            native.pipe, self._peer_binding, self._reactor, self._dispatcher, self._config, self._on_lost
+            native.pipe, self._peer_binding, self._reactor, self._dispatcher, self._config, self._on_lost, self.log
         )
         self._connections[connection] = self._age_of(connection)
         return connection

@@ -14,6 +14,7 @@ from eventflux_runtime.native.encoding import Encoding, has_protobuf, known_path
 from eventflux_runtime.native.packing import Packer, write_packed
 from eventflux_runtime.native.session import Session
 from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
+from eventflux_runtime.net.pipe import CLOSE_S, wait_closed
 from eventflux_runtime.net.tls import explain_tls
 from eventflux_runtime.rpc_error import ResourceExhausted, RpcError, Unavailable, Unimplemented
 from eventflux_runtime.status import Status, StatusCode
@@ -179,7 +180,7 @@ class NativeClientConnection(Session):
             if not self._is_lost:
                 self.say_goodbye("client closed")
         if not self._is_lost:
-            await self.pipe.wait_closed()
+            await wait_closed(self.pipe, CLOSE_S)
 
     # -- calls
 

@@ -13,7 +13,7 @@ __all__ = ["Doorway"]
 class Doorway:
     """A `PipeHandler` that stands in until four bytes have arrived, and forwards everything from then on."""
 
-    __slots__ = ("_early", "_native", "_turn", "on_data", "on_eof", "on_lost", "on_writable")
+    __slots__ = ("_early", "_native", "_turn", "on_congested", "on_data", "on_eof", "on_lost", "on_writable")
 
     def __init__(self, native: PipeHandler, turn: Callable[[], PipeHandler]) -> None:
         """A doorway for one pipe.
@@ -43,4 +43,5 @@ class Doorway:
         self.on_data = handler.on_data
         self.on_eof = handler.on_eof
         self.on_lost = handler.on_lost
+        self.on_congested = handler.on_congested
         self.on_writable = handler.on_writable

@@ -7,17 +7,16 @@ Invariants: while more than `HIGH_WATER_BYTES` wait to be served, nothing is rea
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
-
-import anyio
 
 from eventflux_runtime.config import ServerConfig
 from eventflux_runtime.errors import CodecError, ProtocolError
 from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import AnyBinding, AnyMethod, PeerCodec
+from eventflux_runtime.native.limited_log import LimitedLog
+from eventflux_runtime.net.pipe import wait_closed
 from eventflux_runtime.rpc_error import ResourceExhausted
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import Dispatcher, Peer
@@ -36,7 +35,8 @@ FRAME_COST_BYTES: Final = 1024
 """What a waiting message counts beside its bytes, so that empty ones count too."""
 PEER_METADATA: Final = Metadata((("eventflux-frames", "1"),))
 """What a handler finds in the metadata of such a peer's calls: its answer must fit into EventFlux's frames."""
-_log: Final = logging.getLogger("eventflux_runtime.server")
+_LAST_S: Final = 0.9
+"""Seconds that a peer has to take what is left for it, once its last message was given up."""
 
 
 def peer_binding(dispatcher: Dispatcher) -> AnyBinding | None:
@@ -55,6 +55,7 @@ class EventFluxConnection:
         dispatcher: Dispatcher,
         config: ServerConfig,
         on_lost: Callable[[EventFluxConnection], None],
+        log: LimitedLog,
     ) -> None:
         codec = binding.method.peer
         assert codec is not None
@@ -65,20 +66,22 @@ class EventFluxConnection:
         self._reactor = reactor
         self._dispatcher = dispatcher
         self._notify_lost = on_lost
+        self._log = log
         self._reader = FrameReader(self.max_frame_bytes)
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._is_paused = False
         self._is_serving = False
         self._is_leaving = False
+        self._is_broken = False
         self._is_lost = False
         self._task: TaskHandle | None = None
         self._room: Waiter[None] | None = None
 
     @property
     def active_calls(self) -> int:
-        """Messages that are being served or wait for it."""
-        return len(self._waiting) + int(self._is_serving)
+        """Messages that are being served or wait for it; one more while the peer has not taken every answer."""
+        return len(self._waiting) + int(self._is_serving) + int(self.pipe.unsent_bytes > 0)
 
     # -- the pipe
 
@@ -117,6 +120,9 @@ class EventFluxConnection:
             self._task.cancel()
         self._notify_lost(self)
 
+    def on_congested(self) -> None:
+        """See `PipeHandler.on_congested`; one message is served at a time, and none while there is no room."""
+
     def on_writable(self) -> None:
         """See `PipeHandler.on_writable`."""
         if self._room is not None and not self._room.done():
@@ -148,7 +154,13 @@ class EventFluxConnection:
             return
         call = EventFluxServerCall(self, self._binding.method, message)
         await self._dispatcher.handle(self._binding, call)
+        await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
         while self.pipe.is_congested and not self._is_lost:
+            if self._is_broken:
+                self._waiting.clear()  # a peer that broke the rules and does not read gets nothing more
+                return
             self._room = self._reactor.waiter()
             await self._room
 
@@ -166,10 +178,11 @@ class EventFluxConnection:
 
     def _fail(self, error: Exception) -> None:
         if not self._is_leaving:
-            _log.warning("closing the connection from EventFlux peer %s: %s", self.pipe.peer.address, error)
-        self._is_leaving = True
+            self._log.warning("closing the connection from EventFlux peer %s: %s", self.pipe.peer.address, error)
+        self._is_leaving = self._is_broken = True
         if not self._waiting and not self._is_serving:
             self.pipe.close()
+        self.on_writable()
 
     # -- the life of the connection
 
@@ -180,17 +193,13 @@ class EventFluxConnection:
             self.pipe.close()
 
     async def aclose(self) -> None:
-        """Ends every call and closes."""
+        """Ends every call and closes, within a second; at once where this wait is cancelled."""
         self._is_leaving = True
         self._waiting.clear()
         if self._task is not None:
             self._task.cancel()
         self.pipe.close()
-        with anyio.move_on_after(1.0):
-            await self.pipe.wait_closed()
-            return
-        self.pipe.abort()
-        await self.pipe.wait_closed()
+        await wait_closed(self.pipe, _LAST_S)
 
 
 class EventFluxServerCall:

@@ -1,21 +1,20 @@
-"""Listening sockets for the native protocol, on the event loop's own server or on anyio's."""
+"""Listening sockets for the native protocol: what is accepted becomes a pipe, with TLS where there is any."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import anyio
-from anyio.abc import ByteStream, SocketAttribute
-from anyio.abc import SocketListener as AnyioListener
+from anyio.abc import ByteStream, SocketStream
 
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.bootstrap import Acceptor
-from eventflux_runtime.net.asyncio_pipe import AsyncioPipe, asyncio_pipe
+from eventflux_runtime.net.accept import AcceptLoop
+from eventflux_runtime.net.asyncio_pipe import asyncio_pipe
 from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.reactor import Reactor, TaskHandle
 from eventflux_runtime.net.stream_pipe import StreamPipe
@@ -24,9 +23,6 @@ from eventflux_runtime.net.tls_pipe import TlsPipe
 from eventflux_runtime.transport_api import Peer
 
 __all__ = ["PeerNaming", "SocketListener"]
-
-_ACCEPT_PAUSE_S: Final = 0.2
-_log: Final = logging.getLogger("eventflux_runtime.server")
 
 
 class PeerNaming:
@@ -42,7 +38,11 @@ class PeerNaming:
 
 
 class SocketListener:
-    """A `Listener` over bound sockets. Owns the sockets."""
+    """A `Listener` over bound sockets. Owns the sockets.
+
+    Invariants: an accepted connection stands in `_opening` until the task that opens its pipe begins, and a pipe in
+    `_securing` while TLS shakes hands; so `aclose` finds those whose task never begins.
+    """
 
     def __init__(
         self,
@@ -61,9 +61,8 @@ class SocketListener:
         self._tls = tls
         self._prepare = prepare
         self._handshake_timeout_s = handshake_timeout_s
-        self._servers: list[asyncio.Server] = []
-        self._listeners: list[AnyioListener] = []
-        self._tasks: list[TaskHandle] = []
+        self._loops: list[AcceptLoop] = []
+        self._opening: set[socket.socket] = set()
         self._securing: dict[Pipe, TaskHandle] = {}
 
     @property
@@ -79,50 +78,46 @@ class SocketListener:
     async def start(self) -> None:
         """Begins to accept."""
         for sock in self._sockets:
-            if self._reactor.is_asyncio:
-                self._servers.append(await self._serve_asyncio(sock))
-            else:
-                listener = await AnyioListener.from_socket(sock)
-                self._listeners.append(listener)
-                self._tasks.append(self._reactor.spawn(self._serve_anyio, listener))
+            self._loops.append(AcceptLoop(sock, self._reactor, self._on_accepted, self._on_failed))
 
-    async def _serve_asyncio(self, sock: socket.socket) -> asyncio.Server:
-        return await asyncio.get_running_loop().create_server(
-            lambda: asyncio_pipe(self._naming.of_transport, self._accept_asyncio), sock=sock
-        )
+    # -- from a socket to a pipe
 
-    def _accept_asyncio(self, pipe: AsyncioPipe) -> None:
+    def _on_accepted(self, sock: socket.socket) -> None:
         try:
-            self._prepare(pipe.transport.get_extra_info("socket"))
+            self._prepare(sock)
         except OSError:  # the client has gone already
-            pipe.abort()
+            sock.close()
         else:
-            self._accept(pipe)
+            self._opening.add(sock)
+            self._reactor.spawn(self._open, sock)
 
-    async def _serve_anyio(self, listener: AnyioListener) -> None:
-        while True:
-            try:
-                stream = await listener.accept()
-            except anyio.ClosedResourceError:
-                return
-            except OSError as error:
-                # Out of file descriptors, most likely: those that close meanwhile make room.
-                _log.error("cannot accept on %s, trying again: %s", self.endpoint, error)
-                await anyio.sleep(_ACCEPT_PAUSE_S)
-            else:
-                try:
-                    self._prepare(stream.extra(SocketAttribute.raw_socket))
-                    peer = self._naming.of_stream(stream)
-                except OSError:  # the client has gone already
-                    await anyio.aclose_forcefully(stream)
-                else:
-                    self._accept(StreamPipe(stream, peer, self._reactor))
+    def _on_failed(self, error: OSError) -> None:
+        self._acceptor.log.warning("cannot accept on %s, trying again: %s", self.endpoint, error)
+
+    async def _open(self, sock: socket.socket) -> None:
+        if sock not in self._opening:  # closed meanwhile
+            return
+        self._opening.discard(sock)
+        try:
+            await (self._open_asyncio(sock) if self._reactor.is_asyncio else self._open_anyio(sock))
+        except (OSError, ValueError):  # the client has gone already; the latter is what anyio makes of it
+            sock.close()
+
+    async def _open_asyncio(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: asyncio_pipe(self._naming.of_transport, self._accept), sock)
+
+    async def _open_anyio(self, sock: socket.socket) -> None:
+        stream = await SocketStream.from_socket(sock)
+        self._accept(StreamPipe(stream, self._naming.of_stream(stream), self._reactor))
 
     def _accept(self, pipe: Pipe) -> None:
         if self._tls is None:
             self._acceptor.accept(pipe)
+        elif self._acceptor.is_draining:
+            pipe.abort()
         elif len(self._securing) >= self._acceptor.max_connections:
-            _log.warning("refused a connection on %s: too many are in their TLS handshake", self.endpoint)
+            self._acceptor.log.warning("refused a connection on %s: too many are in their TLS handshake", self.endpoint)
             pipe.abort()
         else:
             self._securing[pipe] = self._reactor.spawn(self._secure, pipe, self._tls.current())
@@ -134,36 +129,32 @@ class SocketListener:
                 await pipe.handshake()
         except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors
             reason = explain_tls(error, "the client") if isinstance(error, ssl.SSLError) else error
-            _log.warning("the TLS handshake with %s failed: %s", lower.peer.address, reason)
+            self._acceptor.log.warning("the TLS handshake with %s failed: %s", lower.peer.address, reason)
         else:
             self._acceptor.accept(pipe)
         finally:
             self._securing.pop(lower, None)
 
+    # -- the end
+
     def drain(self) -> None:
         """See `Listener.drain`."""
         self._stop_accepting()
-        # Left open, they would let clients connect and wait for an answer that never comes.
-        for listener in self._listeners:
-            self._reactor.spawn(listener.aclose)
         self._acceptor.drain()
 
     def _stop_accepting(self) -> None:
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
-        for task in self._tasks:
-            task.cancel()
-        self._tasks.clear()
+        # Left open, the sockets would let clients connect and wait for an answer that never comes.
+        for loop in self._loops:
+            loop.close()
 
     async def aclose(self) -> None:
         """See `Listener.aclose`."""
         self._stop_accepting()
-        for task in list(self._securing.values()):
-            task.cancel()
-        await self._acceptor.aclose()
-        for listener in self._listeners:
-            await listener.aclose()
-        self._listeners.clear()
-        for sock in self._sockets:
+        for sock in self._opening:
             sock.close()
+        self._opening.clear()
+        for pipe, task in list(self._securing.items()):
+            task.cancel()
+            pipe.abort()
+        self._securing.clear()
+        await self._acceptor.aclose()

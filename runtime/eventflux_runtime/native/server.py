@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,9 +13,11 @@ from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import AnyBinding
 from eventflux_runtime.native.decoding import decoded
 from eventflux_runtime.native.encoding import Encoding
+from eventflux_runtime.native.limited_log import LimitedLog
 from eventflux_runtime.native.packing import Packer, write_packed
 from eventflux_runtime.native.server_call import NativeServerCall
 from eventflux_runtime.native.session import Session
+from eventflux_runtime.net.pipe import Patience, wait_closed
 from eventflux_runtime.rpc_error import ResourceExhausted
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.transport_api import Dispatcher
@@ -47,8 +48,9 @@ __all__ = ["NativeServerConnection"]
 
 _PLAIN: Final = Compression.NONE
 _LINGER_S: Final = 0.5
-"""Seconds that a client has to close a drained connection before the server does."""
-_log: Final = logging.getLogger("eventflux_runtime.server")
+"""Seconds that a client has to close a drained connection before the server does, once it has all that was sent."""
+_LAST_S: Final = 0.4
+"""Seconds that a client has, once its last call was broken off and it did not close, to take what is left for it."""
 
 
 class NativeServerConnection(Session):
@@ -66,6 +68,7 @@ class NativeServerConnection(Session):
         dispatcher: Dispatcher,
         config: ServerConfig,
         on_lost: Callable[[NativeServerConnection], None],
+        log: LimitedLog,
     ) -> None:
         super().__init__(pipe, core, reactor)
         self._max_message_bytes = config.max_message_bytes
@@ -77,6 +80,7 @@ class NativeServerConnection(Session):
         self._encodings: dict[int, Encoding] = {}
         self._calls: dict[int, NativeServerCall] = {}
         self._notify_lost = on_lost
+        self._log = log
         self._starting = 0
         self._is_draining = False
         self._was_told_to_leave = False
@@ -91,8 +95,8 @@ class NativeServerConnection(Session):
 
     @property
     def active_calls(self) -> int:
-        """Calls in flight."""
-        return len(self._calls)
+        """Calls in flight; one more while the client has not taken all that was sent."""
+        return len(self._calls) + int(self.pipe.unsent_bytes > 0)
 
     # -- the life of the connection
 
@@ -129,12 +133,21 @@ class NativeServerConnection(Session):
         elif self._linger is None:
             # A socket closed with requests still on their way is reset, which can cost the client our go-away. It
             # closes by itself once it has read that.
-            self._linger = self.reactor.call_at(self.now() + _LINGER_S, self.pipe.close)
+            self._linger_on(Patience(self.pipe))
+
+    def _linger_on(self, patience: Patience) -> None:
+        self._linger = self.reactor.call_at(self.now() + _LINGER_S, lambda: self._look_after(patience))
+
+    def _look_after(self, patience: Patience) -> None:
+        if patience.is_over():
+            self.pipe.close()
+        else:
+            self._linger_on(patience)
 
     def fail(self, error: Exception) -> None:
         """See `Session.fail`."""
         if isinstance(error, ProtocolError):
-            _log.warning("closing the connection from %s: %s", self.pipe.peer.address, error)
+            self._log.warning("closing the connection from %s: %s", self.pipe.peer.address, error)
         super().fail(error)
 
     def lost(self) -> None:
@@ -147,16 +160,18 @@ class NativeServerConnection(Session):
         self._notify_lost(self)
 
     async def aclose(self) -> None:
-        """Ends every call with UNAVAILABLE and closes."""
+        """Ends every call with UNAVAILABLE and closes, within a second; at once where this wait is cancelled."""
         if not self._is_lost:
             for call in list(self._calls.values()):
                 self.abort(call, StatusCode.UNAVAILABLE, "the server is shutting down")
+        try:
             if self._linger is not None:
                 with anyio.move_on_after(_LINGER_S):
                     await self.pipe.wait_closed()
-        if not self._is_lost:
-            self.say_goodbye("server is shutting down")
-            await self.pipe.wait_closed()
+        finally:
+            if not self._is_lost:
+                self.say_goodbye("server is shutting down")
+                await wait_closed(self.pipe, _LAST_S)
 
     # -- calls
 

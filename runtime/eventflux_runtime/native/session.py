@@ -66,6 +66,9 @@ class Session(Expirable):
             self._room_waiters.append(waiter)
             await waiter
 
+    def on_congested(self) -> None:
+        """See `PipeHandler.on_congested`."""
+
     def on_writable(self) -> None:
         """See `PipeHandler.on_writable`."""
         waiters, self._room_waiters = self._room_waiters, []

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, TypeAlias, cast
 
-from eventflux_runtime.net.pipe import HIGH_WATER_BYTES, PipeHandler
+from eventflux_runtime.net.pipe import CLOSE_S, HIGH_WATER_BYTES, Patience, PipeHandler
 from eventflux_runtime.transport_api import Peer
 
 __all__ = ["Accept", "AsyncioPipe", "asyncio_pipe"]
@@ -33,7 +33,9 @@ class AsyncioPipe(asyncio.BaseProtocol):
         self._handler: PipeHandler | None = None
         self._early: list[bytes] = []
         self._early_eof = False
-        self._lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._lost: asyncio.Future[None] = self._loop.create_future()
+        self._giving_up: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
 
     @property
@@ -41,6 +43,11 @@ class AsyncioPipe(asyncio.BaseProtocol):
         """The loop's transport; set once connected."""
         assert self._transport is not None
         return self._transport
+
+    @property
+    def unsent_bytes(self) -> int:
+        """See `Pipe.unsent_bytes`."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def start(self, handler: PipeHandler) -> None:
         """See `Pipe.start`."""
@@ -75,12 +82,15 @@ class AsyncioPipe(asyncio.BaseProtocol):
             self._early_eof = True
         else:
             self._handler.on_eof()
+        self.close()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop let go of the socket."""
         self._error = exc
         self.is_congested = False
+        if self._giving_up is not None:
+            self._giving_up.cancel()
         if not self._lost.done():
             self._lost.set_result(None)
         if self._handler is not None:
@@ -89,6 +99,8 @@ class AsyncioPipe(asyncio.BaseProtocol):
     def pause_writing(self) -> None:
         """The loop holds more than `HIGH_WATER_BYTES`."""
         self.is_congested = True
+        if self._handler is not None:
+            self._handler.on_congested()
 
     def resume_writing(self) -> None:
         """The loop has room again."""
@@ -112,17 +124,35 @@ class AsyncioPipe(asyncio.BaseProtocol):
 
     def close(self) -> None:
         """See `Pipe.close`."""
-        if self._transport is not None:
-            self._transport.close()
+        if self._transport is None or self._lost.done():
+            return
+        self.write = _drop  # type: ignore[method-assign]  # a loop's transport adds it to what it has still to send
+        self._transport.close()
+        if self._giving_up is None and self.unsent_bytes:
+            self._give_up_later(Patience(self))
+
+    def _give_up_later(self, patience: Patience) -> None:
+        self._giving_up = self._loop.call_later(CLOSE_S, self._give_up, patience)
+
+    def _give_up(self, patience: Patience) -> None:
+        if patience.is_over():
+            self.abort()
+        else:
+            self._give_up_later(patience)
 
     def abort(self) -> None:
         """See `Pipe.abort`."""
-        if self._transport is not None:
+        if self._transport is not None and not self._lost.done():
+            self.write = _drop  # type: ignore[method-assign]  # as in `close`
             self._transport.abort()
 
     async def wait_closed(self) -> None:
         """See `Pipe.wait_closed`."""
         await asyncio.shield(self._lost)
+
+
+def _drop(data: bytes) -> None:
+    """The `write` of a pipe that is closing."""
 
 
 class _PlainPipe(AsyncioPipe, asyncio.Protocol):

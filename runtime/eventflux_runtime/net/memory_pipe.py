@@ -17,6 +17,7 @@ class MemoryPipe:
     """One end of a pair. It is never congested: flow control above it bounds what is on the way."""
 
     is_congested = False
+    unsent_bytes = 0
 
     def __init__(self, reactor: Reactor, peer: Peer) -> None:
         self.peer = peer

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.abc import ByteStream
 
-from eventflux_runtime.net.pipe import HIGH_WATER_BYTES, READ_BYTES, PipeHandler
+from eventflux_runtime.net.pipe import CLOSE_S, HIGH_WATER_BYTES, READ_BYTES, Patience, PipeHandler
 from eventflux_runtime.transport_api import Peer
 
 if TYPE_CHECKING:
-    from eventflux_runtime.net.reactor import Reactor, TaskHandle
+    from eventflux_runtime.net.reactor import Reactor, TaskHandle, TimerHandle
 
 __all__ = ["StreamPipe"]
+
+PART_BYTES: Final = 256 * 1024
+"""Bytes handed to the stream at a time."""
 
 
 class StreamPipe:
@@ -30,19 +33,20 @@ class StreamPipe:
         self._handler: PipeHandler | None = None
         self._pending: list[bytes] = []
         self._pending_bytes = 0
-        self._was_congested = False
+        self.is_congested = False
         self._is_closing = False
+        self._is_aborted = False
+        self._has_begun = False
         self._wake = anyio.Event()
         self._reading: anyio.Event | None = None
         self._lost = anyio.Event()
         self._task: TaskHandle | None = None
+        self._giving_up: TimerHandle | None = None
 
     @property
-    def is_congested(self) -> bool:
-        """See `Pipe.is_congested`."""
-        if self._pending_bytes > HIGH_WATER_BYTES:
-            self._was_congested = True
-        return self._was_congested
+    def unsent_bytes(self) -> int:
+        """See `Pipe.unsent_bytes`."""
+        return self._pending_bytes
 
     def start(self, handler: PipeHandler) -> None:
         """See `Pipe.start`."""
@@ -55,6 +59,10 @@ class StreamPipe:
             self._pending.append(data)
             self._pending_bytes += len(data)
             self._wake.set()
+            if self._pending_bytes > HIGH_WATER_BYTES and not self.is_congested:
+                self.is_congested = True
+                if self._handler is not None:
+                    self._handler.on_congested()
 
     def pause_reading(self) -> None:
         """See `Pipe.pause_reading`."""
@@ -69,17 +77,33 @@ class StreamPipe:
 
     def close(self) -> None:
         """See `Pipe.close`."""
+        if self._task is None:
+            self.abort()
+            return
         self._is_closing = True
         self._wake.set()
+        if self._giving_up is None and self._pending_bytes:
+            self._give_up_later(Patience(self))
+
+    def _give_up_later(self, patience: Patience) -> None:
+        self._giving_up = self._reactor.call_at(self._reactor.now() + CLOSE_S, lambda: self._give_up(patience))
+
+    def _give_up(self, patience: Patience) -> None:
+        if patience.is_over():
+            self.abort()
+        else:
+            self._give_up_later(patience)
 
     def abort(self) -> None:
         """See `Pipe.abort`."""
-        self._is_closing = True
+        if self._is_aborted:
+            return
+        self._is_closing = self._is_aborted = True
         self._pending.clear()
-        if self._task is not None:
+        if self._task is None:
+            self._task = self._reactor.spawn(self._discard)
+        elif self._has_begun:  # one that has not would never run, and the stream has to go
             self._task.cancel()
-        else:
-            self._reactor.spawn(self._discard)
 
     async def _discard(self) -> None:
         # Refused before it was started: nobody is to be told, but the socket has to go.
@@ -94,15 +118,19 @@ class StreamPipe:
 
     async def _run(self, handler: PipeHandler) -> None:
         error: Exception | None = None
+        self._has_begun = True
         try:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._read, handler)
-                await self._write(handler)
+                if not self._is_aborted:
+                    tasks.start_soon(self._read, handler)
+                    await self._write(handler)
                 tasks.cancel_scope.cancel()
         except* (OSError, ssl.SSLError, anyio.BrokenResourceError, anyio.ClosedResourceError) as group:
             error = _root_cause(group)
         finally:
-            self._is_closing = True
+            self._is_closing = self._is_aborted = True
+            if self._giving_up is not None:
+                self._giving_up.cancel()
             try:
                 await anyio.aclose_forcefully(self.stream)
             finally:
@@ -118,6 +146,8 @@ class StreamPipe:
                 data = await self.stream.receive(READ_BYTES)
             except anyio.EndOfStream:
                 break
+            if self._is_closing:
+                return
             handler.on_data(data)
         handler.on_eof()
         self.close()
@@ -127,10 +157,13 @@ class StreamPipe:
             while self._pending:
                 data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
                 self._pending.clear()
-                await self.stream.send(data)
-                self._pending_bytes -= len(data)
-                if self._was_congested and self._pending_bytes <= HIGH_WATER_BYTES // 4:
-                    self._was_congested = False
+                # In parts, so that it shows whether the peer takes any of it.
+                for start in range(0, len(data), PART_BYTES):
+                    part = data[start : start + PART_BYTES]
+                    await self.stream.send(part)
+                    self._pending_bytes -= len(part)
+                if self.is_congested and self._pending_bytes <= HIGH_WATER_BYTES // 4:
+                    self.is_congested = False
                     handler.on_writable()
             if self._is_closing:
                 return

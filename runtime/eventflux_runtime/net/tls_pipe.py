@@ -45,6 +45,7 @@ class TlsPipe:
         self._handshake: Waiter[None] | None = reactor.waiter()
         self._early: list[bytes] = []
         self._is_eof = False
+        self._is_closing = False
         self._is_lost = False
         self._error: Exception | None = None
 
@@ -52,6 +53,11 @@ class TlsPipe:
     def is_congested(self) -> bool:
         """See `Pipe.is_congested`."""
         return self.lower.is_congested
+
+    @property
+    def unsent_bytes(self) -> int:
+        """See `Pipe.unsent_bytes`."""
+        return self.lower.unsent_bytes
 
     # -- the handshake
 
@@ -119,7 +125,7 @@ class TlsPipe:
 
     def on_data(self, data: bytes) -> None:
         """See `PipeHandler.on_data`."""
-        if self._error is not None:
+        if self._error is not None or self._is_closing:
             return
         self._incoming.write(data)
         if self._handshake is not None:
@@ -167,6 +173,11 @@ class TlsPipe:
         if self._handler is not None:
             self._handler.on_lost(self._error)
 
+    def on_congested(self) -> None:
+        """See `PipeHandler.on_congested`."""
+        if self._handler is not None:
+            self._handler.on_congested()
+
     def on_writable(self) -> None:
         """See `PipeHandler.on_writable`."""
         if self._handler is not None:
@@ -187,10 +198,14 @@ class TlsPipe:
 
     def write(self, data: bytes) -> None:
         """See `Pipe.write`."""
-        if not data or self._error is not None or self._is_lost:
+        if not data or self._error is not None or self._is_closing or self._is_lost:
             return
-        self._tls.write(data)
-        self.lower.write(self._outgoing.read())
+        try:
+            self._tls.write(data)
+        except ssl.SSLError as error:
+            self._fail(error)
+        else:
+            self.lower.write(self._outgoing.read())
 
     def _flush(self) -> None:
         if self._outgoing.pending:
@@ -206,7 +221,8 @@ class TlsPipe:
 
     def close(self) -> None:
         """See `Pipe.close`."""
-        if self._handshake is None and self._error is None and not self._is_lost:
+        if self._handshake is None and self._error is None and not self._is_closing and not self._is_lost:
+            self._is_closing = True
             with suppress(ssl.SSLError):  # the other side's half of the farewell is not waited for
                 self._tls.unwrap()
             self._flush()

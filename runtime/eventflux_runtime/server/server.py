@@ -7,6 +7,7 @@ left, every listener is closed.
 from __future__ import annotations
 
 import logging
+import math
 import signal
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -32,6 +33,8 @@ __all__ = ["Server", "serve", "serve_forever"]
 
 _LAST_WORD_S: Final = 1.0
 """Seconds that a drain waits at most for those who watch the server's health to have taken that it is not serving."""
+_AT_ONCE_S: Final = 0.1
+"""Seconds in which clients are told of the end after a second signal; then their connections are cut."""
 _TURN_S: Final = 0.005
 """Seconds between two looks at calls that no handler has, in a drain: they last a turn of the event loop or two."""
 _log: Final = logging.getLogger("eventflux_runtime.server")
@@ -55,6 +58,8 @@ class Server:
         self._config = config
         self._listeners: tuple[Listener, ...] = ()
         self._tenure: Tenure | None = None
+        self._farewell: anyio.CancelScope
+        """Around what tells clients of the end, which the listeners bound themselves, too."""
         self._was_opened = False
         self._is_draining = False
 
@@ -105,7 +110,8 @@ class Server:
             raise
         self._listeners = tuple(listeners)
         what = f"the server on {', '.join(self.endpoints)}"
-        self._tenure = Tenure(what, reactor, lambda: _close_all(listeners))
+        self._farewell = anyio.CancelScope()
+        self._tenure = Tenure(what, reactor, self._close_listeners)
         return self
 
     async def __aexit__(
@@ -128,35 +134,44 @@ class Server:
             ConfigError: the server is open on another event loop or in another thread, or the caller is a handler of
                 its own.
         """
-        tenure = self._tenure
-        if tenure is None:
+        if self._tenure is None:
             return
-        tenure.check_closable()
+        self._tenure.check_closable()
         try:
             await self.drain()
+            await self._end(math.inf)
         finally:
             await self.stop()
 
     async def stop(self) -> None:
-        """Closes at once: calls in flight are cancelled.
+        """Closes at once: calls in flight are cancelled, and their clients told if they listen.
 
         Raises:
             ConfigError: as `aclose`.
         """
+        await self._end(_AT_ONCE_S)
+
+    async def _end(self, within_s: float) -> None:
         tenure = self._tenure
         if tenure is None:
             return
         tenure.check_closable()
+        # One that closes already is hurried.
+        self._farewell.deadline = min(self._farewell.deadline, anyio.current_time() + within_s)
         try:
             await tenure.aclose()
         finally:
             self._tenure = None
 
+    async def _close_listeners(self) -> None:
+        with self._farewell:
+            await _close_all(self._listeners)
+
     async def drain(self, grace_s: float | None = None) -> bool:
         """Accepts nothing more, tells clients to go elsewhere, and waits for calls in flight.
 
         First `health` turns to NOT_SERVING and those who watch it are told; then clients are sent elsewhere on every
-        endpoint.
+        endpoint. An answer that its client has not taken counts as a call in flight.
 
         Args:
             grace_s: seconds to wait; None: ``ServerConfig.drain_grace_s``.
@@ -170,12 +185,14 @@ class Server:
         if self._tenure is not None and not self._tenure.is_here:
             raise self._tenure.foreign_error()
         self._is_draining = True
+        grace_s = self._config.drain_grace_s if grace_s is None else grace_s
+        ends_at = anyio.current_time() + grace_s
         self.health.close()
-        with anyio.move_on_after(_LAST_WORD_S):
+        with anyio.move_on_after(min(_LAST_WORD_S, grace_s)):
             await self.health.wait_unwatched()
         for listener in self._listeners:
             listener.drain()
-        with anyio.move_on_after(self._config.drain_grace_s if grace_s is None else grace_s) as scope:
+        with anyio.CancelScope(deadline=ends_at) as scope:
             await self._dispatcher.wait_idle()
             # A call that has just come in has no handler yet, and one whose handler has ended may still be answering.
             while any(listener.active_calls for listener in self._listeners):
@@ -265,5 +282,6 @@ async def serve_forever(
 
                 tasks.start_soon(stop_at_second_signal)
                 await server.drain()
+                await server._end(math.inf)
                 tasks.cancel_scope.cancel()
             await server.stop()

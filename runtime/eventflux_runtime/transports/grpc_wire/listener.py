@@ -26,7 +26,7 @@ from eventflux_runtime.transports.grpc_wire.option import grpc_compression, is_r
 from eventflux_runtime.transports.grpc_wire.reflection import reflection_handlers
 
 if TYPE_CHECKING:
-    from eventflux_runtime.net.reactor import Reactor
+    from eventflux_runtime.net.reactor import Reactor, TaskHandle
 
 __all__ = ["GrpcListener", "open_listener"]
 
@@ -34,6 +34,10 @@ _ENDLESS_S: Final = 1e9
 """The grace time of a drain, in seconds; `GrpcListener.aclose` ends it."""
 _LAST_CALLS_S: Final = 0.5
 """Seconds, within the grace time, that a drained server takes calls which clients sent before they knew."""
+_STOP_S: Final = 0.4
+"""Seconds, after those, that grpcio has to break off what is still in flight."""
+_LEFT: Final[set[aio.Server]] = set()
+"""Servers that did not stop in time: grpcio's core still tells them when they have, so they must not be freed."""
 _NOTICE_S: Final = 0.25
 """Seconds, a quarter of the grace time at most, in which a draining server tells our clients call by call before it
 breaks with all; see `Gate`. A client that makes no call in this time hears of it from grpcio alone."""
@@ -56,6 +60,7 @@ class GrpcListener:
         self._reactor = reactor
         self._calls = calls
         self._is_draining = False
+        self._gentle_stop: TaskHandle | None = None
 
     @property
     def active_calls(self) -> int:
@@ -68,7 +73,7 @@ class GrpcListener:
             self._is_draining = True
             self._notice_ends_at = self._reactor.now() + self._notice_s
             self._gate.close(self._notice_s)
-            self._reactor.spawn(self._stop_gently)
+            self._gentle_stop = self._reactor.spawn(self._stop_gently)
 
     async def _stop_gently(self) -> None:
         await asyncio.sleep(self._notice_s)
@@ -89,19 +94,41 @@ class GrpcListener:
             await self._close()
 
     async def _close(self) -> None:
-        with CancelScope(shield=True):
+        try:
             if self._is_draining:
                 notice_s = max(0.0, self._notice_ends_at - self._reactor.now())
                 with move_on_after(notice_s + min(_LAST_CALLS_S, self._grace_s)):
                     await self._stopped.wait()
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
+        with CancelScope(shield=True):
             self._is_draining = True
             server = self._server
             if server is not None:
-                await server.stop(None)
+                await self._stop_within(server, _STOP_S)
             # What is kept of a server keeps grpcio's thread at work, even if the server has stopped.
             self._server = None
             # grpcio returns when it has told its tasks of the end, not when they have ended.
             await self._calls.wait_idle()
+
+    async def _stop_within(self, server: aio.Server, limit_s: float) -> None:
+        """Stops grpcio's server, or leaves it to itself.
+
+        It waits for all that was written to leave, however long a client reads nothing, and has no way to be told to
+        drop that. Its connections then end with their clients, or with the process.
+        """
+        stopping = asyncio.ensure_future(server.stop(None))
+        await asyncio.wait({stopping}, timeout=limit_s)
+        if stopping.done():
+            stopping.result()
+        else:
+            _LEFT.add(server)
+            if self._gentle_stop is not None:
+                self._gentle_stop.cancel()  # it waits for what is cancelled next
+            stopping.cancel()
+            await asyncio.wait({stopping})
 
 
 async def open_listener(
