@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Final, Literal, TypeAlias, get_args
 
 from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.host import parse_host
 from eventflux_runtime.status import StatusCode
 
 __all__ = [
@@ -55,7 +56,7 @@ class TlsConfig:
     key_file: str | None = None
     """PEM file of the private key that belongs to `cert_file`."""
     server_name: str | None = None
-    """The name a client expects in the server's certificate; None: the host of the URL."""
+    """The name a client expects in the server's certificate, an IP address included; None: the host of the URL."""
     require_client_cert: bool = False
     """Server only: refuse a client that shows no certificate signed by `ca_file`."""
     insecure_skip_verify: bool = False
@@ -72,6 +73,8 @@ class TlsConfig:
             raise ConfigError("require_client_cert needs ca_file: the authorities that sign client certificates")
         if self.insecure_skip_verify and self.ca_file is not None:
             raise ConfigError("insecure_skip_verify and ca_file contradict each other: drop one of them")
+        if self.server_name is not None:
+            _check_host("server_name", self.server_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,6 +311,13 @@ def _positive(name: str, value: float) -> None:
 def _not_negative(name: str, value: float) -> None:
     if not (value >= 0 and math.isfinite(value)):
         raise ConfigError(f"{name} must be 0 or more and finite, not {value}")
+
+
+def _check_host(name: str, value: str) -> None:
+    try:
+        parse_host(value)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
 
 
 def _message_limit(value: int) -> None:

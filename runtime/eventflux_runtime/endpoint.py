@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.host import certificate_name, is_address, parse_host
 
-__all__ = ["Endpoint", "parse_endpoint", "parse_target"]
+__all__ = ["ANY_HOST", "Endpoint", "parse_endpoint", "parse_target"]
+
+ANY_HOST: Final = "*"
+"""Stands for every address of the machine, of both families. Only to listen on."""
 
 _HOST_SCHEMES: Final = ("tcp", "tcps", "grpc", "grpcs")
 _PATH_SCHEMES: Final = ("unix", "memory")
 _RESOLVER_SCHEMES: Final = ("grpc+dns", "grpc+xds", "grpcs+dns", "grpcs+xds")
 _SCHEMES: Final = _HOST_SCHEMES + _PATH_SCHEMES + _RESOLVER_SCHEMES
 _PORT: Final = re.compile(r"[0-9]{1,5}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+LONGEST_PATH: Final = 107 if sys.platform == "linux" else 103
+"""Bytes of a Unix socket's path at most: the system's room for one, less the zero at its end (unix(7))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,16 @@ class Endpoint:
             return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
         return self.path
 
+    @property
+    def is_name(self) -> bool:
+        """Whether the host is a name, which stands for any number of addresses."""
+        return self.scheme in _HOST_SCHEMES and not is_address(self.host)
+
+    @property
+    def certificate_name(self) -> str:
+        """What the certificate of a server there calls it."""
+        return certificate_name(self.host)
+
     def with_port(self, port: int) -> Endpoint:
         """The same endpoint at another port, such as the one the system chose for port 0."""
         return replace(self, port=port)
@@ -60,18 +79,26 @@ def parse_endpoint(url: str) -> Endpoint:
     Raises:
         ConfigError: the scheme is unknown, or the rest does not fit it.
     """
-    endpoints = parse_target(url)
+    endpoints = _parse_all(url)
     if len(endpoints) != 1:
         raise ConfigError(f"{url!r} names {len(endpoints)} addresses where one is wanted: give each its own URL")
     return endpoints[0]
 
 
 def parse_target(target: str | Iterable[str]) -> tuple[Endpoint, ...]:
-    """Every endpoint of a URL with a comma-separated host list, or of several URLs.
+    """Every endpoint to connect to, of a URL with a comma-separated host list or of several URLs.
 
     Raises:
-        ConfigError: a URL is wrong, none was given, or they mix schemes.
+        ConfigError: a URL is wrong or only to listen on, none was given, or they mix schemes.
     """
+    endpoints = _parse_all(target)
+    for endpoint in endpoints:
+        if endpoint.host == ANY_HOST:
+            raise ConfigError(f"{str(endpoint)!r} is to listen on: name the host to connect to")
+    return endpoints
+
+
+def _parse_all(target: str | Iterable[str]) -> tuple[Endpoint, ...]:
     urls = [target] if isinstance(target, str) else list(target)
     endpoints = tuple(endpoint for url in urls for endpoint in _parse_url(url))
     if not endpoints:
@@ -86,8 +113,11 @@ def _parse_url(url: str) -> list[Endpoint]:
     if not isinstance(url, str):
         raise ConfigError(f"an address is a URL such as tcp://127.0.0.1:7070, not {url!r}")
     scheme, separator, rest = url.partition(":")
+    scheme = scheme.lower()  # its letters may be small or capital (RFC 3986, 3.1)
     if not separator or scheme not in _SCHEMES:
         raise ConfigError(_unknown_scheme(url, scheme if separator else ""))
+    if wrong := _CONTROL.search(rest):
+        raise ConfigError(f"{url!r}: an address has no control characters, and here is {wrong[0]!r}")
     if not rest.startswith("//"):
         raise ConfigError(f"{url!r}: after the scheme come two slashes, as in {scheme}://...")
     rest = rest[2:]
@@ -101,15 +131,32 @@ def _parse_url(url: str) -> list[Endpoint]:
 
 
 def _path_endpoint(url: str, scheme: str, rest: str) -> Endpoint:
-    if scheme == "unix" and not rest.startswith("/"):
-        raise ConfigError(f"{url!r}: a Unix socket takes an absolute path, as in unix:///tmp/node.sock")
     if not rest:
         raise ConfigError(f"{url!r} names nothing: write {scheme}://name")
+    if scheme == "unix":
+        _check_socket_path(url, rest)
     return Endpoint(scheme, path=rest)
 
 
+def _check_socket_path(url: str, path: str) -> None:
+    if path.startswith("@"):
+        raise ConfigError(f"{url!r}: a Unix socket has a path in the file system here, not an abstract name")
+    if not path.startswith("/"):
+        raise ConfigError(f"{url!r}: a Unix socket takes an absolute path, as in unix:///tmp/node.sock")
+    try:
+        size = len(os.fsencode(path))
+    except UnicodeEncodeError:
+        raise ConfigError(f"{url!r}: the path has characters that no file name has here") from None
+    if size > LONGEST_PATH:
+        raise ConfigError(
+            f"{url!r}: the path of a Unix socket has {LONGEST_PATH} bytes at most, this one has {size}; "
+            "choose a shorter one"
+        )
+
+
 def _host_endpoint(url: str, scheme: str, part: str) -> Endpoint:
-    if part.startswith("["):
+    is_bracketed = part.startswith("[")
+    if is_bracketed:
         host, closed, tail = part[1:].partition("]")
         port = tail.removeprefix(":") if closed and tail.startswith(":") else ""
     else:
@@ -120,9 +167,12 @@ def _host_endpoint(url: str, scheme: str, part: str) -> Endpoint:
         raise ConfigError(f"{url!r}: {part!r} is not host:port, as in {scheme}://127.0.0.1:7070")
     if not _PORT.fullmatch(port) or int(port) > 65535:
         raise ConfigError(f"{url!r}: the port must be a number from 0 to 65535, not {port!r}")
-    if any(c in host for c in "/@?# "):
-        raise ConfigError(f"{url!r}: {host!r} is not a host name: leave out user, path and query")
-    return Endpoint(scheme, host=host, port=int(port))
+    if is_bracketed and ":" not in host:
+        raise ConfigError(f"{url!r}: only an IPv6 address stands in brackets, not {host!r}")
+    try:
+        return Endpoint(scheme, host if host == ANY_HOST else parse_host(host), int(port))
+    except ConfigError as error:
+        raise ConfigError(f"{url!r}: {error}") from None
 
 
 def _unknown_scheme(url: str, scheme: str) -> str:

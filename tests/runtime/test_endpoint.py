@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import idna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eventflux_runtime import ConfigError
-from eventflux_runtime.endpoint import Endpoint, parse_endpoint, parse_target
+from eventflux_runtime.endpoint import LONGEST_PATH, Endpoint, parse_endpoint, parse_target
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,11 @@ from eventflux_runtime.endpoint import Endpoint, parse_endpoint, parse_target
         ("memory://name", Endpoint("memory", path="name")),
         ("grpc+dns:///svc.example:80", Endpoint("grpc+dns", path="dns:///svc.example:80")),
         ("grpc+xds:///svc", Endpoint("grpc+xds", path="xds:///svc")),
+        ("tcp://node.example.:1", Endpoint("tcp", host="node.example.", port=1)),
+        ("tcp://under_score:1", Endpoint("tcp", host="under_score", port=1)),
+        ("tcp://[fe80::1%eth0]:1", Endpoint("tcp", host="fe80::1%eth0", port=1)),
+        ("unix:///tmp/a%20b?c#d", Endpoint("unix", path="/tmp/a%20b?c#d")),
+        ("unix:///tmp/caf\udce9", Endpoint("unix", path="/tmp/caf\udce9")),
     ],
 )
 def test_reads(url: str, expected: Endpoint) -> None:
@@ -47,11 +53,78 @@ def test_reads(url: str, expected: Endpoint) -> None:
         ("unix://relative", "absolute path"),
         ("memory://", "names nothing"),
         ("grpc+dns:///", "nothing to resolve"),
+        ("tcp://a..b:1", "nothing beside one of its dots"),
+        ("tcp://.a:1", "nothing beside one of its dots"),
+        ("tcp://.:1", "nothing beside one of its dots"),
+        ("tcp://b\u00fccher..de:1", "nothing beside one of its dots"),
+        ("tcp://m\u00f6n_ster:1", r"U\+005F cannot stand in one; if DNS has it, write it as there"),
+        ("tcp://a\udce9:1", "not a host name that can be looked up: Invalid character"),
+        ("tcp://\U0001f600.test:1", r"U\+1F600 cannot stand in one"),
+        ("tcp://\u13a0.test:1", r"U\+[0-9A-F]+ cannot stand in one"),
+        ("tcp://xn--b\u00fccher:1", "in ASCII already"),
+        (f"tcp://{'a' * 64}.test:1", "64 characters, the limit is 63"),
+        (f"tcp://{'a.' * 127}a:1", "255 characters, the limit is 253"),
+        ("tcp://a%20b:1", "'%' cannot stand in one"),
+        ("tcp://a\0b:1", "no control characters"),
+        ("unix:///tmp/a\0b", "no control characters"),
+        ("memory://a\nb", "no control characters"),
+        ("tcp://a:1?x=1", "from 0 to 65535"),
+        ("tcp://a:\uff11", "from 0 to 65535"),
+        ("tcp://[node]:1", "only an IPv6 address stands in brackets"),
+        ("tcp://[127.0.0.1]:1", "only an IPv6 address stands in brackets"),
+        ("tcp://[::g]:1", "not an IPv6 address"),
+        ("tcp://[fe80::1]:1", r"add the interface, as in \[fe80::1%eth0\]"),
+        ("tcp://[fe80::1%]:1", "not an IPv6 address"),
+        ("unix://@abstract", "not an abstract name"),
+        (f"unix:///{'a' * LONGEST_PATH}", f"{LONGEST_PATH} bytes at most, this one has {LONGEST_PATH + 1}"),
+        ("unix:///" + "\u00e9" * (LONGEST_PATH // 2) + "a", f"this one has {LONGEST_PATH + 1}"),
+        ("unix:///\ud800", "characters that no file name has"),
     ],
 )
 def test_refuses(url: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         parse_endpoint(url)
+
+
+@pytest.mark.parametrize("scheme", ["TCP", "Tcps", "GRPC", "Unix", "MEMORY", "Grpc+DNS"])
+def test_the_letters_of_a_scheme_may_be_capital(scheme: str) -> None:
+    rest = {"unix": "/Path", "memory": "Name", "grpc+dns": "/Name:1"}.get(scheme.lower(), "127.0.0.1:1")
+    assert str(parse_endpoint(f"{scheme}://{rest}")) == f"{scheme.lower()}://{rest}"
+
+
+@pytest.mark.parametrize(
+    ("host", "in_ascii"),
+    [
+        ("b\u00fccher.example", "xn--bcher-kva.example"),
+        ("B\u00dcCHER.example.", "xn--bcher-kva.example."),
+        # Older rules took this for fass.example, which may be somebody else's.
+        ("fa\u00df.example", "xn--fa-hia.example"),
+        ("\u65e5\u672c\u8a9e\u3002jp", "xn--wgv71a119e.jp"),
+    ],
+)
+def test_names_in_other_letters(host: str, in_ascii: str) -> None:
+    assert parse_endpoint(f"tcp://{host}:1").host == in_ascii
+
+
+@given(st.text(st.characters(categories=["L", "M", "Nd"], exclude_characters="\u00b7"), min_size=1, max_size=4))
+def test_a_name_is_never_taken_for_another(label: str) -> None:
+    try:
+        ours = parse_endpoint(f"tcp://{label}.example:1").host
+        theirs = idna.encode(f"{label}.example", uts46=True).decode()
+    except (ConfigError, UnicodeError):
+        return
+    assert ours.lower() == theirs
+
+
+def test_what_a_certificate_calls_a_host() -> None:
+    for host, name in (("node.example.", "node.example"), ("[fe80::1%eth0]", "fe80::1"), ("127.0.0.1", "127.0.0.1")):
+        assert parse_endpoint(f"tcps://{host}:1").certificate_name == name
+
+
+def test_every_address_is_to_listen_on() -> None:
+    assert parse_endpoint("grpc://*:1") == Endpoint("grpc", host="*", port=1)
+    with pytest.raises(ConfigError, match="name the host to connect to"):
+        parse_target("tcp://127.0.0.1:1,*:1")
 
 
 def test_several_addresses() -> None:

@@ -6,7 +6,6 @@ however many lookups fail between them.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -24,7 +23,6 @@ Lookup = Callable[[str, int], Awaitable[tuple[str, ...]]]
 
 _SOONEST_S: Final = 1.0
 """Seconds between two lookups of a name at least: failures come in swarms, and name servers bear grudges."""
-_NAMED_SCHEMES: Final = ("tcp", "tcps", "grpc", "grpcs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Resolver:
         lookup: Lookup,
     ) -> None:
         self._sources: list[Address | _Name] = [
-            _Name(endpoint, refresh_s, reactor, on_change, lookup) if _is_name(endpoint) else Address(endpoint)
+            _Name(endpoint, refresh_s, reactor, on_change, lookup) if endpoint.is_name else Address(endpoint)
             for endpoint in endpoints
         ]
         self._names = [source for source in self._sources if isinstance(source, _Name)]
@@ -159,16 +157,6 @@ class _Name:
             self._task = None
             self._backoff.succeeded()
             self.error = None
-            self.addresses = tuple(Address(replace(endpoint, host=host), endpoint.host) for host in hosts)
+            self.addresses = tuple(Address(replace(endpoint, host=host), endpoint.certificate_name) for host in hosts)
             self._schedule(self._reactor.now() + jittered(self._refresh_s))
         self._on_change()
-
-
-def _is_name(endpoint: Endpoint) -> bool:
-    if endpoint.scheme not in _NAMED_SCHEMES:
-        return False
-    try:
-        ipaddress.ip_address(endpoint.host.partition("%")[0])
-    except ValueError:
-        return True
-    return False

@@ -11,13 +11,16 @@ from functools import lru_cache
 from typing import Any, Final
 
 from eventflux_runtime.config import TlsConfig
+from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.host import certificate_name, parse_host
 from eventflux_runtime.transport_api import PeerIdentity
 
 __all__ = [
     "ContextSource",
     "client_context",
     "client_source",
+    "expected_name",
     "explain_refusal",
     "explain_tls",
     "peer_identity",
@@ -42,6 +45,13 @@ def client_context(config: TlsConfig | None) -> ssl.SSLContext:
     tls = config if config is not None else TlsConfig()
     warn_unverified(tls)
     return _build_client(tls)
+
+
+def expected_name(config: TlsConfig | None, endpoint: Endpoint) -> str:
+    """What the certificate of a server at `endpoint` is to call it."""
+    if config is None or config.server_name is None:
+        return endpoint.certificate_name
+    return certificate_name(parse_host(config.server_name))
 
 
 def _build_client(tls: TlsConfig) -> ssl.SSLContext:

@@ -126,7 +126,7 @@ class PooledTransport(PeerTransport[M]):
         """An address as the runtime has it; a URL of this transport's own scheme is taken too."""
         scheme, separator, _ = text.partition("://")
         url = text if separator else f"{self._scheme}://{text}"
-        if separator and scheme != self._scheme:
+        if separator and scheme.lower() != self._scheme:
             raise ConfigError(
                 f"{text!r}: {type(self).__name__} takes host:port, or a URL that starts with {self._scheme}://"
             )

@@ -17,7 +17,7 @@ from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.net.socket import apply_options, bind_tcp, connect_tcp
 from eventflux_runtime.net.stream_pipe import StreamPipe
-from eventflux_runtime.net.tls import client_source, server_source, warn_unverified
+from eventflux_runtime.net.tls import client_source, expected_name, server_source, warn_unverified
 from eventflux_runtime.net.tls_pipe import TlsPipe
 from eventflux_runtime.transport_api import ClientConnection, Dispatcher, Listener, Peer
 
@@ -37,7 +37,7 @@ class TcpTransport:
             pipe = await _connect(endpoint, config, reactor)
             if source is not None:
                 warn_unverified(tls)
-                pipe = await _secured(pipe, source.current(), tls.server_name or endpoint.host, reactor)
+                pipe = await _secured(pipe, source.current(), expected_name(tls, endpoint), reactor)
             return await shake_hands(pipe, endpoint, config, reactor)
 
     async def listen(

@@ -11,7 +11,7 @@ from typing import Final
 
 from eventflux_runtime.config import ClientConfig
 from eventflux_runtime.endpoint import Endpoint
-from eventflux_runtime.net.tls import client_context, explain_refusal
+from eventflux_runtime.net.tls import client_context, expected_name, explain_refusal
 from eventflux_runtime.transports.grpc_wire.credential import ALPN
 
 __all__ = ["explain"]
@@ -103,10 +103,9 @@ async def _wants_tls(endpoint: Endpoint) -> str | None:
 async def _client_alert(endpoint: Endpoint, config: ClientConfig) -> str | None:
     context = client_context(config.tls)
     context.set_alpn_protocols([ALPN])
-    name = config.tls.server_name if config.tls is not None else None
     try:
         reader, writer = await asyncio.open_connection(
-            endpoint.host, endpoint.port, ssl=context, server_hostname=name or endpoint.host
+            endpoint.host, endpoint.port, ssl=context, server_hostname=expected_name(config.tls, endpoint)
         )
         try:
             # In TLS 1.3 the server judges our certificate after our half of the handshake is done. A grpcio server says

@@ -5,7 +5,6 @@ The arguments' names and units are those of ``grpc/impl/channel_arg_names.h`` in
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from typing import Final, TypeAlias
 
@@ -14,6 +13,7 @@ import grpc
 from eventflux_runtime.config import ClientConfig, Compression, KeepaliveConfig, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.net.ping_backoff import ping_interval_s
+from eventflux_runtime.net.tls import expected_name
 from eventflux_runtime.transports.grpc_wire.drain import OUR_AGENT
 
 __all__ = ["Options", "channel_options", "channel_target", "grpc_compression", "is_resolved_by_grpc", "server_options"]
@@ -37,11 +37,9 @@ def channel_target(endpoint: Endpoint) -> str:
     """The target string that grpcio takes for an endpoint."""
     if is_resolved_by_grpc(endpoint):
         return endpoint.path
-    try:
-        version = ipaddress.ip_address(endpoint.host).version
-    except ValueError:
+    if endpoint.is_name:
         return f"dns:///{endpoint.address}"
-    return f"ipv{version}:{endpoint.address}"
+    return f"ipv{6 if ':' in endpoint.host else 4}:{endpoint.address}"
 
 
 def channel_options(endpoint: Endpoint, config: ClientConfig) -> Options:
@@ -119,9 +117,9 @@ def _age_options(max_connection_age_s: float | None) -> Options:
 
 def _name_options(endpoint: Endpoint, config: ClientConfig) -> Options:
     """What the server is called, in its certificate and in ``:authority``."""
-    if not endpoint.is_tls or config.tls is None or config.tls.server_name is None:
+    name = expected_name(config.tls, endpoint)
+    if not endpoint.is_tls or name == endpoint.host:
         return [("grpc.default_authority", endpoint.address)]
-    name = config.tls.server_name
     return [("grpc.default_authority", name), ("grpc.ssl_target_name_override", name)]
 
 

@@ -17,7 +17,7 @@ from anyio import CancelScope
 
 from eventflux_runtime.config import TlsConfig
 from eventflux_runtime.endpoint import Endpoint
-from eventflux_runtime.net.tls import client_context
+from eventflux_runtime.net.tls import client_context, expected_name
 from eventflux_runtime.transports.grpc_wire.credential import ALPN
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ async def open_relay(endpoint: Endpoint, tls: TlsConfig, reactor: Reactor) -> Re
     context = client_context(tls)
     context.set_alpn_protocols([ALPN])
     reader, writer = await asyncio.open_connection(
-        endpoint.host, endpoint.port, ssl=context, server_hostname=tls.server_name or endpoint.host
+        endpoint.host, endpoint.port, ssl=context, server_hostname=expected_name(tls, endpoint)
     )
     relay = Relay(reader, writer, reactor)
     try:
