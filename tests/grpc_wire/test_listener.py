@@ -29,7 +29,9 @@ async def test_port_0_becomes_the_port_really_bound() -> None:
 
 async def test_a_port_that_is_taken_is_an_error() -> None:
     async with listening(Notes()) as first:
-        with pytest.raises(ConfigError, match=r"cannot listen on grpc://.*in use; choose another address"):
+        with pytest.raises(
+            ConfigError, match=r"cannot listen on grpc://.*in use; stop the other server or choose another port"
+        ):
             async with listening(Notes(), str(first.endpoint)):
                 pass
 

@@ -133,11 +133,11 @@ async def test_the_next_address_is_tried_when_one_refuses(monkeypatch: pytest.Mo
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
 
-        async def resolve(*_: object, **__: object) -> list[Any]:
+        def found(*_: object, **__: object) -> list[Any]:
             kind = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
             return [(*kind, ("127.0.0.2", 1)), (*kind, ("127.0.0.1", port))]
 
-        monkeypatch.setattr(anyio, "getaddrinfo", resolve)
+        monkeypatch.setattr(socket, "getaddrinfo", found)
         with await connect_tcp(parse_endpoint(f"tcp://several:{port}"), SocketConfig(), None) as sock:
             assert sock.getpeername() == ("127.0.0.1", port)
 

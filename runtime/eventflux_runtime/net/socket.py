@@ -1,25 +1,33 @@
-"""TCP and Unix sockets: binding them, and setting their options so that they really hold."""
+"""TCP sockets: connecting and binding them, and setting their options so that they really hold."""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
-import stat
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import anyio
 
 from eventflux_runtime.config import KeepaliveConfig, SocketConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.host import is_any
+from eventflux_runtime.net.resolve import SocketAddress, look_up
 
-__all__ = ["apply_options", "bind_tcp", "bind_unix", "connect_tcp", "unlink_unix"]
+__all__ = ["BACKLOG", "apply_options", "bind_tcp", "connect_tcp", "listening_error"]
 
-BACKLOG = 1024
+BACKLOG: Final = 1024
 """Connections that wait to be accepted: a burst of clients after a restart gets in; the kernel may allow fewer."""
-KEEPALIVE_PROBES = 3
+KEEPALIVE_PROBES: Final = 3
 """Probes of the kernel's keepalive within its timeout: two may be lost."""
+_PORT_TRIES: Final = 32
+"""Ports that the system may choose for the first of several addresses until one is free on all of them."""
+_EVERYWHERE: Final[Sequence[SocketAddress]] = ((socket.AF_INET6, ("::", 0, 0, 0)), (socket.AF_INET, ("0.0.0.0", 0)))
+"""Where to listen for every address; the second only where the first cannot be had."""
+_MISSING: Final = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL)
+"""What the system says of an address or a family that it does not have."""
 
 
 def apply_options(sock: socket.socket | Any, options: SocketConfig, keepalive: KeepaliveConfig | None) -> None:
@@ -64,120 +72,124 @@ async def connect_tcp(endpoint: Endpoint, options: SocketConfig, keepalive: Keep
     Raises:
         OSError: no address of the host answers, or the host is unknown (`socket.gaierror`).
     """
-    infos = await anyio.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
     failure: OSError | None = None
-    for family, kind, protocol, _, address in dict.fromkeys(infos):
-        sock = socket.socket(family, kind, protocol)
+    for family, address in await look_up(endpoint.host, endpoint.port):
         try:
-            sock.setblocking(False)
-            apply_options(sock, options, keepalive)
-            await _connect_one(sock, address)
+            return await _connect_one(family, address, options, keepalive)
         except OSError as error:
-            sock.close()
             failure = failure or error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    assert failure is not None
-    raise failure
+    raise failure if failure is not None else socket.gaierror(socket.EAI_NONAME, "the host has no address")
 
 
-async def _connect_one(sock: socket.socket, address: Any) -> None:
-    code = sock.connect_ex(address)
-    if code in (errno.EINPROGRESS, errno.EWOULDBLOCK):
-        await anyio.wait_writable(sock)
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
+async def _connect_one(
+    family: int, address: Any, options: SocketConfig, keepalive: KeepaliveConfig | None
+) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        apply_options(sock, options, keepalive)
+        code = sock.connect_ex(address)
+        if code in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+            await anyio.wait_writable(sock)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
-async def bind_tcp(endpoint: Endpoint, options: SocketConfig | None = None) -> list[socket.socket]:
-    """Listening sockets on every address of the endpoint's host, all with one port.
+async def bind_tcp(
+    endpoint: Endpoint, options: SocketConfig | None = None, *, is_listening: bool = True
+) -> list[socket.socket]:
+    """Sockets on every address of the endpoint's host, all with one port.
 
-    Connections inherit the buffers that `options` names.
+    Addresses that this machine does not have are left out, as long as one is left. Every address of the machine is one
+    socket for both families, or for IPv4 where there is no other.
+
+    Args:
+        endpoint: where; of port 0 the system chooses one that is free on all of the addresses.
+        options: whose buffers connections inherit.
+        is_listening: False: the addresses are only held.
 
     Raises:
         ConfigError: the host is unknown, or the address is taken or not allowed.
     """
-    host = None if endpoint.host == "*" else endpoint.host
     try:
-        infos = await anyio.getaddrinfo(host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = _EVERYWHERE if is_any(endpoint.host) else await look_up(endpoint.host, endpoint.port)
     except OSError as error:
         raise ConfigError(f"cannot listen on {endpoint}: the host is not known ({error.strerror or error})") from None
-    sockets: list[socket.socket] = []
-    port = endpoint.port
-    try:
-        for family, kind, protocol, _, address in dict.fromkeys(infos):
-            sock = socket.socket(family, kind, protocol)
-            sockets.append(sock)
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            if options is not None:
-                _apply_buffers(sock, options)
-            sock.bind((address[0], port, *address[2:]))
-            sock.listen(BACKLOG)
-            port = sock.getsockname()[1]
-    except OSError as error:
-        for sock in sockets:
-            sock.close()
-        raise ConfigError(f"cannot listen on {endpoint}: {_reason(error)}") from None
-    return sockets
+    tries_left = 1 if endpoint.port else _PORT_TRIES
+    while True:
+        tries_left -= 1
+        sockets: list[socket.socket] = []
+        try:
+            _bind_each(sockets, addresses, endpoint, options)
+            if is_listening:
+                for sock in sockets:
+                    sock.listen(BACKLOG)
+        except OSError as error:
+            for sock in sockets:
+                sock.close()
+            if not (error.errno == errno.EADDRINUSE and tries_left and sockets):
+                raise ConfigError(f"cannot listen on {endpoint}: {listening_error(error)}") from None
+            # Somebody has the port that the system chose for the first address on another one.
+        else:
+            return sockets
 
 
-def bind_unix(endpoint: Endpoint) -> socket.socket:
-    """A listening Unix socket. A socket file that nobody listens on any more is replaced.
+def _bind_each(
+    sockets: list[socket.socket],
+    addresses: Sequence[SocketAddress],
+    endpoint: Endpoint,
+    options: SocketConfig | None,
+) -> None:
+    """Adds to `sockets` one for each address that this machine has.
 
     Raises:
-        ConfigError: something else is at that path, or a server listens there.
+        OSError: it has none of them, or one cannot be had.
     """
-    path = endpoint.path
-    try:
-        if os.path.exists(path):
-            _remove_stale(endpoint)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.setblocking(False)
+    port = endpoint.port
+    missing: OSError | None = None
+    for family, address in addresses:
         try:
-            sock.bind(path)
-            sock.listen(BACKLOG)
-        except OSError:
-            sock.close()
-            raise
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {endpoint}: {_reason(error)}") from None
+            sock = _bound(family, (address[0], port, *address[2:]), options)
+        except OSError as error:
+            if error.errno not in _MISSING:
+                raise
+            missing = missing or error
+            continue
+        sockets.append(sock)
+        port = sock.getsockname()[1]
+        if addresses is _EVERYWHERE:
+            break
+    if not sockets:
+        raise missing if missing is not None else OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+
+
+def _bound(family: int, address: tuple[Any, ...], options: SocketConfig | None) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != "::"))
+        if options is not None:
+            _apply_buffers(sock, options)
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 
-def unlink_unix(path: str, inode: int) -> None:
-    """Removes the socket file that a listener made, unless another has taken its place."""
-    try:
-        if os.stat(path).st_ino == inode:
-            os.unlink(path)
-    except FileNotFoundError:
-        return
-
-
-def _remove_stale(endpoint: Endpoint) -> None:
-    path = endpoint.path
-    if not stat.S_ISSOCK(os.stat(path).st_mode):
-        raise ConfigError(f"cannot listen on {endpoint}: a file that is not a socket is there; choose another path")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
-    raise ConfigError(f"cannot listen on {endpoint}: another server listens there; stop it or choose another path")
-
-
-def _reason(error: OSError) -> str:
+def listening_error(error: OSError) -> str:
+    """What keeps a server from an address, and what to do."""
     if error.errno == errno.EADDRINUSE:
         return "the address is in use; stop the other server or choose another port"
     if error.errno == errno.EACCES:
         return "permission denied; ports below 1024 and foreign directories need more rights"
-    if error.errno == errno.EADDRNOTAVAIL:
+    if error.errno in _MISSING:
         return "this machine does not have that address"
     return error.strerror or str(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import socket
 from typing import Any, Final
 
 import anyio
@@ -16,8 +16,8 @@ from eventflux_runtime.native.listener import PeerNaming, SocketListener
 from eventflux_runtime.net.asyncio_pipe import asyncio_pipe
 from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.reactor import Reactor
-from eventflux_runtime.net.socket import bind_unix, unlink_unix
 from eventflux_runtime.net.stream_pipe import StreamPipe
+from eventflux_runtime.net.unix_socket import SocketFile, bind_unix
 from eventflux_runtime.transport_api import ClientConnection, Dispatcher, Listener, Peer
 
 __all__ = ["TRANSPORT", "UnixTransport"]
@@ -38,27 +38,33 @@ class UnixTransport:
     ) -> Listener:
         """See `Transport.listen`."""
         acceptor = Acceptor(endpoint, config, dispatcher, reactor)
-        sock = bind_unix(endpoint)
-        listener = _UnixListener(
-            acceptor,
-            reactor,
-            [sock],
-            _Naming(endpoint),
-            None,
-            _prepare,
-            config.handshake_timeout_s,
-        )
-        listener.inode = os.stat(endpoint.path).st_ino
-        await listener.start()
+        sock, file = await bind_unix(endpoint)
+        listener = _UnixListener(acceptor, reactor, sock, file, config.handshake_timeout_s)
+        try:
+            await listener.start()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await listener.aclose()
+            raise
         return listener
 
 
 class _UnixListener(SocketListener):
-    inode = 0
+    def __init__(
+        self, acceptor: Acceptor, reactor: Reactor, sock: socket.socket, file: SocketFile, handshake_timeout_s: float
+    ) -> None:
+        naming = _Naming(acceptor.endpoint)
+        super().__init__(acceptor, reactor, [sock], naming, None, _prepare, handshake_timeout_s)
+        self._file = file
+
+    def drain(self) -> None:
+        # While the socket is open its file can be told from any other; and a successor finds the path free.
+        self._file.remove()
+        super().drain()
 
     async def aclose(self) -> None:
+        self._file.remove()
         await super().aclose()
-        unlink_unix(self.endpoint.path, self.inode)
 
 
 class _Naming(PeerNaming):

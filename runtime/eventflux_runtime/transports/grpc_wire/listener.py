@@ -6,8 +6,9 @@ Invariants: calls run in grpcio's own tasks, and `aclose` returns after the last
 from __future__ import annotations
 
 import asyncio
-import socket
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc
 from anyio import CancelScope, move_on_after
@@ -17,6 +18,8 @@ from eventflux_runtime.compression import require_compression
 from eventflux_runtime.config import Compression, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.net.resolve import shown_host
+from eventflux_runtime.net.socket import bind_tcp
 from eventflux_runtime.transport_api import Dispatcher
 from eventflux_runtime.transports.grpc_wire.accept import make_server
 from eventflux_runtime.transports.grpc_wire.credential import server_credentials
@@ -41,6 +44,8 @@ _LEFT: Final[set[aio.Server]] = set()
 _NOTICE_S: Final = 0.25
 """Seconds, a quarter of the grace time at most, in which a draining server tells our clients call by call before it
 breaks with all; see `Gate`. A client that makes no call in this time hears of it from grpcio alone."""
+_PORT_TRIES: Final = 8
+"""Ports that the system may choose until grpcio gets one on every address."""
 
 
 class GrpcListener:
@@ -140,46 +145,60 @@ async def open_listener(
     for compression in (config.compression, *(binding.method.compression for binding in dispatcher.bindings)):
         require_compression(compression or Compression.NONE)
     credentials = server_credentials(config.tls) if endpoint.is_tls else None
-    await _check_address(endpoint)
     calls = ServedCalls()
     gate = Gate(DispatcherHandler(dispatcher, config, reactor, endpoint.is_tls, calls), dispatcher)
-    server = make_server(
-        [cast("grpc.GenericRpcHandler", gate), *reflection_handlers(dispatcher, config)],
-        [binding.method.path for binding in dispatcher.bindings],
-        server_options(config),
-        grpc_compression(config.compression),
-    )
-    port = _bind(server, endpoint, credentials)
+
+    def make() -> aio.Server:
+        return make_server(
+            [cast("grpc.GenericRpcHandler", gate), *reflection_handlers(dispatcher, config)],
+            [binding.method.path for binding in dispatcher.bindings],
+            server_options(config),
+            grpc_compression(config.compression),
+        )
+
+    server, port = await _bound_server(make, endpoint, credentials)
     await server.start()
     listener = GrpcListener(server, endpoint.with_port(port), reactor, calls, gate, config.drain_grace_s)
     reactor.spawn(listener.close_with_reactor)
     return listener
 
 
-def _bind(server: aio.Server, endpoint: Endpoint, credentials: grpc.ServerCredentials | None) -> int:
-    try:
-        if credentials is None:
-            return server.add_insecure_port(endpoint.address)
-        return server.add_secure_port(endpoint.address, credentials)
-    except RuntimeError as error:
-        raise ConfigError(f"cannot listen on {endpoint}: {error}") from None
+async def _bound_server(
+    make: Callable[[], aio.Server], endpoint: Endpoint, credentials: grpc.ServerCredentials | None
+) -> tuple[aio.Server, int]:
+    """A server bound to every address of an endpoint, and the port it has on all of them.
 
-
-async def _check_address(endpoint: Endpoint) -> None:
-    """Binds once with plain sockets: they say why an address cannot be had, grpcio does not.
+    grpcio is given addresses, not names: which of them this machine has, and why one cannot be had, plain sockets tell,
+    which hold them until just before. Who takes one in that moment is in the way of a fixed port, not of another.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: an address cannot be had.
     """
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            endpoint.host, endpoint.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        for family, kind, protocol, _, address in found:
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {endpoint}: {error.strerror or error}; choose another address or stop what holds it"
-        ) from None
+    tries_left = 1 if endpoint.port else _PORT_TRIES
+    while True:
+        tries_left -= 1
+        held = await bind_tcp(endpoint, is_listening=False)
+        literals = [_literal(endpoint, sock.getsockname()) for sock in held]
+        for sock in held:
+            sock.close()
+        server = make()
+        try:
+            for literal in literals:
+                _add_port(server, literal, credentials)
+        except RuntimeError as error:
+            await server.stop(None)
+            if not tries_left:
+                raise ConfigError(f"cannot listen on {endpoint}: {error}") from None
+        else:
+            return server, literals[0].port
+
+
+def _literal(endpoint: Endpoint, address: tuple[Any, ...]) -> Endpoint:
+    return replace(endpoint, host=shown_host(address), port=address[1])
+
+
+def _add_port(server: aio.Server, literal: Endpoint, credentials: grpc.ServerCredentials | None) -> None:
+    if credentials is None:
+        server.add_insecure_port(literal.address)
+    else:
+        server.add_secure_port(literal.address, credentials)
