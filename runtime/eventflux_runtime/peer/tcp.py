@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import SocketAttribute, SocketListener, SocketStream
 
 from eventflux_runtime.endpoint import Endpoint
+from eventflux_runtime.net.resolve import shown_host
 from eventflux_runtime.net.socket import apply_options, bind_tcp
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import TcpPeerConfig
@@ -96,7 +97,7 @@ def _link(stream: SocketStream, address: str, binding: PeerBinding[M], config: T
 
 def _address(address: object) -> str:
     assert isinstance(address, tuple)
-    host, port = address[:2]
+    host, port = shown_host(address), address[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

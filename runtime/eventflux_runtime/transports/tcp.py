@@ -15,6 +15,7 @@ from eventflux_runtime.native.listener import PeerNaming, SocketListener
 from eventflux_runtime.net.asyncio_pipe import asyncio_pipe
 from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.reactor import Reactor
+from eventflux_runtime.net.resolve import shown_host
 from eventflux_runtime.net.socket import apply_options, bind_tcp, connect_tcp
 from eventflux_runtime.net.stream_pipe import StreamPipe
 from eventflux_runtime.net.tls import client_source, expected_name, server_source, warn_unverified
@@ -74,7 +75,7 @@ class _Naming(PeerNaming):
     def _url(self, address: Any) -> str:
         if not isinstance(address, tuple):
             return f"{self._scheme}://unknown"
-        host, port = address[0], address[1]
+        host, port = shown_host(address), address[1]
         return f"{self._scheme}://[{host}]:{port}" if ":" in host else f"{self._scheme}://{host}:{port}"
 
 

@@ -6,7 +6,9 @@ Invariants: calls run in grpcio's own tasks, and `aclose` returns after the last
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -183,14 +185,32 @@ async def _bound_server(
             sock.close()
         server = make()
         try:
-            for literal in literals:
-                _add_port(server, literal, credentials)
+            with _ipv6_kept_off(literals[0]):
+                for literal in literals:
+                    _add_port(server, literal, credentials)
         except RuntimeError as error:
             await server.stop(None)
             if not tries_left:
                 raise ConfigError(f"cannot listen on {endpoint}: {error}") from None
         else:
             return server, literals[0].port
+
+
+@contextmanager
+def _ipv6_kept_off(literal: Endpoint) -> Iterator[None]:
+    """Keeps grpcio from IPv6 where a server is to listen on every IPv4 address, which it takes for every address.
+
+    It listens on IPv4 alone where it cannot have the port of IPv6, so that is held meanwhile.
+    """
+    if literal.host != "0.0.0.0":
+        yield
+        return
+    with ExitStack() as stack:
+        with suppress(OSError):  # there is no IPv6, or somebody has that port of it
+            sock = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_STREAM))
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(("::", literal.port))
+        yield
 
 
 def _literal(endpoint: Endpoint, address: tuple[Any, ...]) -> Endpoint:
