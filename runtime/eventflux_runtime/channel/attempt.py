@@ -20,7 +20,7 @@ from eventflux_runtime.transport_api import CallHead, ClientCall
 
 if TYPE_CHECKING:
     from eventflux_runtime.channel.pool import Pool
-    from eventflux_runtime.channel.subchannel import Held
+    from eventflux_runtime.channel.subchannel import Held, Subchannel
 
 __all__ = ["Caller", "RestartableCall"]
 
@@ -40,6 +40,8 @@ class Caller:
         self._wait_for_ready = wait_for_ready
         policy = method.retry if method.retry is not None else config.retry
         self._attempts = Attempts(policy, method.idempotent, head.deadline, pool.budget)
+        self._refused_by: list[Subchannel] = []
+        self._failure: RpcError | None = None
 
     async def acquire(self) -> Held:
         """A connection for the next attempt. Where none can be had, tries again as the policy says.
@@ -47,6 +49,11 @@ class Caller:
         Raises:
             RpcError: as `Pool.acquire`, the policy being exhausted.
         """
+        if self._failure is not None and self._refused_by:
+            held = await self.pool.acquire_elsewhere(self._refused_by, self.head.deadline)
+            if held is None:
+                raise self._failure
+            return held
         while True:
             try:
                 return self.pool.try_acquire() or await self.pool.acquire(self.head.deadline, self._wait_for_ready)
@@ -64,6 +71,11 @@ class Caller:
 
     async def _pause(self, error: RpcError, held: Held | None) -> None:
         pool = self.pool
+        self._failure = error
+        if held is not None and _is_not_served(error):
+            # Somebody else's server, or one of another version: the addresses of a name need not all be alike.
+            self._refused_by.append(held.subchannel)
+            return
         if held is not None and _was_full(held, error):
             return  # another call took the room; this one queues for it
         delay_s = self._attempts.delay_s(error, pool.now(), held is not None)
@@ -252,6 +264,10 @@ def _was_full(held: Held, error: RpcError) -> bool:
     connection = held.connection
     is_refusal = error.unprocessed and error.code is StatusCode.RESOURCE_EXHAUSTED
     return is_refusal and connection.active_calls >= connection.max_calls
+
+
+def _is_not_served(error: RpcError) -> bool:
+    return error.unprocessed and error.code is StatusCode.UNIMPLEMENTED
 
 
 def _with_attempts(head: CallHead, attempts: Metadata) -> CallHead:

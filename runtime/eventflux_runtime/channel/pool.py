@@ -32,6 +32,8 @@ from eventflux_runtime.transport_api import ClientConnection, ConnectionState, T
 __all__ = ["Pool"]
 
 _log: Final = logging.getLogger("eventflux_runtime")
+_ROOM_S: Final = 0.02
+"""How often a call that one address refused asks whether another can take it: that is rare, and soon over."""
 
 
 class Pool:
@@ -122,6 +124,25 @@ class Pool:
         held = await waiting.wait()
         held.is_used = True
         return held
+
+    async def acquire_elsewhere(self, refused_by: Sequence[Subchannel], deadline: float | None) -> Held | None:
+        """A connection to an address that has not said that it does not serve a call; None: there is none.
+
+        Waits while one is being made, or has no room, for `PoolConfig.acquire_timeout_s` and to the deadline at most.
+        """
+        ends_at = self.now() + self._config.pool.acquire_timeout_s
+        if deadline is not None:
+            ends_at = min(ends_at, deadline)
+        while not self._is_closed:
+            others = [subchannel for subchannel in self._subchannels if subchannel not in refused_by]
+            held = self._picker.pick(others)
+            if held is not None:
+                held.is_used = True
+                return held
+            if not any(other.will_have_room(self.now()) for other in others) or self.now() >= ends_at:
+                return None
+            await anyio.sleep(_ROOM_S)
+        return None
 
     def next_attempt_in_s(self) -> float:
         """Seconds until an address may be tried again; 0: now, or a connection is there."""

@@ -127,6 +127,12 @@ class Subchannel:
                 best, best_load = held, load
         return best
 
+    def will_have_room(self, now: float) -> bool:
+        """Whether a connection is there, or being made; starts an attempt if one is due and there is nothing."""
+        if not self.usable and not self._attempts and self.backoff.left_s(now) <= 0:
+            self.open()
+        return bool(self.usable or self._attempts)
+
     def view(self, now: float) -> AddressView:
         """What the plan sees."""
         return AddressView(

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from typing import Any, Final
 
+import anyio
 from anyio.abc import ByteStream, SocketAttribute, SocketStream
 
 from eventflux_runtime.config import ClientConfig, ServerConfig, TlsConfig
@@ -58,7 +59,12 @@ class TcpTransport:
             lambda sock: apply_options(sock, config.socket, config.keepalive),
             config.handshake_timeout_s,
         )
-        await listener.start()
+        try:
+            await listener.start()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await listener.aclose()
+            raise
         return listener
 
 

@@ -55,6 +55,16 @@ _NEVER_RAN: Final = (
     _REFUSED_STREAM,
     f"{_LOCAL}GOAWAY received",
 )
+_NOT_SERVED: Final = (
+    # What servers answer that do not know the method: grpcio's core, Go, Java, JavaScript, .NET.
+    "Method not found!",
+    "unknown service ",
+    "unknown method ",
+    "Method not found: ",
+    "The server does not implement the method ",
+    "Service is unimplemented.",
+    "Method is unimplemented.",
+)
 
 
 def grpc_code(code: StatusCode) -> grpc.StatusCode:
@@ -110,7 +120,7 @@ def error_of(error: aio.AioRpcError) -> RpcError:
     elif text.startswith(_LOCAL):
         text = f"the call was lost: {text.removeprefix(_LOCAL).removesuffix(')')}"
     made = RpcError.from_status(status_of(code, text, error.trailing_metadata()))
-    made.unprocessed = is_unprocessed
+    made.unprocessed = is_unprocessed or (code is grpc.StatusCode.UNIMPLEMENTED and text.startswith(_NOT_SERVED))
     return made
 
 
