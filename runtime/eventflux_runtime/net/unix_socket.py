@@ -59,16 +59,20 @@ async def bind_unix(endpoint: Endpoint) -> tuple[socket.socket, SocketFile]:
     Raises:
         ConfigError: something else is at that path, a process holds it, or it may not be made.
     """
+    try:
+        async with _alone_in(os.path.dirname(endpoint.path)):
+            return _listen(endpoint)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {endpoint}: {_reason(error)}") from None
+
+
+def _listen(endpoint: Endpoint) -> tuple[socket.socket, SocketFile]:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        async with _alone_in(os.path.dirname(endpoint.path)):
-            _bind(sock, endpoint)
-            sock.listen(BACKLOG)
-            return sock, SocketFile(endpoint.path)
-    except OSError as error:
-        sock.close()
-        raise ConfigError(f"cannot listen on {endpoint}: {_reason(error)}") from None
+        _bind(sock, endpoint)
+        sock.listen(BACKLOG)
+        return sock, SocketFile(endpoint.path)
     except BaseException:
         sock.close()
         raise
