@@ -8,14 +8,13 @@ from typing import Any
 
 import anyio
 import pytest
-from anyio.abc import SocketAttribute
 
 from eventflux_runtime import ClientConfig, KeepaliveConfig, ServerConfig, SocketConfig, connect, serve
 from eventflux_runtime.endpoint import parse_endpoint
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.net.asyncio_pipe import AsyncioPipe
 from eventflux_runtime.net.socket import apply_options, bind_tcp, connect_tcp
-from eventflux_runtime.net.stream_pipe import StreamPipe
+from eventflux_runtime.net.trio_pipe import TrioPipe
 from eventflux_transport import Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.trust.authority import Authority
@@ -59,8 +58,8 @@ EXPECTED = {
 def raw_socket(pipe: Any) -> Any:
     if isinstance(pipe, AsyncioPipe):
         return pipe.transport.get_extra_info("socket")
-    assert isinstance(pipe, StreamPipe)
-    return pipe.stream.extra(SocketAttribute.raw_socket)
+    assert isinstance(pipe, TrioPipe)
+    return pipe.sock
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="TCP_USER_TIMEOUT and TCP_KEEPIDLE are Linux's names")
@@ -80,7 +79,7 @@ async def test_both_sides_of_a_connection(
         monkeypatch.setattr(kind, "__init__", record)
 
     recording(AsyncioPipe)
-    recording(StreamPipe)
+    recording(TrioPipe)
     authority = Authority(tmp_path_factory.mktemp("ca"))
     server_config = ServerConfig(
         keepalive=KEEPALIVE, socket=OPTIONS, drain_grace_s=0, tls=authority.trusting(**authority.server().files)

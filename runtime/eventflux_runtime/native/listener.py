@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
 
 import anyio
-from anyio.abc import ByteStream, SocketStream
 
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.bootstrap import Acceptor
 from eventflux_runtime.net.accept import AcceptLoop
-from eventflux_runtime.net.asyncio_pipe import asyncio_pipe
 from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.reactor import Reactor, TaskHandle
-from eventflux_runtime.net.stream_pipe import StreamPipe
+from eventflux_runtime.net.socket_pipe import socket_pipe
 from eventflux_runtime.net.tls import ContextSource, explain_tls
 from eventflux_runtime.net.tls_pipe import TlsPipe
 from eventflux_runtime.transport_api import Peer
 
-__all__ = ["PeerNaming", "SocketListener"]
-
-
-class PeerNaming:
-    """How a wire names the other side of a connection, on each of the two drivers."""
-
-    def of_transport(self, transport: asyncio.BaseTransport) -> Peer:
-        """The peer of an asyncio transport."""
-        raise NotImplementedError
-
-    def of_stream(self, stream: ByteStream) -> Peer:
-        """The peer of an anyio stream."""
-        raise NotImplementedError
+__all__ = ["SocketListener"]
 
 
 class SocketListener:
@@ -49,7 +34,7 @@ class SocketListener:
         acceptor: Acceptor,
         reactor: Reactor,
         sockets: list[socket.socket],
-        naming: PeerNaming,
+        peer_of: Callable[[socket.socket], Peer],
         tls: ContextSource | None,
         prepare: Callable[[Any], None],
         handshake_timeout_s: float,
@@ -57,7 +42,7 @@ class SocketListener:
         self._acceptor = acceptor
         self._reactor = reactor
         self._sockets = sockets
-        self._naming = naming
+        self._peer_of = peer_of
         self._tls = tls
         self._prepare = prepare
         self._handshake_timeout_s = handshake_timeout_s
@@ -99,17 +84,11 @@ class SocketListener:
             return
         self._opening.discard(sock)
         try:
-            await (self._open_asyncio(sock) if self._reactor.is_asyncio else self._open_anyio(sock))
-        except (OSError, ValueError):  # the client has gone already; the latter is what anyio makes of it
+            pipe = await socket_pipe(sock, self._peer_of(sock), self._reactor)
+        except OSError:  # the client has gone already
             sock.close()
-
-    async def _open_asyncio(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.connect_accepted_socket(lambda: asyncio_pipe(self._naming.of_transport, self._accept), sock)
-
-    async def _open_anyio(self, sock: socket.socket) -> None:
-        stream = await SocketStream.from_socket(sock)
-        self._accept(StreamPipe(stream, self._naming.of_stream(stream), self._reactor))
+        else:
+            self._accept(pipe)
 
     def _accept(self, pipe: Pipe) -> None:
         if self._tls is None:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from typing import Final, TypeAlias, cast
+from typing import Final, cast
 
 from eventflux_runtime.net.pipe import CLOSE_S, HIGH_WATER_BYTES, Patience, PipeHandler
 from eventflux_runtime.transport_api import Peer
 
-__all__ = ["Accept", "AsyncioPipe", "asyncio_pipe"]
-
-Accept: TypeAlias = "Callable[[AsyncioPipe], None]"
+__all__ = ["AsyncioPipe", "asyncio_pipe"]
 
 _BUFFER_BYTES: Final = 128 * 1024
 
@@ -24,10 +21,8 @@ _BUFFER_BYTES: Final = 128 * 1024
 class AsyncioPipe(asyncio.BaseProtocol):
     """One connection of an asyncio transport. `start` may come after the first bytes; they are kept until then."""
 
-    def __init__(self, describe: Callable[[asyncio.BaseTransport], Peer], accept: Accept | None = None) -> None:
-        self.peer = Peer("")
-        self._describe = describe
-        self._accept = accept
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
         self.is_congested = False
         self._transport: asyncio.Transport | None = None
         self._handler: PipeHandler | None = None
@@ -65,9 +60,6 @@ class AsyncioPipe(asyncio.BaseProtocol):
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
         self.write = self._transport.write  # type: ignore[method-assign]  # one call less on each write
-        self.peer = self._describe(transport)
-        if self._accept is not None:
-            self._accept(self)
 
     def data_received(self, data: bytes) -> None:
         """The loop read bytes."""
@@ -162,8 +154,8 @@ class _PlainPipe(AsyncioPipe, asyncio.Protocol):
 class _BufferedPipe(AsyncioPipe, asyncio.BufferedProtocol):
     """A pipe that reads into its thread's buffer: a selector loop fills it and hands it over in one step."""
 
-    def __init__(self, describe: Callable[[asyncio.BaseTransport], Peer], accept: Accept | None = None) -> None:
-        super().__init__(describe, accept)
+    def __init__(self, peer: Peer) -> None:
+        super().__init__(peer)
         self._buffer = _own.buffer
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -185,7 +177,7 @@ class _Own(threading.local):
 _own: Final = _Own()
 
 
-def asyncio_pipe(describe: Callable[[asyncio.BaseTransport], Peer], accept: Accept | None = None) -> AsyncioPipe:
+def asyncio_pipe(peer: Peer) -> AsyncioPipe:
     """A pipe for a connection on the running loop, of the kind that suits the loop."""
     is_selector = isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
-    return (_BufferedPipe if is_selector else _PlainPipe)(describe, accept)
+    return (_BufferedPipe if is_selector else _PlainPipe)(peer)

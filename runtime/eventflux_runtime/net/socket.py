@@ -16,12 +16,14 @@ from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.host import is_any
 from eventflux_runtime.net.resolve import SocketAddress, look_up
 
-__all__ = ["BACKLOG", "apply_options", "bind_tcp", "connect_tcp", "listening_error"]
+__all__ = ["BACKLOG", "apply_options", "bind_tcp", "connect_tcp", "connect_unix", "listening_error"]
 
 BACKLOG: Final = 1024
 """Connections that wait to be accepted: a burst of clients after a restart gets in; the kernel may allow fewer."""
 KEEPALIVE_PROBES: Final = 3
 """Probes of the kernel's keepalive within its timeout: two may be lost."""
+_FULL_BACKLOG_S: Final = 0.01
+"""Seconds between two tries to connect to a Unix socket whose backlog is full."""
 _PORT_TRIES: Final = 32
 """Ports that the system may choose for the first of several addresses until one is free on all of them."""
 _EVERYWHERE: Final[Sequence[SocketAddress]] = ((socket.AF_INET6, ("::", 0, 0, 0)), (socket.AF_INET, ("0.0.0.0", 0)))
@@ -98,6 +100,27 @@ async def _connect_one(
         sock.close()
         raise
     return sock
+
+
+async def connect_unix(path: str) -> socket.socket:
+    """A connected Unix socket. Where the server's backlog is full, it waits for room without an end.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        while True:
+            try:
+                sock.connect(path)
+            except BlockingIOError:  # EAGAIN: no event tells when there is room (connect(2))
+                await anyio.sleep(_FULL_BACKLOG_S)
+            else:
+                return sock
+    except BaseException:
+        sock.close()
+        raise
 
 
 async def bind_tcp(

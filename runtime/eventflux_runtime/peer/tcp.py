@@ -12,7 +12,6 @@ from anyio.abc import SocketAttribute, SocketListener, SocketStream
 
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.net.resolve import shown_host
-from eventflux_runtime.net.resolve import shown_host
 from eventflux_runtime.net.socket import apply_options, bind_tcp
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import TcpPeerConfig

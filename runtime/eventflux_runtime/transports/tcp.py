@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
+import socket
 import ssl
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import anyio
-from anyio.abc import ByteStream, SocketAttribute, SocketStream
 
 from eventflux_runtime.config import ClientConfig, ServerConfig, TlsConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.bootstrap import Acceptor, connecting, shake_hands
-from eventflux_runtime.native.listener import PeerNaming, SocketListener
-from eventflux_runtime.net.asyncio_pipe import asyncio_pipe
+from eventflux_runtime.native.listener import SocketListener
 from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.net.resolve import shown_host
 from eventflux_runtime.net.socket import apply_options, bind_tcp, connect_tcp
-from eventflux_runtime.net.stream_pipe import StreamPipe
+from eventflux_runtime.net.socket_pipe import socket_pipe
 from eventflux_runtime.net.tls import client_source, expected_name, server_source, warn_unverified
 from eventflux_runtime.net.tls_pipe import TlsPipe
 from eventflux_runtime.transport_api import ClientConnection, Dispatcher, Listener, Peer
@@ -54,7 +53,7 @@ class TcpTransport:
             acceptor,
             reactor,
             sockets,
-            _Naming(endpoint.scheme),
+            _peer_of(endpoint.scheme),
             source,
             lambda sock: apply_options(sock, config.socket, config.keepalive),
             config.handshake_timeout_s,
@@ -68,37 +67,25 @@ class TcpTransport:
         return listener
 
 
-class _Naming(PeerNaming):
-    def __init__(self, scheme: str) -> None:
-        self._scheme = scheme
+def _peer_of(scheme: str) -> Callable[[socket.socket], Peer]:
+    """Names the other side of a socket."""
 
-    def of_transport(self, transport: asyncio.BaseTransport) -> Peer:
-        return Peer(self._url(transport.get_extra_info("peername")))
-
-    def of_stream(self, stream: ByteStream) -> Peer:
-        return Peer(self._url(stream.extra(SocketAttribute.remote_address, None)))
-
-    def _url(self, address: Any) -> str:
-        if not isinstance(address, tuple):
-            return f"{self._scheme}://unknown"
+    def peer_of(sock: socket.socket) -> Peer:
+        address = sock.getpeername()
         host, port = shown_host(address), address[1]
-        return f"{self._scheme}://[{host}]:{port}" if ":" in host else f"{self._scheme}://{host}:{port}"
+        return Peer(f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")
+
+    return peer_of
 
 
 async def _connect(endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
-    naming = _Naming(endpoint.scheme)
     sock = await connect_tcp(endpoint, config.socket, config.keepalive)
     try:
-        if reactor.is_asyncio:
-            _, pipe = await asyncio.get_running_loop().create_connection(
-                lambda: asyncio_pipe(naming.of_transport), sock=sock
-            )
-            return pipe
-        stream = await SocketStream.from_socket(sock)
+        peer = _peer_of(endpoint.scheme)(sock)
     except BaseException:
         sock.close()
         raise
-    return StreamPipe(stream, naming.of_stream(stream), reactor)
+    return await socket_pipe(sock, peer, reactor)
 
 
 async def _secured(lower: Pipe, context: ssl.SSLContext, server_name: str, reactor: Reactor) -> Pipe:

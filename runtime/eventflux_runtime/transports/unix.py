@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from typing import Any, Final
 
 import anyio
-from anyio.abc import ByteStream
 
 from eventflux_runtime.config import ClientConfig, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.native.bootstrap import Acceptor, connecting, shake_hands
-from eventflux_runtime.native.listener import PeerNaming, SocketListener
-from eventflux_runtime.net.asyncio_pipe import asyncio_pipe
-from eventflux_runtime.net.pipe import Pipe
+from eventflux_runtime.native.listener import SocketListener
 from eventflux_runtime.net.reactor import Reactor
-from eventflux_runtime.net.stream_pipe import StreamPipe
+from eventflux_runtime.net.socket import connect_unix
+from eventflux_runtime.net.socket_pipe import socket_pipe
 from eventflux_runtime.net.unix_socket import SocketFile, bind_unix
 from eventflux_runtime.transport_api import ClientConnection, Dispatcher, Listener, Peer
 
@@ -31,7 +28,9 @@ class UnixTransport:
     async def open(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
         """See `Transport.open`."""
         with connecting(endpoint, config):
-            return await shake_hands(await _connect(endpoint, reactor), endpoint, config, reactor)
+            sock = await connect_unix(endpoint.path)
+            pipe = await socket_pipe(sock, Peer(str(endpoint)), reactor)
+            return await shake_hands(pipe, endpoint, config, reactor)
 
     async def listen(
         self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
@@ -53,8 +52,8 @@ class _UnixListener(SocketListener):
     def __init__(
         self, acceptor: Acceptor, reactor: Reactor, sock: socket.socket, file: SocketFile, handshake_timeout_s: float
     ) -> None:
-        naming = _Naming(acceptor.endpoint)
-        super().__init__(acceptor, reactor, [sock], naming, None, _prepare, handshake_timeout_s)
+        peer = Peer(str(acceptor.endpoint))
+        super().__init__(acceptor, reactor, [sock], lambda sock: peer, None, _prepare, handshake_timeout_s)
         self._file = file
 
     def drain(self) -> None:
@@ -65,28 +64,6 @@ class _UnixListener(SocketListener):
     async def aclose(self) -> None:
         self._file.remove()
         await super().aclose()
-
-
-class _Naming(PeerNaming):
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._peer = Peer(str(endpoint))
-
-    def of_transport(self, transport: asyncio.BaseTransport) -> Peer:
-        return self._peer
-
-    def of_stream(self, stream: ByteStream) -> Peer:
-        return self._peer
-
-
-async def _connect(endpoint: Endpoint, reactor: Reactor) -> Pipe:
-    naming = _Naming(endpoint)
-    if reactor.is_asyncio:
-        _, pipe = await asyncio.get_running_loop().create_unix_connection(
-            lambda: asyncio_pipe(naming.of_transport), endpoint.path
-        )
-        return pipe
-    stream = await anyio.connect_unix(endpoint.path)
-    return StreamPipe(stream, naming.of_stream(stream), reactor)
 
 
 def _prepare(sock: Any) -> None:
