@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 import anyio
-from anyio.abc import ByteStream, SocketAttribute, SocketStream
+from anyio.abc import ByteStream, SocketStream
 
 from eventflux_runtime import DeadlineExceeded, TransportError
 from eventflux_runtime.peer.tcp_link import TcpLink
-from eventflux_transport import Connection, Listener, Message, Transport
+from eventflux_transport import Connection, ConnectionState, Listener, Message, Transport
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENCE_S: Final = 10.0
@@ -74,6 +74,10 @@ class RawNode:
 
     async def accept(self) -> SocketStream:
         """The next connection."""
+        return await SocketStream.from_socket(await self.accept_socket())
+
+    async def accept_socket(self) -> socket.socket:
+        """The socket of the next connection; it does not block."""
         with anyio.fail_after(PATIENCE_S):
             while True:
                 try:
@@ -81,7 +85,8 @@ class RawNode:
                 except BlockingIOError:
                     await anyio.wait_readable(self._socket)
                 else:
-                    return await SocketStream.from_socket(accepted)
+                    accepted.setblocking(False)
+                    return accepted
 
 
 @asynccontextmanager
@@ -122,12 +127,23 @@ async def is_closed_by_peer(stream: ByteStream) -> bool:
             return True
 
 
-def option(connection: Connection, level: int, name: int) -> int:
-    """A socket option of a TCP connection."""
+def socket_of(connection: Connection) -> socket.socket:
+    """The socket of a TCP connection."""
     link = connection._link
     assert isinstance(link, TcpLink)
-    stream = link._stream
-    return int(stream.extra(SocketAttribute.raw_socket).getsockopt(level, name))
+    return link._stream.socket
+
+
+def option(connection: Connection, level: int, name: int) -> int:
+    """A socket option of a TCP connection."""
+    return socket_of(connection).getsockopt(level, name)
+
+
+async def has_gone(connection: Connection) -> None:
+    """Returns once this side knows that the peer has closed the connection."""
+    with anyio.fail_after(PATIENCE_S):
+        while connection.state is ConnectionState.CONNECTED:  # noqa: ASYNC110 - nothing announces what the system knows
+            await anyio.sleep(0.005)
 
 
 class Relay:

@@ -35,12 +35,14 @@ from tests.peer.nodes import (
     body_of,
     echoing,
     frame,
+    has_gone,
     is_closed_by_peer,
     option,
     raw_connect,
     raw_node,
     read_frame,
     receive_patiently,
+    socket_of,
 )
 
 
@@ -226,3 +228,42 @@ def test_numbers_are_checked(field: str) -> None:
         TcpTransportConfig(**wrong)
     with pytest.raises(ConfigError, match="max_message_size must be from 1"):
         TcpTransportConfig(max_message_size=0)
+
+
+async def test_send_raises_at_once_when_the_peer_has_closed() -> None:
+    message = Message.event(b"farewell")
+    async with silent_peer(TcpTransportConfig()) as (transport, connection, stream):
+        await stream.send(frame(body_of(message)))
+        await stream.aclose()
+        await has_gone(connection)
+        with pytest.raises(Unavailable, match="closed the connection: connect again"):
+            await transport.send(connection, Message.event(b"too late"))
+        # What came before its end is still there.
+        assert await transport.receive(connection) == message
+        with pytest.raises(Unavailable, match="closed the connection"):
+            await transport.receive(connection)
+        assert connection.state is ConnectionState.DISCONNECTED
+
+
+async def test_what_was_sent_arrives_though_this_side_closes_with_messages_unread() -> None:
+    message = Message.event(b"last")
+    async with silent_peer(TcpTransportConfig()) as (transport, connection, stream):
+        await stream.send(frame(body_of(Message.event(b"unread"))))
+        with anyio.fail_after(PATIENCE_S):
+            await anyio.wait_readable(socket_of(connection))
+        await transport.send(connection, message)
+        await transport.close(connection)
+        assert await read_frame(stream) == body_of(message)
+
+
+async def test_close_ends_those_who_wait() -> None:
+    async with silent_peer(TcpTransportConfig()) as (transport, connection, _), anyio.create_task_group() as tasks:
+
+        async def receive() -> None:
+            with pytest.raises(Unavailable, match="is lost \\(it was closed\\)|is closed"):
+                await transport.receive(connection)
+
+        tasks.start_soon(receive)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(PATIENCE_S):
+            await transport.close(connection)

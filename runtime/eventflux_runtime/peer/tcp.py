@@ -1,18 +1,21 @@
 """EventFlux's TCP transport: length-prefixed messages, one socket a connection, Python or Rust at the other end.
 
-It runs on anyio's streams and starts no task of its own.
+It starts no task of its own, and reads nothing that nobody waits for.
 """
 
 from __future__ import annotations
 
+import socket
 from typing import TypeVar
 
 import anyio
-from anyio.abc import SocketAttribute, SocketListener, SocketStream
+import anyio.lowlevel
 
 from eventflux_runtime.endpoint import Endpoint
+from eventflux_runtime.net.dial import dial_tcp
 from eventflux_runtime.net.resolve import shown_host
 from eventflux_runtime.net.socket import apply_options, bind_tcp
+from eventflux_runtime.net.socket_stream import SocketStream
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import TcpPeerConfig
 from eventflux_runtime.peer.pooled import PooledTransport
@@ -40,7 +43,7 @@ class TcpPeerTransport(PooledTransport[M]):
         timeout_s = self.config.connection_timeout_ms / 1000
         try:
             with anyio.fail_after(timeout_s):
-                stream = await anyio.connect_tcp(endpoint.host, endpoint.port)
+                sock = await dial_tcp(endpoint, self.config.socket, self.config.keepalive)
         except TimeoutError:
             raise Unavailable(
                 f"cannot connect to {endpoint}: nothing answered within connection_timeout_ms="
@@ -48,51 +51,68 @@ class TcpPeerTransport(PooledTransport[M]):
             ) from None
         except OSError as error:
             raise Unavailable(f"cannot connect to {endpoint}: {_reason(error)}; is a node listening there?") from None
-        return _link(stream, endpoint.address, self._binding, self.config)
+        return TcpLink(SocketStream(sock), endpoint.address, self._binding.codec, self.config)
 
     async def _bind(self, endpoint: Endpoint) -> LinkListener[M]:
         # A name may have several addresses. One listener has one, as in EventFlux.
-        first, *others = await bind_tcp(endpoint)
+        first, *others = await bind_tcp(endpoint, self.config.socket)
         for sock in others:
             sock.close()
-        apply_options(first, self.config.socket, None)  # so that connections have the buffers from their first byte on
-        return TcpListener(await SocketListener.from_socket(first), self._binding, self.config)
+        return TcpListener(first, self._binding, self.config)
 
 
 class TcpListener(LinkListener[M]):
-    """A bound socket."""
+    """A bound socket, which it owns."""
 
-    def __init__(self, listener: SocketListener, binding: PeerBinding[M], config: TcpPeerConfig) -> None:
-        self._listener = listener
+    def __init__(self, sock: socket.socket, binding: PeerBinding[M], config: TcpPeerConfig) -> None:
+        self._socket = sock
         self._binding = binding
         self._config = config
         self._accepting = anyio.Lock()
-        self.local_addr = _address(listener.extra(SocketAttribute.local_address))
+        self._is_closed = False
+        self.local_addr = _address(sock.getsockname())
 
     def __del__(self) -> None:
         # EventFlux's listener has no close; it ends when it is dropped, and so does this one.
-        self._listener.extra(SocketAttribute.raw_socket).close()
+        self._socket.close()
 
     async def accept(self) -> tuple[Link[M], str]:
         """See `LinkListener.accept`."""
         try:
             async with self._accepting:
-                stream = await self._listener.accept()
+                sock, name = await self._next()
         except anyio.ClosedResourceError:
             raise Unavailable(f"the listener on {self.local_addr} was closed") from None
         except OSError as error:
             raise Unavailable(f"cannot accept on {self.local_addr}: {_reason(error)}") from None
-        address = _address(stream.extra(SocketAttribute.remote_address))
-        return _link(stream, address, self._binding, self._config), address
+        address = _address(name)
+        return TcpLink(SocketStream(sock), address, self._binding.codec, self._config), address
+
+    async def _next(self) -> tuple[socket.socket, object]:
+        await anyio.lowlevel.checkpoint()
+        while not self._is_closed:
+            try:
+                sock, name = self._socket.accept()
+            except BlockingIOError:
+                await anyio.wait_readable(self._socket)
+                continue
+            except ConnectionAbortedError:
+                continue  # the peer has gone before its turn came
+            try:
+                apply_options(sock, self._config.socket, self._config.keepalive)
+            except OSError:
+                sock.close()  # it has gone since
+                continue
+            return sock, name
+        raise anyio.ClosedResourceError
 
     async def aclose(self) -> None:
         """See `LinkListener.aclose`."""
-        await self._listener.aclose()
-
-
-def _link(stream: SocketStream, address: str, binding: PeerBinding[M], config: TcpPeerConfig) -> TcpLink[M]:
-    apply_options(stream.extra(SocketAttribute.raw_socket), config.socket, config.keepalive)
-    return TcpLink(stream, address, binding.codec, config)
+        if not self._is_closed:
+            self._is_closed = True
+            anyio.notify_closing(self._socket)
+            self._socket.close()
+        await anyio.lowlevel.checkpoint()
 
 
 def _address(address: object) -> str:
@@ -101,9 +121,5 @@ def _address(address: object) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _reason(error: BaseException) -> str:
-    while error.__cause__ is not None and not (isinstance(error, OSError) and error.errno):
-        error = error.__cause__  # anyio wraps what the system said
-    if isinstance(error, BaseExceptionGroup):
-        return _reason(error.exceptions[0])
-    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).lower()
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

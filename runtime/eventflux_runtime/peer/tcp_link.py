@@ -6,14 +6,14 @@ reader whatever becomes of the task that waited for it; a frame that may have be
 
 from __future__ import annotations
 
-import socket
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
+import anyio.lowlevel
 
 from eventflux_runtime.errors import CodecError, ProtocolError, TransportError
 from eventflux_runtime.method import PeerCodec
+from eventflux_runtime.net.socket_stream import PeerEnd, SocketStream
 from eventflux_runtime.peer.config import TcpPeerConfig
 from eventflux_runtime.peer.transport import Link
 from eventflux_runtime.rpc_error import DeadlineExceeded, ResourceExhausted, Unavailable
@@ -22,9 +22,6 @@ from eventflux_runtime.wire.eventflux import FrameReader, FrameTooLong, encode_f
 __all__ = ["TcpLink"]
 
 M = TypeVar("M")
-
-READ_BYTES = 256 * 1024
-"""Bytes asked of the system at a time."""
 
 
 class TcpLink(Link[M]):
@@ -44,7 +41,7 @@ class TcpLink(Link[M]):
     @property
     def is_open(self) -> bool:
         """See `Link.is_open`."""
-        return not self._is_closed and not _is_at_end(self._stream.extra(SocketAttribute.raw_socket))
+        return not self._is_closed and self._stream.end is None
 
     async def send(self, message: M) -> None:
         """See `Link.send`."""
@@ -60,10 +57,14 @@ class TcpLink(Link[M]):
             ) from None
 
     async def _write(self, frame: bytes) -> None:
+        await anyio.lowlevel.checkpoint_if_cancelled()
         self._check_open()
+        if self._stream.end is PeerEnd.CLOSED:
+            # The system would take the frame and throw it away. What the peer sent before can still be received.
+            raise self._left()
         try:
             await self._stream.send(frame)
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
+        except (anyio.ClosedResourceError, OSError) as error:
             raise await self._break(self._lost(error)) from None
         except anyio.get_cancelled_exc_class():
             # By the timeout or by the caller: what the peer has got of the frame is not known.
@@ -87,13 +88,13 @@ class TcpLink(Link[M]):
         try:
             body = self._reader.next_frame()
             while body is None:
-                self._reader.receive_data(await self._stream.receive(READ_BYTES))
+                self._reader.receive_data(await self._stream.receive())
                 body = self._reader.next_frame()
         except FrameTooLong as error:
             raise await self._break(ResourceExhausted(f"{self._address}: {error}")) from None
         except anyio.EndOfStream:
             raise await self._end() from None
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError) as error:
+        except (anyio.ClosedResourceError, OSError) as error:
             raise await self._break(self._lost(error)) from None
         return body
 
@@ -110,7 +111,7 @@ class TcpLink(Link[M]):
         except ProtocolError as error:
             return await self._break(ProtocolError(f"{self._address}: {error}"))
         await self._shut()
-        return Unavailable(f"{self._address} closed the connection: connect again")
+        return self._left()
 
     async def _break(self, error: TransportError) -> TransportError:
         """Gives the link up for an error; the first one counts. Returns what the caller should raise."""
@@ -122,37 +123,27 @@ class TcpLink(Link[M]):
 
     async def _shut(self) -> None:
         self._is_closed = True
-        with anyio.CancelScope(shield=True):
-            await anyio.aclose_forcefully(self._stream)
+        self._stream.close()
+        await anyio.lowlevel.cancel_shielded_checkpoint()
 
     def _check_open(self) -> None:
         if self._is_closed:
             raise self._closed()
+
+    def _left(self) -> Unavailable:
+        return Unavailable(f"{self._address} closed the connection: connect again")
 
     def _closed(self) -> Unavailable:
         reason = f" ({self.error})" if self.error is not None else ""
         return Unavailable(f"the connection to {self._address} is closed{reason}: connect again")
 
     def _lost(self, error: Exception) -> Unavailable:
-        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-        text = cause.strerror.lower() if isinstance(cause, OSError) and cause.strerror else "it was closed"
+        text = error.strerror.lower() if isinstance(error, OSError) and error.strerror else "it was closed"
         return Unavailable(f"the connection to {self._address} is lost ({text}): connect again")
 
     async def aclose(self) -> None:
         """See `Link.aclose`. What was sent is still delivered."""
         if not self._is_closed:
             self._is_closed = True
-            await self._stream.aclose()
-
-
-def _is_at_end(sock: Any) -> bool:
-    """Whether the peer has closed a socket from which everything was read; never waits."""
-    try:
-        # asyncio hands out a socket that cannot be read; another object for the same one can.
-        with socket.socket(sock.family, sock.type, fileno=socket.dup(sock.fileno())) as probe:
-            probe.setblocking(False)
-            return not probe.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+            self._stream.finish()
+        await anyio.lowlevel.checkpoint()
