@@ -20,7 +20,7 @@ from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_package"]
 
-CONTRACT_VERSION: Final = 1
+CONTRACT_VERSION: Final = 2
 """The version of the runtime's `codegen_api` that the templates are written for."""
 
 

@@ -308,6 +308,12 @@ class Peer:
     message: Message
     layout: str
     """The stem of the layout's functions."""
+    framed_types: Lines
+    """The types that the layout carries; another type travels as the first of them."""
+    framed: tuple[tuple[str, str], ...]
+    """What the layout carries: each field and the expression that makes it of a message."""
+    framing: Lines
+    """The functions that those expressions call."""
     send: Method
     stream: Method
     events: Method

@@ -180,7 +180,7 @@ class Package:
         """What the constants of the methods need of the runtime, sorted."""
         text = " ".join(expression for method in self._methods for _, expression in method.arguments)
         optional = (name for name in ("Compression", "RetryPolicy", "StatusCode") if name in text)
-        peers = ("PeerCodec",) if self.peer is not None else ()
+        peers = ("PeerCodec", *self.peer.framing) if self.peer is not None else ()
         return tuple(sorted(["MessageCodec", "Method", "MethodKind", *optional, *peers], key=_import_order))
 
     @property

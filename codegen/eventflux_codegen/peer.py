@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from eventflux_codegen.error import GenerationError, nearest
-from eventflux_codegen.model import Enumeration, Message, Method, Peer, Service
+from eventflux_codegen.model import Enumeration, Layout, Message, Method, Peer, Service
 from eventflux_codegen.names import ClassNames
 from eventflux_codegen.options import PeerOptions
 from eventflux_codegen.yaml_source import Places
@@ -31,7 +31,19 @@ PEER_NAMES: Final = (
 )
 """What the module of the transports defines, by EventFlux's names."""
 
-MESSAGE_FIELDS: Final = ("id", "message_type", "payload", "headers", "timestamp", "compression")
+MESSAGE_FIELDS: Final = (
+    "id",
+    "message_type",
+    "payload",
+    "headers",
+    "timestamp",
+    "source_node",
+    "target_node",
+    "priority",
+    "compression",
+)
+FRAMING: Final = ("framed_headers", "framed_payload")
+"""The runtime's functions that make a message fit into frames."""
 REQUEST_FIELDS: Final = ("node_id", "timestamp")
 RESPONSE_FIELDS: Final = ("server_timestamp", "server_node_id", "server_status")
 STATUS_FIELDS: Final = ("health", "active_connections")
@@ -83,19 +95,36 @@ def build_peer(
     for name in PEER_NAMES:
         names.claim(name, f"EventFlux's {name}", places("peer"))
     local = {enum.name: enum.local for enum in enums.values()}
+    types = local[_type_of(message, "message_type")]
+    framed = tuple((field.name, _framed(field.name, layout, types)) for field in layout.fields)
     return Peer(
         names=PEER_NAMES,
         message=message,
         layout=layout.snake,
+        framed_types=layout.closed["message_type"].members if "message_type" in layout.closed else (),
+        framed=framed,
+        framing=tuple(name for name in FRAMING if any(name in expression for _, expression in framed)),
         send=send,
         stream=stream,
         events=events,
         heartbeat=heartbeat,
         status=status,
-        types=local[_type_of(message, "message_type")],
+        types=types,
         compressions=local[_type_of(message, "compression")],
         healths=local[_type_of(status, "health")],
     )
+
+
+def _framed(name: str, layout: Layout, types: str) -> str:
+    """The expression that makes a field of the layout of a whole message, with what the layout lacks in its place."""
+    lacks = {field.name for field in layout.lacks}
+    if name == "payload" and "compression" in lacks:
+        return "framed_payload(message.payload, message.compression, max_bytes)"
+    if name == "headers" and not lacks.isdisjoint(("source_node", "target_node")):
+        return "framed_headers(message.headers, message.source_node, message.target_node)"
+    if name in layout.closed and name == "message_type":
+        return f"message.{name} if message.{name} in _FRAMED_TYPES else {types}.{layout.closed[name].members[0]}"
+    return f"message.{name}"
 
 
 class _MethodFinder:

@@ -114,4 +114,4 @@ __all__ = [
     "TransportService",
 ]
 
-check_contract(1, __name__)
+check_contract(2, __name__)

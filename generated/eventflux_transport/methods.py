@@ -8,7 +8,15 @@ import uuid
 from functools import cache
 from typing import Any, Final
 
-from eventflux_runtime.codegen_api import MessageCodec, Method, MethodKind, PeerCodec, StatusCode
+from eventflux_runtime.codegen_api import (
+    MessageCodec,
+    Method,
+    MethodKind,
+    PeerCodec,
+    StatusCode,
+    framed_headers,
+    framed_payload,
+)
 from eventflux_transport import codec
 from eventflux_transport.messages import (
     EventRequest,
@@ -87,10 +95,30 @@ def _refuse_transport_message(request: TransportMessage, code: str, text: str) -
     )
 
 
+_FRAMED_TYPES: Final = (
+    MessageType.EVENT,
+    MessageType.QUERY,
+    MessageType.STATE,
+    MessageType.CONTROL,
+    MessageType.HEARTBEAT,
+    MessageType.CHECKPOINT,
+)
+
+
+def _fit_transport_message(message: TransportMessage, max_bytes: int) -> TransportMessage:
+    return TransportMessage(
+        id=message.id,
+        payload=framed_payload(message.payload, message.compression, max_bytes),
+        headers=framed_headers(message.headers, message.source_node, message.target_node),
+        message_type=message.message_type if message.message_type in _FRAMED_TYPES else MessageType.EVENT,
+    )
+
+
 TRANSPORT_MESSAGE_PEER_CODEC: Final[PeerCodec[TransportMessage]] = PeerCodec(
     encode=codec.encode_transport_message_eventflux,
     decode=codec.decode_transport_message_eventflux,
     refuse=_refuse_transport_message,
+    fit=_fit_transport_message,
 )
 TRANSPORT_MESSAGE_CODEC: Final[MessageCodec[TransportMessage]] = MessageCodec(
     type_name="eventflux.transport.TransportMessage",

@@ -7,6 +7,7 @@ A node written in Python and one written in Rust are peers over TCP and over gRP
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ from eventflux_runtime.codegen_api import (
     TcpPeerTransport,
     create_transport,
     is_wanted,
+    size_of,
+    stamp,
 )
 from eventflux_transport import methods
 from eventflux_transport.messages import (
@@ -74,7 +77,11 @@ def _acknowledge(request: TransportMessage) -> TransportMessage:
     return TransportMessage(
         id=str(uuid.uuid4()),
         message_type=MessageType.ACKNOWLEDGMENT,
+        payload=b"ACK",
         headers={"acknowledged-id": request.id},
+        timestamp=time.time_ns() // 1_000_000,
+        source_node="server",
+        target_node=request.source_node,
     )
 
 
@@ -114,6 +121,8 @@ _BINDING: Final[PeerBinding[TransportMessage]] = PeerBinding(
     heartbeat_response=_heartbeat_response,
     payload_of=_payload_of,
     with_payload=_with_payload,
+    stamp=stamp,
+    size_of=size_of,
     is_wanted=_is_wanted,
 )
 

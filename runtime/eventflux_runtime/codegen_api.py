@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from eventflux_runtime.peer.binding import PeerBinding
     from eventflux_runtime.peer.config import AnyTls, GrpcPeerConfig, SimpleGrpcPeerConfig, TcpPeerConfig
     from eventflux_runtime.peer.factory import create_transport
+    from eventflux_runtime.peer.frame import framed_headers, framed_payload
+    from eventflux_runtime.peer.message import size_of, stamp
     from eventflux_runtime.peer.rpc import GrpcPeerTransport
     from eventflux_runtime.peer.simple import SimpleGrpcPeerTransport
     from eventflux_runtime.peer.subscription import is_wanted
@@ -52,6 +54,8 @@ else:
             "eventflux_runtime.peer.binding": ["PeerBinding"],
             "eventflux_runtime.peer.config": ["AnyTls", "GrpcPeerConfig", "SimpleGrpcPeerConfig", "TcpPeerConfig"],
             "eventflux_runtime.peer.factory": ["create_transport"],
+            "eventflux_runtime.peer.frame": ["framed_headers", "framed_payload"],
+            "eventflux_runtime.peer.message": ["size_of", "stamp"],
             "eventflux_runtime.peer.rpc": ["GrpcPeerTransport"],
             "eventflux_runtime.peer.simple": ["SimpleGrpcPeerTransport"],
             "eventflux_runtime.peer.subscription": ["is_wanted"],
@@ -108,13 +112,17 @@ __all__ = [
     "TcpPeerTransport",
     "check_contract",
     "create_transport",
+    "framed_headers",
+    "framed_payload",
     "is_wanted",
     "lazy_names",
     "pack_payload",
+    "size_of",
+    "stamp",
     "unpack_payload",
 ]
 
-CONTRACT_VERSION: Final = 1
+CONTRACT_VERSION: Final = 2
 
 
 def check_contract(version: int, package: str) -> None:

@@ -67,6 +67,20 @@ class PeerCodec(Generic[T]):
     """The message in ``data[start:end]`` in that layout. Raises CodecError, on trailing bytes too."""
     refuse: Callable[[T, str, str], T]
     """The answer to a message that failed, from the status code's name and its text."""
+    fit: Callable[[T, int], T]
+    """The part of a message that this layout carries, which expands to no more than so many bytes. Raises
+    ResourceExhausted where it would."""
+
+    def fitted(self, message: T, max_bytes: int) -> T:
+        """A message as it travels in frames of at most `max_bytes`: without what they have no place for.
+
+        Raises:
+            ResourceExhausted: its payload expands to more.
+        """
+        try:
+            return self.fit(message, max_bytes)
+        except (AttributeError, TypeError):
+            return message  # of no use as a message: encoding it says what is wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -22,7 +22,7 @@ from eventflux_runtime.compression import (
 from eventflux_runtime.config import MAX_MESSAGE_BYTES, Compression
 from eventflux_runtime.errors import CodecError
 
-__all__ = ["compress_payload", "decompress_payload", "pack_payload", "unpack_payload"]
+__all__ = ["compress_payload", "decompress_payload", "is_marked", "pack_payload", "unpack_payload"]
 
 SNAPPY_MAGIC: Final = b"\xff\x06\x00\x00sNaPpY"
 MAGIC: Final = {
@@ -59,7 +59,7 @@ def decompress_payload(compression: Compression, data: bytes, max_bytes: int) ->
         CodecError: it begins as compressed data does and is damaged.
         MissingExtraError: what the algorithm needs is not installed.
     """
-    if compression is Compression.NONE or not data.startswith(MAGIC[compression]):
+    if compression is Compression.NONE or not is_marked(compression, data):
         return data
     if compression is not Compression.SNAPPY:
         return decompress(compression, data, max_bytes)
@@ -70,6 +70,11 @@ def decompress_payload(compression: Compression, data: bytes, max_bytes: int) ->
         return bytes(cramjam.snappy.decompress(data))
     except cramjam.DecompressionError as error:
         raise damaged(compression, error) from None
+
+
+def is_marked(compression: Compression, data: bytes) -> bool:
+    """Whether a payload begins as a compression's data do."""
+    return data.startswith(MAGIC[compression])
 
 
 def _framed_size(data: bytes) -> int:

@@ -32,6 +32,13 @@ def body_of(message: Message) -> bytes:
     return message.to_wire("eventflux")
 
 
+def carried(message: Message) -> Message:
+    """A message without what the gRPC transports fill in: the rest arrives as it was sent."""
+    return Message(
+        id=message.id, message_type=message.message_type, payload=message.payload, headers=dict(message.headers)
+    )
+
+
 async def receive_patiently(transport: Transport, connection: Connection) -> Message:
     """The next message, however often the transport's own timeout passes before; it must lose nothing by that."""
     with anyio.fail_after(PATIENCE_S):

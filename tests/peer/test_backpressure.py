@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Final, TypeAlias
 
 import anyio
 import pytest
 
-from eventflux_runtime import DeadlineExceeded
-from eventflux_transport import Connection, Message, TcpTransport, TcpTransportConfig
+from eventflux_runtime import DeadlineExceeded, ResourceExhausted, connect
+from eventflux_runtime.peer.rpc_server import BACKLOG_BYTES
+from eventflux_runtime.peer.stream_link import INBOX_BYTES, StreamLink
+from eventflux_transport import (
+    Connection,
+    GrpcTransport,
+    GrpcTransportConfig,
+    Message,
+    TcpTransport,
+    TcpTransportConfig,
+    TransportClient,
+)
 from tests.peer.nodes import LOOPBACK, PATIENCE_S, body_of, frame, raw_node
 
 BOUND_BYTES: Final = 4 * 1024 * 1024
@@ -89,3 +99,54 @@ async def test_a_connection_that_was_read_once_is_bounded(
         with anyio.fail_after(PATIENCE_S):
             assert await transport.receive(connection) == message
         assert await flood(peer) < BOUND_BYTES
+
+
+# -- over gRPC
+
+
+PAYLOAD: Final = bytes(512 * 1024)
+
+
+async def test_a_grpc_connection_holds_few_bytes_of_what_nobody_receives() -> None:
+    config = GrpcTransportConfig(request_timeout_ms=1000, enable_compression=False)
+    async with GrpcTransport(config) as transport:
+        listener = await transport.listen(LOOPBACK)
+        connection = await transport.connect(listener.local_addr)
+        accepted = await transport.accept(listener)
+        with anyio.fail_after(3 * PATIENCE_S), pytest.raises(DeadlineExceeded, match="took no message"):
+            while True:
+                await transport.send(connection, Message.event(PAYLOAD))
+        link = accepted._link
+        assert isinstance(link, StreamLink)
+        held = sum(len(message.payload) for message in link._inbox.clear())
+        assert INBOX_BYTES <= held < INBOX_BYTES + 2 * len(PAYLOAD)
+        await listener.aclose()
+
+
+async def test_plain_callers_are_refused_when_what_nobody_accepts_is_too_much() -> None:
+    payload = bytes(8 * 1024 * 1024)
+    config = GrpcTransportConfig(enable_compression=False)
+    async with GrpcTransport(config) as transport:
+        listener = await transport.listen(LOOPBACK)
+        async with connect(f"grpc://{listener.local_addr}") as channel, anyio.create_task_group() as tasks:
+            client = TransportClient(channel)
+
+            async def call() -> None:
+                with suppress(ResourceExhausted):
+                    await client.send_message(Message.event(payload))
+                    answered.append(1)
+
+            answered: list[int] = []
+            for _ in range(12):
+                tasks.start_soon(call)
+        # Those that wait are acknowledged, because they will be delivered; the others know that they will not.
+        assert BACKLOG_BYTES <= len(answered) * len(payload) < BACKLOG_BYTES + 2 * len(payload)
+        async with connect(f"grpc://{listener.local_addr}") as channel:
+            client = TransportClient(channel)
+            with pytest.raises(ResourceExhausted, match="wait to be accepted"):
+                await client.send_message(Message.event(payload))
+            for _ in answered:
+                accepted = await transport.accept(listener)
+                assert (await transport.receive(accepted)).payload == payload
+                await transport.close(accepted)
+            assert (await client.send_message(Message.event(payload))).payload == b"ACK"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,7 +44,7 @@ from eventflux_transport import (
     TransportClient,
     TransportService,
 )
-from tests.peer.nodes import LOOPBACK, PATIENCE_S, echoing, raw_node, receive_patiently, relayed
+from tests.peer.nodes import LOOPBACK, PATIENCE_S, carried, echoing, raw_node, receive_patiently, relayed
 
 ANNOUNCEMENT = "eventflux-payload-compression"
 TEXT = b"compressible " * 100
@@ -57,7 +59,10 @@ class Recorder(TransportService):
         self.metadata: list[object] = []
         self.beats = 0
         self.beaten = anyio.Event()
+        self.last_beat = HeartbeatRequest()
         self.heartbeat_error: RpcError | None = None
+        self.replacement: Message | None = None
+        """What goes back on streams in place of what came."""
 
     async def _announce(self, context: Context) -> None:
         self.metadata.append(context.metadata.get(ANNOUNCEMENT))
@@ -72,13 +77,14 @@ class Recorder(TransportService):
         await self._announce(context)
         async for request in requests:
             self.seen.append(request)
-            yield request
+            yield self.replacement or request
 
     async def stream_events(self, request: EventRequest, context: Context) -> AsyncIterator[Message]:
         yield Message.event(b"")
 
     async def heartbeat(self, request: HeartbeatRequest, context: Context) -> HeartbeatResponse:
         self.beats += 1
+        self.last_beat = request
         if self.beats == 2:
             self.beaten.set()
         if self.heartbeat_error is not None:
@@ -149,6 +155,25 @@ async def test_keep_alive_asks_a_silent_node_for_heartbeats() -> None:
         assert recorder.beats == beats
 
 
+async def test_keep_alive_says_who_asks_and_when() -> None:
+    started_ms = time.time_ns() // 1_000_000
+    config = GrpcTransportConfig(keep_alive_interval_secs=0.05)
+    async with recording() as (recorder, address), GrpcTransport(config) as transport:
+        await transport.connect(address)
+        with anyio.fail_after(PATIENCE_S):
+            await recorder.beaten.wait()
+        beat = recorder.last_beat
+        assert str(uuid.UUID(beat.node_id)) == beat.node_id
+        assert beat.timestamp >= started_ms
+        assert beat.status is None
+        # A node that listens is known by its address.
+        listener = await transport.listen(LOOPBACK)
+        recorder.beats, recorder.beaten = 0, anyio.Event()
+        with anyio.fail_after(PATIENCE_S):
+            await recorder.beaten.wait()
+        assert recorder.last_beat.node_id == listener.local_addr
+
+
 async def test_a_failed_heartbeat_breaks_the_connection() -> None:
     async with recording() as (recorder, address):
         recorder.heartbeat_error = Unavailable("not well")
@@ -217,9 +242,16 @@ async def test_payloads_stay_plain_where_compression_is_off_or_the_peer_does_not
 
 async def test_a_message_that_is_marked_as_compressed_and_is_not_stays_as_it_is() -> None:
     marked = Message(message_type=MessageType.EVENT, payload=TEXT, compression=CompressionType.ZSTD)
-    async with recording() as (_, address), GrpcTransport() as transport:
-        answer = await round_trip(transport, await transport.connect(address), marked)
-        assert (answer.payload, answer.compression) == (TEXT, CompressionType.NONE)
+    for config in (GrpcTransportConfig(), GrpcTransportConfig(enable_compression=False)):
+        async with recording() as (recorder, address), GrpcTransport(config) as transport:
+            connection = await transport.connect(address)
+            answer = await round_trip(transport, connection, marked)
+            assert (answer.payload, answer.compression) == (TEXT, CompressionType.NONE)
+            # Nor is the mark sent on: EventFlux's own nodes send it with every message.
+            assert recorder.seen[-1].compression is CompressionType.NONE
+            recorder.replacement = marked
+            answer = await round_trip(transport, connection, marked)
+            assert (answer.payload, answer.compression) == (TEXT, CompressionType.NONE)
 
 
 async def test_a_payload_that_expands_beyond_the_limit_breaks_the_connection() -> None:
@@ -341,7 +373,7 @@ async def test_a_plain_call_gets_what_the_program_sends() -> None:
     async with GrpcTransport() as transport, echoing(transport) as address, caller_of(address) as client:
         messages = [Message.query(b"%d" % number) for number in range(5)]
         for message in messages:
-            assert await client.send_message(message) == message
+            assert carried(await client.send_message(message)) == message
 
 
 async def test_a_plain_call_that_nobody_answers_is_acknowledged() -> None:
@@ -359,10 +391,16 @@ async def test_a_plain_call_that_nobody_answers_is_acknowledged() -> None:
         tasks.start_soon(take_and_close)
         async with caller_of(listener.local_addr) as client:
             message = Message.event(b"x")
+            message.source_node = "node-1"
+            started_ms = time.time_ns() // 1_000_000
             answer = await client.send_message(message)
         assert taken == [message]
         assert answer.message_type is MessageType.ACKNOWLEDGMENT
         assert answer.headers == {"acknowledged-id": message.id}
+        assert (answer.payload, answer.source_node, answer.target_node) == (b"ACK", "server", "node-1")
+        assert answer.id not in ("", message.id)
+        assert answer.timestamp >= started_ms
+        assert answer.priority == 0
 
 
 async def test_a_plain_call_is_acknowledged_and_kept_while_the_program_is_busy() -> None:
@@ -399,7 +437,8 @@ async def test_a_subscriber_gets_what_its_filter_wants() -> None:
                 for event in sent:
                     await transport.send(subscriber, event)
                 with anyio.fail_after(PATIENCE_S):
-                    assert await events.receive() == sent[-1]
+                    got = await events.receive()
+                assert (carried(got), got.timestamp) == (carried(sent[-1]), 15)
             with anyio.fail_after(PATIENCE_S), pytest.raises(Unavailable):
                 await transport.receive(subscriber)
 
@@ -424,8 +463,8 @@ async def test_simple_sends_messages_and_heartbeats() -> None:
         await simple.connect(address)
         await simple.connect(address)
         message = Message.event(b"x").with_header("k", "v")
-        assert await simple.send_message(address, message) == message
-        assert recorder.seen == [message]
+        assert carried(await simple.send_message(address, message)) == message
+        assert [carried(seen) for seen in recorder.seen] == [message]
         assert (await simple.heartbeat(address, "n")).server_node_id == "recorder of n"
 
 

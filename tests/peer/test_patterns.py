@@ -19,7 +19,7 @@ from eventflux_transport import (
     Transport,
     TransportFactory,
 )
-from tests.peer.nodes import LOOPBACK, PATIENCE_S, echoing
+from tests.peer.nodes import LOOPBACK, PATIENCE_S, carried, echoing
 
 TRANSPORTS = ["tcp", "grpc"]
 
@@ -86,7 +86,7 @@ async def test_requests_get_their_responses(name: str) -> None:
             for size in (0, 1, 100_000, 1024 * 1024):
                 request = Message.query(bytes(size)).with_header("size", str(size))
                 await transport.send(connection, request)
-                assert await transport.receive(connection) == request
+                assert carried(await transport.receive(connection)) == request
 
 
 async def test_both_directions_move_at_once(name: str) -> None:

@@ -10,19 +10,32 @@ import anyio
 import pytest
 
 from eventflux_runtime import Context, NotFound, ServerConfig, connect, serve
-from eventflux_transport import Message, MessageType, TcpTransport, TransportClient
+from eventflux_transport import CompressionType, Message, MessageType, TcpTransport, TransportClient
 from tests.peer.nodes import PATIENCE_S, body_of, frame, is_closed_by_peer, raw_connect, read_frame
 from tests.runtime.probe import Probe
 
+RICH = Message(
+    id="r",
+    message_type=MessageType.ACKNOWLEDGMENT,
+    payload=b"ACK",
+    headers={"acknowledged-id": "7"},
+    timestamp=1_700_000_000_000,
+    source_node="node-1",
+    target_node="node-2",
+    priority=5,
+    compression=CompressionType.ZSTD,
+)
+"""An answer with everything that EventFlux's frames have no place for."""
+
 
 class Node(Probe):
-    """Echoes; knows one message that it does not find, and one that it keeps waiting."""
+    """Echoes; knows one message that it does not find, and one that it answers with everything a message can have."""
 
     async def send_message(self, request: Message, context: Context) -> Message:
         if request.payload == b"missing":
             raise NotFound("no such thing")
-        if request.payload == b"unfit":
-            return Message(message_type=MessageType.METADATA)
+        if request.payload == b"rich":
+            return RICH
         return await super().send_message(request, context)
 
 
@@ -74,10 +87,20 @@ async def test_a_failed_message_is_refused_and_the_connection_goes_on() -> None:
         answer = await transport.receive(connection)
         assert answer.message_type is MessageType.CONTROL
         assert answer.headers == {"refused-id": request.id, "status": "NOT_FOUND", "status-message": "no such thing"}
-        await transport.send(connection, Message.query(b"unfit"))
-        assert (await transport.receive(connection)).headers["status"] == "INTERNAL"
         await transport.send(connection, Message.query(b"fine"))
         assert (await transport.receive(connection)).payload == b"fine"
+
+
+async def test_of_an_answer_that_frames_cannot_carry_whole_they_carry_what_they_can() -> None:
+    async with serving() as (_, address), TcpTransport() as transport:
+        connection = await transport.connect(address)
+        await transport.send(connection, Message.query(b"rich"))
+        assert await transport.receive(connection) == Message(
+            id="r",
+            message_type=MessageType.EVENT,
+            payload=b"ACK",
+            headers={"acknowledged-id": "7", "source_node": "node-1", "target_node": "node-2"},
+        )
 
 
 GOOD = body_of(Message(id="abc", message_type=MessageType.EVENT, payload=b"x"))

@@ -34,7 +34,7 @@ HIGH_WATER_BYTES: Final = 1024 * 1024
 FRAME_COST_BYTES: Final = 1024
 """What a waiting message counts beside its bytes, so that empty ones count too."""
 PEER_METADATA: Final = Metadata((("eventflux-frames", "1"),))
-"""What a handler finds in the metadata of such a peer's calls: its answer must fit into EventFlux's frames."""
+"""What a handler finds in the metadata of such a peer's calls: of its answer, only what such frames carry arrives."""
 _LAST_S: Final = 0.9
 """Seconds that a peer has to take what is left for it, once its last message was given up."""
 
@@ -168,11 +168,13 @@ class EventFluxConnection:
         """Sends the answer to a message, or what stands for it where there is none.
 
         Raises:
-            CodecError: EventFlux's layout cannot carry the answer.
+            CodecError: the answer is no message.
             ResourceExhausted: the answer is over the limit.
         """
         if status.code is not StatusCode.OK:
             message = self._codec.refuse(request, status.code.name, status.message)
+        else:
+            message = self._codec.fitted(message, self.max_frame_bytes)
         if not self._is_lost:
             self.pipe.write(encode_frame(self._codec.encode, message, self.max_frame_bytes))
 

@@ -11,6 +11,7 @@ import anyio
 
 from eventflux_runtime.config import KeepaliveConfig, SocketConfig
 from eventflux_runtime.endpoint import Endpoint
+from eventflux_runtime.net.resolve import resolve
 from eventflux_runtime.net.socket import connect_tcp
 
 __all__ = ["dial_first", "dial_tcp"]
@@ -25,9 +26,8 @@ async def dial_tcp(endpoint: Endpoint, options: SocketConfig, keepalive: Keepali
     Raises:
         OSError: no address of the host answers, or the host is unknown (`socket.gaierror`).
     """
-    infos = await anyio.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    hosts = list(dict.fromkeys(str(address[0]) for *_, address in infos))
-    if len(hosts) == 1:
+    hosts = await resolve(endpoint.host, endpoint.port)
+    if len(hosts) < 2:
         return await connect_tcp(endpoint, options, keepalive)
     return await dial_first([replace(endpoint, host=host) for host in hosts], options, keepalive)
 

@@ -37,5 +37,10 @@ class PeerBinding(Generic[M]):
     """A message's payload, and the number of its compression: 0 none, 1 lz4, 2 snappy, 3 zstd."""
     with_payload: Callable[[M, bytes, int], M]
     """A copy with another payload and compression."""
+    stamp: Callable[[M, int, bool], M]
+    """A copy in which nothing is unset that EventFlux sets over gRPC, from a time in milliseconds since the Unix epoch,
+    and whether a header may name the priority."""
+    size_of: Callable[[M], int]
+    """What a message that waits costs, in bytes."""
     is_wanted: Callable[[Any, M], bool]
     """Whether a subscriber's request asks for a message."""

@@ -1,12 +1,15 @@
 """A bounded queue between tasks that loses nothing to a cancelled wait.
 
-Invariants: at most `limit` items wait; an item is taken in the same step in which a consumer has the say, so that a
-cancellation finds it either in the queue or delivered; the end comes after every item, and again at each later call.
+Invariants: at most `limit` items wait, and of bytes at most the limit and one item's; an item is taken in the same step
+in which a consumer has the say, so that a cancellation finds it either in the queue or delivered; the end comes after
+every item, and again at each later call.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import anyio
@@ -19,14 +22,23 @@ T = TypeVar("T")
 class Mailbox(Generic[T]):
     """A queue for any number of producers and consumers."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, max_bytes: int = sys.maxsize, size_of: Callable[[T], int] = lambda _: 0) -> None:
+        """A queue that takes items while it has fewer than `limit`, and fewer than `max_bytes` as `size_of` counts."""
         self._limit = limit
+        self._max_bytes = max_bytes
+        self._size_of = size_of
+        self._bytes = 0
         self._items: deque[T] = deque()
         self._end: Exception | None = None
         self._changed = anyio.Event()
 
     def __len__(self) -> int:
         return len(self._items)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more fits."""
+        return len(self._items) >= self._limit or self._bytes >= self._max_bytes
 
     @property
     def is_ended(self) -> bool:
@@ -39,11 +51,12 @@ class Mailbox(Generic[T]):
         Raises:
             Exception: what `end` was given.
         """
-        while len(self._items) >= self._limit and self._end is None:
+        while self.is_full and self._end is None:
             await self._changed.wait()
         if self._end is not None:
             raise self._end.with_traceback(None)
         self._items.append(item)
+        self._bytes += self._size_of(item)
         self._wake()
 
     async def get(self) -> T:
@@ -57,6 +70,7 @@ class Mailbox(Generic[T]):
                 raise self._end.with_traceback(None)
             await self._changed.wait()
         item = self._items.popleft()
+        self._bytes -= self._size_of(item)
         self._wake()
         return item
 
@@ -66,6 +80,7 @@ class Mailbox(Generic[T]):
             self._items.remove(item)
         except ValueError:
             return False
+        self._bytes -= self._size_of(item)
         self._wake()
         return True
 
@@ -79,6 +94,7 @@ class Mailbox(Generic[T]):
         """Takes everything out."""
         items = list(self._items)
         self._items.clear()
+        self._bytes = 0
         self._wake()
         return items
 

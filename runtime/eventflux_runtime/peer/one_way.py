@@ -25,8 +25,10 @@ ACKNOWLEDGE_AFTER_S: Final = 1.0
 class ReplyLink(Link[M]):
     """A `Link` of one message in and one message out: a plain call."""
 
-    def __init__(self, address: str, request: M) -> None:
+    def __init__(self, address: str, request: M, size: int) -> None:
         self.error: TransportError | None = None
+        self.size = size
+        """What the message costs, in bytes."""
         self._address = address
         self._request: M | None = request
         self._reply: M | None = None
@@ -91,7 +93,8 @@ class SubscriberLink(StreamLink[M]):
 
     async def send(self, message: M) -> None:
         """See `Link.send`."""
-        if self._is_wanted(self._request, message):
-            await super().send(message)
+        stamped = self._payloads.stamp(message)
+        if self._is_wanted(self._request, stamped):
+            await super().send(stamped)
         else:
             await anyio.lowlevel.checkpoint()

@@ -1,17 +1,20 @@
-"""Compression of payloads, between peers that have told each other that they do it.
+"""What becomes of a message on its way over gRPC: what EventFlux fills in, and the compression of its payload.
 
 EventFlux's own nodes mark messages as compressed and never compress them, and never look at the mark of a message they
-get. So a payload is compressed only towards a peer that announced, in the metadata of its call, what it decompresses.
+get. So a payload is compressed only towards a peer that announced, in the metadata of its call, what it decompresses,
+and no message leaves here, or reaches the program, with a mark that is not true of it.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Final, Generic, TypeVar
 
 from eventflux_runtime.compression import available_compressions
 from eventflux_runtime.config import Compression
+from eventflux_runtime.errors import CodecError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.payload import compress_payload, decompress_payload
+from eventflux_runtime.payload import compress_payload, decompress_payload, is_marked
 from eventflux_runtime.peer.binding import PeerBinding
 
 __all__ = ["ANNOUNCEMENT", "PayloadCodec", "announced"]
@@ -36,11 +39,14 @@ def announced(metadata: Metadata) -> tuple[Compression, ...]:
 
 
 class PayloadCodec(Generic[M]):
-    """Packs and unpacks the payloads of one transport."""
+    """Fills in the messages of one transport, and packs and unpacks their payloads."""
 
-    def __init__(self, binding: PeerBinding[M], preferred: Compression, max_bytes: int) -> None:
+    def __init__(
+        self, binding: PeerBinding[M], preferred: Compression, max_bytes: int, *, reads_priority: bool = True
+    ) -> None:
         self._binding = binding
         self._max_bytes = max_bytes
+        self._reads_priority = reads_priority
         usable = [c for c in available_compressions() if c in NUMBERS] if preferred is not Compression.NONE else []
         self._usable = tuple(sorted(usable, key=lambda compression: compression is not preferred))
 
@@ -51,8 +57,24 @@ class PayloadCodec(Generic[M]):
             return EMPTY_METADATA
         return Metadata([(ANNOUNCEMENT, ",".join(compression.value for compression in self._usable))])
 
+    def size_of(self, message: M) -> int:
+        """What a message that waits costs, in bytes."""
+        return self._binding.size_of(message)
+
+    def stamp(self, message: M) -> M:
+        """A copy of a message in which nothing is unset that EventFlux sets.
+
+        Raises:
+            CodecError: it is no message.
+        """
+        try:
+            return self._binding.stamp(message, time.time_ns() // 1_000_000, self._reads_priority)
+        except (AttributeError, TypeError) as error:
+            raise CodecError(f"a {type(message).__name__} cannot be sent as a message: {error}") from None
+
     def pack(self, message: M, accepted: tuple[Compression, ...]) -> M:
         """The message as it travels to a peer that accepts these algorithms."""
+        message = self._without_false_mark(message)
         payload, number = self._binding.payload_of(message)
         chosen = next((compression for compression in self._usable if compression in accepted), None)
         if chosen is None or number or len(payload) < MIN_BYTES:
@@ -67,8 +89,16 @@ class PayloadCodec(Generic[M]):
             CodecError: the payload is damaged.
             ResourceExhausted: it expands beyond the limit.
         """
+        message = self._without_false_mark(message)
         payload, number = self._binding.payload_of(message)
         compression = BY_NUMBER.get(number)
         if compression is None or compression not in self._usable:
             return message
         return self._binding.with_payload(message, decompress_payload(compression, payload, self._max_bytes), 0)
+
+    def _without_false_mark(self, message: M) -> M:
+        payload, number = self._binding.payload_of(message)
+        compression = BY_NUMBER.get(number)
+        if compression is None or is_marked(compression, payload):
+            return message
+        return self._binding.with_payload(message, payload, 0)

@@ -36,9 +36,13 @@ class _ClientLink(StreamLink[M], Generic[M]):
 
 
 async def open_link(
-    endpoint: Endpoint, binding: PeerBinding[M], payloads: PayloadCodec[M], config: GrpcPeerConfig
+    endpoint: Endpoint,
+    binding: PeerBinding[M],
+    payloads: PayloadCodec[M],
+    config: GrpcPeerConfig,
+    node_id: Callable[[], str],
 ) -> _ClientLink[M]:
-    """A new connection to a node.
+    """A new connection to a node, which is told `node_id` with each heartbeat.
 
     Raises:
         Unavailable: nothing usable answers there.
@@ -53,7 +57,7 @@ async def open_link(
             try:
                 call = connection.start(binding.stream, CallHead(payloads.announcement))
                 started()
-                await _carry(link, call, connection, binding, config)
+                await _carry(link, call, connection, binding, config, node_id)
             finally:
                 await connection.aclose()
 
@@ -68,12 +72,13 @@ async def _carry(
     connection: ClientConnection,
     binding: PeerBinding[M],
     config: GrpcPeerConfig,
+    node_id: Callable[[], str],
 ) -> None:
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_learn, link, call)
             if config.keep_alive_interval_secs:
-                tasks.start_soon(_keep_alive, link, connection, binding, config, tasks.cancel_scope)
+                tasks.start_soon(_keep_alive, link, connection, binding, config, node_id, tasks.cancel_scope)
             await link.run(call.receive, call.send, call.end)
             tasks.cancel_scope.cancel()
     finally:
@@ -89,6 +94,7 @@ async def _keep_alive(
     connection: ClientConnection,
     binding: PeerBinding[M],
     config: GrpcPeerConfig,
+    node_id: Callable[[], str],
     scope: anyio.CancelScope,
 ) -> None:
     while True:
@@ -97,7 +103,7 @@ async def _keep_alive(
             await anyio.sleep(config.keep_alive_interval_secs - silent_s)
             continue
         deadline = anyio.current_time() + config.request_timeout_s
-        request: Any = binding.heartbeat_request("", time.time_ns() // 1_000_000)
+        request: Any = binding.heartbeat_request(node_id(), time.time_ns() // 1_000_000)
         try:
             await connection.unary(binding.heartbeat, request, CallHead(deadline=deadline))
         except Unimplemented:

@@ -20,7 +20,7 @@ from eventflux_runtime.peer.payload import PayloadCodec, announced
 from eventflux_runtime.peer.resident import Resident
 from eventflux_runtime.peer.stream_link import StreamLink
 from eventflux_runtime.peer.transport import Link, LinkListener
-from eventflux_runtime.rpc_error import Internal, InvalidArgument, RpcError, Unavailable
+from eventflux_runtime.rpc_error import Internal, InvalidArgument, ResourceExhausted, RpcError, Unavailable
 from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.server.service import Service
@@ -34,6 +34,8 @@ M = TypeVar("M")
 
 BACKLOG: Final = 1024
 """Links that wait to be accepted; further callers wait until there is room."""
+BACKLOG_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of plain callers' messages that wait to be accepted, and one message more; further ones are refused."""
 
 
 class RpcListener(LinkListener[M]):
@@ -47,11 +49,35 @@ class RpcListener(LinkListener[M]):
         self.payloads = payloads
         self.config = config
         self.backlog: Mailbox[tuple[Link[M], str]] = Mailbox(BACKLOG)
+        self.waiting_bytes = 0
+        """What plain callers' messages cost that nobody has accepted."""
         self.resident: Resident | None = None
 
     async def accept(self) -> tuple[Link[M], str]:
         """See `LinkListener.accept`."""
-        return await self.backlog.get()
+        link, address = await self.backlog.get()
+        if isinstance(link, ReplyLink):
+            self.waiting_bytes -= link.size
+        return link, address
+
+    async def offer(self, link: ReplyLink[M], address: str) -> None:
+        """Lets a plain caller's message wait to be accepted.
+
+        Raises:
+            ResourceExhausted: too much waits already.
+            Unavailable: the listener was closed.
+        """
+        if self.waiting_bytes >= BACKLOG_BYTES:
+            raise ResourceExhausted(
+                f"messages of {self.waiting_bytes} bytes wait to be accepted by {self.local_addr}, the limit is "
+                f"{BACKLOG_BYTES}: send again when its program has caught up"
+            )
+        self.waiting_bytes += link.size
+        try:
+            await self.backlog.put((link, address))
+        except BaseException:
+            self.waiting_bytes -= link.size
+            raise
 
     async def aclose(self) -> None:
         """See `LinkListener.aclose`. Ends the connections too, because they are calls of this server."""
@@ -171,16 +197,19 @@ class _PeerService(Service, Generic[M]):
         address = context.peer.address.partition("://")[2]
         if announcement := listener.payloads.announcement:
             await context.send_initial_metadata(announcement)
-        link = ReplyLink(address, listener.payloads.unpack(request))
+        message = listener.payloads.unpack(request)
+        link = ReplyLink(address, message, listener.payloads.size_of(message))
         try:
-            await listener.backlog.put((link, address))
+            await listener.offer(link, address)
             remaining_s = context.time_remaining_s()
             timeout_s = listener.config.request_timeout_s
             patience_s = timeout_s if remaining_s is None else min(timeout_s, remaining_s / 2)
             reply = await link.reply(patience_s)
         finally:
             link.leave()
-        return listener.payloads.pack(reply if reply is not None else listener.binding.acknowledge(request), accepted)
+        if reply is None:
+            return listener.binding.acknowledge(request)
+        return listener.payloads.pack(listener.payloads.stamp(reply), accepted)
 
     async def _heartbeat(self, request: Any, context: Context) -> Any:
         listener = self._listener

@@ -51,7 +51,8 @@ class SimpleGrpcPeerTransport(Generic[M, H]):
     def __init__(self, config: SimpleGrpcPeerConfig | None = None) -> None:
         self.config = config if config is not None else SimpleGrpcPeerConfig()
         preferred = Compression.ZSTD if self.config.enable_compression else Compression.NONE
-        self._payloads = PayloadCodec(self._binding, preferred, MAX_MESSAGE_BYTES)
+        # EventFlux's own reads no priority from headers, other than its `GrpcTransport`.
+        self._payloads = PayloadCodec(self._binding, preferred, MAX_MESSAGE_BYTES, reads_priority=False)
         self._servers: dict[str, _Server] = {}
 
     async def connect(self, address: str | None = None) -> None:
@@ -70,15 +71,16 @@ class SimpleGrpcPeerTransport(Generic[M, H]):
         self._servers[target] = server
 
     async def send_message(self, address: str, message: M) -> M:
-        """Sends a message to a connected server and returns its answer.
+        """Sends a message to a connected server and returns its answer. What the message leaves unset is filled in.
 
         Raises:
+            CodecError: it is no message; nothing was sent.
             FailedPrecondition: `connect` was not called for that address.
             RpcError: the call failed.
         """
         server = self._server(address)
         response = ResponseInfo()
-        packed = self._payloads.pack(message, server.accepted)
+        packed = self._payloads.pack(self._payloads.stamp(message), server.accepted)
         reply: M = await self._call(server, self._binding.send, packed, response)
         server.accepted = announced(response.initial_metadata)
         return self._payloads.unpack(reply)

@@ -24,6 +24,8 @@ M = TypeVar("M")
 
 INBOX_MESSAGES: Final = 16
 """Messages that arrive before somebody receives them; beyond that the sender's window fills."""
+INBOX_BYTES: Final = 1024 * 1024
+"""Bytes of such messages, and one message more."""
 CLOSE_GRACE_S: Final = 5.0
 """Seconds that the peer has to end its side of a connection that this side closes."""
 
@@ -54,7 +56,7 @@ class StreamLink(Link[M]):
         """When the last message arrived, on the loop's clock."""
         self._payloads = payloads
         self._timeout_s = timeout_s
-        self._inbox: Mailbox[M] = Mailbox(INBOX_MESSAGES)
+        self._inbox: Mailbox[M] = Mailbox(INBOX_MESSAGES, INBOX_BYTES, payloads.size_of)
         self._outbox: Mailbox[_Outgoing[M]] = Mailbox(1)
         self._is_discarding = False
         self._ended = anyio.Event()
@@ -68,7 +70,7 @@ class StreamLink(Link[M]):
 
     async def send(self, message: M) -> None:
         """See `Link.send`."""
-        outgoing = _Outgoing(self._payloads.pack(message, self.accepted))
+        outgoing = _Outgoing(self._payloads.pack(self._payloads.stamp(message), self.accepted))
         try:
             with anyio.fail_after(self._timeout_s):
                 await self._outbox.put(outgoing)

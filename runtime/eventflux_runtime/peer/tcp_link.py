@@ -45,7 +45,8 @@ class TcpLink(Link[M]):
 
     async def send(self, message: M) -> None:
         """See `Link.send`."""
-        frame = encode_frame(self._codec.encode, message, self._config.max_message_size)
+        limit = self._config.max_message_size
+        frame = encode_frame(self._codec.encode, self._codec.fitted(message, limit), limit)
         try:
             with anyio.fail_after(self._config.write_timeout_ms / 1000):
                 async with self._writing:
