@@ -43,8 +43,9 @@ _MEMORY_LIMIT_PERCENT: Final = 95.0
 class NodeService(TransportService):
     """One node. `hub` may be shared with other parts of the process that publish or subscribe.
 
-    Acknowledgments are messages of their own: a fresh id, type ACKNOWLEDGMENT, and the id of the message they answer in
-    the header `ACKNOWLEDGED_ID`. They are sent once every subscriber that wants the message has room for it.
+    Acknowledgments are messages of their own: a fresh id, type ACKNOWLEDGMENT, EventFlux's payload ``ACK``, and the id
+    of the message they answer in the header `ACKNOWLEDGED_ID`. They are sent once every subscriber that wants the
+    message has room for it.
 
     EventFlux's own TCP frames have neither that type nor fields for times and nodes, so a peer that speaks them gets a
     CONTROL message with the same header, and the node's name in the header ``source_node``.
@@ -152,6 +153,7 @@ class NodeService(TransportService):
         return Message(
             id=str(uuid.uuid4()),
             message_type=MessageType.ACKNOWLEDGMENT,
+            payload=b"ACK",
             headers={ACKNOWLEDGED_ID: message.id},
             timestamp=_now_ms(),
             source_node=self._node_id,

@@ -19,6 +19,7 @@ from eventflux_transport import (
 )
 from tests.interop.conftest import Program
 from tests.interop.test_rust import SIZES, TYPES, message_of
+from tests.peer.nodes import carried
 
 LIMIT = 2 * 1024 * 1024
 
@@ -36,6 +37,13 @@ async def echo_all(transport: GrpcTransport, listener: Listener) -> None:
             tasks.start_soon(echo, transport, await transport.accept(listener))
 
 
+def check_filled(got: Message, sent: Message) -> None:
+    """What came back is what was sent, with what the transports fill in as EventFlux's own do."""
+    assert carried(got) == sent
+    assert (got.source_node, got.target_node, got.priority) == ("python", "", 5)
+    assert got.timestamp > 1_700_000_000_000
+
+
 async def test_python_calls_node(node_peer: Program) -> None:
     config = GrpcTransportConfig(max_message_size=LIMIT)
     async with node_peer.serving() as address, GrpcTransport(config) as transport:
@@ -44,7 +52,7 @@ async def test_python_calls_node(node_peer: Program) -> None:
             for size in SIZES:
                 message = message_of(message_type, size)
                 await transport.send(connection, message)
-                assert await transport.receive(connection) == message
+                check_filled(await transport.receive(connection), message)
         with pytest.raises(ResourceExhausted, match="the limit is 2097152"):
             await transport.send(connection, message_of(TYPES[0], LIMIT + 1))
         await transport.send(connection, message_of(TYPES[0], 1))
@@ -57,7 +65,7 @@ async def test_python_makes_plain_calls_to_node(node_peer: Program) -> None:
         for message_type in TYPES:
             for size in SIZES:
                 message = message_of(message_type, size)
-                assert await simple.send_message(address, message) == message
+                check_filled(await simple.send_message(address, message), message)
         assert (await simple.heartbeat(address, "py")).server_node_id == "node of py"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from eventflux_runtime import ResourceExhausted, TransportError, Unavailable, serve
-from eventflux_transport import Listener, Message, MessageType, TcpTransport, TcpTransportConfig
+from eventflux_runtime import Context, ResourceExhausted, TransportError, Unavailable, serve
+from eventflux_transport import CompressionType, Listener, Message, MessageType, TcpTransport, TcpTransportConfig
 from tests.interop.conftest import Program
 from tests.runtime.probe import Probe
 
@@ -51,6 +51,42 @@ async def test_python_calls_rust(rust_peer: Program) -> None:
             await transport.send(connection, message_of(MessageType.EVENT, LIMIT))
         await transport.send(connection, message_of(MessageType.EVENT, 1))
         assert (await transport.receive(connection)).payload == b"\x00"
+
+
+def enriched(message: Message) -> Message:
+    """A message as it comes over gRPC from one of EventFlux's nodes, which mark each as compressed."""
+    message.timestamp, message.priority = 1_700_000_000_000, 5
+    message.source_node = message.headers["source_node"]
+    message.compression = CompressionType.ZSTD
+    return message
+
+
+async def test_python_relays_to_rust_what_came_over_grpc(rust_peer: Program) -> None:
+    async with rust_peer.serving() as address, TcpTransport() as transport:
+        connection = await transport.connect(address)
+        for message_type in TYPES:
+            await transport.send(connection, enriched(message_of(message_type, 300)))
+            assert await transport.receive(connection) == message_of(message_type, 300)
+        acknowledgment = Message(
+            id="a", message_type=MessageType.ACKNOWLEDGMENT, payload=b"ACK", source_node="server", target_node="rust"
+        )
+        await transport.send(connection, acknowledgment)
+        headers = {"source_node": "server", "target_node": "rust"}
+        expected = Message(id="a", message_type=MessageType.EVENT, payload=b"ACK", headers=headers)
+        assert await transport.receive(connection) == expected
+
+
+class Enriching(Probe):
+    """Answers with fields that EventFlux's frames have no place for."""
+
+    async def send_message(self, request: Message, context: Context) -> Message:
+        return enriched(await super().send_message(request, context))
+
+
+async def test_a_python_handler_answers_rust_with_fields_that_frames_lack(rust_peer: Program) -> None:
+    async with serve([Enriching()], "tcp://127.0.0.1:0") as server:
+        address = server.endpoints[0].removeprefix("tcp://")
+        assert await rust_peer.run("call", address) == "18 messages came back unchanged"
 
 
 async def test_rust_closes_on_a_frame_over_its_limit_and_on_no_other(rust_peer: Program) -> None:

@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from eventflux_transport import GrpcTransportConfig, Message, MessageType, TcpTransportConfig
 from tests.peer.nodes import ROOT, body_of, frame
 
@@ -37,3 +39,56 @@ def test_every_field_of_a_configuration_is_explained() -> None:
         for field in dataclasses.fields(config):
             name = re.sub(f"^{prefix}(?=_.*_secs)", "..", field.name) if prefix else field.name
             assert f"`{field.name}`" in PAGE or f"`{name}`" in PAGE, field.name
+
+
+PUBLIC = [
+    "Connection",
+    "ConnectionState",
+    "DistributedError",
+    "DistributedResult",
+    "GrpcConnection",
+    "GrpcListener",
+    "GrpcTlsConfig",
+    "GrpcTransport",
+    "GrpcTransportConfig",
+    "GrpcTransportService",
+    "Listener",
+    "Message",
+    "MessageType",
+    "SimpleGrpcConfig",
+    "SimpleGrpcTransport",
+    "TcpTransport",
+    "TcpTransportConfig",
+    "Transport",
+    "TransportClient",
+    "TransportFactory",
+    "accept",
+    "close",
+    "connect",
+    "create",
+    "create_grpc",
+    "create_grpc_with_config",
+    "create_tcp_with_config",
+    "event",
+    "from_proto_message",
+    "handle_heartbeat",
+    "handle_send_message",
+    "heartbeat",
+    "listen",
+    "local_addr",
+    "new",
+    "receive",
+    "send",
+    "send_message",
+    "to_proto_message",
+    "with_config",
+    "with_header",
+]
+"""What is public in EventFlux's transports: its types, and their functions."""
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_of_eventflux_is_in_the_table(name: str) -> None:
+    table = PAGE.partition("## From Rust to Python")[2].partition("## Errors")[0]
+    rust = "\n".join(row.split(" | ")[0] for row in table.splitlines() if row.startswith("| "))
+    assert re.search(rf"\b{name}\b", rust)
