@@ -17,11 +17,12 @@ from typing import Final
 import anyio
 import anyio.lowlevel
 
+from eventflux_runtime.net.loop_reader import READ_BYTES, loop_reader
+
 __all__ = ["PeerEnd", "SocketStream"]
 
 DISCARD_BYTES: Final = 1024 * 1024
 """Bytes that nobody received and that `finish` takes from the system at most."""
-_READ_BYTES: Final = 64 * 1024
 _HANG_UP: Final[int] = getattr(select, "POLLRDHUP", 0)
 """The event of a peer's end, which Linux reports even while bytes wait before it; 0: there is no such event."""
 
@@ -42,6 +43,8 @@ class SocketStream:
         sock.setblocking(False)
         self.socket: Final = sock
         self._is_closed = False
+        self._reader = loop_reader(sock)
+        self._poll: select.poll | None = None
 
     @property
     def end(self) -> PeerEnd | None:
@@ -52,9 +55,10 @@ class SocketStream:
         if self._is_closed:
             return PeerEnd.LOST
         if _HANG_UP:
-            poll = select.poll()
-            poll.register(self.socket, _HANG_UP)
-            events = poll.poll(0)
+            if self._poll is None:
+                self._poll = select.poll()
+                self._poll.register(self.socket, _HANG_UP)
+            events = self._poll.poll(0)
             if not events:
                 return None
             return PeerEnd.LOST if events[0][1] & select.POLLERR else PeerEnd.CLOSED
@@ -73,33 +77,36 @@ class SocketStream:
             anyio.ClosedResourceError: this side has been closed.
             OSError: the connection is lost.
         """
-        await anyio.lowlevel.checkpoint_if_cancelled()
-        data = self._received()
-        if data is not None:  # so that a fast peer leaves the event loop to others too
-            await anyio.lowlevel.cancel_shielded_checkpoint()
-        while data is None:
-            await anyio.wait_readable(self.socket)
-            data = self._received()
+        self._check()
+        data = await (self._reader.receive() if self._reader is not None else self._receive())
         if not data:
             raise anyio.EndOfStream
+        return data
+
+    async def _receive(self) -> bytes:
+        # A fast peer leaves the event loop to others too. A cancellation finds nothing taken yet.
+        await anyio.lowlevel.checkpoint()
+        while (data := self._received()) is None:
+            await anyio.wait_readable(self.socket)
         return data
 
     def _received(self) -> bytes | None:
         """What the system has; None: nothing yet."""
         self._check()
         try:
-            return self.socket.recv(_READ_BYTES)
+            return self.socket.recv(READ_BYTES)
         except BlockingIOError:
             return None
 
     async def send(self, data: bytes) -> None:
         """Hands bytes to the system, and returns when it has them all. Cancelled, it may have handed over a part.
 
+        It waits only where the system has no room.
+
         Raises:
             anyio.ClosedResourceError: this side has been closed.
             OSError: the connection is lost.
         """
-        has_waited = False
         rest = memoryview(data)
         while rest:
             self._check()
@@ -107,14 +114,13 @@ class SocketStream:
                 rest = rest[self.socket.send(rest) :]
             except BlockingIOError:
                 await anyio.wait_writable(self.socket)
-                has_waited = True
-        if not has_waited:
-            await anyio.lowlevel.cancel_shielded_checkpoint()
 
     def close(self) -> None:
         """Closes the socket at once; a second time does nothing. What was sent may be lost if bytes wait unread."""
         if not self._is_closed:
             self._is_closed = True
+            if self._reader is not None:
+                self._reader.close()
             anyio.notify_closing(self.socket)
             self.socket.close()
 
@@ -125,8 +131,8 @@ class SocketStream:
         try:
             self.socket.shutdown(socket.SHUT_WR)
             # With bytes left unread the system would reset the connection, and what was sent would be lost with it.
-            for _ in range(DISCARD_BYTES // _READ_BYTES):
-                if not self.socket.recv(_READ_BYTES):
+            for _ in range(DISCARD_BYTES // READ_BYTES):
+                if not self.socket.recv(READ_BYTES):
                     break
         except OSError:
             pass  # there is nothing more to read, or nobody to tell

@@ -58,7 +58,7 @@ class TcpLink(Link[M]):
             ) from None
 
     async def _write(self, frame: bytes) -> None:
-        await anyio.lowlevel.checkpoint_if_cancelled()
+        await anyio.lowlevel.checkpoint()  # the last place where a cancellation leaves the link whole
         self._check_open()
         if self._stream.end is PeerEnd.CLOSED:
             # The system would take the frame and throw it away. What the peer sent before can still be received.
