@@ -104,9 +104,15 @@ async def test_write_timeout_breaks_the_connection() -> None:
 
 async def test_a_cancelled_send_that_was_cut_off_breaks_the_connection() -> None:
     async with silent_peer(TcpTransportConfig(send_buffer_size=8192)) as (transport, connection, _):
-        with anyio.move_on_after(0.05):
-            while True:
-                await transport.send(connection, Message.event(bytes(1024 * 1024)))
+        async with anyio.create_task_group() as tasks:
+
+            async def send() -> None:
+                while True:
+                    await transport.send(connection, Message.event(bytes(1024 * 1024)))
+
+            tasks.start_soon(send)
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
         with pytest.raises(Unavailable, match="was cut off"):
             await transport.receive(connection)
 
