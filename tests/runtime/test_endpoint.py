@@ -58,7 +58,7 @@ def test_reads(url: str, expected: Endpoint) -> None:
         ("tcp://.:1", "nothing beside one of its dots"),
         ("tcp://b\u00fccher..de:1", "nothing beside one of its dots"),
         ("tcp://m\u00f6n_ster:1", r"U\+005F cannot stand in one; if DNS has it, write it as there"),
-        ("tcp://a\udce9:1", "not a host name that can be looked up: Invalid character"),
+        ("tcp://a\udce9:1", "not a host name that can be looked up"),
         ("tcp://\U0001f600.test:1", r"U\+1F600 cannot stand in one"),
         ("tcp://\u13a0.test:1", r"U\+[0-9A-F]+ cannot stand in one"),
         ("tcp://xn--b\u00fccher:1", "in ASCII already"),
