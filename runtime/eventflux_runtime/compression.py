@@ -1,5 +1,8 @@
 """Compression of single messages: each algorithm behind one pair of functions, bounded before and while it expands.
 
+What a message costs to expand is bounded by what it holds, too: blocks that hold nothing, of which a peer can send
+millions in few bytes, are refused before they have taken time.
+
 The formats are those of docs/protocol.md: the LZ4 frame format, Snappy's raw format, one Zstandard frame (RFC 8878),
 one gzip member (RFC 1952). The libraries are imported at first use, so that an unused algorithm costs nothing.
 """
@@ -19,6 +22,7 @@ from eventflux_runtime.rpc_error import ResourceExhausted
 
 __all__ = [
     "available_compressions",
+    "check_blocks",
     "check_size",
     "compress",
     "damaged",
@@ -40,10 +44,20 @@ MAX_LZ4_RATIO: Final = 255
 MAX_SNAPPY_RATIO: Final = 22
 """No byte of raw Snappy stands for more: its best element makes 64 bytes out of three."""
 
+ORDINARY_BLOCKS: Final = 4096
+"""Blocks or chunks that any message may consist of, however short it is: a few milliseconds of work."""
+MIN_BLOCK_BYTES: Final = 256
+"""What further ones have to hold on average. Encoders make blocks of 64 to 128 KiB; Zstandard's highest levels divide
+those into parts of some kilobytes."""
+
 _GZIP_WINDOW_BITS: Final = 31
 """zlib's number for a window of 32 KiB inside a gzip member."""
+_STEP_BYTES: Final = 64 * 1024
+"""Compressed bytes between two looks at what they hold: some milliseconds of work at the worst."""
 _ZSTD_RUN_BLOCK: Final = 1
 """Type of a block that is one byte, many times over."""
+_ZSTD_BLOCK_BYTES: Final = 4096
+"""What a compressed block may be taken to hold. It holds 128 KiB, unless its encoder flushed before."""
 _MAX_IDLE: Final = 4
 
 
@@ -115,9 +129,30 @@ def check_size(size: int, max_bytes: int) -> None:
         )
 
 
+def check_blocks(compression: Compression, blocks: int, size: int) -> None:
+    """Refuses what is made of more blocks than `size` bytes need, which take time and hold nothing.
+
+    Raises:
+        CodecError: it is.
+    """
+    limit = ORDINARY_BLOCKS + size // MIN_BLOCK_BYTES
+    if blocks > limit:
+        raise damaged(compression, f"it has more than {limit} blocks, too many for {size} bytes")
+
+
 def damaged(compression: Compression, reason: object) -> CodecError:
     """The error for bytes that do not decompress."""
     return CodecError(f"the {compression.value} data is damaged: {reason}", offset=0)
+
+
+def _check_worth(compression: Compression, packed: int, plain: int) -> None:
+    """Refuses what does not expand: blocks can hold nothing, and a table of codes that takes time to build.
+
+    Deflate makes nothing longer by more than 5 bytes in 16 KiB, Zstandard by 3 bytes in 128 KiB; an eighth is for
+    encoders that flush often.
+    """
+    if packed > plain + plain // 8 + _STEP_BYTES:
+        raise damaged(compression, f"{packed} bytes of it hold only {plain}: it is made of empty blocks")
 
 
 @cache
@@ -197,17 +232,22 @@ def _decompress_zstd(data: bytes, max_bytes: int) -> bytes:
     if not data.startswith(ZSTD_MAGIC):
         raise damaged(Compression.ZSTD, "it does not begin as a frame does")
     try:
-        # The library's max_output_size bounds only a frame that does not state its size: this bounds the other.
         frame = zstandard.get_frame_parameters(data)
-        if frame.content_size != zstandard.CONTENTSIZE_UNKNOWN:
-            check_size(frame.content_size, max_bytes)
+        # The library's max_output_size bounds only a frame that does not state its size: this bounds the other.
+        has_size = frame.content_size != zstandard.CONTENTSIZE_UNKNOWN
+        check_size(frame.content_size if has_size else 0, max_bytes)
         window_limit = max(max_bytes, MIN_WINDOW_BYTES)
         if frame.window_size > window_limit:
             raise ResourceExhausted(
                 f"zstd data needs a window of {frame.window_size} bytes, the limit is {window_limit}: "
                 "compress it at a lower level or raise max_message_bytes"
             )
-        _check_zstd_end(data, zstandard.frame_header_size(data), frame.has_checksum)
+        if not has_size or not frame.content_size:
+            # The library overlooks what follows such a frame.
+            room = max_bytes if not has_size else 0
+            _check_zstd_end(data, zstandard.frame_header_size(data), frame.has_checksum, room)
+        else:
+            _check_worth(Compression.ZSTD, len(data), frame.content_size)
     except zstandard.ZstdError as error:
         raise damaged(Compression.ZSTD, error) from None
     try:
@@ -215,26 +255,34 @@ def _decompress_zstd(data: bytes, max_bytes: int) -> bytes:
     except IndexError:
         decompressor = zstandard.ZstdDecompressor(max_window_size=2**31)
     try:
-        plain: bytes = decompressor.decompress(data, max_output_size=max_bytes)
+        plain: bytes = decompressor.decompress(data, max_output_size=max_bytes, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        if "did not decompress full frame" in str(error):
+        if not has_size and "did not decompress full frame" in str(error):
             check_size(max_bytes + 1, max_bytes)  # the frame is whole, so it was the room that was lacking
         raise damaged(Compression.ZSTD, error) from None
-    if len(_zstd_decompressors) < _MAX_IDLE:
+    # One that has seen a great window keeps the room for it.
+    if len(_zstd_decompressors) < _MAX_IDLE and frame.window_size <= MIN_WINDOW_BYTES:
         _zstd_decompressors.append(decompressor)
     return plain
 
 
-def _check_zstd_end(data: bytes, position: int, has_checksum: bool) -> None:
+def _check_zstd_end(data: bytes, position: int, has_checksum: bool, room: int) -> None:
     """Follows the headers of a frame's blocks (RFC 8878, 3.1.1.2) to its end, which has to be that of the data.
 
-    The library itself overlooks what follows a frame that states no size, or the size 0.
+    What a compressed block holds is not stated; it counts as no more than the block itself. So as many blocks as would
+    fill `room` are allowed beside.
     """
+    blocks = -(room // _ZSTD_BLOCK_BYTES)
+    held = 0
     is_last = False
     while not is_last:
         header = int.from_bytes(data[position : position + 3], "little")
         is_last = header & 1 == 1 or position >= len(data)
         position += 3 + (1 if header >> 1 & 3 == _ZSTD_RUN_BLOCK else header >> 3)
+        held += header >> 3
+        blocks += 1
+        if blocks > ORDINARY_BLOCKS:
+            check_blocks(Compression.ZSTD, blocks, held)
     position += 4 if has_checksum else 0
     if position > len(data):
         raise damaged(Compression.ZSTD, "it ends too early")
@@ -251,16 +299,24 @@ def _compress_gzip(data: bytes) -> bytes:
 
 def _decompress_gzip(data: bytes, max_bytes: int) -> bytes:
     decompressor = zlib.decompressobj(_GZIP_WINDOW_BITS)
-    try:
-        plain = decompressor.decompress(data, max_bytes + 1)
-    except zlib.error as error:
-        raise damaged(Compression.GZIP, error) from None
-    check_size(len(plain), max_bytes)
+    rest = memoryview(data)
+    pieces: list[bytes] = []
+    size = 0
+    while rest and not decompressor.eof:
+        step, rest = rest[:_STEP_BYTES], rest[_STEP_BYTES:]
+        try:
+            piece = decompressor.decompress(step, max_bytes + 1 - size)
+        except zlib.error as error:
+            raise damaged(Compression.GZIP, error) from None
+        pieces.append(piece)
+        size += len(piece)
+        check_size(size, max_bytes)
+        _check_worth(Compression.GZIP, len(data) - len(rest), size)
     if not decompressor.eof:
         raise damaged(Compression.GZIP, "it ends too early")
-    if decompressor.unused_data:
-        raise damaged(Compression.GZIP, f"{len(decompressor.unused_data)} bytes follow the member")
-    return plain
+    if left := len(rest) + len(decompressor.unused_data):
+        raise damaged(Compression.GZIP, f"{left} bytes follow the member")
+    return b"".join(pieces)
 
 
 _ALGORITHMS: Final = {

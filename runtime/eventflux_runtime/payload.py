@@ -13,6 +13,7 @@ from typing import Final
 from eventflux_runtime.compression import (
     LZ4_MAGIC,
     ZSTD_MAGIC,
+    check_blocks,
     check_size,
     compress,
     damaged,
@@ -78,10 +79,16 @@ def is_marked(compression: Compression, data: bytes) -> bool:
 
 
 def _framed_size(data: bytes) -> int:
-    """What the chunks of a Snappy stream say they expand to, in sum."""
+    """What the chunks of a Snappy stream say they expand to, in sum.
+
+    Chunks may hold nothing, and then cost a peer four bytes.
+    """
     size = 0
+    chunks = 0
     position = 0
     while position < len(data):
+        chunks += 1
+        check_blocks(Compression.SNAPPY, chunks, size)
         kind = data[position]
         start = position + 4
         length = int.from_bytes(data[position + 1 : start], "little")
