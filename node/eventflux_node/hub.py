@@ -6,6 +6,8 @@ Invariants:
   where it can go on no longer, it says so by an error after the last event before the gap.
 - A subscription holds at most its buffer of events. While it is full, publishers of what it wants wait, first come
   first served; once one has waited `patience_s`, the subscription is cut off and nobody waits for it any more.
+- A publisher waits for all full subscriptions at once, and `patience_s` at most for all together. Those that have room
+  get the event before it waits.
 - A subscription leaves the hub when its context is left, and closing the hub ends every subscription.
 """
 
@@ -25,14 +27,42 @@ from eventflux_transport import Message
 __all__ = ["Hub", "Subscription"]
 
 
+class _Delivery:
+    """A message on its way into subscriptions that are full.
+
+    Invariant: `done` is set as soon as no line has it any more.
+    """
+
+    __slots__ = ("_lines", "done", "message")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.done = anyio.Event()
+        self._lines = 0
+
+    def queued(self) -> None:
+        """It stands in one more line."""
+        self._lines += 1
+
+    def left(self) -> None:
+        """It has left a line."""
+        self._lines -= 1
+        if not self._lines:
+            self.done.set()
+
+
 class Subscription:
-    """The events of one subscriber, as an async iterable for one task; made by `Hub.subscribe`."""
+    """The events of one subscriber, as an async iterable for one task; made by `Hub.subscribe`.
+
+    Invariant: deliveries stand in line only while it is full.
+    """
 
     def __init__(self, wanted: Filter, size: int) -> None:
+        self.size = size
+        """How many events it may hold."""
         self._wanted = wanted
-        self._size = size
         self._held: deque[Message] = deque()
-        self._room = anyio.Semaphore(size)
+        self._line: deque[_Delivery] = deque()
         self._arrival: anyio.Event | None = None
         self._end: RpcError | None = None
 
@@ -52,36 +82,45 @@ class Subscription:
             self._arrival = anyio.Event()
             await self._arrival.wait()
         message = self._held.popleft()
-        self._room.release()
+        if self._line:
+            delivery = self._line.popleft()
+            self._held.append(delivery.message)
+            delivery.left()
         return message
 
     @property
     def is_full(self) -> bool:
         """Whether the next event would make its publisher wait."""
-        return len(self._held) >= self._size
+        return len(self._held) >= self.size
 
-    async def put(self, message: Message, patience_s: float) -> None:
-        """Takes a message if it is wanted, waiting for room; ends the subscription when that takes too long."""
-        if self._end is not None or not self._wanted.matches(message):
-            return
+    def offer(self, delivery: _Delivery) -> bool:
+        """Takes a message if it is wanted; False: there is no room, and it stands in line now."""
+        if self._end is not None or not self._wanted.matches(delivery.message):
+            return True
+        if self.is_full:
+            self._line.append(delivery)
+            delivery.queued()
+            return False
+        self._held.append(delivery.message)
+        self._wake()
+        return True
+
+    def withdraw(self, delivery: _Delivery) -> bool:
+        """Takes a message out of the line; whether it stood there."""
         try:
-            self._room.acquire_nowait()
-        except anyio.WouldBlock:
-            with anyio.move_on_after(patience_s) as scope:
-                await self._room.acquire()
-            if scope.cancelled_caught:
-                self.end(_fell_behind(self._size, patience_s))
-        if self._end is None:
-            self._held.append(message)
-            self._wake()
+            self._line.remove(delivery)
+        except ValueError:
+            return False
+        delivery.left()
+        return True
 
     def end(self, reason: RpcError) -> None:
         """Takes nothing more; iteration raises the reason after what is held."""
         if self._end is not None:
             return
         self._end = reason
-        for _ in range(self._room.statistics().tasks_waiting):
-            self._room.release()
+        while self._line:
+            self._line.popleft().left()
         self._wake()
 
     def _wake(self) -> None:
@@ -137,8 +176,21 @@ class Hub:
         """
         if self._is_closed:
             raise _stopping()
-        for subscription in tuple(self._subscriptions):
-            await subscription.put(message, self._patience_s)
+        delivery = _Delivery(message)
+        full = [subscription for subscription in self._subscriptions if not subscription.offer(delivery)]
+        if full:
+            await self._wait_for(full, delivery)
+
+    async def _wait_for(self, full: list[Subscription], delivery: _Delivery) -> None:
+        """Waits until all have taken the message, and cuts off those that are too slow."""
+        try:
+            with anyio.move_on_after(self._patience_s):
+                await delivery.done.wait()
+        finally:
+            # In one step for all, before anybody else runs: what was in line for so long goes into none of them.
+            late = [subscription for subscription in full if subscription.withdraw(delivery)]
+        for subscription in late:
+            subscription.end(_fell_behind(subscription.size, self._patience_s))
 
     def close(self) -> None:
         """Ends every subscription with Unavailable after what it holds, and takes no event any more."""

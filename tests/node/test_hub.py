@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
@@ -108,6 +110,59 @@ async def test_a_subscriber_that_stays_full_is_cut_off_and_told() -> None:
             async for message in slow:
                 got.append(message.timestamp)
         assert got == [0, 1], "what it held is delivered"
+
+
+async def test_stuck_subscribers_cost_one_patience_together() -> None:
+    hub = Hub(buffer_events=1, patience_s=0.2)
+    with ExitStack() as stack, anyio.fail_after(30):
+        stuck = [stack.enter_context(hub.subscribe(Filter())) for _ in range(40)]
+        await hub.publish(event(0))
+        began = anyio.current_time()
+        await hub.publish(event(1))
+        assert anyio.current_time() - began < 10 * 0.2, "one after the other they take 8 s"
+        for subscription in stuck:
+            with pytest.raises(ResourceExhausted):
+                await take(subscription, 2)
+
+
+async def test_who_has_room_does_not_wait_for_the_slow() -> None:
+    hub = Hub(buffer_events=1, patience_s=60)
+    with ExitStack() as stack, anyio.fail_after(10):
+        slow = [stack.enter_context(hub.subscribe(Filter())) for _ in range(20)]
+        await hub.publish(event(0))
+        fast = [stack.enter_context(hub.subscribe(Filter())) for _ in range(20)]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hub.publish, event(1))
+            for subscription in fast:
+                assert [message.timestamp for message in await take(subscription, 1)] == [1]
+            for subscription in slow:
+                assert [message.timestamp for message in await take(subscription, 2)] == [0, 1]
+
+
+async def test_publishers_stand_in_one_line() -> None:
+    hub = Hub(buffer_events=1, patience_s=60)
+    with hub.subscribe(Filter()) as first, hub.subscribe(Filter()) as second, anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            for number in range(6):
+                tasks.start_soon(hub.publish, event(number))
+                await anyio.wait_all_tasks_blocked()
+            assert [message.timestamp for message in await take(first, 6)] == list(range(6))
+            assert [message.timestamp for message in await take(second, 6)] == list(range(6))
+
+
+async def test_a_publisher_that_is_cancelled_leaves_the_line_and_cuts_nobody_off() -> None:
+    hub = Hub(buffer_events=1, patience_s=60)
+    with hub.subscribe(Filter()) as first, hub.subscribe(Filter()) as second, anyio.fail_after(10):
+        await hub.publish(event(0))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hub.publish, event(1))
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+        for subscription in (first, second):
+            assert [message.timestamp for message in await take(subscription, 1)] == [0]
+        await hub.publish(event(2))
+        for subscription in (first, second):
+            assert [message.timestamp for message in await take(subscription, 1)] == [2]
 
 
 async def test_a_cut_off_subscriber_gets_nothing_from_beyond_the_gap() -> None:
