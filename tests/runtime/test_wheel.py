@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from random import Random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,8 +47,8 @@ class Harness:
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 5000), st.booleans()), min_size=1, max_size=30),
-    st.lists(st.floats(0.001, 700), min_size=1, max_size=20),
+    st.lists(st.tuples(st.floats(0, 5000) | st.floats(0, 1e6), st.booleans()), min_size=1, max_size=30),
+    st.lists(st.floats(0.001, 700) | st.floats(0.001, 2e5), min_size=1, max_size=20),
 )
 def test_expires_on_time_or_not_at_all(items: list[tuple[float, bool]], steps: list[float]) -> None:
     harness = Harness()
@@ -116,3 +120,52 @@ def test_slots_of_what_was_discarded_go() -> None:
         harness.wheel.discard(item)
         harness.advance(0.01)
     assert harness.wheel.slot_count < 200
+
+
+def far_deadlines(harness: Harness, count: int) -> list[Alarm]:
+    """Deadlines from ten minutes to 300,000 years ahead, which is as far as a native call can ask for."""
+    draw = Random(1)
+    return [Alarm(harness.clock() + 600 * math.exp(draw.uniform(0, 23.4)), lambda: None) for _ in range(count)]
+
+
+@pytest.mark.parametrize("in_flight", [1, 100, 20_000])
+def test_calls_with_far_deadlines_that_went_leave_no_slots(in_flight: int) -> None:
+    harness = Harness()
+    alarms = far_deadlines(harness, 20_000)
+    for begin in range(0, len(alarms), in_flight):
+        for alarm in alarms[begin : begin + in_flight]:
+            harness.wheel.add(alarm, harness.clock())
+        for alarm in alarms[begin : begin + in_flight]:
+            harness.wheel.discard(alarm)
+    assert len(harness.wheel) == 0
+    assert harness.wheel.slot_count < 1000
+
+
+def test_far_deadlines_that_are_live_share_slots() -> None:
+    harness = Harness()
+    for alarm in far_deadlines(harness, 20_000):
+        harness.wheel.add(alarm, harness.clock())
+    assert len(harness.wheel) == 20_000
+    assert harness.wheel.slot_count < 1000
+
+
+def test_a_crowded_wheel_forgets_nothing() -> None:
+    harness = Harness()
+    draw = Random(2)
+    kept: list[Item] = []
+    most = 0
+    for _ in range(6000):
+        item = Item(harness.clock() + 0.01 * math.exp(draw.uniform(0, 18)), harness.clock)
+        harness.wheel.add(item.alarm, harness.clock())
+        if draw.random() < 0.9:
+            harness.wheel.discard(item.alarm)
+        else:
+            kept.append(item)
+        most = max(most, harness.wheel.slot_count)
+        harness.advance(draw.choice((0.001, 0.1)))
+    assert 256 < most < 1000, "there was something to clear out"
+    while any(item.expired_at is None for item in kept):
+        assert len(harness.wheel) == sum(item.expired_at is None for item in kept)
+        harness.advance(harness.clock() / 20)
+    assert all(item.expired_at is not None and 0 <= item.expired_at - item.expires_at <= TICK for item in kept)
+    assert len(harness.wheel) == 0

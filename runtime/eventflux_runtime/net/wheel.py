@@ -1,20 +1,28 @@
 """A hierarchical timer wheel: any number of deadlines behind one timer of the event loop.
 
 Invariants: an item stands in exactly one slot, from `add` to `discard` or its expiry. A slot fires at or after its key.
-Far deadlines stand in coarse slots that fire early and cascade into finer ones, so memory is bounded by the items, not
-by the time they span; an item expires at most one tick (1/128 s) late, and never early. A slot is a ring of its items
-that begins and ends with the slot itself, so that to add and to discard one costs a few references.
+Far deadlines stand in coarse slots that fire early and cascade into finer ones, the coarser the farther, so memory is
+bounded by the items, not by the time they span; an item expires at most one tick (1/128 s) late, and never early. A
+slot is a ring of its items that begins and ends with the slot itself, so that to add and to discard one costs a few
+references. A slot whose items are gone stays until it fires or the wheel is crowded: no more than half of the slots, or
+`_CROWD` of them, are empty when one is made.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
 from typing import Final, final
 
 __all__ = ["Alarm", "DeadlineWheel", "Expirable"]
 
 _TICKS_PER_S: Final = 128.0
+_FAR_S: Final = 600.0
+_FAR_BITS: Final = 5
+"""A slot for a far deadline is as wide as a 16th to a 32nd of the time until then."""
+_CROWD: Final = 256
+"""Slots that may stand about empty. Calls with one timeout use fewer."""
 
 
 class Expirable:
@@ -83,6 +91,8 @@ class DeadlineWheel:
         self._slots: dict[float, _Slot] = {}
         self._keys: list[float] = []
         self._armed = float("inf")
+        self._crowd = _CROWD
+        """How many slots there may be until the next look for empty ones."""
         self._latest: _Slot | None = None
         """The slot of the last `add`: most calls have the same time to run."""
 
@@ -116,12 +126,25 @@ class DeadlineWheel:
     def _slot_of(self, key: float) -> _Slot:
         slot = self._slots.get(key)
         if slot is None:
+            if len(self._slots) >= self._crowd:
+                self._clear_out()
             slot = self._slots[key] = _Slot(key)
             heapq.heappush(self._keys, key)
             if key < self._armed:
                 self._armed = key
                 self._arm(key)
         return slot
+
+    def _clear_out(self) -> None:
+        """Lets go of empty slots. The timer stays armed: where it goes off too early, it is set anew."""
+        self._latest = None
+        for key, slot in list(self._slots.items()):
+            if slot.is_empty():
+                del self._slots[key]
+                slot.dissolve()
+        self._keys = list(self._slots)
+        heapq.heapify(self._keys)
+        self._crowd = max(_CROWD, 2 * len(self._keys))
 
     def discard(self, item: Expirable) -> None:
         """Forgets an item; one that is not there is left alone."""
@@ -167,5 +190,8 @@ def _slot_key(deadline: float, now: float) -> float:
     remaining = deadline - now
     if remaining < 2.0:
         return (int(deadline * _TICKS_PER_S) + 1) / _TICKS_PER_S
-    width = 0.25 if remaining < 32.0 else 4.0 if remaining < 600.0 else 64.0
+    if remaining < _FAR_S:
+        width = 0.25 if remaining < 32.0 else 4.0
+    else:
+        width = math.ldexp(1.0, math.frexp(remaining)[1] - _FAR_BITS)
     return int(deadline / width) * width
