@@ -279,7 +279,8 @@ class ServerConfig:
     that come later get their share so, whatever the clients' own `PoolConfig.max_age_s`. None: never, because it
     costs each client a handshake and gains nothing where servers do not come and go."""
     handshake_timeout_s: float = 10.0
-    """Seconds a new connection has to say what it speaks."""
+    """Seconds a new connection has to say what it speaks. An EventFlux peer that has begun a frame has to send 4 KiB of
+    it a second on average over each such time."""
     drain_grace_s: float = 10.0
     """Seconds calls in flight have to finish once the server is told to stop."""
     health: bool = True

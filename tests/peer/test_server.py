@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import anyio
 import pytest
+from anyio.abc import ByteStream
 
 from eventflux_runtime import Context, NotFound, ServerConfig, connect, serve
 from eventflux_transport import CompressionType, Message, MessageType, TcpTransport, TransportClient
@@ -136,6 +138,83 @@ async def test_a_bad_frame_closes_its_connection_and_no_other(
         assert text in caplog.text
         await good.send(frame(GOOD))
         assert await read_frame(good) == GOOD
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "unix"])
+@pytest.mark.parametrize("sent", [1, 3, 4, 5, 20], ids=lambda sent: f"{sent}-bytes")
+async def test_a_frame_that_begins_and_stalls_is_given_up(scheme: str, sent: int, tmp_path: Path) -> None:
+    config = ServerConfig(handshake_timeout_s=0.3, drain_grace_s=0)
+    url = "tcp://127.0.0.1:0" if scheme == "tcp" else f"unix://{tmp_path}/node.sock"
+    async with serve([Node()], url, config=config) as server:
+        address = server.endpoints[0].partition("://")[2]
+
+        async def opened() -> ByteStream:
+            return await raw_connect(address) if scheme == "tcp" else await anyio.connect_unix(address)
+
+        async with await opened() as idle, await opened() as fresh, await opened() as used:
+            await idle.send(frame(GOOD))
+            assert await read_frame(idle) == GOOD
+            await used.send(frame(GOOD) + frame(GOOD)[:sent])
+            assert await read_frame(used) == GOOD
+            await fresh.send(frame(GOOD)[:sent])
+            began = anyio.current_time()
+            assert await is_closed_by_peer(fresh)
+            assert await is_closed_by_peer(used)
+            assert anyio.current_time() - began < 5
+            await idle.send(frame(GOOD))
+            assert await read_frame(idle) == GOOD, "who has sent whole frames may be silent"
+
+
+async def test_a_frame_that_trickles_in_is_given_up() -> None:
+    async with (
+        serving(ServerConfig(handshake_timeout_s=0.3, drain_grace_s=0)) as (_, address),
+        await raw_connect(address) as stream,
+        anyio.create_task_group() as tasks,
+    ):
+        await stream.send((1000).to_bytes(4, "big"))
+
+        async def trickle() -> None:
+            with suppress(anyio.BrokenResourceError):
+                while True:
+                    await stream.send(b"x")
+                    await anyio.sleep(0.05)
+
+        tasks.start_soon(trickle)
+        assert await is_closed_by_peer(stream)
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_long_frame_may_take_longer_as_long_as_it_comes_on() -> None:
+    async with (
+        serving(ServerConfig(handshake_timeout_s=1.0, drain_grace_s=0)) as (_, address),
+        await raw_connect(address) as stream,
+    ):
+        body = body_of(Message.event(bytes(100_000)))
+        data = frame(body)
+        for begin in range(0, len(data), 4000):
+            await stream.send(data[begin : begin + 4000])
+            await anyio.sleep(0.1)
+        assert await read_frame(stream) == body
+
+
+async def test_a_peer_that_has_to_wait_within_a_frame_is_not_given_up() -> None:
+    payload = bytes(2 * 1024 * 1024)
+    async with (
+        serving(ServerConfig(handshake_timeout_s=0.2, drain_grace_s=0)) as (node, address),
+        await raw_connect(address) as stream,
+        anyio.create_task_group() as tasks,
+    ):
+        await stream.send(frame(body_of(Message.event(b"").with_header("do", "linger"))))
+        with anyio.fail_after(PATIENCE_S):
+            await node.started.wait()
+        # The server stops reading, most likely within one of these.
+        message = Message.event(payload)
+        tasks.start_soon(stream.send, frame(body_of(message)) * 5)
+        await anyio.sleep(1.0)
+        node.release.set()
+        await read_frame(stream)
+        for _ in range(5):
+            assert parsed(await read_frame(stream)) == message
 
 
 async def test_what_came_before_a_bad_frame_is_answered() -> None:

@@ -91,6 +91,22 @@ async def test_a_read_timeout_within_a_frame_loses_no_byte() -> None:
             assert await receive_patiently(transport, connection) == message
 
 
+@pytest.mark.parametrize("sent", [1, 4, 30])
+async def test_a_frame_that_begins_and_stalls_breaks_the_connection(sent: int) -> None:
+    async with silent_peer(TcpTransportConfig(read_timeout_ms=300)) as (transport, connection, stream):
+        await stream.send(frame(body_of(Message.event(bytes(100))))[:sent])
+        with pytest.raises(DeadlineExceeded):
+            await transport.receive(connection)
+        assert connection.state is ConnectionState.CONNECTED
+        with anyio.fail_after(PATIENCE_S):
+            while connection.state is ConnectionState.CONNECTED:
+                with pytest.raises(DeadlineExceeded, match="no whole message"):
+                    await transport.receive(connection)
+        with pytest.raises(Unavailable, match="sent no whole message"):
+            await transport.receive(connection)
+        assert await is_closed_by_peer(stream)
+
+
 async def test_write_timeout_breaks_the_connection() -> None:
     config = TcpTransportConfig(write_timeout_ms=100, send_buffer_size=8192, recv_buffer_size=8192)
     async with silent_peer(config) as (transport, connection, _):

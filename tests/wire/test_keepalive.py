@@ -7,8 +7,8 @@ import pytest
 from eventflux_runtime.metadata import EMPTY_METADATA
 from eventflux_runtime.status import StatusCode
 from eventflux_runtime.wire import Connection, LocalProtocolError, Role, Settings, WireError
-from eventflux_runtime.wire.event import ConnectionLost, GoAwayReceived, PongReceived
-from eventflux_runtime.wire.frame import GOAWAY, PING, PONG
+from eventflux_runtime.wire.event import ConnectionLost, Event, GoAwayReceived, PongReceived
+from eventflux_runtime.wire.frame import GOAWAY, MESSAGE, PING, PONG
 from tests.wire.pair import METHODS, frame, frames, greeting, make_pair, make_server
 
 PING_ZERO = frame(PING, 0, 0, bytes(8))
@@ -51,6 +51,39 @@ def test_any_bytes_are_a_sign_of_life() -> None:
     client.receive_data(b"\x08", 138.0)
     assert client.handle_timer(150.0) == []
     assert not client.is_closed
+
+
+def trickle(client: Connection, data: bytes, begin: float, step_s: float) -> list[Event]:
+    """Feeds bytes one by one and looks at the timer between them; stops at the first event."""
+    now = begin
+    for byte in data:
+        client.receive_data(bytes([byte]), now)
+        if events := client.handle_timer(now + step_s / 2):
+            return events
+        now += step_s
+    return []
+
+
+def test_a_frame_that_trickles_in_is_given_up() -> None:
+    client = client_at(100.0, Settings(ping_interval_s=30.0, ping_timeout_s=10.0))
+    (event,) = trickle(client, frame(PING, payload=bytes(8)) + frame(MESSAGE, payload=bytes(1000)), 100.0, 20.0)
+    assert isinstance(event, ConnectionLost)
+    assert event.reason == "a frame has begun and did not end within 40 s"
+    assert client.is_closed
+
+
+def test_a_peer_that_sends_one_frame_after_the_other_slowly_is_kept() -> None:
+    client = client_at(100.0, Settings(ping_interval_s=30.0, ping_timeout_s=10.0))
+    assert trickle(client, PONG_ZERO * 20, 100.0, 1.0) == []
+    assert not client.is_closed
+
+
+def test_a_short_keepalive_leaves_a_frame_the_time_of_a_handshake() -> None:
+    settings = Settings(ping_interval_s=0.1, ping_timeout_s=0.1, handshake_timeout_s=5.0)
+    client = client_at(100.0, settings)
+    assert trickle(client, frame(MESSAGE, payload=bytes(1000))[:48], 100.0, 0.1) == []
+    (event,) = trickle(client, bytes(100), 104.8, 0.1)
+    assert isinstance(event, ConnectionLost)
 
 
 def test_a_peer_that_does_not_answer_is_given_up() -> None:

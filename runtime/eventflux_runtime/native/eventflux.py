@@ -2,7 +2,8 @@
 
 Such a peer numbers nothing and expects answers in the order of its messages, so one message is served at a time.
 
-Invariants: while more than `HIGH_WATER_BYTES` wait to be served, nothing is read; after `on_lost` nothing is served.
+Invariants: while more than `HIGH_WATER_BYTES` wait to be served, nothing is read; after `on_lost` nothing is served;
+while a frame has begun and not ended, `_stall` stands in the reactor's wheel.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import AnyBinding, AnyMethod, PeerCodec
 from eventflux_runtime.native.limited_log import LimitedLog
 from eventflux_runtime.net.pipe import wait_closed
+from eventflux_runtime.net.wheel import Alarm
 from eventflux_runtime.rpc_error import ResourceExhausted
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import Dispatcher, Peer
-from eventflux_runtime.wire.eventflux import FrameReader, encode_frame
+from eventflux_runtime.wire.eventflux import MIN_BYTES_PER_S, FrameReader, encode_frame
 from eventflux_runtime.wire.sniff import EVENTFLUX_MAX_FRAME_BYTES
 
 if TYPE_CHECKING:
@@ -77,6 +79,9 @@ class EventFluxConnection:
         self._is_lost = False
         self._task: TaskHandle | None = None
         self._room: Waiter[None] | None = None
+        self._patience_s = config.handshake_timeout_s
+        self._stall: Alarm | None = None
+        self._frames = 0
 
     @property
     def active_calls(self) -> int:
@@ -92,6 +97,7 @@ class EventFluxConnection:
         self._reader.receive_data(data)
         try:
             while (body := self._reader.next_frame()) is not None:
+                self._frames += 1
                 self._waiting.append(body)
                 self._waiting_bytes += len(body) + FRAME_COST_BYTES
         except ProtocolError as error:
@@ -102,6 +108,27 @@ class EventFluxConnection:
         if self._waiting_bytes > HIGH_WATER_BYTES and not self._is_paused:
             self._is_paused = True
             self.pipe.pause_reading()
+        if self._stall is None and self._reader.is_within_frame and not self._is_leaving:
+            self._watch()
+
+    def _watch(self) -> None:
+        """Looks in a while whether the frame that has begun comes on."""
+        frames = self._frames
+        enough = self._reader.received + int(self._patience_s * MIN_BYTES_PER_S)
+
+        def look() -> None:
+            self._stall = None
+            if self._is_leaving or not self._reader.is_within_frame:
+                return
+            is_held_up = self._is_paused or self.pipe.is_congested
+            if is_held_up or self._frames > frames or self._reader.received >= enough:
+                self._watch()
+            else:
+                self._fail(ProtocolError(f"a frame has begun and did not come on for {self._patience_s:g} s"))
+
+        now = self._reactor.now()
+        self._stall = Alarm(now + self._patience_s, look)
+        self._reactor.wheel.add(self._stall, now)
 
     def on_eof(self) -> None:
         """See `PipeHandler.on_eof`."""
@@ -115,6 +142,8 @@ class EventFluxConnection:
         self._is_lost = True
         self._is_leaving = True
         self._waiting.clear()
+        if self._stall is not None:
+            self._reactor.wheel.discard(self._stall)
         self.on_writable()
         if self._task is not None:
             self._task.cancel()

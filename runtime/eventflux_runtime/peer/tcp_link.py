@@ -1,7 +1,8 @@
 """One socket that carries EventFlux's frames both ways.
 
 Invariants: one task at a time reads and one writes, and neither keeps the other; what has arrived stays in the frame
-reader whatever becomes of the task that waited for it; a frame that may have been sent in part breaks the link.
+reader whatever becomes of the task that waited for it; a frame that may have been sent in part breaks the link, as does
+one that has begun to arrive and does not come on.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from eventflux_runtime.net.socket_stream import PeerEnd, SocketStream
 from eventflux_runtime.peer.config import TcpPeerConfig
 from eventflux_runtime.peer.transport import Link
 from eventflux_runtime.rpc_error import DeadlineExceeded, ResourceExhausted, Unavailable
-from eventflux_runtime.wire.eventflux import FrameReader, FrameTooLong, encode_frame
+from eventflux_runtime.wire.eventflux import MIN_BYTES_PER_S, FrameReader, FrameTooLong, encode_frame
 
 __all__ = ["TcpLink"]
 
 M = TypeVar("M")
+
+MIN_STALL_S = 1.0
+"""Seconds that a frame which has begun is waited for at the least, however short the timeout of one `receive` is."""
 
 
 class TcpLink(Link[M]):
@@ -34,6 +38,8 @@ class TcpLink(Link[M]):
         self._codec = codec
         self._config = config
         self._reader = FrameReader(config.max_message_size)
+        self._begun_at = 0.0
+        """When the frame began that has not ended, on the loop's clock."""
         self._is_closed = False
         self._reading = anyio.Lock(fast_acquire=True)
         self._writing = anyio.Lock(fast_acquire=True)
@@ -74,23 +80,33 @@ class TcpLink(Link[M]):
 
     async def receive(self) -> M:
         """See `Link.receive`."""
+        limit_s = self._config.read_timeout_ms / 1000
+        begun_at = self._begun_at if self._reader.is_within_frame else None
+        enough = self._reader.received + limit_s * MIN_BYTES_PER_S
         try:
-            with anyio.fail_after(self._config.read_timeout_ms / 1000):
+            with anyio.fail_after(limit_s):
                 async with self._reading:
                     body = await self._next_frame()
                     return await self._decoded(body)
         except TimeoutError:
-            raise DeadlineExceeded(
+            late = DeadlineExceeded(
                 f"{self._address} sent no whole message within read_timeout_ms={self._config.read_timeout_ms}"
-            ) from None
+            )
+            is_same = self._reader.is_within_frame and self._begun_at == begun_at
+            if is_same and self._reader.received < enough and anyio.current_time() - self._begun_at >= MIN_STALL_S:
+                await self._break(late)
+            raise late from None
 
     async def _next_frame(self) -> bytes:
         self._check_open()
         try:
             body = self._reader.next_frame()
             while body is None:
+                has_begun = self._reader.is_within_frame
                 self._reader.receive_data(await self._stream.receive())
                 body = self._reader.next_frame()
+                if body is not None or not has_begun:
+                    self._begun_at = anyio.current_time()
         except FrameTooLong as error:
             raise await self._break(ResourceExhausted(f"{self._address}: {error}")) from None
         except anyio.EndOfStream:

@@ -346,6 +346,10 @@ class Connection:
         keepalive = self._keepalive
         if keepalive.is_lost(now):
             return [self._lose(f"the peer sent nothing for {now - keepalive.heard_at:.3g} s, not even to a ping")]
+        limit = max(link.settings.handshake_timeout_s, keepalive.interval_s + keepalive.timeout_s)
+        if self._receiver.partial and keepalive.heard_at - self._receiver.begun_at >= limit:
+            # Single bytes are signs of life too, but a peer could send them for ever.
+            return [self._lose(f"a frame has begun and did not end within {limit:g} s")]
         if keepalive.is_ping_due(now):
             link.output.ping(KEEPALIVE_PAYLOAD)
             keepalive.pinged(now)

@@ -13,12 +13,14 @@ from librt.strings import BytesWriter
 from eventflux_runtime.errors import ProtocolError
 from eventflux_runtime.rpc_error import ResourceExhausted
 
-__all__ = ["FrameReader", "FrameTooLong", "encode_frame"]
+__all__ = ["MIN_BYTES_PER_S", "FrameReader", "FrameTooLong", "encode_frame"]
 
 T = TypeVar("T")
 
 HEADER_BYTES: Final = 4
 MAX_LENGTH: Final = 2**32 - 1
+MIN_BYTES_PER_S: Final = 4096
+"""How fast a frame that has begun has to come on, or its sender is given up. A modem is faster."""
 
 
 class FrameTooLong(ProtocolError):
@@ -49,10 +51,18 @@ class FrameReader:
         self._max_bytes: int = max_bytes
         self._buffer: bytearray = bytearray()
         self._needed: int = -1
+        self.received: int = 0
+        """Bytes that have arrived, in all."""
+
+    @property
+    def is_within_frame(self) -> bool:
+        """Whether a frame has begun and not ended; asked after `next_frame` has returned None."""
+        return bool(self._buffer)
 
     def receive_data(self, data: bytes) -> None:
         """Takes in bytes as they arrived."""
         self._buffer += data
+        self.received += len(data)
 
     def next_frame(self) -> bytes | None:
         """The body of the next frame; None until all of it has arrived.

@@ -44,7 +44,7 @@ class Receiver:
     nothing is parsed any more after the first error.
     """
 
-    __slots__ = ("calls", "control", "frame_limit", "has_preface", "link", "needed", "partial")
+    __slots__ = ("begun_at", "calls", "control", "frame_limit", "has_preface", "link", "needed", "partial")
 
     def __init__(self, link: Link, control: Control, calls: CallFrames) -> None:
         self.link = link
@@ -55,6 +55,8 @@ class Receiver:
         self.has_preface = False
         self.partial = bytearray()
         self.needed: int = len(PREFACE)
+        self.begun_at = 0.0
+        """When what is in `partial` began to arrive."""
 
     def receive(self, data: bytes, now: float, events: list[Event]) -> None:
         """Parses what arrived; appends to `events`.
@@ -84,6 +86,7 @@ class Receiver:
         if not left:
             return
         self.partial += data[position:]
+        self.begun_at = self.control.now
         if not self.has_preface:
             self.needed = len(PREFACE)
             self._check_preface(data[position:])
