@@ -28,6 +28,9 @@ __all__ = [
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 """Default limit of one message: above EventFlux's gRPC limit of 50 MiB, far below what exhausts a machine."""
 
+MAX_DECOMPRESSED_BYTES: Final = 1024 * 1024 * 1024
+"""Default limit of what came compressed and is held, in all: sixteen messages of the greatest length."""
+
 COMPRESSION_MIN_BYTES: Final = 1024
 """Default size below which a message is not worth compressing: it fills no network packet (about 1,400 bytes), so that
 fewer bytes arrive no sooner, while packing and unpacking it takes 10 to 20 microseconds with Zstandard."""
@@ -242,6 +245,10 @@ class ClientConfig:
     timeout_s: float | None = None
     """Deadline of a call that names none, where its method names none either; None: no deadline."""
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    max_decompressed_bytes: int = MAX_DECOMPRESSED_BYTES
+    """Bytes of messages that came compressed and that the channel's streams hold, decompressed; one more fails with
+    ResourceExhausted. A stream holds a message until it takes the next or is left. The reply of a unary call is its
+    caller's at once, and counts only while it is decompressed."""
 
     def __post_init__(self) -> None:
         if self.balancer not in get_args(BalancerName):
@@ -254,6 +261,7 @@ class ClientConfig:
             _not_negative("timeout_s", self.timeout_s)
         _not_negative("compression_min_bytes", self.compression_min_bytes)
         _message_limit(self.max_message_bytes)
+        _at_least_one("max_decompressed_bytes", self.max_decompressed_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +278,11 @@ class ServerConfig:
     """Responses below this many bytes are sent plain."""
     socket: SocketConfig = field(default_factory=SocketConfig)
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    max_decompressed_bytes: int = MAX_DECOMPRESSED_BYTES
+    """Bytes of requests that came compressed and that handlers hold, decompressed, over all connections; one more fails
+    with RESOURCE_EXHAUSTED. A handler holds a request until it asks for the next or ends."""
+    max_decompressed_bytes_per_connection: int = MAX_DECOMPRESSED_BYTES // 4
+    """The same on one connection, so that one client leaves room for others."""
     max_connections: int = 10_000
     """Connections at a time on each endpoint; one more is refused."""
     max_calls_per_connection: int = 1000
@@ -294,9 +307,13 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         _message_limit(self.max_message_bytes)
-        for name in ("max_connections", "max_calls_per_connection"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in (
+            "max_connections",
+            "max_calls_per_connection",
+            "max_decompressed_bytes",
+            "max_decompressed_bytes_per_connection",
+        ):
+            _at_least_one(name, getattr(self, name))
         if self.max_connection_age_s is not None:
             _positive("max_connection_age_s", self.max_connection_age_s)
         _positive("handshake_timeout_s", self.handshake_timeout_s)
@@ -319,6 +336,11 @@ def _check_host(name: str, value: str) -> None:
         parse_host(value)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from None
+
+
+def _at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise ConfigError(f"{name} must be at least 1, not {value}")
 
 
 def _message_limit(value: int) -> None:

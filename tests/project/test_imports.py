@@ -48,7 +48,7 @@ LAYERS: Final = {
         forbidden=EVENT_LOOPS | NETWORK | GRPC | {"time", "threading"},
     ),
     "compression": Layer(
-        modules=("compression", "payload"),
+        modules=("compression", "expansion", "payload"),
         may_import=("vocabulary",),
         forbidden=EVENT_LOOPS | NETWORK | GRPC | {"time", "threading"},
     ),

@@ -77,7 +77,7 @@ def figure(name: str, value: float) -> str:
     for unit in ("s", "ms"):
         if name.endswith(f"_{unit}") and not name.endswith("_per_s"):
             return f"{value:g} {unit}"
-    if name.endswith(("_bytes", "_window", "_margin")):
+    if name.endswith(("_bytes", "_bytes_per_connection", "_window", "_margin")):
         for size, unit in ((2**20, "MiB"), (2**10, "KiB")):
             if value % size == 0:
                 return f"{value // size:g} {unit}"

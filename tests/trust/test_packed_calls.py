@@ -17,11 +17,12 @@ from eventflux_runtime import (
     ResourceExhausted,
     ServerConfig,
     connect,
+    expansion,
     serve,
 )
 from eventflux_runtime.compression import decompress
 from eventflux_runtime.errors import MissingExtraError
-from eventflux_runtime.native import decoding, packing
+from eventflux_runtime.native import packing
 from eventflux_runtime.native import settings as native_settings
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.runtime.probe import Probe
@@ -179,7 +180,7 @@ async def test_what_waits_to_be_received_stays_packed(tmp_path: Path) -> None:
 
     server_config = ServerConfig(compression=Compression.ZSTD, drain_grace_s=0)
     with anyio.fail_after(20), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "decompress", counting)
+        patch.setattr(expansion, "decompress", counting)
         async with (
             linked("tcp", tmp_path, None, server_config) as link,
             link.client.stream_events(EventRequest(node_id="forever", batch_size=100_000)) as events,

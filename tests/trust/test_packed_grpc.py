@@ -21,6 +21,8 @@ from eventflux_runtime import (
     serve,
 )
 from eventflux_runtime.errors import MissingExtraError
+from eventflux_runtime.expansion import Loan, Room
+from eventflux_runtime.net.tally import Tally
 from eventflux_runtime.transports.grpc_wire import packed
 from eventflux_runtime.transports.grpc_wire.packed import ACCEPT_KEY, acceptance, accepted_by, pack, unpack
 from eventflux_transport import Message, TransportClient, transport_pb2
@@ -140,13 +142,17 @@ async def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> N
             pytest.fail("it serves")
 
 
+def loan() -> Loan:
+    return Room(Tally(), 1_000_000, None).loan()
+
+
 @pytest.mark.parametrize("compression", PACKING)
 @given(data=st.binary(max_size=100) | st.integers(0, 100_000).map(lambda size: b"xy" * (size // 2)))
 @example(data=bytes.fromhex("fa ff ff ff 0f"))
 @example(data=bytes.fromhex("fa ff ff ff 0f 02 01 00"))
 @settings(max_examples=30)
 def test_round_trip(compression: Compression, data: bytes) -> None:
-    assert unpack(pack(data, compression, 0), max(1, len(data))) == data
+    assert unpack(pack(data, compression, 0), max(1, len(data)), loan()) == data
 
 
 def test_the_form_of_a_packed_message() -> None:
@@ -162,7 +168,7 @@ def test_the_form_of_a_packed_message() -> None:
 )
 def test_forms_that_are_none(form: str) -> None:
     with pytest.raises(CodecError):
-        unpack(bytes.fromhex(form), 1000)
+        unpack(bytes.fromhex(form), 1000, loan())
 
 
 def test_what_is_accepted() -> None:

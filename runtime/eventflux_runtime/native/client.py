@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eventflux_runtime.config import Compression
 from eventflux_runtime.errors import CodecError, MissingExtraError
+from eventflux_runtime.expansion import Room
 from eventflux_runtime.method import AnyMethod, Method
 from eventflux_runtime.native.client_call import StreamingCall, UnaryCall, deadline_error
 from eventflux_runtime.native.decoding import PackedMessage, decoded
@@ -68,6 +69,7 @@ class NativeClientConnection(Session):
         self.endpoint = endpoint
         self.state = ConnectionState.READY
         self.max_calls = 0
+        self.room = Room.of_client(reactor.decompressed, config)
         self._max_message_bytes = config.max_message_bytes
         self._ping_interval_s = ping_interval_s(config, endpoint)
         self._packer = Packer(config.compression_min_bytes)
@@ -225,8 +227,15 @@ class NativeClientConnection(Session):
         finally:
             if call.is_answered:
                 self._awake -= 1
-        reply: Res = result if type(result) is not PackedMessage else result.unpack()
+        reply: Res = result if type(result) is not PackedMessage else self._unpacked(result)
         return reply
+
+    def _unpacked(self, message: PackedMessage) -> Any:
+        loan = self.room.loan()
+        try:
+            return message.unpack(loan)
+        finally:
+            loan.release()
 
     def _open_packed(self, encoding: Encoding, timeout_us: int, request: Any, head: CallHead) -> int:
         data, wire_id = self._packer.pack(request, encoding.encode, head.compression)

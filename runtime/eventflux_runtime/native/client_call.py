@@ -18,6 +18,7 @@ from eventflux_runtime.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.transport_api import CallHead, ResponseInfo
 
 if TYPE_CHECKING:
+    from eventflux_runtime.expansion import Loan
     from eventflux_runtime.native.client import NativeClientConnection
     from eventflux_runtime.net.reactor import Waiter
 
@@ -117,6 +118,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         "_headers",
         "_headers_waiters",
         "_inbox",
+        "_loan",
         "_outbox",
         "_response",
         "_status",
@@ -141,6 +143,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         self._response = head.response
         self._compression = head.compression
         self._inbox = Inbox(connection.reactor)
+        self._loan: Loan | None = None
         self._outbox = Outbox(connection)
         self._headers: Metadata | None = None
         self._headers_waiters: list[Waiter[None]] = []
@@ -186,6 +189,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
 
     async def receive(self) -> Res:
         """See `ClientCall.receive`."""
+        self._release()
         message, credit = await self._inbox.get()
         if credit >= 0:
             self.connection.consumed(self.stream_id, credit)
@@ -196,11 +200,19 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         return result
 
     def _unpacked(self, message: PackedMessage) -> Any:
+        loan = self._loan
+        if loan is None:
+            loan = self._loan = self.connection.room.loan()
         try:
-            return message.unpack()
+            return message.unpack(loan)
         except TransportError:
             self.cancel()
             raise
+
+    def _release(self) -> None:
+        """The application has done with the response before: it asked for the next, or has left the call."""
+        if self._loan is not None:
+            self._loan.release()
 
     async def initial_metadata(self) -> Metadata:
         """See `ClientCall.initial_metadata`."""
@@ -212,6 +224,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
 
     def cancel(self) -> None:
         """See `ClientCall.cancel`."""
+        self._release()
         if self._status is not None:
             if self._inbox.clear():
                 self.connection.discard(self.stream_id)
@@ -248,6 +261,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
 
     def fail(self, error: Exception) -> None:
         """The call ends without a status from the server; what waits to be received is dropped."""
+        self._release()
         self._inbox.clear()
         if isinstance(error, RpcError):
             self._finish(error.status, error)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from eventflux_runtime.compression import decompress
 from eventflux_runtime.errors import CodecError
 from eventflux_runtime.native.packing import COMPRESSIONS
 
 if TYPE_CHECKING:
+    from eventflux_runtime.expansion import Loan
     from eventflux_runtime.wire.event import MessageReceived, StatusReceived, StreamOpened
 
 __all__ = ["PackedMessage", "decoded"]
@@ -32,14 +32,14 @@ class PackedMessage:
         self._decode = decode
         self._max_bytes = max_bytes
 
-    def unpack(self) -> Any:
-        """The message itself.
+    def unpack(self, loan: Loan) -> Any:
+        """The message itself, which the call holds on `loan` from then on.
 
         Raises:
-            ResourceExhausted: decompressed, it is longer than this side's limit.
+            ResourceExhausted: decompressed, it is longer than this side's limit, or there is no room for it now.
             CodecError: the bytes do not decompress, or do not decode.
         """
-        plain = decompress(COMPRESSIONS[self._compression_id], self._data, self._max_bytes)
+        plain = loan.expand(COMPRESSIONS[self._compression_id], self._data, self._max_bytes)
         return self._decode(plain, 0, len(plain))
 
 

@@ -9,6 +9,7 @@ import anyio
 
 from eventflux_runtime.config import Compression, ServerConfig
 from eventflux_runtime.errors import MissingExtraError, ProtocolError
+from eventflux_runtime.expansion import Room
 from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import AnyBinding
 from eventflux_runtime.native.decoding import decoded
@@ -71,6 +72,7 @@ class NativeServerConnection(Session):
         log: LimitedLog,
     ) -> None:
         super().__init__(pipe, core, reactor)
+        self.room = Room.of_server(reactor.decompressed, config)
         self._max_message_bytes = config.max_message_bytes
         self._compression = config.compression
         self._packer = Packer(config.compression_min_bytes)

@@ -19,6 +19,7 @@ from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import Peer
 
 if TYPE_CHECKING:
+    from eventflux_runtime.expansion import Loan
     from eventflux_runtime.native.server import NativeServerConnection
     from eventflux_runtime.net.reactor import TaskHandle
 
@@ -33,6 +34,7 @@ class NativeServerCall(Expirable):
 
     __slots__ = (
         "_inbox",
+        "_loan",
         "_outbox",
         "_request",
         "connection",
@@ -68,6 +70,7 @@ class NativeServerCall(Expirable):
         self.task: TaskHandle | None = None
         self._request: Any = None
         self._inbox: Inbox | None = None
+        self._loan: Loan | None = None
         self._outbox: Outbox | None = None
 
     # -- the dispatcher's side
@@ -92,6 +95,7 @@ class NativeServerCall(Expirable):
         request = self.take_request()
         if request is not None:
             return request
+        self._release()
         try:
             message, credit = await self._wanted_inbox().get()
         except Cancelled:
@@ -102,7 +106,18 @@ class NativeServerCall(Expirable):
             self.connection.consumed(self.stream_id, credit)
         if isinstance(message, (CodecError, RpcError)):
             raise message
-        return message if type(message) is not PackedMessage else message.unpack()
+        return message if type(message) is not PackedMessage else self._unpacked(message)
+
+    def _unpacked(self, message: PackedMessage) -> Any:
+        loan = self._loan
+        if loan is None:
+            loan = self._loan = self.connection.room.loan()
+        return message.unpack(loan)
+
+    def _release(self) -> None:
+        """The handler has done with the request before: it asked for the next, or it has ended."""
+        if self._loan is not None:
+            self._loan.release()
 
     def _wanted_inbox(self) -> Inbox:
         inbox = self._inbox
@@ -143,6 +158,8 @@ class NativeServerCall(Expirable):
 
     def finish_now(self, status: Status, message: Any = None) -> bool:
         """See `ServerCall.finish_now`."""
+        if self._loan is not None:
+            self._loan.release()
         outbox = self._outbox
         if self.is_finished:
             return outbox is None or not outbox.is_sending
@@ -163,6 +180,7 @@ class NativeServerCall(Expirable):
 
     def abandon(self) -> None:
         """See `ServerCall.abandon`."""
+        self._release()
         if not self.is_finished:
             self.connection.abort(self, StatusCode.CANCELLED, "the handler was cancelled")
 

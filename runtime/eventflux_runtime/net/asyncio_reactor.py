@@ -16,6 +16,7 @@ from anyio import CancelScope
 
 from eventflux_runtime.net.reactor import Failures
 from eventflux_runtime.net.runner import Job, Runner, RunnerPool
+from eventflux_runtime.net.tally import Tally
 from eventflux_runtime.net.wheel import DeadlineWheel
 
 __all__ = ["AsyncioReactor"]
@@ -36,6 +37,7 @@ class AsyncioReactor:
         self.now: Callable[[], float] = self.loop.time
         self.waiter: Callable[[], asyncio.Future[Any]] = self.loop.create_future
         self.wheel = DeadlineWheel(self.loop.time, self._arm)
+        self.decompressed = Tally()
         self._failures = Failures()
         self._runners = RunnerPool(self._take_seat, self.loop.create_future, self._failures.add)
         self._timer: asyncio.TimerHandle | None = None

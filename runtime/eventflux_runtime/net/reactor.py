@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from eventflux_runtime.net.tally import Tally
     from eventflux_runtime.net.wheel import DeadlineWheel
 
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -97,6 +98,10 @@ class Reactor(Protocol):
     @property
     def wheel(self) -> DeadlineWheel:
         """The deadlines of everything in this scope, behind one timer of the loop."""
+
+    @property
+    def decompressed(self) -> Tally:
+        """What calls in this scope hold that came compressed."""
 
     def is_at_work_here(self) -> bool:
         """Whether the task that asks was started by `spawn`; it cannot wait for `aclose`, which waits for it."""

@@ -31,6 +31,7 @@ from trio.lowlevel import (
 
 from eventflux_runtime.net.reactor import Failures
 from eventflux_runtime.net.runner import Job, Runner, RunnerPool
+from eventflux_runtime.net.tally import Tally
 from eventflux_runtime.net.wheel import DeadlineWheel
 
 __all__ = ["TrioReactor", "TrioWaiter", "start_trio_reactor"]
@@ -154,6 +155,7 @@ class TrioReactor:
         self.now: Callable[[], float] = trio.current_time
         self.waiter: Callable[[], TrioWaiter[Any]] = TrioWaiter
         self.wheel = DeadlineWheel(trio.current_time, self._arm)
+        self.decompressed = Tally()
         self.is_over = False
         self._failures = Failures()
         self._runners = RunnerPool(self._take_seat, TrioWaiter, self._failures.add)

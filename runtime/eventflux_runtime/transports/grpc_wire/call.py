@@ -26,6 +26,7 @@ from eventflux_runtime.transports.grpc_wire.reader import ReadAhead
 from eventflux_runtime.transports.grpc_wire.writer import WriteBehind
 
 if TYPE_CHECKING:
+    from eventflux_runtime.expansion import Loan
     from eventflux_runtime.net.reactor import TaskHandle
     from eventflux_runtime.transports.grpc_wire.connection import GrpcConnection
 
@@ -57,6 +58,7 @@ class StreamingCall(Generic[Req, Res]):
         self._status: Status | None = None
         self._error: RpcError | None = None
         self._has_ended = False
+        self._loan: Loan | None = None
         if method.kind.streams_requests:
             self._writer = WriteBehind(connection.reactor, self._launch(), self._reader.nudge)
             self._writing = connection.reactor.spawn(self._writer.run)
@@ -97,14 +99,22 @@ class StreamingCall(Generic[Req, Res]):
 
     async def receive(self) -> Res:
         """See `ClientCall.receive`."""
+        self._release()
         data = await self._reader.get()
         try:
             if self._is_packing:
-                data = self._connection.unpacked(data)
+                if self._loan is None:
+                    self._loan = self._connection.room.loan()
+                data = self._connection.unpacked(data, self._loan)
             return self._method.response.from_protobuf(data)
         except (CodecError, ResourceExhausted):
             self.cancel()
             raise
+
+    def _release(self) -> None:
+        """The application has done with the response before: it asked for the next, or has left the call."""
+        if self._loan is not None:
+            self._loan.release()
 
     async def initial_metadata(self) -> Metadata:
         """See `ClientCall.initial_metadata`."""
@@ -115,6 +125,7 @@ class StreamingCall(Generic[Req, Res]):
 
     def cancel(self) -> None:
         """See `ClientCall.cancel`."""
+        self._release()
         if self._status is not None:
             return
         self._finish(RpcError.from_status(Status(StatusCode.CANCELLED, "the call was cancelled by its caller")))

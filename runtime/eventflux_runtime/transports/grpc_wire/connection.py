@@ -16,6 +16,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from grpc import aio
 
 from eventflux_runtime.config import ClientConfig, Compression
+from eventflux_runtime.expansion import Room
 from eventflux_runtime.method import AnyMethod, Method, MethodKind
 from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
 from eventflux_runtime.rpc_error import DeadlineExceeded, ResourceExhausted, RpcError, Unavailable
@@ -34,6 +35,7 @@ from eventflux_runtime.transports.grpc_wire.unary import HeardMetadata, UnaryCal
 
 if TYPE_CHECKING:
     from eventflux_runtime.endpoint import Endpoint
+    from eventflux_runtime.expansion import Loan
     from eventflux_runtime.net.reactor import Reactor
     from eventflux_runtime.transports.grpc_wire.relay import Relay
 
@@ -68,6 +70,7 @@ class GrpcConnection:
         self.active_calls = 0
         self.reactor = reactor
         self.max_message_bytes = config.max_message_bytes
+        self.room = Room.of_client(reactor.decompressed, config)
         self._ping_interval_s = ping_interval_s(config, endpoint)
         self._compression_min_bytes = config.compression_min_bytes
         self._accepted: frozenset[Compression] = frozenset()
@@ -150,7 +153,8 @@ class GrpcConnection:
         try:
             call = self._unary.method(method, compression)
             if is_packing:
-                reply = await call(self.packed(data, head), timeout_s, (*head.metadata.pairs, acceptance()), heard)
+                data = self.packed(data, head)  # nobody holds the plain form meanwhile
+                reply = await call(data, timeout_s, (*head.metadata.pairs, acceptance()), heard)
             else:
                 reply = await call(data, timeout_s, head.metadata.pairs, heard)
             if heard is not None:
@@ -166,15 +170,21 @@ class GrpcConnection:
             raise await self._cancellation()
         if isinstance(reply, RpcError):
             raise reply
-        return method.response.from_protobuf(self.unpacked(reply) if is_packing else reply)
+        if not is_packing:
+            return method.response.from_protobuf(reply)
+        loan = self.room.loan()
+        try:
+            return method.response.from_protobuf(self.unpacked(reply, loan))
+        finally:
+            loan.release()
 
     def packed(self, data: bytes, head: CallHead) -> bytes:
         """A request as it is sent in a call that names one of the algorithms of `PACKING`."""
         return pack(data, head.compression, self._compression_min_bytes) if head.compression in self._accepted else data
 
-    def unpacked(self, data: bytes) -> bytes:
-        """A response of such a call."""
-        return unpack(data, self.max_message_bytes)
+    def unpacked(self, data: bytes, loan: Loan) -> bytes:
+        """A response of such a call, which the call holds on `loan`."""
+        return unpack(data, self.max_message_bytes, loan)
 
     def learn(self, trailers: Iterable[tuple[str, Any]] | None) -> None:
         """Takes over what the server said at the end of such a call."""

@@ -9,6 +9,7 @@ import grpc
 from grpc._cython import cygrpc
 
 from eventflux_runtime.config import Compression, ServerConfig
+from eventflux_runtime.expansion import Rooms
 from eventflux_runtime.method import AnyBinding, MethodKind
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.transport_api import Dispatcher
@@ -61,10 +62,11 @@ class _MethodHandler:
         reactor: Reactor,
         is_tls: bool,
         calls: ServedCalls,
+        rooms: Rooms,
     ) -> None:
         self.binding = binding
         self.dispatcher = dispatcher
-        self.served = ServedMethod(binding.method, config, is_tls)
+        self.served = ServedMethod(binding.method, config, is_tls, rooms)
         self.compression = _own_compression(binding.method.compression, config.compression)
         self.reactor = reactor
         self.calls = calls
@@ -187,8 +189,9 @@ class DispatcherHandler(grpc.GenericRpcHandler):
     def __init__(
         self, dispatcher: Dispatcher, config: ServerConfig, reactor: Reactor, is_tls: bool, calls: ServedCalls
     ) -> None:
+        rooms = Rooms(reactor.decompressed, config)
         self._methods = {
-            binding.method.path: _MethodHandler(binding, dispatcher, config, reactor, is_tls, calls)
+            binding.method.path: _MethodHandler(binding, dispatcher, config, reactor, is_tls, calls, rooms)
             for binding in dispatcher.bindings
         }
 

@@ -10,11 +10,14 @@ second call on.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from eventflux_runtime.compression import available_compressions, compress, decompress, require_compression
+from eventflux_runtime.compression import available_compressions, compress, require_compression
 from eventflux_runtime.config import Compression
 from eventflux_runtime.errors import CodecError
+
+if TYPE_CHECKING:
+    from eventflux_runtime.expansion import Loan
 
 __all__ = ["ACCEPT_KEY", "PACKING", "acceptance", "accepted_by", "pack", "unpack"]
 
@@ -61,11 +64,11 @@ def pack(data: bytes, compression: Compression, min_bytes: int) -> bytes:
     return packed if len(packed) < len(data) or is_like_packed else data
 
 
-def unpack(data: bytes, max_bytes: int) -> bytes:
-    """The message that `pack` was given, in whatever form it came.
+def unpack(data: bytes, max_bytes: int, loan: Loan) -> bytes:
+    """The message that `pack` was given, in whatever form it came. The call holds it on `loan`, if it was compressed.
 
     Raises:
-        ResourceExhausted: it expands beyond the limit.
+        ResourceExhausted: it expands beyond the limit, or there is no room for it now.
         CodecError: it does not decompress.
     """
     if not data.startswith(_FIELD):
@@ -76,7 +79,7 @@ def unpack(data: bytes, max_bytes: int) -> bytes:
     body = data[position + 1 :]
     if data[len(_FIELD) : position + 1] != _varint(len(body)) or not body or body[0] not in _BY_ID:
         raise CodecError("a compressed message is not in the form that was agreed on", offset=0)
-    return decompress(_BY_ID[body[0]], body[1:], max_bytes)
+    return loan.expand(_BY_ID[body[0]], body[1:], max_bytes)
 
 
 def _varint(number: int) -> bytes:

@@ -3,7 +3,8 @@
 grpcio ends a call whose ``read`` is cancelled, and loses the message that the read would have brought; here only the
 reader's own task calls ``read``.
 
-Invariants: at most `READ_AHEAD` messages wait, beside what HTTP/2's window holds; at most one task consumes; the end is
+Invariants: at most `READ_AHEAD` messages wait, beside what HTTP/2's window holds, and none is added to those that have
+`READ_AHEAD_BYTES` in sum, as grpcio has decompressed them; at most one task consumes; the end is
 delivered after every message that came before it, and again at each later call.
 """
 
@@ -22,15 +23,19 @@ __all__ = ["READ_AHEAD", "ReadAhead"]
 READ_AHEAD: Final = 4
 """Messages read before they are asked for: enough to keep grpcio's thread and ours from waiting for each other."""
 
+READ_AHEAD_BYTES: Final = 1024 * 1024
+"""Bytes of waiting messages beyond which no more is read: a window of the native protocol."""
+
 
 class ReadAhead:
     """A queue between the task that reads from grpcio and the one that consumes."""
 
-    __slots__ = ("_consumer", "_end", "_is_ended", "_items", "_producer", "_reactor")
+    __slots__ = ("_bytes", "_consumer", "_end", "_is_ended", "_items", "_producer", "_reactor")
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
         self._items: deque[bytes] = deque()
+        self._bytes = 0
         self._consumer: Waiter[None] | None = None
         self._producer: Waiter[None] | None = None
         self._is_ended = False
@@ -41,7 +46,7 @@ class ReadAhead:
     @property
     def has_room(self) -> bool:
         """Whether another message should be read."""
-        return len(self._items) < READ_AHEAD
+        return len(self._items) < READ_AHEAD and self._bytes < READ_AHEAD_BYTES
 
     async def wait_for_room(self) -> None:
         """Returns when a message was consumed, or at `nudge`."""
@@ -59,6 +64,7 @@ class ReadAhead:
     def put(self, message: bytes) -> None:
         """A message was read."""
         self._items.append(message)
+        self._bytes += len(message)
         self._wake_consumer()
 
     def end(self, error: Exception | None) -> None:
@@ -94,5 +100,6 @@ class ReadAhead:
             finally:
                 self._consumer = None
         message = self._items.popleft()
+        self._bytes -= len(message)
         self.nudge()
         return message

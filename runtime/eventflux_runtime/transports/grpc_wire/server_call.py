@@ -26,6 +26,7 @@ from eventflux_runtime.transports.grpc_wire.peer import peer_of
 from eventflux_runtime.transports.grpc_wire.reader import ReadAhead
 
 if TYPE_CHECKING:
+    from eventflux_runtime.expansion import Loan, Rooms
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
 
 __all__ = ["GrpcServerCall", "ServedMethod"]
@@ -36,10 +37,20 @@ _TURNS_FOR_CANCELLATION: Final = 3
 class ServedMethod:
     """What every call of one method has in common."""
 
-    __slots__ = ("has_one_request", "has_one_response", "is_tls", "max_message_bytes", "method", "min_bytes", "packing")
+    __slots__ = (
+        "has_one_request",
+        "has_one_response",
+        "is_tls",
+        "max_message_bytes",
+        "method",
+        "min_bytes",
+        "packing",
+        "rooms",
+    )
 
-    def __init__(self, method: AnyMethod, config: ServerConfig, is_tls: bool) -> None:
+    def __init__(self, method: AnyMethod, config: ServerConfig, is_tls: bool, rooms: Rooms) -> None:
         self.method = method
+        self.rooms = rooms
         self.is_tls = is_tls
         self.has_one_request = not method.kind.streams_requests
         self.has_one_response = not method.kind.streams_responses
@@ -58,6 +69,7 @@ class GrpcServerCall:
     __slots__ = (
         "_accepted",
         "_context",
+        "_loan",
         "_metadata",
         "_peer",
         "_raw_metadata",
@@ -86,6 +98,7 @@ class GrpcServerCall:
         self.reply = b""
         self._served = served
         self._context = context
+        self._loan: Loan | None = None
         self._raw_metadata = raw_metadata
         self._metadata: Metadata | None = None
         self._accepted = accepted_by(raw_metadata)
@@ -133,6 +146,8 @@ class GrpcServerCall:
         if self._reading is not None:
             self._reading.cancel()
         self._context = None
+        if self._loan is not None:
+            self._loan.release()
 
     # -- the dispatcher's side
 
@@ -164,6 +179,8 @@ class GrpcServerCall:
 
     async def receive(self) -> Any:
         """See `ServerCall.receive`."""
+        if self._loan is not None:
+            self._loan.release()
         if self._reader is not None:
             data = await self._reader.get()
         else:
@@ -172,7 +189,9 @@ class GrpcServerCall:
                 raise anyio.EndOfStream
             data = request
         if self._accepted is not None:
-            data = unpack(data, self._served.max_message_bytes)
+            if self._loan is None:
+                self._loan = self._served.rooms.of(self._raw_peer[0]).loan()
+            data = unpack(data, self._served.max_message_bytes, self._loan)
         return self.method.request.from_protobuf(data)
 
     async def send_initial_metadata(self, metadata: Metadata) -> None:
