@@ -20,6 +20,8 @@ class Proxy:
         self.downstream_bytes = 0
         self.connections = 0
         self.is_silent = False
+        self.is_stuck = False
+        """Whether it reads nothing more from clients, while their connections stay."""
         self._target_port = target_port
         self._passed = anyio.Event()
 
@@ -43,6 +45,8 @@ class Proxy:
     async def _pump(self, source: SocketStream, sink: SocketStream, is_upstream: bool) -> None:
         try:
             while True:
+                if is_upstream and self.is_stuck:
+                    await anyio.sleep_forever()
                 data = await source.receive()
                 if self.is_silent:
                     continue

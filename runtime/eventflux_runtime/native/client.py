@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eventflux_runtime.config import Compression
@@ -17,6 +18,7 @@ from eventflux_runtime.native.session import Session
 from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
 from eventflux_runtime.net.pipe import CLOSE_S, wait_closed
 from eventflux_runtime.net.tls import explain_tls
+from eventflux_runtime.net.wheel import Alarm
 from eventflux_runtime.rpc_error import ResourceExhausted, RpcError, Unavailable, Unimplemented
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import CallHead, ClientCall, ConnectionState
@@ -190,6 +192,8 @@ class NativeClientConnection(Session):
         """See `ClientConnection.unary`."""
         encoding = self._encodings.get(method) or self._resolve(method)
         deadline = head.deadline
+        if self.pipe.is_congested:
+            await self._wait_for_room(deadline)
         timeout_us = -1
         now = 0.0
         if deadline is not None:
@@ -197,8 +201,6 @@ class NativeClientConnection(Session):
             timeout_us = int((deadline - now) * 1e6)
             if timeout_us <= 0:
                 raise deadline_error(self, encoding)
-        if self.pipe.is_congested:
-            await self.wait_for_room()
         self._check_open()
         call = UnaryCall(self, encoding, self._waiter(), deadline, head.response)
         try:
@@ -236,6 +238,23 @@ class NativeClientConnection(Session):
             return message.unpack(loan)
         finally:
             loan.release()
+
+    async def _wait_for_room(self, deadline: float | None) -> None:
+        """Waits until the pipe takes more, or the deadline has passed."""
+        while self.pipe.is_congested and not self._is_lost:
+            waiter: Waiter[None] = self._waiter()
+            if deadline is None:
+                await self.wait_for_room(waiter)
+                continue
+            now = self.now()
+            if deadline <= now:
+                return
+            alarm = Alarm(deadline, partial(_wake, waiter))
+            self.wheel.add(alarm, now)
+            try:
+                await self.wait_for_room(waiter)
+            finally:
+                self.wheel.discard(alarm)
 
     def _open_packed(self, encoding: Encoding, timeout_us: int, request: Any, head: CallHead) -> int:
         data, wire_id = self._packer.pack(request, encoding.encode, head.compression)
@@ -396,3 +415,8 @@ class NativeClientConnection(Session):
 def _unprocessed(error: RpcError) -> RpcError:
     error.unprocessed = True
     return error
+
+
+def _wake(waiter: Waiter[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -28,7 +28,8 @@ class Outbox:
         self._session = session
         self.is_sending = False
         """Whether the core has a message that waits for credit."""
-        self._waiters: list[Waiter[None]] = []
+        self._waiters: dict[Waiter[None], None] = {}
+        """Who waits, for credit or for room in the pipe: the end of the call wakes both."""
         self._in_a_row = 0
 
     @property
@@ -41,7 +42,11 @@ class Outbox:
         if self.is_sending:
             await self.wait_sent()
         elif self._session.pipe.is_congested:
-            await self._session.wait_for_room()
+            waiter = self._waiter()
+            try:
+                await self._session.wait_for_room(waiter)
+            finally:
+                self._waiters.pop(waiter, None)
 
     async def sent_whole(self) -> None:
         """A message left at once. Now and then other tasks get a turn, so that one fast stream does not starve them."""
@@ -57,14 +62,21 @@ class Outbox:
     async def wait_sent(self) -> None:
         """Returns when the core has queued all of it, or the call has ended."""
         while self.is_sending:
-            waiter: Waiter[None] = self._session.reactor.waiter()
-            self._waiters.append(waiter)
-            await waiter
+            waiter = self._waiter()
+            try:
+                await waiter
+            finally:
+                self._waiters.pop(waiter, None)
+
+    def _waiter(self) -> Waiter[None]:
+        waiter: Waiter[None] = self._session.reactor.waiter()
+        self._waiters[waiter] = None
+        return waiter
 
     def sent(self) -> None:
         """The core has queued the last of it, or the call has ended."""
         self.is_sending = False
-        waiters, self._waiters = self._waiters, []
+        waiters, self._waiters = self._waiters, {}
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)

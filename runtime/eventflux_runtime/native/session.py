@@ -40,7 +40,7 @@ class Session(Expirable):
         self._handlers[CONNECTION_LOST] = self._on_connection_lost
         self._is_flush_scheduled = False
         self._is_lost = False
-        self._room_waiters: list[Waiter[None]] = []
+        self._room_waiters: dict[Waiter[None], None] = {}
 
     # -- bytes out
 
@@ -59,19 +59,25 @@ class Session(Expirable):
         if self.core.has_output:
             self.pipe.write(self.core.data_to_send())
 
-    async def wait_for_room(self) -> None:
-        """Returns when the pipe takes more; a sender calls it while `Pipe.is_congested`."""
-        while self.pipe.is_congested and not self._is_lost:
-            waiter: Waiter[None] = self.reactor.waiter()
-            self._room_waiters.append(waiter)
+    async def wait_for_room(self, waiter: Waiter[None]) -> None:
+        """Returns when the pipe may take more, is lost, or somebody else has settled the waiter.
+
+        A sender calls it, with a waiter of its own, while `Pipe.is_congested`.
+        """
+        if self._is_lost:
+            return
+        self._room_waiters[waiter] = None
+        try:
             await waiter
+        finally:
+            self._room_waiters.pop(waiter, None)
 
     def on_congested(self) -> None:
         """See `PipeHandler.on_congested`."""
 
     def on_writable(self) -> None:
         """See `PipeHandler.on_writable`."""
-        waiters, self._room_waiters = self._room_waiters, []
+        waiters, self._room_waiters = self._room_waiters, {}
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
