@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from librt.strings import BytesWriter
 
@@ -15,7 +15,10 @@ from eventflux_runtime.status import StatusCode
 if TYPE_CHECKING:
     from eventflux_runtime.server.context import Context
 
-__all__ = ["AnyBinding", "AnyMethod", "Binding", "MessageCodec", "Method", "MethodKind", "PeerCodec"]
+__all__ = ["AnyBinding", "AnyMethod", "Binding", "MessageCodec", "Method", "MethodKind", "PeerCodec", "keep_for"]
+
+_MAX_KEPT: Final = 1024
+"""Methods for which something is kept: more than a program has, unless it makes them as it goes."""
 
 T = TypeVar("T")
 Req = TypeVar("Req")
@@ -161,3 +164,14 @@ class Binding(Generic[Req, Res]):
 
 
 AnyBinding: TypeAlias = Binding[Any, Any]
+
+
+def keep_for(method: AnyMethod, made: T, known: dict[AnyMethod, T]) -> T:
+    """Keeps what was made for a method, and returns it. Where that becomes too much, all else is forgotten.
+
+    A method is known by its identity, so a program that makes one for each call would fill any map.
+    """
+    if len(known) >= _MAX_KEPT:
+        known.clear()
+    known[method] = made
+    return made

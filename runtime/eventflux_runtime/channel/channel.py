@@ -22,7 +22,7 @@ from eventflux_runtime.deadline import UNSET, Unset, current_scope
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError, TransportError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataLike
-from eventflux_runtime.method import AnyMethod, Method, MethodKind
+from eventflux_runtime.method import AnyMethod, Method, MethodKind, keep_for
 from eventflux_runtime.net.reactor import start_reactor
 from eventflux_runtime.net.tenure import Tenure
 from eventflux_runtime.rpc_error import DeadlineExceeded, RpcError
@@ -237,7 +237,7 @@ class Channel:
     ) -> CallHead:
         defaults = self._defaults.get(method)
         if defaults is None:
-            defaults = self._defaults[method] = _Defaults(method, self._config)
+            defaults = keep_for(method, _Defaults(method, self._config), self._defaults)
         sent = EMPTY_METADATA if metadata is None else Metadata.of(metadata)
         scope = current_scope.get() if inherit else None
         deadline: float | None = None

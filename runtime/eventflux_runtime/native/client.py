@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from eventflux_runtime.config import Compression
 from eventflux_runtime.errors import CodecError, MissingExtraError
 from eventflux_runtime.expansion import Room
-from eventflux_runtime.method import AnyMethod, Method
+from eventflux_runtime.method import AnyMethod, Method, keep_for
 from eventflux_runtime.native.client_call import StreamingCall, UnaryCall, deadline_error
 from eventflux_runtime.native.decoding import PackedMessage, decoded
 from eventflux_runtime.native.encoding import Encoding, has_protobuf, known_paths
@@ -316,8 +316,7 @@ class NativeClientConnection(Session):
                 raise _unprocessed(
                     Unimplemented(f"{sides}, and the server cannot speak protobuf: install its 'grpc' extra")
                 )
-        encoding = self._encodings[method] = Encoding.of_client(method, method_id, is_protobuf)
-        return encoding
+        return keep_for(method, Encoding.of_client(method, method_id, is_protobuf), self._encodings)
 
     # -- what calls do
 

@@ -17,7 +17,7 @@ from grpc import aio
 
 from eventflux_runtime.config import ClientConfig, Compression
 from eventflux_runtime.expansion import Room
-from eventflux_runtime.method import AnyMethod, Method, MethodKind
+from eventflux_runtime.method import AnyMethod, Method, MethodKind, keep_for
 from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
 from eventflux_runtime.rpc_error import DeadlineExceeded, ResourceExhausted, RpcError, Unavailable
 from eventflux_runtime.transport_api import CallHead, ClientCall, ConnectionState, ResponseInfo
@@ -252,7 +252,7 @@ class GrpcConnection:
             channel: Any = self._channel
             make = channel.unary_stream if is_single_request else channel.stream_stream
             # As generated stubs do: a path that the channel knows beforehand costs less in each call.
-            found = self._streaming[method] = make(method.path, _registered_method=True)
+            found = keep_for(method, make(method.path, _registered_method=True), self._streaming)
         return found
 
     def _take(self, heard: HeardMetadata, response: ResponseInfo | None, is_packing: bool) -> None:

@@ -19,7 +19,7 @@ from grpc._cython import cygrpc
 from grpc.aio import _call as grpc_call
 
 from eventflux_runtime.metadata import MetadataValue
-from eventflux_runtime.method import AnyMethod
+from eventflux_runtime.method import AnyMethod, keep_for
 
 __all__ = ["DirectUnary", "HeardMetadata", "PublicUnary", "UnaryCalls", "UnaryMethod", "has_known_form"]
 
@@ -143,7 +143,7 @@ class UnaryCalls:
             # grpcio asks its core for compression in metadata of its own, which only its public way makes.
             is_direct = compression is None and has_known_form(multi_callable)
             found = DirectUnary(multi_callable, self._active) if is_direct else PublicUnary(multi_callable, compression)
-            known[method] = found
+            keep_for(method, found, known)
         return found
 
     def close(self) -> None:
