@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 from librt.strings import BytesWriter
 
 from eventflux_runtime.config import Compression, RetryPolicy
+from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.handler import HANDLER_ARGUMENTS, refuse_wrong_handler
 from eventflux_runtime.status import StatusCode
 
 if TYPE_CHECKING:
@@ -126,7 +128,12 @@ AnyMethod: TypeAlias = Method[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Binding(Generic[Req, Res]):
-    """A method and the handler that serves it. Made by the four functions below, which tie the types together."""
+    """A method and the handler that serves it. Made by the four functions below, which tie the types together.
+
+    Raises:
+        ConfigError: the handler has the wrong form: it is no ``async def``, it yields although the method has one
+            response or does not although it streams, or it takes other arguments than the request and the context.
+    """
 
     method: Method[Req, Res]
     handler: Callable[..., Any]
@@ -134,33 +141,49 @@ class Binding(Generic[Req, Res]):
     """One request, one response; here because each call asks."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "is_unary", self.method.kind is MethodKind.UNARY)
+        method = self.method
+        if not isinstance(method, Method):
+            raise ConfigError(f"a handler is bound to a Method, not to {method!r}")
+        refuse_wrong_handler(
+            self.handler,
+            f"the handler of {method.path}",
+            is_stream=method.kind.streams_responses,
+            arguments=HANDLER_ARGUMENTS,
+        )
+        object.__setattr__(self, "is_unary", method.kind is MethodKind.UNARY)
 
     @staticmethod
     def unary(method: Method[Req, Res], handler: Callable[[Req, Context], Awaitable[Res]]) -> Binding[Req, Res]:
         """Binds a handler of one request and one response."""
-        return Binding(method, handler)
+        return _bound(MethodKind.UNARY, method, handler)
 
     @staticmethod
     def client_streaming(
         method: Method[Req, Res], handler: Callable[[AsyncIterator[Req], Context], Awaitable[Res]]
     ) -> Binding[Req, Res]:
         """Binds a handler of many requests and one response."""
-        return Binding(method, handler)
+        return _bound(MethodKind.CLIENT_STREAMING, method, handler)
 
     @staticmethod
     def server_streaming(
         method: Method[Req, Res], handler: Callable[[Req, Context], AsyncIterator[Res]]
     ) -> Binding[Req, Res]:
         """Binds a handler of one request and many responses."""
-        return Binding(method, handler)
+        return _bound(MethodKind.SERVER_STREAMING, method, handler)
 
     @staticmethod
     def bidi(
         method: Method[Req, Res], handler: Callable[[AsyncIterator[Req], Context], AsyncIterator[Res]]
     ) -> Binding[Req, Res]:
         """Binds a handler of many requests and many responses."""
-        return Binding(method, handler)
+        return _bound(MethodKind.BIDI, method, handler)
+
+
+def _bound(kind: MethodKind, method: Method[Req, Res], handler: Callable[..., Any]) -> Binding[Req, Res]:
+    given: object = method
+    if isinstance(given, Method) and method.kind is not kind:
+        raise ConfigError(f"{method.path} is {method.kind.value}: bind it with Binding.{method.kind.value}")
+    return Binding(method, handler)
 
 
 AnyBinding: TypeAlias = Binding[Any, Any]

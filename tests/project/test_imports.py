@@ -37,6 +37,7 @@ LAYERS: Final = {
             "deadline",
             "endpoint",
             "errors",
+            "handler",
             "host",
             "lazy",
             "metadata",
