@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from eventflux_runtime.argument import config_or_default, refuse_unused_tls, target_endpoints
 from eventflux_runtime.channel.channel import Channel
 from eventflux_runtime.channel.interceptor import ClientInterceptor
 from eventflux_runtime.config import ClientConfig
-from eventflux_runtime.endpoint import parse_target
+from eventflux_runtime.handler import checked_interceptors
 from eventflux_runtime.transports.registry import transport_for
 
 __all__ = ["connect"]
@@ -28,10 +29,12 @@ def connect(
         interceptors: run around every call, the first outermost.
 
     Raises:
-        ConfigError: the target is not a URL that this package knows.
+        ConfigError: the target is not a URL that this package knows, the configuration is not a `ClientConfig`, it has
+            certificates for a wire that is not encrypted, or an interceptor is no async function of its arguments.
         MissingExtraError: the wire needs a package that is not installed; the message names the command.
     """
-    endpoints = parse_target(target)
-    return Channel(
-        endpoints, transport_for(endpoints[0]), config if config is not None else ClientConfig(), interceptors
-    )
+    settings = config_or_default(config, ClientConfig)
+    endpoints = target_endpoints(target)
+    refuse_unused_tls(endpoints, settings.tls)
+    checked = checked_interceptors(interceptors, "method", "head", "proceed")
+    return Channel(endpoints, transport_for(endpoints[0]), settings, checked)

@@ -1,7 +1,7 @@
 """The form of a handler: whether a callable can serve a method, told from how it is written, before any call.
 
-A plain ``def`` is taken for what it wraps (`functools.wraps`), or says that it returns. A callable that shows neither, such
-as compiled code or a ``def`` that only hands its arguments on, is taken: what it really returns is looked at in each call.
+A plain ``def`` counts as what it wraps (`functools.wraps`), or as what it says that it returns. A callable that shows
+neither, such as compiled code or a ``def`` that only hands its arguments on, is taken: each call sees what it returns.
 """
 
 from __future__ import annotations

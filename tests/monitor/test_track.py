@@ -212,14 +212,14 @@ def test_the_next_beat_lies_ahead_within_an_interval(letters: str, chance: float
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"interval_s": 0}, "interval_s must be above 0 and finite, not 0"),
-        ({"timeout_s": float("inf")}, "timeout_s must be above 0 and finite, not inf"),
+        ({"interval_s": 0}, "interval_s must be above 0 and at most 1000000000, not 0"),
+        ({"timeout_s": float("inf")}, "timeout_s must be above 0 and at most 1000000000, not inf"),
         ({"slow_s": 3.0}, "slow_s must be above 0 and at most timeout_s (2.0), not 3.0"),
         ({"slow_s": 0.0}, "slow_s must be above 0"),
-        ({"degraded_after": 0}, "degraded_after must be at least 1, not 0"),
+        ({"degraded_after": 0}, "degraded_after must be at least 1 and at most 2147483647, not 0"),
         ({"unhealthy_after": 2}, "unhealthy_after must be at least 3, not 2"),
         ({"offline_after": 3}, "offline_after must be at least 4, not 3"),
-        ({"recover_after": 0}, "recover_after must be at least 1, not 0"),
+        ({"recover_after": 0}, "recover_after must be at least 1 and at most 2147483647, not 0"),
     ],
 )
 def test_a_wrong_configuration_is_refused(settings: dict[str, float], message: str) -> None:

@@ -356,9 +356,9 @@ async def test_tls(certificates: dict[str, str]) -> None:
 
 
 def test_fields_are_checked() -> None:
-    with pytest.raises(ConfigError, match="request_timeout_ms must be above 0"):
+    with pytest.raises(ConfigError, match="request_timeout_ms must be at least 1"):
         GrpcTransportConfig(request_timeout_ms=0)
-    with pytest.raises(ConfigError, match="keep_alive_interval_secs must be above 0"):
+    with pytest.raises(ConfigError, match="keep_alive_interval_secs must be at least 0"):
         GrpcTransportConfig(keep_alive_interval_secs=-1)
     with pytest.raises(ConfigError, match="preferred_compression must be NONE, LZ4, SNAPPY or ZSTD"):
         GrpcTransportConfig(preferred_compression=MessageType.EVENT)

@@ -32,7 +32,9 @@ class Layer:
 LAYERS: Final = {
     "vocabulary": Layer(
         modules=(
+            "argument",
             "call_head",
+            "checked",
             "config",
             "deadline",
             "endpoint",

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
 import anyio
 
+from eventflux_runtime.argument import config_or_default, refuse_unused_tls, target_endpoints
 from eventflux_runtime.channel.channel import Channel
 from eventflux_runtime.config import ClientConfig
-from eventflux_runtime.endpoint import parse_target
+from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import CodecError, ConfigError
 from eventflux_runtime.method import Method
 from eventflux_runtime.monitor.change import MonitorChange, Outlet
@@ -58,9 +59,10 @@ class MonitorBinding(Generic[H, R]):
 class _Node:
     """One node that is asked: where, by whom, and what came of it."""
 
-    def __init__(self, name: str, url: str, channel: Channel) -> None:
+    def __init__(self, name: str, url: str, endpoints: Sequence[Endpoint], channel: Channel) -> None:
         self.name = name
         self.url = url
+        self.endpoints = endpoints
         self.channel = channel
         self.task: TaskHandle | None = None
         self.is_removed = False
@@ -94,19 +96,21 @@ class Monitor(Generic[H, R]):
             node_id: how we call ourselves towards the nodes.
 
         Raises:
-            ConfigError: a URL is not one that this package knows, or two nodes have the same name.
+            ConfigError: a URL is not one that this package knows, two nodes have the same name, an argument is not what
+                it should be, or `client` has certificates and no node's URL is encrypted.
             MissingExtraError: a wire needs a package that is not installed; the message names the command.
         """
-        self._config = config if config is not None else MonitorConfig()
-        self._client = client if client is not None else ClientConfig()
+        self._config = config_or_default(config, MonitorConfig)
+        self._client = config_or_default(client, ClientConfig, "client")
         self._node_id = node_id
         self._nodes: dict[str, _Node] = {}
         self._outlet: Outlet[H, R] = Outlet()
         self._tenure: Tenure | None = None
         self._error: Exception | None = None
         self._is_over = False
-        for name, url in nodes.items() if isinstance(nodes, Mapping) else ((url, url) for url in nodes):
+        for name, url in _by_name(nodes):
             self.add(name, url)
+        refuse_unused_tls([end for node in self._nodes.values() for end in node.endpoints], self._client.tls)
 
     def __repr__(self) -> str:
         states = ", ".join(f"{node.name} {node.health.name.lower()}" for node in self._nodes.values())
@@ -172,8 +176,8 @@ class Monitor(Generic[H, R]):
         """
         if node in self._nodes:
             raise ConfigError(f"{node!r} is monitored already: remove it first, or choose another name")
-        endpoints = parse_target(url)
-        added = _Node(node, url, Channel(endpoints, transport_for(endpoints[0]), self._client))
+        endpoints = target_endpoints(url)
+        added = _Node(node, url, endpoints, Channel(endpoints, transport_for(endpoints[0]), self._client))
         self._nodes[node] = added
         if self._tenure is not None and not self._is_over:
             self._start(added)
@@ -247,6 +251,13 @@ class Monitor(Generic[H, R]):
                 time_ms=_now_ms(),
             )
         )
+
+
+def _by_name(nodes: Mapping[str, str] | Iterable[str]) -> Iterable[tuple[str, str]]:
+    given: object = nodes
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise ConfigError(f"nodes is a list of URLs, or a mapping of names to URLs, not {given!r}")
+    return nodes.items() if isinstance(nodes, Mapping) else ((url, url) for url in nodes)
 
 
 def _now_ms() -> int:

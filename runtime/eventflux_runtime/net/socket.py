@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import anyio
 
+from eventflux_runtime.checked import MAX_COUNT
 from eventflux_runtime.config import KeepaliveConfig, SocketConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
@@ -20,6 +21,8 @@ __all__ = ["BACKLOG", "apply_options", "bind_tcp", "connect_tcp", "connect_unix"
 
 BACKLOG: Final = 1024
 """Connections that wait to be accepted: a burst of clients after a restart gets in; the kernel may allow fewer."""
+LONGEST_PROBE_S: Final = 32_767
+"""The longest time that Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL (``MAX_TCP_KEEPIDLE`` in its ``net/tcp.h``)."""
 KEEPALIVE_PROBES: Final = 3
 """Probes of the kernel's keepalive within its timeout: two may be lost."""
 _FULL_BACKLOG_S: Final = 0.01
@@ -54,18 +57,23 @@ def _apply_buffers(sock: socket.socket, options: SocketConfig) -> None:
 
 
 def _apply_keepalive(sock: socket.socket, keepalive: KeepaliveConfig) -> None:
-    # The kernel's probes back up the protocol's pings, so that even a peer that stops in mid-handshake is noticed.
+    # The kernel's probes back up the protocol's pings, so that even a peer that stops in mid-handshake is noticed. The
+    # kernel's intervals have a limit; where pings are rarer than that, its probes come sooner, which costs nothing.
     probes = KEEPALIVE_PROBES
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (
-        ("TCP_KEEPIDLE", max(1, round(keepalive.interval_s))),
-        ("TCP_KEEPINTVL", max(1, round(keepalive.timeout_s / probes))),
+        ("TCP_KEEPIDLE", _within(keepalive.interval_s, LONGEST_PROBE_S)),
+        ("TCP_KEEPINTVL", _within(keepalive.timeout_s / probes, LONGEST_PROBE_S)),
         ("TCP_KEEPCNT", probes),
-        ("TCP_USER_TIMEOUT", round((keepalive.interval_s + keepalive.timeout_s) * 1000)),
+        ("TCP_USER_TIMEOUT", _within((keepalive.interval_s + keepalive.timeout_s) * 1000, MAX_COUNT)),
     ):
         option = getattr(socket, name, None)
         if option is not None:  # macOS and Windows lack some of them
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _within(value: float, most: int) -> int:
+    return max(1, min(most, round(value)))
 
 
 async def connect_tcp(endpoint: Endpoint, options: SocketConfig, keepalive: KeepaliveConfig | None) -> socket.socket:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
+from eventflux_runtime.checked import FilePath
 from eventflux_runtime.config import TlsConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
@@ -118,7 +119,7 @@ def _no_password() -> str:
     raise ConfigError("key_file is encrypted: store the key without a password, readable by this process alone")
 
 
-def _load_authorities(context: ssl.SSLContext, ca_file: str) -> None:
+def _load_authorities(context: ssl.SSLContext, ca_file: FilePath) -> None:
     try:
         context.load_verify_locations(ca_file)
     except (OSError, ssl.SSLError) as error:

@@ -6,15 +6,18 @@ https://github.com/eventflux-io/engine; where that code leaves one without effec
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol, TypeAlias
+from typing import Annotated, Protocol, TypeAlias
 
+from eventflux_runtime.checked import MAX_SECONDS, Checked, Count, Limits, PositiveSeconds, Seconds
 from eventflux_runtime.config import ClientConfig, Compression, KeepaliveConfig, ServerConfig, SocketConfig, TlsConfig
 from eventflux_runtime.errors import ConfigError
 
 __all__ = ["AnyTls", "GrpcPeerConfig", "SimpleGrpcPeerConfig", "TcpPeerConfig", "TlsSettings"]
+
+
+_Milliseconds: TypeAlias = Annotated[int, Limits(1, MAX_SECONDS * 1000)]
 
 
 class TlsSettings(Protocol):
@@ -33,35 +36,27 @@ AnyTls: TypeAlias = TlsConfig | TlsSettings | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TcpPeerConfig:
+class TcpPeerConfig(Checked):
     """Everything a TCP transport can be told."""
 
-    connection_timeout_ms: int = 5000
+    connection_timeout_ms: _Milliseconds = 5000
     """Milliseconds for a connection to come about."""
-    read_timeout_ms: int = 30000
+    read_timeout_ms: _Milliseconds = 30000
     """Milliseconds that a `receive` waits for a whole message. The part that has arrived is kept for the next one."""
-    write_timeout_ms: int = 30000
+    write_timeout_ms: _Milliseconds = 30000
     """Milliseconds that a `send` waits for the system to take the message."""
     keepalive_enabled: bool = True
     """Whether the system probes an idle connection (SO_KEEPALIVE)."""
-    keepalive_interval_secs: float = 30
+    keepalive_interval_secs: PositiveSeconds = 30
     """Seconds of silence before the first probe; as long again without an answer, and the connection is broken."""
     nodelay: bool = True
     """TCP_NODELAY: small messages leave at once."""
-    send_buffer_size: int | None = 65536
+    send_buffer_size: Count | None = 65536
     """SO_SNDBUF in bytes; None: the system tunes it. Linux keeps twice the number, for its own bookkeeping."""
-    recv_buffer_size: int | None = 65536
+    recv_buffer_size: Count | None = 65536
     """SO_RCVBUF in bytes; None: the system tunes it."""
-    max_message_size: int = 10 * 1024 * 1024
+    max_message_size: Count = 10 * 1024 * 1024
     """Bytes of one encoded message, both ways. EventFlux's nodes take 10 MiB."""
-
-    def __post_init__(self) -> None:
-        for name in ("connection_timeout_ms", "read_timeout_ms", "write_timeout_ms", "keepalive_interval_secs"):
-            _positive(name, getattr(self, name))
-        for name in ("send_buffer_size", "recv_buffer_size"):
-            if getattr(self, name) is not None:
-                _positive(name, getattr(self, name))
-        _message_size(self.max_message_size)
 
     @property
     def socket(self) -> SocketConfig:
@@ -82,17 +77,17 @@ class TcpPeerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrpcPeerConfig:
+class GrpcPeerConfig(Checked):
     """Everything a gRPC transport can be told."""
 
-    connection_timeout_ms: int = 10000
+    connection_timeout_ms: _Milliseconds = 10000
     """Milliseconds for a connection to come about, TLS and HTTP/2 included."""
-    request_timeout_ms: int = 30000
+    request_timeout_ms: _Milliseconds = 30000
     """Milliseconds that each `send`, `receive` and heartbeat may take."""
-    keep_alive_interval_secs: float = 30
+    keep_alive_interval_secs: Seconds = 30
     """Seconds without a message after which the other node is asked for a heartbeat; one that fails breaks the
     connection. Above HTTP/2's pings, it finds a node that hangs on a machine that lives. 0: never."""
-    max_message_size: int = 50 * 1024 * 1024
+    max_message_size: Count = 50 * 1024 * 1024
     """Bytes of one encoded message, both ways."""
     enable_compression: bool = True
     """Whether payloads are compressed, towards peers that say that they decompress them, and accepted compressed."""
@@ -100,27 +95,16 @@ class GrpcPeerConfig:
     """The algorithm for payloads; another one that both sides have takes its place where one side lacks it."""
     http2_keep_alive_enabled: bool = True
     """Whether HTTP/2 pings an idle connection."""
-    http2_keep_alive_interval_secs: float = 30
+    http2_keep_alive_interval_secs: PositiveSeconds = 30
     """Seconds of silence before a ping."""
-    http2_keep_alive_timeout_secs: float = 5
+    http2_keep_alive_timeout_secs: PositiveSeconds = 5
     """Seconds to wait for its answer before the connection is broken."""
     tls_config: AnyTls = None
     """Certificates; None, or one that is not enabled: no TLS."""
-    max_concurrent_requests: int = 1000
+    max_concurrent_requests: Count = 1000
     """Calls at a time on one connection; each connected peer is one, and so is each plain caller's."""
 
-    def __post_init__(self) -> None:
-        for name in (
-            "connection_timeout_ms",
-            "request_timeout_ms",
-            "http2_keep_alive_interval_secs",
-            "http2_keep_alive_timeout_secs",
-            "max_concurrent_requests",
-        ):
-            _positive(name, getattr(self, name))
-        if self.keep_alive_interval_secs != 0:
-            _positive("keep_alive_interval_secs", self.keep_alive_interval_secs)
-        _message_size(self.max_message_size)
+    def _check_together(self) -> None:
         self.compression  # noqa: B018 - its check is wanted
         self.tls  # noqa: B018 - its check is wanted
 
@@ -187,25 +171,12 @@ class GrpcPeerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimpleGrpcPeerConfig:
+class SimpleGrpcPeerConfig(Checked):
     """Everything a simple gRPC transport can be told."""
 
-    connection_timeout_ms: int = 10000
+    connection_timeout_ms: _Milliseconds = 10000
     """Milliseconds for a connection to come about, and for the answer to each request, as in EventFlux."""
     enable_compression: bool = True
     """Whether payloads are compressed (zstd), towards servers that say that they decompress them."""
     server_address: str = "127.0.0.1:50051"
     """Where `connect` goes when it is told no address."""
-
-    def __post_init__(self) -> None:
-        _positive("connection_timeout_ms", self.connection_timeout_ms)
-
-
-def _positive(name: str, value: float) -> None:
-    if not (value > 0 and math.isfinite(value)):
-        raise ConfigError(f"{name} must be above 0 and finite, not {value}")
-
-
-def _message_size(value: int) -> None:
-    if not 1 <= value <= 2**31 - 1:
-        raise ConfigError(f"max_message_size must be from 1 to {2**31 - 1}, not {value}")

@@ -16,13 +16,14 @@ from typing import Final, Self
 import anyio
 
 from eventflux_runtime.config import ServerConfig
-from eventflux_runtime.endpoint import Endpoint, parse_endpoint
+from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.health.board import Health
 from eventflux_runtime.health.method import HEALTH_SERVICE
 from eventflux_runtime.health.service import HealthService
 from eventflux_runtime.net.reactor import start_reactor
 from eventflux_runtime.net.tenure import Tenure
+from eventflux_runtime.server.argument import checked_arguments
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.service import Service
@@ -222,21 +223,19 @@ def serve(
 ) -> Server:
     """A server of services on endpoints; enter it with ``async with``.
 
+    An empty list of services serves the health service alone.
     Leaving it drains: calls in flight have ``config.drain_grace_s`` seconds to finish, then they are cancelled.
     Leaving it by an error or a cancellation stops at once.
 
     Raises:
-        ConfigError: a URL is wrong, or two services serve one method; when it is entered: an address cannot be bound.
+        ConfigError: a URL is wrong, two services serve one method, an argument is not what it should be, or the
+            configuration has certificates and no endpoint is encrypted; when it is entered: an address cannot be bound.
         MissingExtraError: a wire needs a package that is not installed; the message names the command.
     """
-    if isinstance(services, Service):
-        raise ConfigError("services is a list: write serve([service], ...)")
-    if not endpoints:
-        raise ConfigError("no endpoint given: pass a URL such as tcp://127.0.0.1:7070")
-    settings = config if config is not None else ServerConfig()
-    health = Health(_names(services))
-    dispatcher = ServiceDispatcher(_with_health(services, health, settings), interceptors)
-    return Server(dispatcher, [parse_endpoint(url) for url in endpoints], settings, health)
+    given, parsed, settings, wrappers = checked_arguments(services, endpoints, config, interceptors)
+    health = Health(_names(given))
+    dispatcher = ServiceDispatcher(_with_health(given, health, settings), wrappers)
+    return Server(dispatcher, parsed, settings, health)
 
 
 def _names(services: Sequence[Service]) -> list[str]:

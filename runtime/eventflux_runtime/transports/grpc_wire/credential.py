@@ -9,6 +9,7 @@ from typing import Final, cast
 
 import grpc
 
+from eventflux_runtime.checked import FilePath
 from eventflux_runtime.config import TlsConfig
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.net.tls import client_context, server_context
@@ -88,7 +89,7 @@ class _ServerFiles:
         return loaded
 
 
-def _read(path: str) -> bytes:
+def _read(path: FilePath) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read()
