@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Final, final
 
 from eventflux_runtime.config import Compression
+from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
 
 __all__ = ["CallHead", "ResponseInfo"]
 
 _PLAIN: Final = Compression.NONE
+_NEVER: Final = float("inf")
 
 
 @final
@@ -29,7 +31,8 @@ class CallHead:
 
     Attributes:
         metadata: sent ahead of the first request.
-        deadline: absolute, on the loop's clock; None: no deadline. One already past fails the call before it is sent.
+        deadline: absolute, on the loop's clock; None or infinity: no deadline. One already past fails the call before
+            it is sent.
         compression: for the requests, where the peer knows it.
         response: filled in when the call ends, or when its parts arrive, if that is earlier.
     """
@@ -43,6 +46,9 @@ class CallHead:
         compression: Compression = _PLAIN,
         response: ResponseInfo | None = None,
     ) -> None:
+        if deadline is not None and not deadline < _NEVER:
+            _refuse_no_number(deadline)
+            deadline = None
         self.metadata: Final = metadata
         self.deadline: Final = deadline
         self.compression: Final = compression
@@ -58,3 +64,8 @@ class CallHead:
 
     def __repr__(self) -> str:
         return f"CallHead(metadata={self.metadata!r}, deadline={self.deadline!r}, compression={self.compression!r})"
+
+
+def _refuse_no_number(deadline: float) -> None:
+    if deadline != _NEVER:
+        raise ConfigError(f"the deadline of a call must be a time on the loop's clock or None, not {deadline}")

@@ -5,9 +5,14 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Final, Protocol, final
 
+from eventflux_runtime.checked import MAX_SECONDS, shown
+from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.metadata import Metadata
 
-__all__ = ["TRACE_KEYS", "UNSET", "CallScope", "Unset", "current_scope"]
+__all__ = ["ENDLESS_S", "TRACE_KEYS", "UNSET", "CallScope", "Unset", "checked_timeout", "current_scope"]
+
+ENDLESS_S: Final = float(MAX_SECONDS)
+"""Seconds from which on a timeout is none. So no clock, timer or field of a wire has to hold one that is longer."""
 
 TRACE_KEYS: Final = frozenset({"traceparent", "tracestate", "baggage", "grpc-trace-bin", "b3"})
 """Metadata keys handed on to a handler's outgoing calls (W3C Trace Context, W3C Baggage, OpenCensus, Zipkin B3)."""
@@ -22,6 +27,17 @@ class Unset:
 
 
 UNSET: Final = Unset()
+
+
+def checked_timeout(timeout_s: object) -> float | None:
+    """The seconds that a call may take; None for so many that there is no deadline.
+
+    Raises:
+        ConfigError: it is no number, or below 0.
+    """
+    if not isinstance(timeout_s, int | float) or isinstance(timeout_s, bool) or not timeout_s >= 0:
+        raise ConfigError(f"timeout_s must be a number of seconds, 0 or more, or None, not {shown(timeout_s)}")
+    return float(timeout_s) if timeout_s < ENDLESS_S else None
 
 
 class CallScope(Protocol):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from eventflux_runtime.errors import ConfigError
 
@@ -37,7 +37,7 @@ class Metadata:
     __slots__ = ("_pairs",)
 
     def __init__(self, pairs: Iterable[tuple[str, MetadataValue]] = ()) -> None:
-        self._pairs: tuple[tuple[str, MetadataValue], ...] = tuple(_checked(key, value) for key, value in pairs)
+        self._pairs: tuple[tuple[str, MetadataValue], ...] = tuple(_checked(*_pair(pair)) for pair in pairs)
 
     @classmethod
     def of(cls, source: MetadataLike | None) -> Metadata:
@@ -50,7 +50,12 @@ class Metadata:
             return EMPTY_METADATA
         if isinstance(source, Metadata):
             return source
-        return cls(source.items() if isinstance(source, Mapping) else source)
+        if isinstance(source, Mapping):
+            return cls(source.items())
+        given: object = source
+        if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+            raise ConfigError(f"metadata must be a mapping, or pairs of key and value, not {type(given).__name__}")
+        return cls(source)
 
     @classmethod
     def from_trusted(cls, pairs: tuple[tuple[str, MetadataValue], ...]) -> Metadata:
@@ -115,7 +120,16 @@ MetadataLike: TypeAlias = Metadata | Mapping[str, MetadataValue] | Sequence[tupl
 """What a call takes as metadata; a sequence, not any iterable, so that mypy infers literals of text and bytes."""
 
 
+def _pair(pair: object) -> tuple[Any, Any]:
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        raise ConfigError(f"metadata must be pairs of key and value, not {pair!r}")
+    key, value = pair
+    return key, value
+
+
 def _checked(key: str, value: MetadataValue) -> tuple[str, MetadataValue]:
+    if not isinstance(key, str):
+        raise ConfigError(f"metadata key {key!r} must be text, not {type(key).__name__}")
     name = key.lower()
     if not _KEY.fullmatch(name):
         raise ConfigError(f"metadata key {key!r} is not valid: use letters, digits, '-', '_' and '.'")

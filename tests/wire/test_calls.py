@@ -379,6 +379,15 @@ class TestLimitsOfThePeer:
         assert status.message.startswith("é" * 512 + " (details and trailers of")
         assert status.details == ()
 
+    def test_a_timeout_that_the_frame_cannot_hold_leaves_nothing_behind(self) -> None:
+        client = make_client()
+        for timeout_us in (2**63, 10**400):
+            with pytest.raises((ValueError, OverflowError)):
+                client.open(0, timeout_us, EMPTY_METADATA, b"request", write, True)
+        assert not client.has_output
+        assert client.open(0, -1, EMPTY_METADATA, b"request", write, True) == 1
+        assert [kind for kind, *_ in frames(client.data_to_send())] == [OPEN]
+
     def test_a_failing_encoder_leaves_nothing_behind(self) -> None:
         def fail(message: bytes, writer: BytesWriter) -> None:
             writer.write(message)

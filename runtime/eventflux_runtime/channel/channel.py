@@ -15,12 +15,19 @@ from typing import Any, Self, TypeVar, final
 
 from eventflux_runtime.channel.attempt import Caller, RestartableCall
 from eventflux_runtime.channel.interceptor import ClientInterceptor, intercepted
+from eventflux_runtime.channel.option_check import (
+    checked_head,
+    checked_options,
+    is_on,
+    own_compression,
+    refuse_response,
+)
 from eventflux_runtime.channel.pool import Pool
 from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
 from eventflux_runtime.config import ClientConfig, Compression
-from eventflux_runtime.deadline import UNSET, Unset, current_scope
+from eventflux_runtime.deadline import ENDLESS_S, UNSET, Unset, checked_timeout, current_scope
 from eventflux_runtime.endpoint import Endpoint
-from eventflux_runtime.errors import ConfigError, TransportError
+from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataLike
 from eventflux_runtime.method import AnyMethod, Method, MethodKind, keep_for
 from eventflux_runtime.net.reactor import start_reactor
@@ -127,9 +134,9 @@ class Channel:
         *,
         timeout_s: float | Unset | None = UNSET,
         metadata: MetadataLike | None = None,
-        wait_for_ready: bool = False,
+        wait_for_ready: bool | Unset = False,
         compression: Compression | None = None,
-        inherit: bool = True,
+        inherit: bool | Unset = True,
         response: ResponseInfo | None = None,
     ) -> Res:
         """Makes a call of one request and one response; generated clients call this.
@@ -142,9 +149,10 @@ class Channel:
         pool = self._pool
         if pool is None or pool.is_foreign():
             raise self._unusable()
+        waits = wait_for_ready is not False and is_on("wait_for_ready", wait_for_ready)
         head = self._head(pool, method, timeout_s, metadata, compression, inherit, response)
         if self._interceptors:
-            return await self._intercepted_unary(pool, method, request, head, wait_for_ready)
+            return await self._intercepted_unary(pool, method, request, head, waits)
         # The steps of a call that goes well, without those that only failures and interceptors need.
         held = pool.sole
         if held is not None:
@@ -164,7 +172,7 @@ class Channel:
                 if pool.is_watching:
                     pool.succeeded(held)
                 return response_message
-        caller = Caller(pool, self._config, method, head, wait_for_ready)
+        caller = Caller(pool, self._config, method, head, waits)
         result: Res = await caller.unary(request, held, failure)
         return result
 
@@ -172,16 +180,22 @@ class Channel:
         self, pool: Pool, method: Method[Req, Res], request: Req, head: CallHead, wait_for_ready: bool
     ) -> Res:
         async def proceed(changed: CallHead) -> Res:
-            result: Res = await Caller(pool, self._config, method, changed, wait_for_ready).unary(request)
+            passed_on = head if changed is head else checked_head(changed)
+            result: Res = await Caller(pool, self._config, method, passed_on, wait_for_ready).unary(request)
             return result
 
         return await intercepted(self._interceptors, method, head, proceed)
 
     def server_streaming(self, method: Method[Req, Res], request: Req, **options: Any) -> ServerStream[Res]:
-        """A call of one request and many responses."""
+        """A call of one request and many responses.
+
+        Raises:
+            ConfigError: an option has a wrong value.
+        """
+        checked = checked_options(options)
 
         async def start() -> ClientCall[Req, Res]:
-            call = await self._start(method, **options)
+            call = await self._start(method, **checked)
             await _sent(call, call.send(request))
             await _sent(call, call.end())
             return call
@@ -189,12 +203,14 @@ class Channel:
         return ServerStream(start)
 
     def client_streaming(self, method: Method[Req, Res], **options: Any) -> ClientStream[Req, Res]:
-        """A call of many requests and one response."""
-        return ClientStream(lambda: self._start(method, **options))
+        """A call of many requests and one response. Raises as `server_streaming`."""
+        checked = checked_options(options)
+        return ClientStream(lambda: self._start(method, **checked))
 
     def bidi(self, method: Method[Req, Res], **options: Any) -> BidiStream[Req, Res]:
-        """A call of many requests and many responses."""
-        return BidiStream(lambda: self._start(method, **options))
+        """A call of many requests and many responses. Raises as `server_streaming`."""
+        checked = checked_options(options)
+        return BidiStream(lambda: self._start(method, **checked))
 
     async def _start(
         self,
@@ -202,18 +218,20 @@ class Channel:
         *,
         timeout_s: float | Unset | None = UNSET,
         metadata: MetadataLike | None = None,
-        wait_for_ready: bool = False,
+        wait_for_ready: bool | Unset = False,
         compression: Compression | None = None,
-        inherit: bool = True,
+        inherit: bool | Unset = True,
         response: ResponseInfo | None = None,
     ) -> ClientCall[Req, Res]:
         pool = self._pool
         if pool is None or pool.is_foreign():
             raise self._unusable()
+        waits = wait_for_ready is not False and is_on("wait_for_ready", wait_for_ready)
         head = self._head(pool, method, timeout_s, metadata, compression, inherit, response)
 
         async def proceed(changed: CallHead) -> ClientCall[Req, Res]:
-            caller = Caller(pool, self._config, method, changed, wait_for_ready)
+            passed_on = head if changed is head else checked_head(changed)
+            caller = Caller(pool, self._config, method, passed_on, waits)
             held, call = await caller.start()
             return RestartableCall(caller, held, call) if method.kind is MethodKind.SERVER_STREAMING else call
 
@@ -232,27 +250,36 @@ class Channel:
         timeout_s: float | Unset | None,
         metadata: MetadataLike | None,
         compression: Compression | None,
-        inherit: bool,
+        inherit: bool | Unset,
         response: ResponseInfo | None,
     ) -> CallHead:
         defaults = self._defaults.get(method)
         if defaults is None:
             defaults = keep_for(method, _Defaults(method, self._config), self._defaults)
         sent = EMPTY_METADATA if metadata is None else Metadata.of(metadata)
-        scope = current_scope.get() if inherit else None
+        scope = current_scope.get() if inherit is True or is_on("inherit", inherit) else None
         deadline: float | None = None
         if scope is not None:
             deadline = scope.deadline
             sent = _with_trace(sent, scope.trace)
-        if isinstance(timeout_s, Unset):
-            timeout_s = defaults.timeout_s
-        if timeout_s is not None:
-            if not timeout_s > 0:
-                raise _no_time(timeout_s)
-            own = pool.now() + timeout_s
+        seconds = defaults.timeout_s
+        told: object = timeout_s  # compiled, what is declared a float must be one, and an int is none
+        if isinstance(told, float) and 0.0 < told < ENDLESS_S:
+            seconds = told
+        elif not isinstance(told, Unset):
+            seconds = checked_timeout(told) if told is not None else None
+        if seconds is not None:
+            if seconds <= 0.0:
+                raise DeadlineExceeded("the deadline of 0 s passed before the call was sent")
+            own = pool.now() + seconds
             if deadline is None or own < deadline:
                 deadline = own
-        return CallHead(sent, deadline, compression or defaults.compression, response)
+        algorithm = defaults.compression
+        if compression is not None:
+            algorithm = own_compression(compression) or algorithm
+        if response is not None:
+            refuse_response(response)
+        return CallHead(sent, deadline, algorithm, response)
 
 
 @final
@@ -262,14 +289,9 @@ class _Defaults:
     __slots__ = ("compression", "timeout_s")
 
     def __init__(self, method: AnyMethod, config: ClientConfig) -> None:
-        self.timeout_s = method.timeout_s if method.timeout_s is not None else config.timeout_s
+        timeout_s = method.timeout_s if method.timeout_s is not None else config.timeout_s
+        self.timeout_s = checked_timeout(timeout_s) if timeout_s is not None else None
         self.compression = method.compression or config.compression
-
-
-def _no_time(timeout_s: float) -> TransportError:
-    if timeout_s == 0:
-        return DeadlineExceeded("the deadline of 0 s passed before the call was sent")
-    return ConfigError(f"timeout_s must be 0 or more, or None for no deadline, not {timeout_s}")
 
 
 def _with_trace(metadata: Metadata, trace: Metadata) -> Metadata:

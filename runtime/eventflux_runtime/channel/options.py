@@ -15,7 +15,7 @@ class CallOptions(TypedDict, total=False):
     """What one call may be told; what it is not told comes from its method, then from the channel."""
 
     timeout_s: float | None
-    """Seconds until the call fails with DeadlineExceeded; 0 fails at once, None sets no deadline."""
+    """Seconds until the call fails with DeadlineExceeded; 0 fails at once, None or 1e9 and more sets no deadline."""
     metadata: MetadataLike | None
     """Sent ahead of the first request."""
     wait_for_ready: bool

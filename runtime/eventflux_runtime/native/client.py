@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eventflux_runtime.config import Compression
+from eventflux_runtime.deadline import ENDLESS_S
 from eventflux_runtime.errors import CodecError, MissingExtraError
 from eventflux_runtime.expansion import Room
 from eventflux_runtime.method import AnyMethod, Method, keep_for
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["NativeClientConnection"]
 
 _PLAIN: Final = Compression.NONE
+_ENDLESS_US: Final = int(ENDLESS_S * 1e6)
 _READY: Final = ConnectionState.READY
 _DRAINING: Final = ConnectionState.DRAINING
 
@@ -198,7 +200,8 @@ class NativeClientConnection(Session):
         now = 0.0
         if deadline is not None:
             now = self.now()
-            timeout_us = int((deadline - now) * 1e6)
+            left_s = deadline - now
+            timeout_us = int(left_s * 1e6) if left_s < ENDLESS_S else _ENDLESS_US
             if timeout_us <= 0:
                 raise deadline_error(self, encoding)
         self._check_open()
@@ -268,7 +271,8 @@ class NativeClientConnection(Session):
         timeout_us = -1
         now = self.now()
         if head.deadline is not None:
-            timeout_us = int((head.deadline - now) * 1e6)
+            left_s = head.deadline - now
+            timeout_us = int(left_s * 1e6) if left_s < ENDLESS_S else _ENDLESS_US
             if timeout_us <= 0:
                 raise deadline_error(self, encoding)
         self._check_open()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from eventflux_runtime.config import Compression, ServerConfig
+from eventflux_runtime.deadline import ENDLESS_S
 from eventflux_runtime.errors import MissingExtraError, ProtocolError
 from eventflux_runtime.expansion import Room
 from eventflux_runtime.metadata import Metadata
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["NativeServerConnection"]
 
 _PLAIN: Final = Compression.NONE
+_ENDLESS_US: Final = int(ENDLESS_S * 1e6)
 _LINGER_S: Final = 0.5
 """Seconds that a client has to close a drained connection before the server does, once it has all that was sent."""
 _LAST_S: Final = 0.4
@@ -186,7 +188,7 @@ class NativeServerConnection(Session):
                 return
         now = self.now()
         expires_at = 0.0
-        if event.timeout_us >= 0:
+        if 0 <= event.timeout_us < _ENDLESS_US:
             expires_at = now + event.timeout_us * 1e-6
         call = NativeServerCall(self, encoding, event.stream_id, event.metadata, expires_at)
         self._calls[event.stream_id] = call

@@ -113,11 +113,11 @@ class Sender:
         output = self.output
         writer = output.writer
         start = len(writer)
-        output.header(0, OPEN, stream_id)
-        write_i16_le(writer, method_id)
-        write_i64_le(writer, timeout_us)
         outgoing: Outgoing | None = None
         try:
+            output.header(0, OPEN, stream_id)
+            write_i16_le(writer, method_id)
+            write_i64_le(writer, timeout_us)
             if metadata is not EMPTY_METADATA and metadata.pairs:
                 encode_metadata(metadata, writer, peer.max_metadata_bytes)
                 flags |= FLAG_METADATA

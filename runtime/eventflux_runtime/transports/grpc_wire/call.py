@@ -13,6 +13,7 @@ import anyio
 import grpc
 from grpc import aio
 
+from eventflux_runtime.deadline import ENDLESS_S
 from eventflux_runtime.errors import CodecError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.method import Method
@@ -141,9 +142,10 @@ class StreamingCall(Generic[Req, Res]):
 
     def _launch(self, *request: bytes) -> Any:
         connection, head = self._connection, self._head
+        left_s = ENDLESS_S if head.deadline is None else head.deadline - connection.reactor.now()
         call = connection.streaming_callable(self._method)(
             *request,
-            timeout=None if head.deadline is None else max(0.0, head.deadline - connection.reactor.now()),
+            timeout=None if left_s >= ENDLESS_S else max(0.0, left_s),
             metadata=(*head.metadata.pairs, acceptance()) if self._is_packing else head.metadata.pairs or None,
             compression=grpc_compression(head.compression),
         )

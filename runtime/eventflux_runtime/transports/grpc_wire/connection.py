@@ -16,6 +16,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from grpc import aio
 
 from eventflux_runtime.config import ClientConfig, Compression
+from eventflux_runtime.deadline import ENDLESS_S
 from eventflux_runtime.expansion import Room
 from eventflux_runtime.method import AnyMethod, Method, MethodKind, keep_for
 from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
@@ -218,9 +219,10 @@ class GrpcConnection:
         self.check_open()
         timeout_s: float | None = None
         if head.deadline is not None:
-            timeout_s = head.deadline - self.reactor.now()
-            if timeout_s <= 0:
+            left_s = head.deadline - self.reactor.now()
+            if left_s <= 0:
                 raise self._deadline_error(method)
+            timeout_s = left_s if left_s < ENDLESS_S else None
         self.active_calls += 1
         return timeout_s
 

@@ -9,6 +9,7 @@ import grpc
 from grpc._cython import cygrpc
 
 from eventflux_runtime.config import Compression, ServerConfig
+from eventflux_runtime.deadline import ENDLESS_S
 from eventflux_runtime.expansion import Rooms
 from eventflux_runtime.method import AnyBinding, MethodKind
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
@@ -96,7 +97,7 @@ class _Handler:
         method = self._method
         served = method.served
         remaining_s = context.time_remaining()
-        deadline = None if remaining_s is None else method.reactor.now() + remaining_s
+        deadline = None if remaining_s is None or remaining_s >= ENDLESS_S else method.reactor.now() + remaining_s
         first = request if served.has_one_request else None
         call = GrpcServerCall(served, context, self._raw_metadata, first, deadline)
         if method.compression is not None:
