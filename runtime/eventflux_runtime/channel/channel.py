@@ -18,9 +18,9 @@ from eventflux_runtime.channel.interceptor import ClientInterceptor, intercepted
 from eventflux_runtime.channel.option_check import (
     checked_head,
     checked_options,
+    checked_response,
     is_on,
     own_compression,
-    refuse_response,
 )
 from eventflux_runtime.channel.pool import Pool
 from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
@@ -137,9 +137,12 @@ class Channel:
         wait_for_ready: bool | Unset = False,
         compression: Compression | None = None,
         inherit: bool | Unset = True,
-        response: ResponseInfo | None = None,
+        response: ResponseInfo | Unset | None = None,
     ) -> Res:
         """Makes a call of one request and one response; generated clients call this.
+
+        The options are those of `CallOptions`. Their types are wide, so that a wrong value is a ConfigError in compiled
+        code too, which would refuse it before it runs.
 
         Raises:
             RpcError: the call failed.
@@ -221,7 +224,7 @@ class Channel:
         wait_for_ready: bool | Unset = False,
         compression: Compression | None = None,
         inherit: bool | Unset = True,
-        response: ResponseInfo | None = None,
+        response: ResponseInfo | Unset | None = None,
     ) -> ClientCall[Req, Res]:
         pool = self._pool
         if pool is None or pool.is_foreign():
@@ -251,7 +254,7 @@ class Channel:
         metadata: MetadataLike | None,
         compression: Compression | None,
         inherit: bool | Unset,
-        response: ResponseInfo | None,
+        response: ResponseInfo | Unset | None,
     ) -> CallHead:
         defaults = self._defaults.get(method)
         if defaults is None:
@@ -277,9 +280,7 @@ class Channel:
         algorithm = defaults.compression
         if compression is not None:
             algorithm = own_compression(compression) or algorithm
-        if response is not None:
-            refuse_response(response)
-        return CallHead(sent, deadline, algorithm, response)
+        return CallHead(sent, deadline, algorithm, None if response is None else checked_response(response))
 
 
 @final

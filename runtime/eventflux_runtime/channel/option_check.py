@@ -12,7 +12,7 @@ from eventflux_runtime.deadline import Unset, checked_timeout
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.metadata import Metadata
 
-__all__ = ["checked_head", "checked_options", "is_on", "own_compression", "refuse_response"]
+__all__ = ["checked_head", "checked_options", "checked_response", "is_on", "own_compression"]
 
 _NAMES: Final = ("timeout_s", "metadata", "wait_for_ready", "compression", "inherit", "response")
 
@@ -34,7 +34,7 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
         elif name == "compression":
             own_compression(value)
         elif name == "response":
-            refuse_response(value)
+            checked_response(value)
         elif name in {"wait_for_ready", "inherit"}:
             is_on(name, value)
         else:
@@ -65,14 +65,15 @@ def is_on(name: str, value: object) -> bool:
     raise ConfigError(f"{name} must be True or False, not {shown(value)}")
 
 
-def refuse_response(response: object) -> None:
-    """Checks what is to be filled in with what comes beside the response.
+def checked_response(response: object) -> ResponseInfo | None:
+    """What is to be filled in with what comes beside the response.
 
     Raises:
         ConfigError: it cannot be.
     """
-    if response is not None and not isinstance(response, ResponseInfo):
-        raise ConfigError(f"response must be a ResponseInfo, not {shown(response)}")
+    if response is None or isinstance(response, ResponseInfo):
+        return response
+    raise ConfigError(f"response must be a ResponseInfo, not {shown(response)}")
 
 
 def checked_head(head: object) -> CallHead:
@@ -87,5 +88,5 @@ def checked_head(head: object) -> CallHead:
         raise ConfigError(f"the metadata of a CallHead must be a Metadata, not {shown(head.metadata)}")
     if own_compression(head.compression) is None:
         raise ConfigError("the compression of a CallHead must be a Compression, not None")
-    refuse_response(head.response)
+    checked_response(head.response)
     return head
