@@ -19,6 +19,15 @@ from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_services"]
 
+_LONGEST_S: Final = 1_000_000_000
+"""The longest time that the runtime's configuration takes, in seconds."""
+_RETRY_LIMITS: Final[Mapping[str, tuple[int, int]]] = {
+    "max_attempts": (1, 2**31 - 1),
+    "initial_backoff_s": (0, _LONGEST_S),
+    "max_backoff_s": (0, _LONGEST_S),
+    "multiplier": (1, 1000),
+}
+"""The least and the most that the runtime's `RetryPolicy` takes; 0 itself is too little."""
 _MEANINGS: Final[Mapping[str, str]] = {
     "CANCELLED": "the call was cancelled",
     "UNKNOWN": "the handler failed in a way it did not foresee",
@@ -122,8 +131,10 @@ class _MethodBuilder:
     def _arguments(self, own: MethodOptions, name: str) -> tuple[tuple[str, str], ...]:
         arguments = []
         if own.timeout_s is not None:
-            if not own.timeout_s > 0:
-                raise self._wrong(f"timeout_s must be above 0, not {own.timeout_s}", name, "timeout_s")
+            if not 0 < own.timeout_s <= _LONGEST_S:
+                raise self._wrong(
+                    f"timeout_s must be above 0 and at most {_LONGEST_S}, not {own.timeout_s}", name, "timeout_s"
+                )
             arguments.append(("timeout_s", repr(own.timeout_s)))
         if own.idempotent:
             arguments.append(("idempotent", "True"))
@@ -142,14 +153,13 @@ class _MethodBuilder:
 
     def _retry(self, retry: RetryOptions, name: str) -> str:
         arguments = []
-        limits = {"max_attempts": 1, "initial_backoff_s": 0, "max_backoff_s": 0, "multiplier": 1}
-        for key, least in limits.items():
+        for key, (least, most) in _RETRY_LIMITS.items():
             value = getattr(retry, key)
             if value is None:
                 continue
-            if value < least or (least == 0 and value == 0):
+            if not least <= value <= most or value == 0:
                 bound = "above 0" if least == 0 else f"at least {least}"
-                raise self._wrong(f"{key} must be {bound}, not {value}", name, "retry", key)
+                raise self._wrong(f"{key} must be {bound} and at most {most}, not {value}", name, "retry", key)
             arguments.append(f"{key}={value!r}")
         if retry.codes is not None:
             codes = ", ".join(f"StatusCode.{code.value}" for code in retry.codes)

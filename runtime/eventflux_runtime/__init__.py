@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from eventflux_runtime.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from eventflux_runtime.call_head import CallHead
     from eventflux_runtime.channel.channel import Channel
     from eventflux_runtime.channel.interceptor import ClientInterceptor
     from eventflux_runtime.channel.options import CallOptions
     from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
     from eventflux_runtime.compiled import compiled_modules
     from eventflux_runtime.config import (
+        BalancerName,
         ClientConfig,
         Compression,
         EjectionConfig,
@@ -24,12 +26,21 @@ if TYPE_CHECKING:
         TlsConfig,
     )
     from eventflux_runtime.connect import connect
+    from eventflux_runtime.deadline import UNSET, Unset
     from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError, ProtocolError, TransportError
     from eventflux_runtime.health.board import Health
     from eventflux_runtime.health.client import HealthClient
     from eventflux_runtime.health.message import ServingStatus
-    from eventflux_runtime.metadata import Metadata, MetadataLike
-    from eventflux_runtime.method import Method, MethodKind
+    from eventflux_runtime.metadata import Metadata, MetadataLike, MetadataValue
+    from eventflux_runtime.method import (
+        AnyBinding,
+        AnyMethod,
+        Binding,
+        MessageCodec,
+        Method,
+        MethodKind,
+        PeerCodec,
+    )
     from eventflux_runtime.rpc_error import (
         Aborted,
         AlreadyExists,
@@ -60,12 +71,14 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
+            "eventflux_runtime.call_head": ["CallHead"],
             "eventflux_runtime.channel.channel": ["Channel"],
             "eventflux_runtime.channel.interceptor": ["ClientInterceptor"],
             "eventflux_runtime.channel.options": ["CallOptions"],
             "eventflux_runtime.channel.stream": ["BidiStream", "ClientStream", "ServerStream"],
             "eventflux_runtime.compiled": ["compiled_modules"],
             "eventflux_runtime.config": [
+                "BalancerName",
                 "ClientConfig",
                 "Compression",
                 "EjectionConfig",
@@ -77,6 +90,7 @@ else:
                 "TlsConfig",
             ],
             "eventflux_runtime.connect": ["connect"],
+            "eventflux_runtime.deadline": ["UNSET", "Unset"],
             "eventflux_runtime.errors": [
                 "CodecError",
                 "ConfigError",
@@ -87,8 +101,16 @@ else:
             "eventflux_runtime.health.board": ["Health"],
             "eventflux_runtime.health.client": ["HealthClient"],
             "eventflux_runtime.health.message": ["ServingStatus"],
-            "eventflux_runtime.metadata": ["Metadata", "MetadataLike"],
-            "eventflux_runtime.method": ["Method", "MethodKind"],
+            "eventflux_runtime.metadata": ["Metadata", "MetadataLike", "MetadataValue"],
+            "eventflux_runtime.method": [
+                "AnyBinding",
+                "AnyMethod",
+                "Binding",
+                "MessageCodec",
+                "Method",
+                "MethodKind",
+                "PeerCodec",
+            ],
             "eventflux_runtime.rpc_error": [
                 "Aborted",
                 "AlreadyExists",
@@ -119,9 +141,15 @@ else:
     )
 
 __all__ = [
+    "UNSET",
     "Aborted",
     "AlreadyExists",
+    "AnyBinding",
+    "AnyMethod",
+    "BalancerName",
     "BidiStream",
+    "Binding",
+    "CallHead",
     "CallOptions",
     "Cancelled",
     "Channel",
@@ -142,14 +170,17 @@ __all__ = [
     "Internal",
     "InvalidArgument",
     "KeepaliveConfig",
+    "MessageCodec",
     "Metadata",
     "MetadataLike",
+    "MetadataValue",
     "Method",
     "MethodKind",
     "MissingExtraError",
     "NotFound",
     "OutOfRange",
     "Peer",
+    "PeerCodec",
     "PeerIdentity",
     "PermissionDenied",
     "PoolConfig",
@@ -174,6 +205,7 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "Unknown",
+    "Unset",
     "compiled_modules",
     "connect",
     "serve",

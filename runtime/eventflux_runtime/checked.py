@@ -20,6 +20,7 @@ __all__ = [
     "CountOrZero",
     "FilePath",
     "Limits",
+    "Milliseconds",
     "PositiveSeconds",
     "Seconds",
     "Timeout",
@@ -53,6 +54,7 @@ class Limits:
 
 PositiveSeconds: TypeAlias = Annotated[float, Limits(0, MAX_SECONDS, is_open=True)]
 Seconds: TypeAlias = Annotated[float, Limits(0, MAX_SECONDS)]
+Milliseconds: TypeAlias = Annotated[int, Limits(1, MAX_SECONDS * 1000)]
 Count: TypeAlias = Annotated[int, Limits(1, MAX_COUNT)]
 CountOrZero: TypeAlias = Annotated[int, Limits(0, MAX_COUNT)]
 Timeout: TypeAlias = Annotated[float, Limits(0, float("inf"))]

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from eventflux_runtime.monitor.monitor import Monitor, MonitorBinding
     from eventflux_runtime.payload import pack_payload, unpack_payload
     from eventflux_runtime.peer.binding import PeerBinding
-    from eventflux_runtime.peer.config import AnyTls, GrpcPeerConfig, SimpleGrpcPeerConfig, TcpPeerConfig
+    from eventflux_runtime.peer.config import AnyTls, GrpcPeerConfig, SimpleGrpcPeerConfig, TcpPeerConfig, TlsSettings
     from eventflux_runtime.peer.factory import create_transport
     from eventflux_runtime.peer.frame import framed_headers, framed_payload
     from eventflux_runtime.peer.message import size_of, stamp
     from eventflux_runtime.peer.rpc import GrpcPeerTransport
     from eventflux_runtime.peer.simple import SimpleGrpcPeerTransport
-    from eventflux_runtime.peer.subscription import is_wanted
+    from eventflux_runtime.peer.subscription import PeerEvent, PeerFilter, is_wanted
     from eventflux_runtime.peer.tcp import TcpPeerTransport
     from eventflux_runtime.peer.transport import PeerConnection, PeerConnectionState, PeerListener, PeerTransport
     from eventflux_runtime.server.context import Context
@@ -52,13 +52,19 @@ else:
             "eventflux_runtime.monitor.monitor": ["Monitor", "MonitorBinding"],
             "eventflux_runtime.payload": ["pack_payload", "unpack_payload"],
             "eventflux_runtime.peer.binding": ["PeerBinding"],
-            "eventflux_runtime.peer.config": ["AnyTls", "GrpcPeerConfig", "SimpleGrpcPeerConfig", "TcpPeerConfig"],
+            "eventflux_runtime.peer.config": [
+                "AnyTls",
+                "GrpcPeerConfig",
+                "SimpleGrpcPeerConfig",
+                "TcpPeerConfig",
+                "TlsSettings",
+            ],
             "eventflux_runtime.peer.factory": ["create_transport"],
             "eventflux_runtime.peer.frame": ["framed_headers", "framed_payload"],
             "eventflux_runtime.peer.message": ["size_of", "stamp"],
             "eventflux_runtime.peer.rpc": ["GrpcPeerTransport"],
             "eventflux_runtime.peer.simple": ["SimpleGrpcPeerTransport"],
-            "eventflux_runtime.peer.subscription": ["is_wanted"],
+            "eventflux_runtime.peer.subscription": ["PeerEvent", "PeerFilter", "is_wanted"],
             "eventflux_runtime.peer.tcp": ["TcpPeerTransport"],
             "eventflux_runtime.peer.transport": [
                 "PeerConnection",
@@ -100,6 +106,8 @@ __all__ = [
     "PeerCodec",
     "PeerConnection",
     "PeerConnectionState",
+    "PeerEvent",
+    "PeerFilter",
     "PeerListener",
     "PeerTransport",
     "RetryPolicy",
@@ -110,6 +118,7 @@ __all__ = [
     "StatusCode",
     "TcpPeerConfig",
     "TcpPeerTransport",
+    "TlsSettings",
     "check_contract",
     "create_transport",
     "framed_headers",
@@ -123,6 +132,7 @@ __all__ = [
 ]
 
 CONTRACT_VERSION: Final = 2
+"""What generated code may count on; rises when code of an older generator would no longer work."""
 
 
 def check_contract(version: int, package: str) -> None:

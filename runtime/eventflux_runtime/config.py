@@ -36,6 +36,7 @@ COMPRESSION_MIN_BYTES: Final = 1024
 fewer bytes arrive no sooner, while packing and unpacking it takes 10 to 20 microseconds with Zstandard."""
 
 BalancerName: TypeAlias = Literal["pick_first", "round_robin", "least_loaded"]
+"""How calls are spread over addresses; see `ClientConfig.balancer`."""
 
 
 class Compression(Enum):

@@ -27,6 +27,7 @@ class Unset:
 
 
 UNSET: Final = Unset()
+"""As ``timeout_s`` of a call: what its method or its channel has. None there means no deadline."""
 
 
 def checked_timeout(timeout_s: object) -> float | None:

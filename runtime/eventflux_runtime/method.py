@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from librt.strings import BytesWriter
 
+from eventflux_runtime.checked import require_instance
 from eventflux_runtime.config import Compression, RetryPolicy
+from eventflux_runtime.deadline import checked_timeout
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.handler import HANDLER_ARGUMENTS, refuse_wrong_handler
 from eventflux_runtime.status import StatusCode
@@ -93,6 +95,9 @@ class Method(Generic[Req, Res]):
     """One method of a service.
 
     Compared by identity, because it is a key on the path of every call; peers compare `path` and `fingerprint`.
+
+    Raises:
+        ConfigError: `timeout_s`, `retry` or `compression` is not what it should be.
     """
 
     service: str
@@ -105,7 +110,7 @@ class Method(Generic[Req, Res]):
     fingerprint: int
     """64 bits that are equal on both sides exactly if request and response have the same native layout."""
     timeout_s: float | None = None
-    """Default deadline of a call in seconds; None: the channel's."""
+    """Default deadline of a call in seconds; None: the channel's. From 1e9 on there is none."""
     idempotent: bool = False
     """Whether a call may safely reach a handler more than once."""
     retry: RetryPolicy | None = None
@@ -117,6 +122,14 @@ class Method(Generic[Req, Res]):
     peer: PeerCodec[Any] | None = None
     """Set for the unary method that answers peers which speak EventFlux's own TCP frames."""
 
+    def __post_init__(self) -> None:
+        if self.timeout_s is not None:
+            checked_timeout(self.timeout_s)
+        if self.retry is not None:
+            require_instance("retry", self.retry, RetryPolicy)
+        if self.compression is not None:
+            require_instance("compression", self.compression, Compression)
+
     @property
     def path(self) -> str:
         """``/service/name``, as on HTTP/2."""
@@ -124,6 +137,7 @@ class Method(Generic[Req, Res]):
 
 
 AnyMethod: TypeAlias = Method[Any, Any]
+"""A method of any messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +201,7 @@ def _bound(kind: MethodKind, method: Method[Req, Res], handler: Callable[..., An
 
 
 AnyBinding: TypeAlias = Binding[Any, Any]
+"""A handler bound to a method of any messages."""
 
 
 def keep_for(method: AnyMethod, made: T, known: dict[AnyMethod, T]) -> T:

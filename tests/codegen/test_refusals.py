@@ -153,7 +153,11 @@ IN_OPTIONS = {
     ),
     "timeout": (
         CONFIG + "services:\n  Plane:\n    methods:\n      Move: {timeout_s: 0}\n",
-        "sample.yaml:6: timeout_s must be above 0, not 0.0",
+        "sample.yaml:6: timeout_s must be above 0 and at most 1000000000, not 0.0",
+    ),
+    "timeout without end": (
+        CONFIG + "services:\n  Plane:\n    methods:\n      Move: {timeout_s: 1e400}\n",
+        "sample.yaml:6: timeout_s must be above 0 and at most 1000000000, not inf",
     ),
     "retry without idempotent": (
         CONFIG + "services:\n  Plane:\n    methods:\n      Move: {retry: {max_attempts: 3}}\n",
@@ -161,7 +165,11 @@ IN_OPTIONS = {
     ),
     "retry limit": (
         CONFIG + "services:\n  Plane:\n    methods:\n      Move: {idempotent: true, retry: {max_attempts: 0}}\n",
-        "sample.yaml:6: max_attempts must be at least 1, not 0",
+        "sample.yaml:6: max_attempts must be at least 1 and at most 2147483647, not 0",
+    ),
+    "retry backoff": (
+        CONFIG + "services:\n  Plane:\n    methods:\n      Move: {idempotent: true, retry: {max_backoff_s: 2e9}}\n",
+        "sample.yaml:6: max_backoff_s must be above 0 and at most 1000000000, not 2000000000.0",
     ),
     "retry code": (
         CONFIG + "services:\n  Plane:\n    methods:\n      Move: {idempotent: true, retry: {codes: [BUSY]}}\n",

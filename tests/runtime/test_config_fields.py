@@ -16,6 +16,7 @@ from typing import Any, Final
 import pytest
 
 import eventflux_transport
+from eventflux_codegen.service import _LONGEST_S, _RETRY_LIMITS
 from eventflux_runtime import (
     ClientConfig,
     Compression,
@@ -39,6 +40,7 @@ from eventflux_transport import (
     MonitorConfig,
     SimpleGrpcConfig,
     TcpTransportConfig,
+    methods,
 )
 from tests.runtime.wires import linked
 
@@ -147,7 +149,7 @@ ACCEPTED: Final[dict[str, Callable[[Any], bool]]] = {
     "PositiveSeconds": lambda value: is_number(value) and 0 < value <= 1e9,
     "Seconds": lambda value: is_number(value) and 0 <= value <= 1e9,
     "Timeout": lambda value: is_number(value) and value >= 0,
-    "_Milliseconds": lambda value: type(value) is int and 1 <= value <= 10**12,
+    "Milliseconds": lambda value: type(value) is int and 1 <= value <= 10**12,
     "Count": is_whole(1),
     "CountOrZero": is_whole(0),
     "Annotated[float, Limits(1, 1000)]": lambda value: is_number(value) and 1 <= value <= 1000,
@@ -294,3 +296,20 @@ async def test_every_keepalive_that_is_taken_works(wire: str, interval_s: float,
 def test_connect_takes_its_own_configuration_alone() -> None:
     with pytest.raises(ConfigError, match="config must be a eventflux_runtime.ClientConfig, not eventflux_runtime.Ser"):
         connect(memory_endpoint(), config=ServerConfig())  # type: ignore[arg-type]  # what is tested
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"timeout_s": "3"}, {"timeout_s": math.nan}, {"retry": 3}, {"retry": RetryPolicy}, {"compression": "gzip"}],
+)
+def test_a_method_is_checked_too(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"{next(iter(wrong))} must be"):
+        dataclasses.replace(methods.TRANSPORT_HEARTBEAT, **wrong)
+
+
+def test_the_generator_takes_what_the_runtime_takes() -> None:
+    for name, (least, most) in _RETRY_LIMITS.items():
+        assert refusal_of(RetryPolicy, {name: most}) == ""
+        assert refusal_of(RetryPolicy, {name: least or 1e-9}) == ""
+        assert name in refusal_of(RetryPolicy, {name: most + 1})
+    assert refusal_of(RetryPolicy, {"max_backoff_s": _LONGEST_S}) == ""

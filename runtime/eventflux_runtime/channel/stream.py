@@ -20,7 +20,10 @@ Res = TypeVar("Res")
 
 
 class _Stream(Generic[Req, Res]):
-    """A call that starts when its context is entered and is cancelled when the context is left before its end."""
+    """A call that starts when its context is entered and is cancelled when the context is left before its end.
+
+    Made by the streaming methods of a client.
+    """
 
     def __init__(self, start: Callable[[], Awaitable[ClientCall[Req, Res]]]) -> None:
         self._start = start

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Annotated, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
-from eventflux_runtime.checked import MAX_SECONDS, Checked, Count, Limits, PositiveSeconds, Seconds
+from eventflux_runtime.checked import Checked, Count, Milliseconds, PositiveSeconds, Seconds
 from eventflux_runtime.config import ClientConfig, Compression, KeepaliveConfig, ServerConfig, SocketConfig, TlsConfig
 from eventflux_runtime.errors import ConfigError
 
 __all__ = ["AnyTls", "GrpcPeerConfig", "SimpleGrpcPeerConfig", "TcpPeerConfig", "TlsSettings"]
-
-
-_Milliseconds: TypeAlias = Annotated[int, Limits(1, MAX_SECONDS * 1000)]
 
 
 class TlsSettings(Protocol):
@@ -39,11 +36,11 @@ AnyTls: TypeAlias = TlsConfig | TlsSettings | None
 class TcpPeerConfig(Checked):
     """Everything a TCP transport can be told."""
 
-    connection_timeout_ms: _Milliseconds = 5000
+    connection_timeout_ms: Milliseconds = 5000
     """Milliseconds for a connection to come about."""
-    read_timeout_ms: _Milliseconds = 30000
+    read_timeout_ms: Milliseconds = 30000
     """Milliseconds that a `receive` waits for a whole message. The part that has arrived is kept for the next one."""
-    write_timeout_ms: _Milliseconds = 30000
+    write_timeout_ms: Milliseconds = 30000
     """Milliseconds that a `send` waits for the system to take the message."""
     keepalive_enabled: bool = True
     """Whether the system probes an idle connection (SO_KEEPALIVE)."""
@@ -80,9 +77,9 @@ class TcpPeerConfig(Checked):
 class GrpcPeerConfig(Checked):
     """Everything a gRPC transport can be told."""
 
-    connection_timeout_ms: _Milliseconds = 10000
+    connection_timeout_ms: Milliseconds = 10000
     """Milliseconds for a connection to come about, TLS and HTTP/2 included."""
-    request_timeout_ms: _Milliseconds = 30000
+    request_timeout_ms: Milliseconds = 30000
     """Milliseconds that each `send`, `receive` and heartbeat may take."""
     keep_alive_interval_secs: Seconds = 30
     """Seconds without a message after which the other node is asked for a heartbeat; one that fails breaks the
@@ -174,7 +171,7 @@ class GrpcPeerConfig(Checked):
 class SimpleGrpcPeerConfig(Checked):
     """Everything a simple gRPC transport can be told."""
 
-    connection_timeout_ms: _Milliseconds = 10000
+    connection_timeout_ms: Milliseconds = 10000
     """Milliseconds for a connection to come about, and for the answer to each request, as in EventFlux."""
     enable_compression: bool = True
     """Whether payloads are compressed (zstd), towards servers that say that they decompress them."""

@@ -13,7 +13,7 @@ __all__ = ["Context"]
 
 
 class Context:
-    """One call, seen from its handler. Valid until the handler returns."""
+    """One call, seen from its handler. Made by the server; valid until the handler returns."""
 
     __slots__ = ("_call", "_trailers")
 

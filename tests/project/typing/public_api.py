@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import assert_type
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar, assert_type
 
 from eventflux_runtime import (
+    AnyMethod,
     BidiStream,
+    CallHead,
     Channel,
     ClientConfig,
     Context,
@@ -90,6 +92,23 @@ def errors(error: RpcError) -> None:
     assert_type(NotFound("no such stream").code, StatusCode)
 
 
+T = TypeVar("T")
+
+
+async def called(method: AnyMethod, head: CallHead, proceed: Callable[[CallHead], Awaitable[T]]) -> T:
+    assert_type(head.metadata, Metadata)
+    return await proceed(head.with_metadata(head.metadata | Metadata.of({"path": method.path})))
+
+
+async def served(context: Context, proceed: Callable[[], Awaitable[None]]) -> None:
+    assert_type(context.method.path, str)
+    await proceed()
+
+
+def intercepted() -> None:
+    assert_type(connect("tcp://127.0.0.1:7070", interceptors=[called]), Channel)
+
+
 class Node(TransportService):
     """A whole service."""
 
@@ -111,6 +130,7 @@ class Node(TransportService):
 
 async def server() -> None:
     serving = serve([Node()], "tcp://127.0.0.1:0", "grpc://127.0.0.1:0", config=ServerConfig(max_connections=10))
+    serve([Node()], "memory://a", interceptors=[served])
     async with serving as running:
         assert_type(running, Server)
         assert_type(running.endpoints, tuple[str, ...])
