@@ -82,7 +82,7 @@ def figure(name: str, value: float) -> str:
             if value % size == 0:
                 return f"{value // size:g} {unit}"
         return f"{value:g} bytes"
-    return f"{value:,g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,g}"
 
 
 def default_of(field: dataclasses.Field[Any]) -> object:
