@@ -199,7 +199,7 @@ FIELDS: Final = [
 
 
 def accepts(field: dataclasses.Field[Any], value: Any) -> bool:
-    if field.name == "server_name" and (value == "" or value == __file__):
+    if field.name == "server_name" and isinstance(value, str) and value in {"", __file__}:
         return False
     return any(ACCEPTED[part](value) for part in str(field.type).split(" | "))
 
