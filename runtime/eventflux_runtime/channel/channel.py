@@ -7,8 +7,6 @@ its loop has ended, where what was open before is forgotten.
 
 from __future__ import annotations
 
-import os
-import weakref
 from collections.abc import Awaitable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, final
@@ -90,7 +88,6 @@ class Channel:
             raise
         self._tenure = Tenure(f"the channel to {self._target}", reactor, pool.aclose, is_watched=True)
         self._pool = pool
-        _entered.add(self)
         return self
 
     def _check_closed(self) -> None:
@@ -125,7 +122,6 @@ class Channel:
             await tenure.aclose()
         finally:
             self._tenure = None
-            _entered.discard(self)
 
     async def unary(
         self,
@@ -309,21 +305,3 @@ async def _sent(call: ClientCall[Any, Any], action: Awaitable[None]) -> None:
     except BaseException:
         call.cancel()
         raise
-
-
-_entered: weakref.WeakSet[Channel] = weakref.WeakSet()
-_left_behind: list[object] = []
-"""A forked child keeps what it inherited alive, so that no finalizer touches the parent's sockets and event loop."""
-
-
-def _forget_parent() -> None:
-    for channel in list(_entered):
-        if channel._tenure is not None:
-            channel._tenure.disown()
-        _left_behind.append((channel._tenure, channel._pool))
-        channel._tenure = None
-        channel._pool = None
-    _entered.clear()
-
-
-os.register_at_fork(after_in_child=_forget_parent)

@@ -6,9 +6,11 @@ closed on its own event loop, in any task of it but those that it has to wait fo
 
 from __future__ import annotations
 
+import os
 import warnings
+import weakref
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
@@ -39,12 +41,14 @@ class Tenure:
         self._what = what
         self._close = close
         self._is_watched = is_watched
+        self._is_inherited = False
         self._closed: anyio.Event | None = None
+        _begun.add(self)
 
     @property
     def is_over(self) -> bool:
-        """Whether the run of its event loop has ended: nothing is open any more, and nothing can be closed."""
-        return self.reactor.is_over
+        """Whether the run of its event loop has ended, or is another process's: there is nothing to close."""
+        return self._is_inherited or self.reactor.is_over
 
     @property
     def is_here(self) -> bool:
@@ -83,7 +87,7 @@ class Tenure:
             await self._closed.wait()
             return
         if self.is_over:
-            self.disown()
+            self._is_watched = False
             return
         self.check_closable()
         self._closed = anyio.Event()
@@ -99,8 +103,9 @@ class Tenure:
         finally:
             await self.reactor.aclose()
 
-    def disown(self) -> None:
-        """What was open is gone, or another process's: nothing is to be closed here, nor anybody warned."""
+    def inherit(self) -> None:
+        """What is open is the parent process's: nothing is to be closed here, nor anybody warned."""
+        self._is_inherited = True
         self._is_watched = False
 
     def __del__(self) -> None:
@@ -112,3 +117,18 @@ class Tenure:
                 stacklevel=2,
                 source=self,
             )
+
+
+_begun: Final[weakref.WeakSet[Tenure]] = weakref.WeakSet()
+_left_behind: Final[list[Tenure]] = []
+"""A forked child keeps what it inherited alive, so that no finalizer touches the parent's sockets and event loop."""
+
+
+def _leave_to_parent() -> None:
+    for tenure in list(_begun):
+        tenure.inherit()
+        _left_behind.append(tenure)
+    _begun.clear()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
