@@ -200,6 +200,31 @@ def test_refusals_that_are_never_read_end_the_connection() -> None:
             server.receive_data(frame(OPEN, 0, stream_id, OPEN_PAYLOAD), 0.0)
 
 
+def test_they_count_over_all_that_was_sent_while_the_client_takes_less_than_that() -> None:
+    server = make_server(Settings(max_streams=1, max_reply_bytes=2000))
+    server.receive_data(frame(OPEN, 0, 1, OPEN_PAYLOAD), 0.0)
+
+    def refuse(first: int, count: int) -> None:
+        for stream_id in range(first, first + count):
+            server.receive_data(frame(OPEN, 0, stream_id, OPEN_PAYLOAD), 0.0)
+            assert server.data_to_send()
+
+    refuse(2, 100)
+    server.set_blocked(True)
+    with pytest.raises(WireError, match="bytes of answers unread"):
+        refuse(102, 100)
+
+
+def test_what_the_client_took_counts_no_more() -> None:
+    server = make_server(Settings(max_streams=1, max_reply_bytes=2000))
+    server.receive_data(frame(OPEN, 0, 1, OPEN_PAYLOAD), 0.0)
+    for stream_id in range(2, 300):
+        server.set_blocked(stream_id % 10 != 0)
+        server.receive_data(frame(OPEN, 0, stream_id, OPEN_PAYLOAD), 0.0)
+        assert server.data_to_send()
+    assert not server.is_closed
+
+
 def test_stream_ids_run_out() -> None:
     client = make_client()
     client._link.last_stream_id = MAX_STREAM_ID - 1

@@ -60,7 +60,8 @@ class NativeServerConnection(Session):
     """One client.
 
     Invariants: `_starting` counts handlers that were spawned and have not run yet; the last of them to start writes for
-    all that came in with one read.
+    all that came in with one read. While the pipe is congested nothing is read, so that a client that does not take its
+    answers cannot ask for more; a client never does so in return, or both could wait for each other.
     """
 
     def __init__(
@@ -86,6 +87,8 @@ class NativeServerConnection(Session):
         self._notify_lost = on_lost
         self._log = log
         self._starting = 0
+        self._is_reading = True
+        self._bytes_taken = 0
         self._is_draining = False
         self._was_told_to_leave = False
         self._linger: TimerHandle | None = None
@@ -176,6 +179,31 @@ class NativeServerConnection(Session):
             if not self._is_lost:
                 self.say_goodbye("server is shutting down")
                 await wait_closed(self.pipe, _LAST_S)
+
+    # -- a client that does not read
+
+    def on_congested(self) -> None:
+        """See `PipeHandler.on_congested`."""
+        super().on_congested()
+        self._is_reading = False
+        self._bytes_taken = self.core.sent_bytes - self.pipe.unsent_bytes
+        self.pipe.pause_reading()
+
+    def on_writable(self) -> None:
+        """See `PipeHandler.on_writable`."""
+        if not self._is_reading:
+            self._is_reading = True
+            self.pipe.resume_reading()
+        super().on_writable()
+
+    def expire(self) -> None:
+        """See `Expirable.expire`. Who is not read lives as long as it takes what was sent."""
+        if not self._is_reading:
+            taken = self.core.sent_bytes - self.pipe.unsent_bytes
+            if taken > self._bytes_taken:
+                self._bytes_taken = taken
+                self.core.heard(self.now())
+        super().expire()
 
     # -- calls
 

@@ -74,9 +74,11 @@ class Session(Expirable):
 
     def on_congested(self) -> None:
         """See `PipeHandler.on_congested`."""
+        self.core.set_blocked(True)
 
     def on_writable(self) -> None:
         """See `PipeHandler.on_writable`."""
+        self.core.set_blocked(False)
         waiters, self._room_waiters = self._room_waiters, {}
         for waiter in waiters:
             if not waiter.done():

@@ -3,8 +3,8 @@
 docs/protocol.md specifies what it speaks. `now` is always seconds on the driver's clock. The driver
 
 - hands what it receives to `receive_data` and handles the events;
-- writes `data_to_send` to the peer after every batch of calls and events, and leaves it inside while the peer does
-  not read: what the peer makes this side queue is limited, so an unread flood ends the connection;
+- writes `data_to_send` to the peer after every batch of calls and events, and says by `set_blocked` when the peer takes
+  less than that: what the peer makes this side queue is limited, so an unread flood ends the connection;
 - calls `handle_timer` when `next_timer` comes; earlier calls do no harm;
 - after an error or `ConnectionLost` sends what is left and closes.
 """
@@ -119,9 +119,22 @@ class Connection:
         """Whether so much is queued that it should not wait for more."""
         return self._link.output.has_plenty()
 
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes that `data_to_send` has returned so far."""
+        return self._link.output.taken_bytes
+
     def data_to_send(self) -> bytes:
         """Everything queued for the peer, which is forgotten here."""
         return self._link.output.take()
+
+    def set_blocked(self, is_blocked: bool) -> None:
+        """Says whether the peer takes less than was sent. While it does, all answers count as unread."""
+        self._link.output.is_blocked = is_blocked
+
+    def heard(self, now: float) -> None:
+        """Notes another sign of life than data: a peer that nothing is received from on purpose took some of ours."""
+        self._keepalive.heard(now)
 
     def receive_data(self, data: bytes, now: float) -> list[Event]:
         """What the peer's bytes mean. Bytes behind the end of the connection are ignored.

@@ -35,14 +35,17 @@ class Output:
 
     Senders append whole frames to `writer`; a frame that turns out wrong is truncated before anything else is written.
 
-    Invariant: `reply_bytes` counts what the peer made us queue since the output was last taken.
+    Invariants: `reply_bytes` counts what the peer made us queue since the output was last taken, and all of it since the
+    peer takes less than is sent, if it `is_blocked`; `taken_bytes` counts all that was taken.
     """
 
-    __slots__ = ("max_reply_bytes", "reply_bytes", "segments", "writer")
+    __slots__ = ("is_blocked", "max_reply_bytes", "reply_bytes", "segments", "taken_bytes", "writer")
 
     def __init__(self, max_reply_bytes: int) -> None:
         self.writer = BytesWriter()
         self.segments: list[bytes] = []
+        self.is_blocked = False
+        self.taken_bytes = 0
         self.reply_bytes = 0
         self.max_reply_bytes = max_reply_bytes
 
@@ -63,11 +66,13 @@ class Output:
             self.writer = BytesWriter()
         else:
             writer.truncate(0)
-        self.reply_bytes = 0
+        if not self.is_blocked:
+            self.reply_bytes = 0
         if self.segments:
             self.segments.append(data)
             data = b"".join(self.segments)
             self.segments.clear()
+        self.taken_bytes += len(data)
         return data
 
     def cut(self, keep: int, position: int) -> bytes:
