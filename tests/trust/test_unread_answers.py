@@ -18,8 +18,8 @@ from anyio.to_thread import run_sync
 
 from eventflux_runtime import KeepaliveConfig, ServerConfig, serve
 from eventflux_runtime.net.pipe import HIGH_WATER_BYTES, READ_BYTES
-from eventflux_runtime.wire.frame import FLAG_END, FLAG_MESSAGE, OPEN, PING, RESET
 from eventflux_runtime.wire.event import STATUS_RECEIVED
+from eventflux_runtime.wire.frame import FLAG_END, FLAG_MESSAGE, OPEN, PING, RESET
 from eventflux_transport import EventRequest, Message
 from eventflux_transport.methods import TRANSPORT_STREAM_EVENTS
 from tests.drain.mute import MuteClient, raw_socket

@@ -35,8 +35,8 @@ class Output:
 
     Senders append whole frames to `writer`; a frame that turns out wrong is truncated before anything else is written.
 
-    Invariants: `reply_bytes` counts what the peer made us queue since the output was last taken, and all of it since the
-    peer takes less than is sent, if it `is_blocked`; `taken_bytes` counts all that was taken.
+    Invariants: `reply_bytes` counts what the peer made us queue since the output was last taken, or since it became
+    blocked if it `is_blocked`, so that the peer takes less than is sent; `taken_bytes` counts all that was taken.
     """
 
     __slots__ = ("is_blocked", "max_reply_bytes", "reply_bytes", "segments", "taken_bytes", "writer")

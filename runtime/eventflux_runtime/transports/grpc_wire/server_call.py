@@ -202,8 +202,10 @@ class GrpcServerCall:
     async def send(self, message: Any) -> None:
         """See `ServerCall.send`."""
         data = self._encoded(message)
-        with suppress(aio.BaseError):  # client or server has left; the handler's cancellation is near
+        try:
             await self._context.write(data)
+        except aio.BaseError:  # client or server has left; the handler's cancellation is near
+            await asyncio.sleep(0)  # it has to get to know even if it does nothing but send
 
     def finish_now(self, status: Status, message: Any = None) -> bool:
         """See `ServerCall.finish_now`."""
