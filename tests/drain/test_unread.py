@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio.abc import SocketStream
 from anyio.to_thread import run_sync
 
 from eventflux_runtime import ClientConfig, Server, ServerConfig, TlsConfig, connect, serve
@@ -28,6 +29,7 @@ from eventflux_transport import Message, TransportClient
 from eventflux_transport.methods import TRANSPORT_STREAM_MESSAGES
 from tests.drain.mute import LARGE, MuteClient, mute_client, raw_socket
 from tests.drain.mute_http2 import MuteHttp2Client
+from tests.grpc_wire.http2 import answering
 from tests.peer.nodes import body_of, frame
 from tests.runtime.probe import Probe
 from tests.runtime.wires import address
@@ -312,4 +314,21 @@ async def test_a_server_that_does_not_read_does_not_hold_a_channel(
                 took_s = anyio.current_time() - began
     finally:
         server.close()
+    assert took_s < 1 + SLACK_S
+
+
+async def test_nor_does_a_grpc_server_hold_one() -> None:
+    async def settle_and_hang(stream: SocketStream) -> None:
+        await stream.send(MuteHttp2Client.frame(4, 0, 0))
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(LONG_S):
+        async with answering(settle_and_hang) as port:
+            async with connect(f"grpc://127.0.0.1:{port}") as channel:
+                async with TransportClient(channel).stream_messages() as stream:
+                    with anyio.move_on_after(1.0):
+                        while True:  # until there is no room
+                            await stream.send(Message(payload=bytes(64 * 1024)))
+                began = anyio.current_time()
+            took_s = anyio.current_time() - began
     assert took_s < 1 + SLACK_S

@@ -25,6 +25,7 @@ from eventflux_runtime.net.socket import bind_tcp
 from eventflux_runtime.transport_api import Dispatcher
 from eventflux_runtime.transports.grpc_wire.accept import make_server
 from eventflux_runtime.transports.grpc_wire.credential import server_credentials
+from eventflux_runtime.transports.grpc_wire.cut import cut_connections
 from eventflux_runtime.transports.grpc_wire.drain import Gate
 from eventflux_runtime.transports.grpc_wire.handler import DispatcherHandler, ServedCalls
 from eventflux_runtime.transports.grpc_wire.option import grpc_compression, is_resolved_by_grpc, server_options
@@ -41,8 +42,10 @@ _LAST_CALLS_S: Final = 0.5
 """Seconds, within the grace time, that a drained server takes calls which clients sent before they knew."""
 _STOP_S: Final = 0.4
 """Seconds, after those, that grpcio has to break off what is still in flight."""
+_CUT_S: Final = 1.0
+"""Seconds for grpcio to notice that connections were cut, which takes it a moment."""
 _LEFT: Final[set[aio.Server]] = set()
-"""Servers that did not stop in time: grpcio's core still tells them when they have, so they must not be freed."""
+"""Servers that never stopped: grpcio's core still tells them when they have, so they must not be freed."""
 _NOTICE_S: Final = 0.25
 """Seconds, a quarter of the grace time at most, in which a draining server tells our clients call by call before it
 breaks with all; see `Gate`. A client that makes no call in this time hears of it from grpcio alone."""
@@ -121,13 +124,11 @@ class GrpcListener:
             await self._calls.wait_idle()
 
     async def _stop_within(self, server: aio.Server, limit_s: float) -> None:
-        """Stops grpcio's server, or leaves it to itself.
-
-        It waits for all that was written to leave, however long a client reads nothing, and has no way to be told to
-        drop that. Its connections then end with their clients, or with the process.
-        """
+        """Stops grpcio's server, whose connections are cut if their clients do not read meanwhile."""
         stopping = asyncio.ensure_future(server.stop(None))
         await asyncio.wait({stopping}, timeout=limit_s)
+        if not stopping.done() and cut_connections(self.endpoint):
+            await asyncio.wait({stopping}, timeout=_CUT_S)
         if stopping.done():
             stopping.result()
         else:

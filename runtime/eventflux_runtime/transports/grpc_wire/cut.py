@@ -1,0 +1,51 @@
+"""Cuts a grpcio server's connections where grpcio itself would wait for its clients to read.
+
+grpcio's core closes a connection when all that was written to it has left, however long that takes, and has no way to
+be told otherwise. Its sockets are files of this process, though, and one that was shut down takes no more writing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from contextlib import suppress
+from typing import Final
+
+from eventflux_runtime.endpoint import Endpoint
+
+__all__ = ["cut_connections"]
+
+_FILES: Final = "/dev/fd"
+"""Where Linux and macOS list the open files of a process."""
+
+
+def cut_connections(endpoint: Endpoint) -> int:
+    """Shuts down the connections of a server of this process on `endpoint`; how many there were."""
+    cut = 0
+    with suppress(OSError):  # a system without such a list
+        for name in os.listdir(_FILES):
+            # It may be closed by now, or be no socket; and there may be no file left for looking at it.
+            with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as sock:
+                if _is_accepted_on(sock, endpoint):
+                    sock.shutdown(socket.SHUT_RDWR)
+                    cut += 1
+    return cut
+
+
+def _is_accepted_on(sock: socket.socket, endpoint: Endpoint) -> bool:
+    if sock.family not in (socket.AF_INET, socket.AF_INET6) or sock.type != socket.SOCK_STREAM:
+        return False
+    sock.getpeername()  # raises for one that listens
+    host, port = sock.getsockname()[:2]
+    return port == endpoint.port and _covers(endpoint.host, host)
+
+
+def _covers(listening: str, host: str) -> bool:
+    """Whether a connection to the address `host` can have come to a server that listens on `listening`."""
+    try:
+        wanted = ipaddress.ip_address(listening)
+    except ValueError:  # a name, or all addresses
+        return True
+    found = ipaddress.ip_address(host.partition("%")[0])
+    return wanted.is_unspecified or wanted in (found, getattr(found, "ipv4_mapped", None))
