@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["CodecError", "ConfigError", "MissingExtraError", "ProtocolError", "TransportError"]
 
 
 class TransportError(Exception):
-    """The base of every error of this package."""
+    """The base of every error of this package. All of them can be copied and pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python would call the class with `args`, which are not what most of these classes are made with.
+        return _restored, (type(self), self.args, self.__dict__.copy())
 
 
 class ConfigError(TransportError):
@@ -38,3 +44,10 @@ class CodecError(TransportError):
 
 class ProtocolError(TransportError):
     """The peer broke the wire protocol. The connection cannot go on; other connections are untouched."""
+
+
+def _restored(kind: type[TransportError], args: tuple[Any, ...], attributes: dict[str, Any]) -> TransportError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error

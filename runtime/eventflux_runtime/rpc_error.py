@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 from eventflux_runtime.errors import TransportError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataLike
 from eventflux_runtime.status import ErrorDetail, Status, StatusCode
+from eventflux_runtime.status_part import escaped, plain_code, plain_details, plain_metadata, plain_text
 
 __all__ = [
     "Aborted",
@@ -37,15 +38,34 @@ class RpcError(TransportError):
     Handlers raise a subclass to fail a call with its code; clients catch the same class on every wire.
     `RpcError` itself takes its code from ``code=`` and is UNKNOWN without one.
 
+    What is no text, code or detail becomes one where that can be, because an error that cannot be made or sent would
+    hide the failure it tells of: ``NotFound(404)`` has the text ``"404"``.
+
     Attributes:
         code: the gRPC status code.
-        message: text for people.
+        message: text for people, as the other side gave it; ``str()`` of the error spells out its control characters.
         details: typed details for programs, in order.
         metadata: the call's trailing metadata.
         unprocessed: True where the call provably never reached a handler, so that any method may be tried again.
     """
 
     default_code: ClassVar[StatusCode] = StatusCode.UNKNOWN
+
+    code: StatusCode
+    message: str
+    details: tuple[ErrorDetail, ...]
+    metadata: Metadata
+    unprocessed: bool
+
+    def __new__(cls, *args: object, **_options: object) -> Self:
+        """Sets every attribute, so that each is there in a subclass whose own constructor does not call this one."""
+        made = super().__new__(cls, *args)
+        made.code = plain_code(cls.default_code)
+        made.message = ""
+        made.details = ()
+        made.metadata = EMPTY_METADATA
+        made.unprocessed = False
+        return made
 
     def __init__(
         self,
@@ -55,20 +75,33 @@ class RpcError(TransportError):
         details: Iterable[ErrorDetail] = (),
         metadata: MetadataLike | None = None,
     ) -> None:
-        super().__init__(message)
-        self.code: StatusCode = self.default_code if code is None else code
-        self.message: str = message
-        self.details: tuple[ErrorDetail, ...] = tuple(details)
-        self.metadata: Metadata = EMPTY_METADATA if metadata is None else Metadata.of(metadata)
-        self.unprocessed: bool = False
+        """An error ready to be raised.
+
+        Raises:
+            ConfigError: the metadata breaks its rules.
+        """
+        self.message = plain_text(message)
+        super().__init__(self.message)
+        if code is not None:
+            self.code = plain_code(code)
+        if details != ():
+            self.details = plain_details(details)
+        if metadata is not None:
+            self.metadata = Metadata.of(metadata)
 
     def __str__(self) -> str:
-        return f"{self.code.name}: {self.message}" if self.message else self.code.name
+        name = plain_code(self.code).name
+        return f"{name}: {escaped(plain_text(self.message))}" if self.message else name
 
     @property
     def status(self) -> Status:
-        """The same failure as a `Status`, ready for a wire."""
-        return Status(self.code, self.message, self.details, self.metadata)
+        """The same failure as a `Status`, ready for a wire, whatever the attributes were changed to."""
+        return Status(
+            plain_code(self.code),
+            plain_text(self.message),
+            plain_details(self.details),
+            plain_metadata(self.metadata),
+        )
 
     @staticmethod
     def from_status(status: Status) -> RpcError:

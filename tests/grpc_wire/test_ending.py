@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.rpc_error import NotFound, RpcError, Unavailable
+from eventflux_runtime.rpc_error import Aborted, NotFound, RpcError, Unavailable
 from eventflux_runtime.status import ErrorDetail, Status, StatusCode
 from eventflux_runtime.transports.grpc_wire.ending import (
     error_of,
     grpc_code,
-    grpc_text,
     is_connection_failure,
     metadata_of,
     status_of,
@@ -46,9 +45,9 @@ def test_every_code_has_its_counterpart() -> None:
 
 
 def test_lone_surrogates_do_not_reach_the_wire() -> None:
-    assert grpc_text("a\ud800b") == "a?b"
-    status = Status(StatusCode.ABORTED, "a\ud800b", (ErrorDetail("t", b""),))
-    assert status_of(grpc.StatusCode.ABORTED, "a?b", trailing_pairs(status)).details == status.details
+    status = Aborted("a\ud800b", details=[ErrorDetail("t\ud800", b"")]).status
+    assert status.message == "a\\ud800b"
+    assert status_of(grpc.StatusCode.ABORTED, "", trailing_pairs(status)).details == (ErrorDetail("t\\ud800", b""),)
 
 
 def test_only_the_applications_metadata_is_shown() -> None:

@@ -46,6 +46,7 @@ LAYERS: Final = {
             "method",
             "rpc_error",
             "status",
+            "status_part",
             "transport_api",
         ),
         forbidden=EVENT_LOOPS | NETWORK | GRPC | {"time", "threading"},

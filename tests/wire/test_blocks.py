@@ -82,7 +82,7 @@ def test_a_status_never_takes_more_than_it_may(status: Status, room: int) -> Non
     decoded, end = decode_status(data, 0, len(data), 50)
     assert end == len(data)
     assert decoded.code == status.code
-    assert decoded == status or "left out: over the peer's limits" in decoded.message
+    assert decoded == status or "... [cut: " in decoded.message
 
 
 @given(st.one_of(METADATA.map(encoded), STATUSES.map(status_bytes)), st.data())
@@ -142,7 +142,7 @@ def test_keys_have_their_own_limit() -> None:
     with pytest.raises(MetadataTooLarge, match="256 bytes is over the peer's limit of 255"):
         encoded(Metadata([("k" * 256, "")]))
     status = Status(StatusCode.INTERNAL, "", (), Metadata([("k" * 256, "")]))
-    assert b"left out" in status_bytes(status)
+    assert b"... [cut: 256 bytes of trailers]" in status_bytes(status)
 
 
 def test_the_keys_of_retries_are_the_only_ones_of_grpc_that_travel() -> None:
@@ -158,7 +158,9 @@ def test_too_many_pairs() -> None:
     many = Metadata([("k", "")] * 32_768)
     with pytest.raises(MetadataTooLarge, match="32768"):
         encoded(many, 10**9)
-    assert b"left out" in status_bytes(Status(StatusCode.INTERNAL, "", (), many), 10**9, 10**9)
+    assert b"... [cut: 32768 bytes of trailers]" in status_bytes(
+        Status(StatusCode.INTERNAL, "", (), many), 10**9, 10**9
+    )
 
 
 @pytest.mark.parametrize(

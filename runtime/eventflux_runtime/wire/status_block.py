@@ -9,8 +9,8 @@ from typing import Final
 
 from librt.strings import BytesWriter, write_i16_le, write_i32_le
 
-from eventflux_runtime.metadata import EMPTY_METADATA
 from eventflux_runtime.status import ErrorDetail, Status, StatusCode
+from eventflux_runtime.status_part import fitted
 from eventflux_runtime.wire.error import WireError
 from eventflux_runtime.wire.frame import read_u16, read_u32
 from eventflux_runtime.wire.metadata_block import (
@@ -34,32 +34,37 @@ def encode_status(status: Status, writer: BytesWriter, max_block: int, max_metad
 
     A status over a limit still has to end its call, so what does not fit is left out, and the text says so.
     """
+    if _block_bytes(status, max_block, max_metadata) > max_block:
+        status = fitted(status, lambda made: _block_bytes(made, max_block, max_metadata), max_block)
     text = status.message.encode("utf-8", "replace")
-    details = [(detail.type_url.encode("utf-8", "replace"), detail.value) for detail in status.details]
-    trailers = status.trailers
-    size = FIXED_BYTES + len(text) + sum(6 + len(url) + len(value) for url, value in details)
-    trailer_bytes = block_bytes(trailers) - 2
-    fits_metadata = (
-        trailer_bytes + 2 <= max_metadata
-        and len(trailers) <= MAX_PAIRS
-        and all(len(key) <= MAX_KEY_BYTES for key, _ in trailers.pairs)
-    )
-    fits_details = len(details) <= MAX_DETAILS and all(len(url) <= MAX_TYPE_URL_BYTES for url, _ in details)
-    if size + trailer_bytes > max_block or not fits_metadata or not fits_details:
-        note = f" (details and trailers of {size + trailer_bytes} bytes left out: over the peer's limits)".encode()
-        text = text[: min(1024, max_block - FIXED_BYTES - len(note))].decode("utf-8", "ignore").encode() + note
-        details = []
-        trailers = EMPTY_METADATA
     writer.append(int(status.code))
     write_i32_le(writer, len(text))
     writer.write(text)
-    write_i16_le(writer, len(details))
-    for url, value in details:
+    write_i16_le(writer, len(status.details))
+    for detail in status.details:
+        url = detail.type_url.encode("utf-8", "replace")
         write_i16_le(writer, len(url))
         writer.write(url)
-        write_i32_le(writer, len(value))
-        writer.write(value)
-    encode_metadata(trailers, writer, max_metadata)
+        write_i32_le(writer, len(detail.value))
+        writer.write(detail.value)
+    encode_metadata(status.trailers, writer, max_metadata)
+
+
+def _block_bytes(status: Status, max_block: int, max_metadata: int) -> int:
+    """The length of a status block; more than `max_block` where one of its parts is over a limit of its own."""
+    trailers = status.trailers
+    size = FIXED_BYTES - 2 + block_bytes(trailers) + len(status.message.encode("utf-8", "replace"))
+    for detail in status.details:
+        url_bytes = len(detail.type_url.encode("utf-8", "replace"))
+        size += 6 + url_bytes + len(detail.value)
+        if url_bytes > MAX_TYPE_URL_BYTES:
+            return max_block + 1
+    if len(status.details) > MAX_DETAILS or len(trailers) > MAX_PAIRS or block_bytes(trailers) > max_metadata:
+        return max_block + 1
+    for key, _ in trailers.pairs:
+        if len(key) > MAX_KEY_BYTES:
+            return max_block + 1
+    return size
 
 
 def decode_status(data: bytes, position: int, end: int, max_metadata: int) -> tuple[Status, int]:

@@ -26,7 +26,7 @@ from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.health.method import HEALTH_SERVICE
 from eventflux_runtime.transport_api import Dispatcher
 
-__all__ = ["DRAIN_NOTICES", "NOTICE_KEY", "OUR_AGENT", "DrainNotices", "Gate", "notice_s_of"]
+__all__ = ["DRAIN_NOTICES", "NOTICE_KEY", "OUR_AGENT", "DrainNotices", "Gate", "is_ours", "notice_s_of"]
 
 NOTICE_KEY: Final = "eventflux-draining-ms"
 """The trailer of a call that was left unread."""
@@ -61,14 +61,15 @@ class Gate:
         binding = self._dispatcher.find(details.method)
         if binding is None or binding.method.kind.streams_requests or binding.method.service == HEALTH_SERVICE:
             return self._open(details)
-        return self._refusal if _is_ours(details.invocation_metadata) else self._open(details)
+        return self._refusal if is_ours(details.invocation_metadata) else self._open(details)
 
     async def _refuse(self, _: Any, context: Any) -> None:
         left_ms = max(0, round((self._ends_at - time.monotonic()) * 1000))
         await context.abort(grpc.StatusCode.UNAVAILABLE, "the server is draining", ((NOTICE_KEY, str(left_ms)),))
 
 
-def _is_ours(metadata: Iterable[tuple[str, Any]] | None) -> bool:
+def is_ours(metadata: Iterable[tuple[str, Any]] | None) -> bool:
+    """Whether a call comes from a client of this package."""
     return any(key == "user-agent" and str(value).startswith(OUR_AGENT) for key, value in metadata or ())
 
 

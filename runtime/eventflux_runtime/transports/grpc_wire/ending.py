@@ -16,13 +16,15 @@ from grpc import aio
 from eventflux_runtime.metadata import EMPTY_METADATA, RETRY_KEYS, Metadata, MetadataValue
 from eventflux_runtime.rpc_error import RpcError
 from eventflux_runtime.status import ErrorDetail, Status, StatusCode
+from eventflux_runtime.status_part import encoded_bytes, fitted
 from eventflux_runtime.transports.grpc_wire.drain import NOTICE_KEY, notice_s_of
+from eventflux_runtime.transports.grpc_wire.option import MAX_METADATA_BYTES
 from eventflux_runtime.transports.grpc_wire.packed import ACCEPT_KEY
 
 __all__ = [
     "error_of",
+    "fitted_ending",
     "grpc_code",
-    "grpc_text",
     "is_connection_failure",
     "metadata_of",
     "says_too_many_pings",
@@ -31,6 +33,14 @@ __all__ = [
 ]
 
 _DETAILS_KEY: Final = "grpc-status-details-bin"
+_ANYBODY_BYTES: Final = 8 * 1024
+"""The headers that gRPC clients take of a response unless they are told otherwise."""
+_OWN_BYTES: Final = 512
+"""Room for the headers that grpcio adds, and for what our server tells a client of ours."""
+_ENTRY_BYTES: Final = 32
+"""What HTTP/2 counts for each header beside its name and value."""
+_COPIED_CHARACTERS: Final = 256
+"""The longest text that stands in the details too."""
 _SEEN_KEYS: Final = RETRY_KEYS | {"grpc-trace-bin"}
 """Keys of gRPC's own that are the application's too."""
 _NOT_OURS: Final = ("grpc-", ":")
@@ -70,11 +80,6 @@ _NOT_SERVED: Final = (
 def grpc_code(code: StatusCode) -> grpc.StatusCode:
     """The member that stands for a code in grpcio."""
     return _GRPC_CODES[code]
-
-
-def grpc_text(text: str) -> str:
-    """A status' text as grpcio can carry it, which is any but lone surrogates."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def metadata_of(raw: Iterable[tuple[str, Any]] | None) -> Metadata:
@@ -138,6 +143,23 @@ def says_too_many_pings(error: aio.AioRpcError) -> bool:
     return "too_many_pings" in text or "too many pings" in text
 
 
+def fitted_ending(status: Status, is_to_ours: bool) -> Status:
+    """The status as far as its client takes it: grpcio's core fails a call whose headers are longer."""
+    limit = (MAX_METADATA_BYTES if is_to_ours else _ANYBODY_BYTES) - _OWN_BYTES
+    # Few are near to a limit, so the exact count is for those alone.
+    if not status.details and not status.trailers and len(status.message) * 12 <= limit:
+        return status
+    return fitted(status, _header_bytes, limit)
+
+
+def _header_bytes(status: Status) -> int:
+    """What a status takes of a list of headers, as HTTP/2 counts it (RFC 9113, 6.5.2)."""
+    size = encoded_bytes(status.message)
+    for key, value in trailing_pairs(status):
+        size += _ENTRY_BYTES + len(key) + (len(value) * 4 // 3 + 4 if isinstance(value, bytes) else len(value))
+    return size
+
+
 def trailing_pairs(status: Status) -> tuple[tuple[str, MetadataValue], ...]:
     """The trailing metadata that carries a status' trailers and details."""
     if not status.details:
@@ -147,7 +169,9 @@ def trailing_pairs(status: Status) -> tuple[tuple[str, MetadataValue], ...]:
 
 def _encoded_details(status: Status) -> bytes:
     packed = [{"type_url": detail.type_url, "value": detail.value} for detail in status.details]
-    made = _RPC_STATUS(code=int(status.code), message=grpc_text(status.message), details=packed)
+    # The text stands in a header of its own; a copy of a long one would leave no room for the details.
+    text = status.message if len(status.message) <= _COPIED_CHARACTERS else ""
+    made = _RPC_STATUS(code=int(status.code), message=text, details=packed)
     encoded: bytes = made.SerializeToString()
     return encoded
 

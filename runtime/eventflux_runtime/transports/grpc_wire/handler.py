@@ -14,7 +14,8 @@ from eventflux_runtime.expansion import Rooms
 from eventflux_runtime.method import AnyBinding, MethodKind
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.transport_api import Dispatcher
-from eventflux_runtime.transports.grpc_wire.ending import grpc_code, grpc_text, trailing_pairs
+from eventflux_runtime.transports.grpc_wire.drain import is_ours
+from eventflux_runtime.transports.grpc_wire.ending import fitted_ending, grpc_code, trailing_pairs
 from eventflux_runtime.transports.grpc_wire.option import grpc_compression
 from eventflux_runtime.transports.grpc_wire.packed import acceptance
 from eventflux_runtime.transports.grpc_wire.server_call import GrpcServerCall, ServedMethod
@@ -112,6 +113,7 @@ class _Handler:
             method.calls.ended()
         status = call.outcome if call.outcome is not None else _NO_OUTCOME
         if status is not OK_STATUS or call.answers_acceptance:
+            status = fitted_ending(status, is_ours(self._raw_metadata))
             await _settle(context, status, (acceptance(),) if call.answers_acceptance else ())
         return call.reply
 
@@ -169,7 +171,7 @@ class _BidiHandler(_Handler):
 async def _settle(context: Any, status: Status, more: tuple[tuple[str, str], ...]) -> None:
     """Tells grpcio how the call ended. For anything but OK that ends the handler too, by grpcio's exception."""
     if status.code is not StatusCode.OK:
-        await context.abort(grpc_code(status.code), grpc_text(status.message), (*trailing_pairs(status), *more))
+        await context.abort(grpc_code(status.code), status.message, (*trailing_pairs(status), *more))
     if status.trailers or more:
         context.set_trailing_metadata((*status.trailers.pairs, *more))
 
