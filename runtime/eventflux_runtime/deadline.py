@@ -45,6 +45,10 @@ class CallScope(Protocol):
     """What a running handler hands on to the calls it makes."""
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the handler has returned: what it left running in the background has no client that waits for it."""
+
+    @property
     def deadline(self) -> float | None:
         """When its client stops waiting, on the loop's clock; None: never."""
 

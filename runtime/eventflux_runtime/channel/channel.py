@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, final
 
 from eventflux_runtime.channel.attempt import Caller, RestartableCall
-from eventflux_runtime.channel.interceptor import ClientInterceptor, intercepted
+from eventflux_runtime.channel.interceptor import ClientInterceptor, intercepted, intercepted_stream
 from eventflux_runtime.channel.option_check import (
     checked_head,
     checked_options,
@@ -142,7 +142,7 @@ class Channel:
 
         Raises:
             RpcError: the call failed.
-            CodecError: a message cannot be encoded or decoded.
+            CodecError: the request cannot be encoded.
             ConfigError: an argument is wrong, or the channel is not entered.
         """
         pool = self._pool
@@ -199,17 +199,17 @@ class Channel:
             await _sent(call, call.end())
             return call
 
-        return ServerStream(start)
+        return ServerStream(method.path, start)
 
     def client_streaming(self, method: Method[Req, Res], **options: Any) -> ClientStream[Req, Res]:
         """A call of many requests and one response. Raises as `server_streaming`."""
         checked = checked_options(options)
-        return ClientStream(lambda: self._start(method, **checked))
+        return ClientStream(method.path, lambda: self._start(method, **checked))
 
     def bidi(self, method: Method[Req, Res], **options: Any) -> BidiStream[Req, Res]:
         """A call of many requests and many responses. Raises as `server_streaming`."""
         checked = checked_options(options)
-        return BidiStream(lambda: self._start(method, **checked))
+        return BidiStream(method.path, lambda: self._start(method, **checked))
 
     async def _start(
         self,
@@ -234,7 +234,9 @@ class Channel:
             held, call = await caller.start()
             return RestartableCall(caller, held, call) if method.kind is MethodKind.SERVER_STREAMING else call
 
-        return await intercepted(self._interceptors, method, head, proceed)
+        if not self._interceptors:
+            return await proceed(head)
+        return await intercepted_stream(self._interceptors, method, head, proceed)
 
     def _unusable(self) -> ConfigError:
         tenure = self._tenure
@@ -259,7 +261,8 @@ class Channel:
         scope = current_scope.get() if inherit is True or is_on("inherit", inherit) else None
         deadline: float | None = None
         if scope is not None:
-            deadline = scope.deadline
+            if not scope.has_ended:
+                deadline = scope.deadline
             sent = _with_trace(sent, scope.trace)
         seconds = defaults.timeout_s
         told: object = timeout_s  # compiled, what is declared a float must be one, and an int is none

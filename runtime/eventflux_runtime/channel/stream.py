@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import warnings
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar, cast
 
 import anyio
+from anyio.lowlevel import current_token
 
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc_error import Unimplemented
@@ -14,6 +17,8 @@ from eventflux_runtime.status import Status
 from eventflux_runtime.transport_api import ClientCall
 
 __all__ = ["BidiStream", "ClientStream", "ServerStream"]
+
+_Post: TypeAlias = Callable[[Callable[[], None]], object]
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -23,22 +28,52 @@ class _Stream(Generic[Req, Res]):
     """A call that starts when its context is entered and is cancelled when the context is left before its end.
 
     Made by the streaming methods of a client.
+
+    One that is dropped instead is cancelled too, as soon as nobody holds it, and warned of.
     """
 
-    def __init__(self, start: Callable[[], Awaitable[ClientCall[Req, Res]]]) -> None:
+    _post: _Post
+    """Runs a callback on the event loop of the call; set once that has started."""
+
+    def __init__(self, method: str, start: Callable[[], Awaitable[ClientCall[Req, Res]]]) -> None:
+        self._method = method
         self._start = start
         self._started: ClientCall[Req, Res] | None = None
+        self._is_over = False
 
     async def __aenter__(self) -> Self:
         if self._started is not None:
             raise RuntimeError("this stream was entered before: call the method again for a new one")
-        self._started = await self._start()
+        await self._begin()
         return self
+
+    async def _begin(self) -> None:
+        self._started = await self._start()
+        self._post = _poster()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.cancel()
+
+    async def aclose(self) -> None:
+        """Ends the call as `cancel` does; for `contextlib.aclosing`."""
+        self.cancel()
+
+    def __del__(self) -> None:
+        call = self._started
+        if call is None or self._is_over:
+            return
+        # Perhaps on another thread, where the garbage collector found this.
+        with suppress(RuntimeError):  # the event loop is closed, and with it the connection
+            self._post(call.cancel)
+        if call.status is None:
+            warnings.warn(
+                f"a stream of {self._method} was dropped before its end, which cancels its call: use 'async with'",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
 
     @property
     def _call(self) -> ClientCall[Req, Res]:
@@ -48,6 +83,7 @@ class _Stream(Generic[Req, Res]):
 
     def cancel(self) -> None:
         """Ends the call now; the server's handler is cancelled. A call that has ended is left alone."""
+        self._is_over = True
         if self._started is not None:
             self._started.cancel()
 
@@ -68,6 +104,9 @@ class _Stream(Generic[Req, Res]):
 
 
 class _Receiving(_Stream[Req, Res]):
+    _ends_with_loop = False
+    """Whether a loop goes over a stream that nobody has entered, and therefore nobody will leave."""
+
     async def receive(self) -> Res:
         """The next response.
 
@@ -77,27 +116,32 @@ class _Receiving(_Stream[Req, Res]):
         """
         return await self._call.receive()
 
-    def __aiter__(self) -> AsyncIterator[Res]:
-        # Entered, the stream is its own iterator: a loop that is left early leaves no generator behind to be closed.
-        return self if self._started is not None else self._whole()
+    def __aiter__(self) -> Self:
+        # The stream is its own iterator, so that a loop that is left early leaves no generator behind to be closed.
+        if self._started is None:
+            self._ends_with_loop = True
+        return self
 
     async def __anext__(self) -> Res:
+        if self._started is None:
+            await self._begin()
         try:
             return await self._call.receive()
         except anyio.EndOfStream:
+            if self._ends_with_loop:
+                self.cancel()
             raise StopAsyncIteration from None
-
-    async def _whole(self) -> AsyncIterator[Res]:
-        async with self:
-            async for message in self:
-                yield message
+        except BaseException:
+            if self._ends_with_loop:
+                self.cancel()
+            raise
 
 
 class ServerStream(_Receiving[Any, Res]):
     """One request, many responses.
 
     ``async with client.method(request) as stream: async for message in stream: ...``. Iterating without entering
-    works too, and cancels the call when the iterator is closed.
+    works too, to the end of the stream; a loop that is left before drops the stream, which warns.
     """
 
 
@@ -148,3 +192,10 @@ class ClientStream(_Stream[Req, Res]):
             return response
         call.cancel()
         raise Unimplemented("the server sent more than the one response that its method has")
+
+
+def _poster() -> _Post:
+    """What runs a callback on the running event loop, from whatever thread."""
+    loop: Any = current_token().native_token
+    # The one is what trio's token has, the other what asyncio's loop has.
+    return cast("_Post", loop.run_sync_soon if hasattr(loop, "run_sync_soon") else loop.call_soon_threadsafe)

@@ -3,7 +3,8 @@
 Such a peer numbers nothing and expects answers in the order of its messages, so one message is served at a time.
 
 Invariants: while more than `HIGH_WATER_BYTES` wait to be served, nothing is read; after `on_lost` nothing is served;
-while a frame has begun and not ended, `_stall` stands in the reactor's wheel.
+while a frame has begun and not ended, `_stall` stands in the reactor's wheel; each message is served in a task and a
+context of its own, as a call of any other wire is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflux_runtime.config import ServerConfig
-from eventflux_runtime.errors import CodecError, ProtocolError
+from eventflux_runtime.errors import ProtocolError
 from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import AnyBinding, AnyMethod, PeerCodec
 from eventflux_runtime.native.limited_log import LimitedLog
@@ -102,9 +103,7 @@ class EventFluxConnection:
                 self._waiting_bytes += len(body) + FRAME_COST_BYTES
         except ProtocolError as error:
             self._fail(error)
-        if self._waiting and not self._is_serving:
-            self._is_serving = True
-            self._task = self._reactor.spawn(self._serve)
+        self._serve_next()
         if self._waiting_bytes > HIGH_WATER_BYTES and not self._is_paused:
             self._is_paused = True
             self.pipe.pause_reading()
@@ -159,25 +158,32 @@ class EventFluxConnection:
 
     # -- messages
 
-    async def _serve(self) -> None:
+    def _serve_next(self) -> None:
+        """Starts to serve the next message, unless one is being served."""
+        if self._is_serving or not self._waiting or self._is_lost:
+            return
+        body = self._waiting.popleft()
+        self._waiting_bytes -= len(body) + FRAME_COST_BYTES
+        if self._is_paused and self._waiting_bytes <= HIGH_WATER_BYTES // 4:
+            self._is_paused = False
+            self.pipe.resume_reading()
+        self._is_serving = True
+        self._task = self._reactor.spawn(self._serve, body)
+
+    async def _serve(self, body: bytes) -> None:
         try:
-            while self._waiting and not self._is_lost:
-                body = self._waiting.popleft()
-                self._waiting_bytes -= len(body) + FRAME_COST_BYTES
-                if self._is_paused and self._waiting_bytes <= HIGH_WATER_BYTES // 4:
-                    self._is_paused = False
-                    self.pipe.resume_reading()
-                await self._answer(body)
+            await self._answer(body)
         finally:
             self._is_serving = False
             self._task = None
-            if self._is_leaving:
+            self._serve_next()
+            if self._is_leaving and not self._is_serving:
                 self.pipe.close()
 
     async def _answer(self, body: bytes) -> None:
         try:
             message = self._codec.decode(body, 0, len(body))
-        except CodecError as error:
+        except Exception as error:  # noqa: BLE001 - CodecError, or what a codec fails with that is not ours
             self._waiting.clear()
             self._fail(error)
             return
@@ -217,6 +223,11 @@ class EventFluxConnection:
 
     # -- the life of the connection
 
+    def give_up(self) -> None:
+        """Closes once the message that is being served has ended; no other is served."""
+        self._is_leaving = True
+        self._waiting.clear()
+
     def drain(self) -> None:
         """Serves what has arrived, then closes; EventFlux's frames have no way to say so beforehand."""
         self._is_leaving = True
@@ -225,8 +236,7 @@ class EventFluxConnection:
 
     async def aclose(self) -> None:
         """Ends every call and closes, within a second; at once where this wait is cancelled."""
-        self._is_leaving = True
-        self._waiting.clear()
+        self.give_up()
         if self._task is not None:
             self._task.cancel()
         self.pipe.close()
@@ -286,4 +296,7 @@ class EventFluxServerCall:
         self.finish_now(status, message)
 
     def abandon(self) -> None:
-        """See `ServerCall.abandon`; the connection closes with its task."""
+        """See `ServerCall.abandon`. A peer that gets no answer must not take the next one for it: it gets none."""
+        if not self._is_finished:
+            self._is_finished = True
+            self._connection.give_up()

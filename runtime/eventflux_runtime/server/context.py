@@ -15,10 +15,12 @@ __all__ = ["Context"]
 class Context:
     """One call, seen from its handler. Made by the server; valid until the handler returns."""
 
-    __slots__ = ("_call", "_trailers")
+    __slots__ = ("_call", "_trailers", "has_ended")
 
     def __init__(self, call: ServerCall) -> None:
         self._call = call
+        self.has_ended: bool = False
+        """Whether the handler has returned; calls of what it left running do not inherit its deadline then."""
         self._trailers: Metadata = EMPTY_METADATA
 
     @property

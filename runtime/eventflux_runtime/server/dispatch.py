@@ -1,14 +1,15 @@
 """Dispatch: from a call that a wire accepted to the handler that serves it, and from its outcome to a status.
 
-Invariants: every call that enters `handle` is counted until it leaves, so that a drain knows when the last one ended.
+Invariants: every call that enters `handle` is counted until it leaves, so that a drain knows when the last one ended;
+what a handler or an interceptor lets out ends its call there, and only the cancellation of the task goes on from it.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
-from typing import Any, Final, cast
+from collections.abc import AsyncIterator, Sequence
+from inspect import iscoroutine
+from typing import Any, Final
 
 import anyio
 
@@ -16,16 +17,19 @@ from eventflux_runtime.deadline import current_scope
 from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError
 from eventflux_runtime.metadata import EMPTY_METADATA
 from eventflux_runtime.method import AnyBinding, MethodKind
+from eventflux_runtime.net.cancellation import cancellation_in, is_cancelled
 from eventflux_runtime.rpc_error import Internal, InvalidArgument, RpcError, Unimplemented, Unknown
 from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.service import Service
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
+from eventflux_runtime.status_part import plain_metadata, shortened
 from eventflux_runtime.transport_api import ServerCall
 
 __all__ = ["ServiceDispatcher"]
 
 _log: Final = logging.getLogger("eventflux_runtime.server")
+_UNTOLD: Final = Status(StatusCode.INTERNAL, "the call failed, and its error cannot be sent; the server's log has it")
 
 
 class ServiceDispatcher:
@@ -77,15 +81,13 @@ class ServiceDispatcher:
             try:
                 if not call.finish_now(status, response):
                     await call.finish(status, response)
-            except (CodecError, MissingExtraError) as error:
-                _log.exception("the response of %s cannot be encoded", call.method.path)
-                raise Internal(f"the response cannot be encoded: {error}") from error
-        except Exception as error:  # noqa: BLE001 - every failure of a handler becomes the status of its call
-            await call.finish(_status_of(error, context, call))
-        except BaseException:
-            call.abandon()
-            raise
+            except (CodecError, MissingExtraError) as misfit:
+                raise _unencodable(call, misfit) from misfit
+        except BaseException as error:
+            if await _fail(call, context, error):
+                raise
         finally:
+            context.has_ended = True
             self._active -= 1
             if not self._active and self._idle is not None:
                 self._idle.set()
@@ -150,18 +152,95 @@ class _Requests:
             raise InvalidArgument(f"a request of {self._call.method.path} cannot be decoded: {error}") from error
 
 
-async def _send_all(responses: AsyncIterator[Any], call: ServerCall) -> None:
-    if not hasattr(responses, "aclose"):
-        async for response in responses:
-            await call.send(response)
-        return
-    async with aclosing(cast("AsyncGenerator[Any, None]", responses)) as generator:
-        async for response in generator:
-            await call.send(response)
+async def _send_all(responses: Any, call: ServerCall) -> None:
+    # Not by ``async for``: where this is compiled, that lets go once too often of what is no asynchronous iterator,
+    # which ends the process.
+    iterator = _iterator(responses, call)
+    try:
+        while True:
+            try:
+                response = await anext(iterator)
+            except StopAsyncIteration:
+                return
+            try:
+                await call.send(response)
+            except (CodecError, MissingExtraError) as error:
+                raise _unencodable(call, error) from error
+    finally:
+        close = getattr(responses, "aclose", None)
+        if close is not None:
+            await close()
 
 
-def _status_of(error: Exception, context: Context, call: ServerCall) -> Status:
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+def _iterator(responses: Any, call: ServerCall) -> AsyncIterator[Any]:
+    if hasattr(type(responses), "__aiter__"):
+        return aiter(responses)
+    if iscoroutine(responses):
+        responses.close()
+    raise TypeError(
+        f"the handler of {call.method.path} returned {type(responses).__name__} for a stream of responses: "
+        "make it an async generator, with 'async def' and 'yield'"
+    )
+
+
+def _unencodable(call: ServerCall, error: Exception) -> Internal:
+    _log.error("a response of %s cannot be encoded", call.method.path, exc_info=error)
+    return Internal(f"the response cannot be encoded: {error}")
+
+
+async def _fail(call: ServerCall, context: Context, error: BaseException) -> bool:
+    """Ends a call by what its handler let out, and tells whether that is the cancellation of the task, to be let go on.
+
+    An interrupt or an exit is the handler's own too: a library that it calls may well end a program, but not this one.
+    """
+    if not isinstance(error, Exception):
+        if isinstance(error, GeneratorExit):
+            # Perhaps of one who closes this coroutine, and then nothing may be awaited here.
+            _fail_now(call, context, error)
+            return False
+        if is_cancelled():
+            return _leave(call, error)
+    try:
+        await call.finish(_status_of(error, context, call))
+    except Exception:  # noqa: BLE001 - logged, and the call still has to be ended
+        _log.exception("the error of a handler of %s cannot be sent", call.method.path)
+        _end_untold(call)
+    return False
+
+
+def _fail_now(call: ServerCall, context: Context, error: BaseException) -> None:
+    try:
+        if not call.finish_now(_status_of(error, context, call)):
+            call.abandon()
+    except Exception:  # noqa: BLE001 - logged, and the call still has to be ended
+        _log.exception("the error of a handler of %s cannot be sent", call.method.path)
+        _end_untold(call)
+
+
+def _end_untold(call: ServerCall) -> None:
+    """The last resort: a status that nothing of the user's is in, or none at all."""
+    try:
+        if not call.finish_now(_UNTOLD):
+            call.abandon()
+    except Exception:  # noqa: BLE001 - logged; it is the last that can be done for a call
+        _log.exception("a call of %s cannot be ended", call.method.path)
+        call.abandon()
+
+
+def _leave(call: ServerCall, error: BaseException) -> bool:
+    """The task was cancelled: whether the error is that and nothing else. Of both together, raises the cancellation."""
+    call.abandon()
+    cancellation, rest = cancellation_in(error)
+    if rest is None:
+        return True
+    _log.error("the handler of %s failed while it was cancelled", call.method.path, exc_info=rest)
+    if cancellation is not None:
+        raise cancellation
+    return False
+
+
+def _status_of(error: BaseException, context: Context, call: ServerCall) -> Status:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if not isinstance(error, RpcError):
         _log.error("the handler of %s failed", call.method.path, exc_info=error)
@@ -170,5 +249,5 @@ def _status_of(error: Exception, context: Context, call: ServerCall) -> Status:
     status = error.status
     if status.code is StatusCode.OK:
         status = Status(StatusCode.UNKNOWN, "the handler raised an RpcError with code OK")
-    trailers = context.trailers | status.trailers
-    return Status(status.code, status.message, status.details, trailers) if trailers else status
+    trailers = plain_metadata(context.trailers) | status.trailers
+    return Status(status.code, shortened(status.message), status.details, trailers)

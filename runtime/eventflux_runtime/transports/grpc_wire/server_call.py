@@ -7,6 +7,7 @@ after that; only the call's reading task reads from it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["GrpcServerCall", "ServedMethod"]
 
 _TURNS_FOR_CANCELLATION: Final = 3
+_log: Final = logging.getLogger("eventflux_runtime.server")
 
 
 class ServedMethod:
@@ -126,6 +128,8 @@ class GrpcServerCall:
                 reader.put(data)
         except (aio.BaseError, asyncio.CancelledError):
             pass  # the call is over, and its handler is being cancelled or has returned
+        except Exception:  # noqa: BLE001 - logged; let out of this task, it would end the server
+            _log.exception("reading the requests of %s failed", self.method.path)
         finally:
             reader.end(None)
 
@@ -196,12 +200,16 @@ class GrpcServerCall:
 
     async def send_initial_metadata(self, metadata: Metadata) -> None:
         """See `ServerCall.send_initial_metadata`."""
+        if self._context is None:
+            return  # the call is over
         with suppress(aio.BaseError):  # client or server has left; the handler's cancellation is near
             await self._context.send_initial_metadata(metadata.pairs)
 
     async def send(self, message: Any) -> None:
         """See `ServerCall.send`."""
         data = self._encoded(message)
+        if self._context is None:
+            return  # the call is over
         try:
             await self._context.write(data)
         except aio.BaseError:  # client or server has left; the handler's cancellation is near

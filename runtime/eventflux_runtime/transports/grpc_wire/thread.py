@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
 
 __all__ = ["AsyncioThread", "borrow"]
+
+_log: Final = logging.getLogger("eventflux_runtime.server")
 
 T = TypeVar("T")
 
@@ -248,6 +251,8 @@ class _Errand:
     async def _run(self) -> None:
         try:
             await self._function()
+        except Exception:  # noqa: BLE001 - logged; it would end the scope, and the other side ends the call without a status
+            _log.exception("a call failed outside of its handler")
         finally:
             self._on_end()
 
