@@ -265,14 +265,16 @@ async def test_a_response_that_cannot_be_encoded_is_internal() -> None:
             await connection.unary(ECHO, Note("a"), HEAD)
 
 
-async def test_a_response_that_cannot_be_decoded_is_a_codec_error() -> None:
+async def test_a_response_that_cannot_be_decoded_is_the_calls_error() -> None:
     async with linked(Answering(UNDECODABLE)) as connection:
-        with pytest.raises(CodecError, match="cannot be decoded"):
+        with pytest.raises(Internal, match="cannot be decoded") as caught:
             await connection.unary(ECHO, Note("a"), HEAD)
+        assert isinstance(caught.value.__cause__, CodecError)
         call = connection.start(CHAT, HEAD)
         await call.send(Note("a"))
-        with pytest.raises(CodecError, match="cannot be decoded"):
-            await call.receive()
+        for _ in range(2):
+            with pytest.raises(Internal, match="cannot be decoded"):
+                await call.receive()
 
 
 class Answering(Notes):

@@ -70,6 +70,15 @@ async def test_refused_connection(wire: str) -> None:
 
 async def test_refused_unix_connection(tmp_path: Path) -> None:
     async with connect(f"unix://{tmp_path}/none.sock") as channel:
+        with pytest.raises(Unavailable, match=r"no such socket: .*/none\.sock; is the server running\?"):
+            await TransportClient(channel).send_message(Message())
+
+
+async def test_a_unix_socket_that_nobody_listens_on(tmp_path: Path) -> None:
+    path = tmp_path / "left.sock"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    async with connect(f"unix://{path}") as channel:
         with pytest.raises(Unavailable, match="refused.*listening"):
             await TransportClient(channel).send_message(Message())
 

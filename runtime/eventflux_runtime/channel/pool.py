@@ -31,6 +31,8 @@ from eventflux_runtime.transport_api import ClientConnection, ConnectionState, T
 
 __all__ = ["Pool"]
 
+_SECOND_THOUGHT_S: Final = 1.0
+"""Seconds after which the pool looks again where carrying a plan out has failed."""
 _log: Final = logging.getLogger("eventflux_runtime")
 _ROOM_S: Final = 0.02
 """How often a call that one address refused asks whether another can take it: that is rare, and soon over."""
@@ -224,6 +226,13 @@ class Pool:
         self._is_replan_scheduled = False
         if self._is_closed:
             return
+        try:
+            self._plan()
+        except Exception:  # noqa: BLE001 - logged; raised from a callback of the loop, it would end the channel
+            _log.exception("the pool of %r failed to carry out its plan", self)
+            self._set_timer(_SECOND_THOUGHT_S)
+
+    def _plan(self) -> None:
         view = self._view()
         self._carry_out(plan(view, self._config.pool))
         if not (view.is_used or view.calls or self._config.pool.min_connections):
@@ -293,14 +302,27 @@ class Pool:
             return _unprocessed(Unavailable(f"{error.message} (nor can the other {others} addresses be reached)"))
         return error
 
+    def _last_failure(self) -> str:
+        """Why there is no connection, as far as that is known; empty where there is one."""
+        if self._rotation:
+            return ""
+        latest = max(self._subchannels, key=lambda subchannel: subchannel.failure, default=None)
+        error = latest.error if latest is not None else self._resolver.error
+        if error is None:
+            return ""
+        return f"; the last attempt: {error.message if isinstance(error, RpcError) else error}"
+
     def _deadline_error(self) -> RpcError:
-        return _unprocessed(DeadlineExceeded(f"the deadline passed while waiting for a connection: {self!r}"))
+        return _unprocessed(
+            DeadlineExceeded(f"the deadline passed while waiting for a connection: {self!r}{self._last_failure()}")
+        )
 
     def _timeout_error(self) -> RpcError:
         return _unprocessed(
             PoolTimeout(
                 f"no connection had room within acquire_timeout_s={self._config.pool.acquire_timeout_s:g}: {self!r}; "
                 "make fewer calls at a time, or raise max_connections or max_calls_per_connection"
+                f"{self._last_failure()}"
             )
         )
 

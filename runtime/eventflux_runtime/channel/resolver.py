@@ -144,13 +144,13 @@ class _Name:
         endpoint = self._endpoint
         try:
             hosts = await self._lookup(endpoint.host, endpoint.port)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
+        except Exception as error:  # noqa: BLE001 - an OSError, or the UnicodeError of a name that no rule allows, or the like
             self._task = None
             self._backoff.failed(self._reactor.now())
             if not self.addresses:
                 self.error = Unavailable(
-                    f"cannot connect to {endpoint}: the host name is not known ({reason}); check its spelling and DNS"
+                    f"cannot connect to {endpoint}: the host name is not known ({_reason(error)}); "
+                    "check its spelling and DNS"
                 )
             self._schedule(self._backoff.retry_at)
         else:
@@ -160,3 +160,9 @@ class _Name:
             self.addresses = tuple(Address(replace(endpoint, host=host), endpoint.certificate_name) for host in hosts)
             self._schedule(self._reactor.now() + jittered(self._refresh_s))
         self._on_change()
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error).lower() or type(error).__name__

@@ -17,10 +17,11 @@ from eventflux_runtime.channel.plan import AddressView, ConnectionView
 from eventflux_runtime.channel.resolver import Address
 from eventflux_runtime.config import ClientConfig, EjectionConfig, TlsConfig
 from eventflux_runtime.errors import ConfigError, TransportError
-from eventflux_runtime.rpc_error import RpcError
+from eventflux_runtime.rpc_error import RpcError, Unavailable
 from eventflux_runtime.transport_api import ClientConnection, ConnectionState, Transport
 
 if TYPE_CHECKING:
+    from eventflux_runtime.endpoint import Endpoint
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
 
 __all__ = ["Held", "Subchannel"]
@@ -79,7 +80,7 @@ class Subchannel:
         self.conduct = Conduct(config.ejection if config.ejection is not None else EjectionConfig())
         self._transport = transport
         self._pool_config = config.pool
-        self._config = _config_for(address, config)
+        self._config = config
         self._reactor = reactor
         self._on_change = on_change
         self._on_dead = on_dead
@@ -161,10 +162,11 @@ class Subchannel:
     async def _attempt(self, number: int) -> None:
         endpoint = self.address.endpoint
         try:
-            connection = await self._transport.open(endpoint, self._config, self._reactor)
-        except (RpcError, ConfigError) as error:
+            config = _config_for(self.address, self._config)
+            connection = await self._transport.open(endpoint, config, self._reactor)
+        except Exception as error:  # noqa: BLE001 - whatever connecting fails with is an attempt that failed
             self._attempts.pop(number, None)
-            self._failed(error)
+            self._failed(_attempt_error(endpoint, error))
         else:
             self._attempts.pop(number, None)
             self._opened(connection)
@@ -214,8 +216,20 @@ class Subchannel:
         return [held.connection for held in self.connections]
 
 
+def _attempt_error(endpoint: Endpoint, error: Exception) -> RpcError | ConfigError:
+    if isinstance(error, RpcError | ConfigError):
+        return error
+    made = Unavailable(f"cannot connect to {endpoint}: {type(error).__name__}: {error}")
+    made.__cause__ = error.with_traceback(None)
+    return made
+
+
 def _config_for(address: Address, config: ClientConfig) -> ClientConfig:
-    """The configuration with the name that the certificate is to carry, where the endpoint has only an IP address."""
+    """The configuration with the name that the certificate is to carry, where the endpoint has only an IP address.
+
+    Raises:
+        ConfigError: a file that the configuration names is no longer there.
+    """
     if not address.server_name or not address.endpoint.is_tls:
         return config
     tls = config.tls if config.tls is not None else TlsConfig()

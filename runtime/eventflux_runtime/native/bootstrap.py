@@ -15,6 +15,7 @@ import anyio
 from eventflux_runtime.compression import require_compression
 from eventflux_runtime.config import ClientConfig, Compression, ServerConfig
 from eventflux_runtime.endpoint import Endpoint
+from eventflux_runtime.errors import TransportError
 from eventflux_runtime.native.client import NativeClientConnection
 from eventflux_runtime.native.doorway import Doorway
 from eventflux_runtime.native.eventflux import EventFluxConnection, peer_binding
@@ -149,11 +150,13 @@ def connecting(endpoint: Endpoint, config: ClientConfig) -> Iterator[None]:
         raise _unreachable(endpoint, f"nothing answered within {limit}; check the address and firewalls") from None
     except ssl.SSLError as error:
         raise _unreachable(endpoint, explain_tls(error, "the server")) from None
-    except (OSError, anyio.BrokenResourceError, anyio.EndOfStream, ExceptionGroup) as error:
-        raise _unreachable(endpoint, _reason(error)) from None
+    except TransportError:
+        raise
+    except Exception as error:
+        raise _unreachable(endpoint, _reason(error, endpoint)) from error
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, endpoint: Endpoint) -> str:
     while True:
         if isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
@@ -161,12 +164,16 @@ def _reason(error: BaseException) -> str:
             error = error.__cause__  # anyio wraps what the system said
         else:
             break
-    if isinstance(error, ConnectionRefusedError | FileNotFoundError):
+    if isinstance(error, FileNotFoundError):
+        return f"no such socket: {endpoint.path}; is the server running?"
+    if isinstance(error, ConnectionRefusedError):
         return "connection refused; is a server listening there?"
     if isinstance(error, socket.gaierror):
         return "the host name is not known; check its spelling and DNS"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
+    if isinstance(error, UnicodeError):
+        return f"the host name is not valid ({error}); check its spelling"
     return str(error) or "the connection was closed during the handshake"
 
 

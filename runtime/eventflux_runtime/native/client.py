@@ -11,7 +11,7 @@ from eventflux_runtime.deadline import ENDLESS_S
 from eventflux_runtime.errors import CodecError, MissingExtraError
 from eventflux_runtime.expansion import Room
 from eventflux_runtime.method import AnyMethod, Method, keep_for
-from eventflux_runtime.native.client_call import StreamingCall, UnaryCall, deadline_error
+from eventflux_runtime.native.client_call import StreamingCall, UnaryCall, deadline_error, undecodable
 from eventflux_runtime.native.decoding import PackedMessage, decoded
 from eventflux_runtime.native.encoding import Encoding, has_protobuf, known_paths
 from eventflux_runtime.native.packing import Packer, write_packed
@@ -20,7 +20,7 @@ from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
 from eventflux_runtime.net.pipe import CLOSE_S, wait_closed
 from eventflux_runtime.net.tls import explain_tls
 from eventflux_runtime.net.wheel import Alarm
-from eventflux_runtime.rpc_error import ResourceExhausted, RpcError, Unavailable, Unimplemented
+from eventflux_runtime.rpc_error import Internal, ResourceExhausted, RpcError, Unavailable, Unimplemented
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import CallHead, ClientCall, ConnectionState
 from eventflux_runtime.wire.connection import Connection
@@ -33,6 +33,7 @@ from eventflux_runtime.wire.event import (
     MESSAGE_SENT,
     STATUS_RECEIVED,
     STREAM_RESET,
+    Event,
     GoAwayReceived,
     HeadersReceived,
     HelloReceived,
@@ -232,13 +233,15 @@ class NativeClientConnection(Session):
         finally:
             if call.is_answered:
                 self._awake -= 1
-        reply: Res = result if type(result) is not PackedMessage else self._unpacked(result)
+        reply: Res = result if type(result) is not PackedMessage else self._unpacked(result, encoding)
         return reply
 
-    def _unpacked(self, message: PackedMessage) -> Any:
+    def _unpacked(self, message: PackedMessage, encoding: Encoding) -> Any:
         loan = self.room.loan()
         try:
             return message.unpack(loan)
+        except CodecError as misfit:
+            raise undecodable(self, encoding, misfit) from misfit
         finally:
             loan.release()
 
@@ -375,6 +378,16 @@ class NativeClientConnection(Session):
 
     # -- events
 
+    def break_off(self, event: Event) -> None:
+        """See `Session.break_off`."""
+        stream_id = getattr(event, "stream_id", 0)
+        call = self._calls.get(stream_id)
+        if call is None:
+            return
+        self._end_call(stream_id)
+        self._reset(stream_id)
+        call.fail(Internal(f"{call.encoding.method.path} failed within this client; its log says how"))
+
     def _on_headers(self, event: HeadersReceived) -> None:
         call = self._calls.get(event.stream_id)
         if call is not None:
@@ -393,7 +406,7 @@ class NativeClientConnection(Session):
         if event.has_message:
             message = decoded(call.encoding.decode, event, self._max_message_bytes)
             if isinstance(message, CodecError):
-                call.fail(message)
+                call.fail(undecodable(self, call.encoding, message))
                 return
         if isinstance(call, UnaryCall):
             call.is_answered = True

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 
-from eventflux_runtime.errors import CodecError, TransportError
+from eventflux_runtime.errors import CodecError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.native.decoding import PackedMessage
 from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.inbox import Inbox
 from eventflux_runtime.native.outbox import Outbox
 from eventflux_runtime.net.wheel import Expirable
-from eventflux_runtime.rpc_error import DeadlineExceeded, RpcError
+from eventflux_runtime.rpc_error import DeadlineExceeded, Internal, RpcError
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.transport_api import CallHead, ResponseInfo
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eventflux_runtime.native.client import NativeClientConnection
     from eventflux_runtime.net.reactor import Waiter
 
-__all__ = ["StreamingCall", "UnaryCall", "deadline_error"]
+__all__ = ["StreamingCall", "UnaryCall", "deadline_error", "undecodable"]
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -72,7 +72,7 @@ class UnaryCall(Expirable):
         self.connection.consumed(self.stream_id, credit)
         if isinstance(message, CodecError):
             self.connection.reset(self.stream_id)
-            self.fail(message)
+            self.fail(undecodable(self.connection, self.encoding, message))
         elif self._has_reply:
             self.connection.reset(self.stream_id)
             self.fail(RpcError("the server sent more than one response", code=StatusCode.UNIMPLEMENTED))
@@ -194,8 +194,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         if credit >= 0:
             self.connection.consumed(self.stream_id, credit)
         if isinstance(message, CodecError):
-            self.cancel()
-            raise message
+            raise self._broken_off(undecodable(self.connection, self.encoding, message))
         result: Res = message if type(message) is not PackedMessage else self._unpacked(message)
         return result
 
@@ -205,9 +204,19 @@ class StreamingCall(Expirable, Generic[Req, Res]):
             loan = self._loan = self.connection.room.loan()
         try:
             return message.unpack(loan)
-        except TransportError:
-            self.cancel()
-            raise
+        except RpcError as error:
+            raise self._broken_off(error) from None
+        except CodecError as misfit:
+            raise self._broken_off(undecodable(self.connection, self.encoding, misfit)) from misfit
+
+    def _broken_off(self, error: RpcError) -> RpcError:
+        """The error, with which the call ends here."""
+        if self._status is None:
+            self.connection.reset(self.stream_id)
+            self.fail(error)
+        else:
+            self.cancel()  # what came behind it is not for anybody
+        return error
 
     def _release(self) -> None:
         """The application has done with the response before: it asked for the next, or has left the call."""
@@ -298,3 +307,10 @@ def deadline_error(connection: NativeClientConnection, encoding: Encoding) -> De
         f"no answer to {encoding.method.path} from {connection.endpoint} before the deadline; "
         "raise timeout_s if the server needs longer"
     )
+
+
+def undecodable(connection: NativeClientConnection, encoding: Encoding, misfit: CodecError) -> Internal:
+    """What a caller gets for a response that is no message of its type."""
+    error = Internal(f"a response to {encoding.method.path} from {connection.endpoint} cannot be decoded: {misfit}")
+    error.__cause__ = misfit
+    return error

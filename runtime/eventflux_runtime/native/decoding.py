@@ -40,7 +40,12 @@ class PackedMessage:
             CodecError: the bytes do not decompress, or do not decode.
         """
         plain = loan.expand(COMPRESSIONS[self._compression_id], self._data, self._max_bytes)
-        return self._decode(plain, 0, len(plain))
+        try:
+            return self._decode(plain, 0, len(plain))
+        except CodecError:
+            raise
+        except Exception as failure:
+            raise _misfit(failure) from failure
 
 
 def decoded(
@@ -53,3 +58,11 @@ def decoded(
         return decode(event.data, event.start, event.end)
     except CodecError as error:
         return error
+    except Exception as failure:  # noqa: BLE001 - a codec's own fault is the call's too, never the connection's
+        return _misfit(failure)
+
+
+def _misfit(failure: Exception) -> CodecError:
+    misfit = CodecError(f"{type(failure).__name__}: {failure}")
+    misfit.__cause__ = failure
+    return misfit

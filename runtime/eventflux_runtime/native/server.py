@@ -33,6 +33,7 @@ from eventflux_runtime.wire.event import (
     MESSAGE_SENT,
     STREAM_OPENED,
     STREAM_RESET,
+    Event,
     GoAwayReceived,
     HalfClosed,
     HelloReceived,
@@ -322,6 +323,15 @@ class NativeServerConnection(Session):
             self.flush_soon()
 
     # -- events
+
+    def break_off(self, event: Event) -> None:
+        """See `Session.break_off`."""
+        stream_id = getattr(event, "stream_id", 0)
+        call = self._calls.get(stream_id)
+        if call is not None:
+            self.abort(call, StatusCode.INTERNAL, f"{call.method.path} failed within the server; its log says how")
+        elif stream_id:
+            self.core.reset(stream_id, StatusCode.INTERNAL, "the call failed within the server")
 
     def _on_message(self, event: MessageReceived) -> None:
         call = self._calls.get(event.stream_id)

@@ -6,8 +6,9 @@ that the core knows stands in `_calls` until its last event; after `on_lost` the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.wheel import Expirable
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
 
 __all__ = ["Session"]
+
+_log: Final = logging.getLogger("eventflux_runtime")
 
 EVENT_KINDS = CONNECTION_LOST + 1
 
@@ -94,6 +97,10 @@ class Session(Expirable):
             self._dispatch(error.events)
             self.fail(error)
             return
+        except Exception:  # noqa: BLE001 - logged; on trio it would end the scope, with every other connection in it
+            _log.exception("the connection with %s failed within this process", self.pipe.peer.address)
+            self.fail(ConnectionError("it failed within this process; the log says how"))
+            return
         self._dispatch(events)
 
     def on_eof(self) -> None:
@@ -109,9 +116,17 @@ class Session(Expirable):
     def _dispatch(self, events: list[Event]) -> None:
         handlers = self._handlers
         for event in events:
-            handlers[event.kind](event)
+            try:
+                handlers[event.kind](event)
+            except Exception:  # noqa: BLE001 - logged; neither other calls nor the events behind have a part in it
+                _log.exception("a call on the connection with %s failed within this process", self.pipe.peer.address)
+                self.break_off(event)
         if self.core.has_output:
             self.flush_soon()
+
+    def break_off(self, event: Event) -> None:
+        """Ends the call that an event belongs to, because this process failed to deal with it; for subclasses."""
+        raise NotImplementedError
 
     def _on_connection_lost(self, event: ConnectionLost) -> None:
         self.fail(ConnectionError(event.reason))

@@ -11,6 +11,7 @@ references. A slot whose items are gone stays until it fires or the wheel is cro
 from __future__ import annotations
 
 import heapq
+import logging
 import math
 from collections.abc import Callable
 from typing import Final, final
@@ -23,6 +24,7 @@ _FAR_BITS: Final = 5
 """A slot for a far deadline is as wide as a 16th to a 32nd of the time until then."""
 _CROWD: Final = 256
 """Slots that may stand about empty. Calls with one timeout use fewer."""
+_log: Final = logging.getLogger("eventflux_runtime")
 
 
 class Expirable:
@@ -179,11 +181,18 @@ class DeadlineWheel:
         while item is not None and item is not slot:
             self.discard(item)
             if item.expires_at <= now:
-                item.expire()
+                _expire(item)
             else:
                 self.add(item, now)
             item = slot.following
         slot.dissolve()
+
+
+def _expire(item: Expirable) -> None:
+    try:
+        item.expire()
+    except Exception:  # noqa: BLE001 - logged; the deadlines behind it have to come, and its scope has to go on
+        _log.exception("what was to happen at a deadline failed")
 
 
 def _slot_key(deadline: float, now: float) -> float:

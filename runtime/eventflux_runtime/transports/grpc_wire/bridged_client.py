@@ -9,7 +9,7 @@ from anyio import CancelScope
 
 from eventflux_runtime.metadata import Metadata
 from eventflux_runtime.method import Method
-from eventflux_runtime.rpc_error import RpcError, Unavailable
+from eventflux_runtime.rpc_error import Internal, RpcError, Unavailable
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import CallHead, ClientCall, ConnectionState
 from eventflux_runtime.transports.grpc_wire.connect import open_connection
@@ -105,6 +105,8 @@ class BridgedCall(Generic[Req, Res]):
             self._inner = self._connection.start(self._method, self._head)
         except RpcError as error:
             self._failure = error
+        except Exception as fault:  # noqa: BLE001 - handed on: what the caller asked for cannot be
+            self._failure = Internal(f"{self._method.path} cannot be called: {type(fault).__name__}: {fault}")
 
     def _started(self) -> ClientCall[Req, Res]:
         if self._inner is None:

@@ -7,17 +7,17 @@ cancelled wait for the end of the call; the status is set once, when grpcio has 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+import logging
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import anyio
 import grpc
 from grpc import aio
 
 from eventflux_runtime.deadline import ENDLESS_S
-from eventflux_runtime.errors import CodecError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.method import Method
-from eventflux_runtime.rpc_error import ResourceExhausted, RpcError, Unavailable
+from eventflux_runtime.rpc_error import Internal, RpcError, Unavailable
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.transport_api import CallHead
 from eventflux_runtime.transports.grpc_wire.ending import metadata_of, status_of
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from eventflux_runtime.transports.grpc_wire.connection import GrpcConnection
 
 __all__ = ["StreamingCall"]
+
+_log: Final = logging.getLogger("eventflux_runtime.client")
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
@@ -103,14 +105,15 @@ class StreamingCall(Generic[Req, Res]):
         self._release()
         data = await self._reader.get()
         try:
-            if self._is_packing:
-                if self._loan is None:
-                    self._loan = self._connection.room.loan()
-                data = self._connection.unpacked(data, self._loan)
-            return self._method.response.from_protobuf(data)
-        except (CodecError, ResourceExhausted):
-            self.cancel()
+            return self._connection.decoded(self._method, data, self._wanted_loan() if self._is_packing else None)
+        except RpcError as error:
+            self._end_with(error)
             raise
+
+    def _wanted_loan(self) -> Loan:
+        if self._loan is None:
+            self._loan = self._connection.room.loan()
+        return self._loan
 
     def _release(self) -> None:
         """The application has done with the response before: it asked for the next, or has left the call."""
@@ -126,10 +129,13 @@ class StreamingCall(Generic[Req, Res]):
 
     def cancel(self) -> None:
         """See `ClientCall.cancel`."""
+        self._end_with(RpcError.from_status(Status(StatusCode.CANCELLED, "the call was cancelled by its caller")))
+
+    def _end_with(self, error: RpcError) -> None:
         self._release()
         if self._status is not None:
             return
-        self._finish(RpcError.from_status(Status(StatusCode.CANCELLED, "the call was cancelled by its caller")))
+        self._finish(error)
         call, self._grpc_call = self._grpc_call, None
         if call is None:
             self._launched.set()
@@ -182,6 +188,10 @@ class StreamingCall(Generic[Req, Res]):
             # grpcio says so of a call that was cancelled here; otherwise the connection's scope was left.
             call.cancel()
             self._finish(Unavailable(f"the connection to {self._connection.endpoint} was closed by this client"))
+        except Exception:  # noqa: BLE001 - logged; let out of this task, it would end the channel
+            _log.exception("a call of %s failed within this process", self._method.path)
+            call.cancel()
+            self._finish(Internal(f"{self._method.path} failed within this client; its log says how"))
         finally:
             # Whoever keeps this object must not keep grpcio's: it holds the connection open.
             self._grpc_call = None

@@ -17,10 +17,11 @@ from grpc import aio
 
 from eventflux_runtime.config import ClientConfig, Compression
 from eventflux_runtime.deadline import ENDLESS_S
+from eventflux_runtime.errors import MissingExtraError
 from eventflux_runtime.expansion import Room
 from eventflux_runtime.method import AnyMethod, Method, MethodKind, keep_for
 from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
-from eventflux_runtime.rpc_error import DeadlineExceeded, ResourceExhausted, RpcError, Unavailable
+from eventflux_runtime.rpc_error import DeadlineExceeded, Internal, ResourceExhausted, RpcError, Unavailable
 from eventflux_runtime.transport_api import CallHead, ClientCall, ConnectionState, ResponseInfo
 from eventflux_runtime.transports.grpc_wire.call import StreamingCall
 from eventflux_runtime.transports.grpc_wire.drain import DRAIN_NOTICES, notice_s_of
@@ -172,10 +173,10 @@ class GrpcConnection:
         if isinstance(reply, RpcError):
             raise reply
         if not is_packing:
-            return method.response.from_protobuf(reply)
+            return self.decoded(method, reply, None)
         loan = self.room.loan()
         try:
-            return method.response.from_protobuf(self.unpacked(reply, loan))
+            return self.decoded(method, reply, loan)
         finally:
             loan.release()
 
@@ -183,9 +184,21 @@ class GrpcConnection:
         """A request as it is sent in a call that names one of the algorithms of `PACKING`."""
         return pack(data, head.compression, self._compression_min_bytes) if head.compression in self._accepted else data
 
-    def unpacked(self, data: bytes, loan: Loan) -> bytes:
-        """A response of such a call, which the call holds on `loan`."""
-        return unpack(data, self.max_message_bytes, loan)
+    def decoded(self, method: Method[Req, Res], data: bytes, loan: Loan | None) -> Res:
+        """A response; one of a call that packs is held on `loan` by the call.
+
+        Raises:
+            Internal: it is no message of its type.
+            ResourceExhausted: decompressed, it is over the limit.
+        """
+        try:
+            plain = data if loan is None else unpack(data, self.max_message_bytes, loan)
+            return method.response.from_protobuf(plain)
+        except (RpcError, MissingExtraError):
+            raise
+        except Exception as error:
+            text = f"a response to {method.path} from {self.endpoint} cannot be decoded: {error}"
+            raise Internal(text) from error
 
     def learn(self, trailers: Iterable[tuple[str, Any]] | None) -> None:
         """Takes over what the server said at the end of such a call."""
@@ -196,7 +209,11 @@ class GrpcConnection:
     def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
         """See `ClientConnection.start`."""
         self.begin(method, head)
-        return StreamingCall(self, method, head)
+        try:
+            return StreamingCall(self, method, head)
+        except BaseException:
+            self.ended()
+            raise
 
     def check_open(self) -> None:
         """Refuses new calls unless the connection is ready.

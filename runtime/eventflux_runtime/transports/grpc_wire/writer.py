@@ -9,6 +9,7 @@ Invariants: at most `WRITE_BEHIND` messages wait beside the one that grpcio hold
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
 
 __all__ = ["WRITE_BEHIND", "WriteBehind"]
+
+_log: Final = logging.getLogger("eventflux_runtime.client")
 
 WRITE_BEHIND: Final = 2
 """Messages taken from the sender ahead of grpcio: the next is encoded while one is written."""
@@ -110,6 +113,10 @@ class WriteBehind:
                     await self._work
         except (aio.AioRpcError, aio.InternalError, asyncio.CancelledError):
             # The call has ended; why is for its reading side to say.
+            self.is_broken = True
+            self._on_broken()
+        except Exception:  # noqa: BLE001 - logged; let out of this task, it would end the channel
+            _log.exception("writing the requests of a call failed within this process")
             self.is_broken = True
             self._on_broken()
         finally:
