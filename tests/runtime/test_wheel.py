@@ -169,3 +169,21 @@ def test_a_crowded_wheel_forgets_nothing() -> None:
         harness.advance(harness.clock() / 20)
     assert all(item.expired_at is not None and 0 <= item.expired_at - item.expires_at <= TICK for item in kept)
     assert len(harness.wheel) == 0
+
+
+def test_an_item_that_fails_keeps_no_other_from_expiring(caplog: pytest.LogCaptureFixture) -> None:
+    harness = Harness()
+    expired: list[str] = []
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    begin = harness.clock()
+    harness.wheel.add(Alarm(begin + 1.0, fail), begin)
+    harness.wheel.add(Alarm(begin + 1.0, lambda: expired.append("beside")), begin)
+    harness.wheel.add(Alarm(begin + 2.0, lambda: expired.append("later")), begin)
+    harness.advance(1.5)
+    assert expired == ["beside"]
+    harness.advance(1)
+    assert expired == ["beside", "later"]
+    assert "ZeroDivisionError" in caplog.text
