@@ -29,20 +29,11 @@ from eventflux_runtime.channel.resolver import Resolver
 from eventflux_runtime.endpoint import parse_target
 from eventflux_runtime.net.reactor import open_reactor
 from eventflux_runtime.transports.registry import transport_for
-from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
+from eventflux_transport import HeartbeatRequest, Message, TransportClient
 from tests.channel.directory import Directory
 from tests.channel.node import Node
 from tests.trust.authority import Authority
 
-NAMES = (
-    "b\u00fccher..de",
-    "m\u00f6n_ster",
-    "a\udce9",
-    "\U0001f600.test",
-    "\u00fc" * 70 + ".test",
-    "a" * 70 + ".test",
-    "a\0b",
-)
 FAILURES: tuple[Exception, ...] = (
     UnicodeError("label too long"),
     OverflowError("int too large"),
@@ -60,20 +51,6 @@ async def beat(client: TransportClient) -> str:
     return (await client.heartbeat(HeartbeatRequest())).server_node_id
 
 
-@pytest.mark.parametrize("wire", ["tcp", "tcps", "grpc", "grpcs"])
-async def test_a_name_that_cannot_be_looked_up_fails_its_calls(wire: str) -> None:
-    with anyio.fail_after(60):
-        for name in NAMES:
-            async with connect(f"{wire}://{name}:1") as channel:
-                client = TransportClient(channel)
-                for _ in range(2):
-                    with pytest.raises(Unavailable, match="host name"):
-                        await client.heartbeat(HeartbeatRequest())
-                with pytest.raises(Unavailable, match="host name"):
-                    async with client.stream_events(EventRequest()):
-                        pytest.fail("it started")
-
-
 @pytest.mark.parametrize("wire", ["tcps", "grpcs"])
 @pytest.mark.parametrize("name", ["a..b", ".x", "a\0b", "\u00fc" * 70])
 async def test_a_server_name_that_cannot_be_fails_its_calls(wire: str, name: str, tmp_path: Path) -> None:
@@ -81,9 +58,12 @@ async def test_a_server_name_that_cannot_be_fails_its_calls(wire: str, name: str
     pair = authority.issue("server", "localhost")
     config = ServerConfig(tls=TlsConfig(**pair.files), drain_grace_s=0)
     async with serve([Node("node")], f"{wire}://127.0.0.1:0", config=config) as server:
-        tls = TlsConfig(ca_file=authority.ca_file, server_name=name)
+        try:
+            client_config = ClientConfig(tls=TlsConfig(ca_file=authority.ca_file, server_name=name))
+        except ConfigError:
+            return  # sooner is better
         with anyio.fail_after(30):
-            async with connect(server.endpoints[0], config=ClientConfig(tls=tls)) as channel:
+            async with connect(server.endpoints[0], config=client_config) as channel:
                 for _ in range(2):
                     with pytest.raises((Unavailable, ConfigError)):
                         await beat(TransportClient(channel))

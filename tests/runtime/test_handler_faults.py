@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
+import grpc
 import pytest
 
 from eventflux_runtime import (
@@ -295,6 +297,36 @@ async def test_what_is_too_long_is_cut_with_a_mark(wire: str, error: Aborted, ma
             await client.send_message(Message())
     assert mark in caught.value.message
     assert len(caught.value.message) < 4096
+
+
+@pytest.mark.parametrize(
+    ("error", "mark"),
+    [
+        (Aborted("\U0001f600" * 3000), "... [cut: "),
+        (Aborted("x" * 4000, details=[ErrorDetail("t/a", bytes(2_000))]), "x" * 4000),
+        (Aborted("x" * 4000, details=[ErrorDetail("t/a", bytes(7_000))]), "... [cut: 7003 bytes of details]"),
+        (
+            Aborted("x", details=[ErrorDetail("t/a", bytes(5_000))], metadata={"k": "v" * 5_000}),
+            "... [cut: 5001 bytes of tr",
+        ),
+        (Aborted("x", metadata={"k-bin": bytes(7_000)}), "... [cut: 7005 bytes of trailers]"),
+    ],
+    ids=["text", "what-fits", "details", "both", "trailers"],
+)
+async def test_a_foreign_grpc_client_gets_what_fits_its_headers(error: Aborted, mark: str, tmp_path: Path) -> None:
+    class Node(Faulty):
+        async def send_message(self, request: Message, context: Context) -> Message:
+            raise error
+
+    def call(target: str) -> grpc.RpcError:
+        with grpc.insecure_channel(target) as channel, pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary("/eventflux.transport.Transport/SendMessage")(b"", timeout=20)
+        return caught.value
+
+    async with client_of(Node(), "grpc", tmp_path) as (_, server):
+        failure: Any = await anyio.to_thread.run_sync(call, server.endpoints[0].removeprefix("grpc://"))
+    assert failure.code() is grpc.StatusCode.ABORTED
+    assert mark in failure.details()
 
 
 async def test_a_peer_of_eventflux_frames_gets_an_answer_to_each_fault() -> None:

@@ -162,12 +162,12 @@ class EventFluxConnection:
         """Starts to serve the next message, unless one is being served."""
         if self._is_serving or not self._waiting or self._is_lost:
             return
+        self._is_serving = True
         body = self._waiting.popleft()
         self._waiting_bytes -= len(body) + FRAME_COST_BYTES
         if self._is_paused and self._waiting_bytes <= HIGH_WATER_BYTES // 4:
             self._is_paused = False
             self.pipe.resume_reading()
-        self._is_serving = True
         self._task = self._reactor.spawn(self._serve, body)
 
     async def _serve(self, body: bytes) -> None:
