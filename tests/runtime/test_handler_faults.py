@@ -320,7 +320,8 @@ async def test_a_foreign_grpc_client_gets_what_fits_its_headers(error: Aborted, 
 
     def call(target: str) -> grpc.RpcError:
         with grpc.insecure_channel(target) as channel, pytest.raises(grpc.RpcError) as caught:
-            channel.unary_unary("/eventflux.transport.Transport/SendMessage")(b"", timeout=20)
+            bare: Any = channel.unary_unary("/eventflux.transport.Transport/SendMessage")
+            bare(b"", timeout=20)
         return caught.value
 
     async with client_of(Node(), "grpc", tmp_path) as (_, server):
