@@ -157,8 +157,23 @@ ERRORS: list[TransportError] = [
 ]
 
 
+ATTRIBUTES = (
+    "code",
+    "message",
+    "details",
+    "metadata",
+    "unprocessed",
+    "key",
+    "extra",
+    "feature",
+    "field",
+    "offset",
+    "size",
+)
+
+
 def parts(error: BaseException) -> tuple[Any, ...]:
-    return type(error), error.args, str(error), {key: value for key, value in vars(error).items() if key != "events"}
+    return type(error), error.args, str(error), {name: getattr(error, name, None) for name in (*ATTRIBUTES, "limit")}
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from eventflux_runtime.errors import ProtocolError, TransportError
 from eventflux_runtime.status import StatusCode
@@ -33,6 +33,10 @@ class WireError(ProtocolError):
         self.code: StatusCode = code
         self.events: list[Event] = []
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Compiled, these classes keep their attributes where the base class does not find them. Events stay behind.
+        return type(self), (str(self), self.code)
+
 
 class LocalProtocolError(TransportError):
     """The caller used the connection in a way that its state does not allow: a bug on this side."""
@@ -51,6 +55,9 @@ class LimitError(TransportError):
         self.size: int = size
         self.limit: int = limit
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.size, self.limit)
+
 
 class MessageTooLarge(LimitError):
     """A message is longer than the peer accepts; sizes in bytes."""
@@ -63,6 +70,9 @@ class MessageTooLarge(LimitError):
             limit,
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.size, self.limit)
+
 
 class MetadataTooLarge(LimitError):
     """Metadata is longer than the peer accepts; sizes in bytes."""
@@ -71,6 +81,9 @@ class MetadataTooLarge(LimitError):
         super().__init__(
             f"metadata of {size} bytes is over the peer's limit of {limit}: send less metadata", size, limit
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.size, self.limit)
 
 
 class StreamsExhausted(LimitError):

@@ -6,7 +6,7 @@ The format is that of ``src/core/distributed/transport.rs`` in https://github.co
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from librt.strings import BytesWriter
 
@@ -38,6 +38,9 @@ class FrameTooLong(ProtocolError):
         )
         self.size: int = size
         self.limit: int = limit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.size, self.limit)
 
 
 class FrameReader:
