@@ -173,7 +173,12 @@ ATTRIBUTES = (
 
 
 def parts(error: BaseException) -> tuple[Any, ...]:
-    return type(error), error.args, str(error), {name: getattr(error, name, None) for name in (*ATTRIBUTES, "limit")}
+    return (
+        type(error),
+        error.args,
+        str(error),
+        {name: getattr(error, name, None) for name in (*ATTRIBUTES, "size", "limit")},
+    )
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
