@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
+import re
+import sysconfig
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,16 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 import hatch_build
-from hatch_build import ROOT, VARIABLE, CompileHook
+from hatch_build import (
+    REQUIREMENTS,
+    ROOT,
+    TYPED,
+    VARIABLE,
+    CompileError,
+    CompileHook,
+    mypy_configuration,
+    run_mypyc,
+)
 
 
 def hook() -> CompileHook:
@@ -61,7 +74,7 @@ def test_a_compiled_wheel_holds_the_libraries_and_names_its_platform(
 
 def test_a_compiled_wheel_is_built_with_mypyc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "1")
-    assert {"mypy", "setuptools", "librt"} <= {name.partition(">")[0] for name in hook().dependencies()}
+    assert {"mypy", "setuptools", "librt"} <= {re.split("[=>]", name)[0] for name in hook().dependencies()}
 
 
 def test_an_editable_install_stays_pure(compiled_to: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,3 +82,77 @@ def test_an_editable_install_stays_pure(compiled_to: list[Path], monkeypatch: py
     build_data: dict[str, Any] = {"force_include": {}}
     hook().initialize("editable", build_data)
     assert compiled_to == []
+
+
+def test_mypyc_is_the_one_that_the_suite_runs() -> None:
+    pinned = {name for name in REQUIREMENTS if "==" in name}
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    assert pinned
+    for group in ("compile", "tests"):
+        assert pinned <= {requirement for requirement in groups[group] if isinstance(requirement, str)}
+
+
+def test_mypyc_reads_only_types_that_are_everywhere(tmp_path: Path) -> None:
+    """So that it needs no stubs, and makes the same code whether an extra is installed or not."""
+    package = tmp_path / "eventflux_transport"
+    package.mkdir()
+    (package / "hot.py").write_text("import anyio\nimport fancy.part\nif 1:\n    from late import thing\n")
+    (package / "hot_pb2.pyi").write_text("from google.protobuf import message\n")
+    parser = configparser.ConfigParser()
+    parser.read_string(mypy_configuration(tmp_path))
+    skipped = {name for name in parser.sections() if parser[name]["follow_imports"] == "skip"}
+    assert skipped == {"mypy-fancy.*", "mypy-google.*", "mypy-late.*"}
+    everywhere = {name.partition(">")[0] for name in hook().metadata.core.dependencies}
+    assert everywhere == TYPED - {"mypy_extensions", "typing_extensions"}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A folder with a module that is quick to compile."""
+    (tmp_path / "small.py").write_text("def double(number: int) -> int:\n    return number * 2\n")
+    return tmp_path
+
+
+def test_what_mypyc_says_is_in_the_error(small: Path) -> None:
+    (small / "small.py").write_text('def double(number: int) -> int:\n    return "two"\n')
+    with pytest.raises(CompileError) as caught:
+        run_mypyc(small, ["small.py"], small / "libraries")
+    text = str(caught.value)
+    assert "mypyc refuses the sources\n    small.py:2: error: Incompatible return value type" in text
+    assert "C compiler" not in text
+    assert str(small / "compile.log") in text
+
+
+def test_a_missing_compiler_is_named(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler -pthread")
+    with pytest.raises(CompileError, match="there is no C compiler 'no-such-compiler'; install one"):
+        run_mypyc(small, ["small.py"], small / "libraries")
+
+
+def test_missing_headers_are_named(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrapper = small / "compiler"
+    wrapper.write_text("#!/bin/sh\necho 'fatal error: Python.h: No such file or directory' >&2\nexit 1\n")
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("CC", str(wrapper))
+    with pytest.raises(CompileError, match=r"mypyc or the C compiler failed\n    fatal error: Python.h"):
+        run_mypyc(small, ["small.py"], small / "libraries")
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(small))
+    with pytest.raises(CompileError, match=f"this Python's headers are not there, {small}/Python.h is missing"):
+        run_mypyc(small, ["small.py"], small / "libraries")
+
+
+def test_a_failure_ends_the_build_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def compile_into(folder: Path) -> list[Path]:
+        log = tmp_path / "compile.log"
+        log.write_text("ld: cannot find -lm\n")
+        raise CompileError("mypyc or the C compiler failed", log)
+
+    monkeypatch.setattr(hatch_build, "compile_into", compile_into)
+    monkeypatch.setenv(VARIABLE, "1")
+    with pytest.raises(SystemExit):
+        hook().initialize("standard", {"force_include": {}})
+    said = capsys.readouterr().err
+    assert "ld: cannot find -lm" in said
+    assert f"unset {VARIABLE} for the pure form" in said
