@@ -215,6 +215,14 @@ def test_another_connection_is_for_calls_above_the_limit(address: AddressView, o
     assert plan(PoolView((address,), (CALL,)), CONFIG).open == opened
 
 
+def test_every_call_that_waits_is_promised_a_connection_at_once() -> None:
+    assert plan(PoolView((IDLE,), (CALL,) * 5), CONFIG).open == (0, 0)
+    assert plan(PoolView((FULL, IDLE), (CALL,) * 4), CONFIG).open == (1,), "the one that is missing anyway has room"
+    config = PoolConfig(max_connections=4, max_calls_per_connection=4)
+    assert plan(PoolView((FULL, FULL), (CALL,) * 12), config).open == (0, 0, 1)
+    assert plan(PoolView((FULL, FULL), (CALL,) * 99), config).open == (0, 0, 0, 1, 1, 1)
+
+
 def test_pick_first_takes_one_address_at_a_time() -> None:
     assert plan(PoolView((IDLE, IDLE), (CALL,), is_sequential=True), CONFIG).open == (0,)
     failed = AddressView(retry_in_s=0.1, failure=2)

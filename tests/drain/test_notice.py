@@ -112,7 +112,7 @@ async def test_health_is_answered() -> None:
             end_notice(server._listeners[0])
 
 
-@pytest.mark.usefixtures("anyio_backend")
+@pytest.mark.usefixtures("anyio_backend", "long_notice")
 async def test_a_client_goes_elsewhere_while_its_first_choice_drains() -> None:
     config = ServerConfig(drain_grace_s=LONG_S)
     client_config = ClientConfig(balancer="pick_first", retry=None)
@@ -128,6 +128,7 @@ async def test_a_client_goes_elsewhere_while_its_first_choice_drains() -> None:
             await first.drain()
             for _ in range(200):
                 await client.heartbeat(HeartbeatRequest())
+            end_notice(first._listeners[0])
 
 
 def test_a_notice_holds_for_its_time() -> None:

@@ -144,3 +144,11 @@ async def test_an_error_of_a_job_is_raised_to_who_waits() -> None:
             await thread.give_back()
         with pytest.raises(Unavailable):
             await thread.run(fail)
+
+
+async def test_whoever_gives_it_back_last_returns_when_it_has_ended() -> None:
+    async with open_reactor() as reactor:
+        for _ in range(30):
+            thread = await borrow(reactor)
+            await thread.give_back()
+            assert bridges() == []

@@ -197,21 +197,26 @@ def _open(
 ) -> tuple[int, ...]:
     wanted = _wanted(view, rotation)
     opened: list[int] = []
-    expected = sum(address.connecting for address in view.addresses) * config.max_calls_per_connection
+    rooms: dict[int, int] = {}
     for index, address in enumerate(view.addresses):
         if address.retry_in_s > 0:
             continue
         young = sum(1 for which in usable[index] if address.connections[which].age_left_s > 0)
-        room = config.max_connections - len(usable[index]) - address.connecting
-        least = config.min_connections
-        if index in wanted:
-            least = max(least, 1)
-        missing = min(max(0, least - young - address.connecting), max(0, room))
-        if index in wanted and missing == 0 and room > 0 and waiting > expected:
-            missing = 1  # every connection is full
-        expected += missing * config.max_calls_per_connection
+        room = max(0, config.max_connections - len(usable[index]) - address.connecting)
+        least = max(config.min_connections, 1 if index in wanted else 0)
+        missing = min(max(0, least - young - address.connecting), room)
         opened.extend([index] * missing)
-    return tuple(opened)
+        if index in wanted:
+            rooms[index] = room - missing
+    promised = len(opened) + sum(address.connecting for address in view.addresses)
+    lacking = math.ceil(waiting / config.max_calls_per_connection) - promised
+    return tuple(sorted(opened + _spread(rooms, lacking)))
+
+
+def _spread(rooms: dict[int, int], lacking: int) -> list[int]:
+    """Addresses for so many connections more, in turn, as long as there is room."""
+    turns = [index for turn in range(max(rooms.values(), default=0)) for index, room in rooms.items() if room > turn]
+    return turns[: max(0, lacking)]
 
 
 def _wanted(view: PoolView, rotation: tuple[int, ...]) -> frozenset[int]:

@@ -48,6 +48,8 @@ class AsyncioThread:
         self._is_ready = trio.Event()
         self._is_unused = trio.Event()
         self._is_gone = trio.Event()
+        """asyncio runs no more; the thread itself may, for some moments."""
+        self._has_ended = trio.Event()
         self._jobs: set[_Job] = set()
 
     # -- the thread's life
@@ -75,6 +77,7 @@ class AsyncioThread:
                 self.post(self._request_stop)
                 await self._is_gone.wait()
             thread.join()
+            self._has_ended.set()
             for job in list(self._jobs):
                 job.deliver(outcome.Error(_closed()))
 
@@ -84,7 +87,7 @@ class AsyncioThread:
         if not self.users:
             _threads.pop(self.outer, None)
             self._is_unused.set()
-            await self._is_gone.wait()
+            await self._has_ended.wait()
 
     def _request_stop(self) -> None:
         self._stop.set()
