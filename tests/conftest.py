@@ -1,7 +1,8 @@
-"""What every test shares: the matrix of event loops, and hypothesis' settings."""
+"""What every test shares: the event loops, hypothesis' settings, and the signals of a program in the foreground."""
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import hypothesis
@@ -9,6 +10,21 @@ import pytest
 
 hypothesis.settings.register_profile("project", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("project")
+
+
+def take_signals() -> None:
+    """Lets this process and its children be stopped by signals, whatever who started it ignores or blocks.
+
+    A shell without job control has the programs that it puts into the background ignore SIGINT, and so does ``nohup``
+    with SIGHUP; children inherit that, and tests stop some of theirs by signals.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+take_signals()
 
 
 @pytest.fixture(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +14,7 @@ from eventflux_codegen.generator import check, generate
 __all__ = ["main"]
 
 _DRIFTED = 1
+_UNREAD = 1
 _MISTAKEN = 2
 
 
@@ -19,18 +22,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        0: done; 1: `check` found a difference; 2: the sources or the arguments are wrong, and nothing was written.
+        0: done; 1: `check` found a difference, or who read the output has left; 2: the sources or the arguments are
+        wrong, and nothing was written.
     """
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack a character of the IDL
     try:
         if options.command == "check":
-            return _check(options.config, options.output)
-        return _generate(options.config, options.output, options.accept_breaking)
+            code = _check(options.config, options.output)
+        else:
+            code = _generate(options.config, options.output, options.accept_breaking)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _abandon_output()
+        return _UNREAD
     except GenerationError as error:
         print(f"eventflux-codegen: {error}", file=sys.stderr)
     except OSError as error:
         print(f"eventflux-codegen: {error.filename}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
     return _MISTAKEN
+
+
+def _abandon_output() -> None:
+    """Lets what is still buffered go nowhere, so that the interpreter does not complain of it at its end."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _generate(config: str, output: str | None, accept_breaking: bool) -> int:
@@ -49,7 +71,7 @@ def _check(config: str, output: str | None) -> int:
     if result.is_current:
         print(f"{result.output}: up to date")
         return 0
-    sys.stdout.write(result.diff)
+    print(result.diff, end="")
     found = {"differs": result.changed, "is missing": result.missing, "is extra": result.extra}
     for what, names in found.items():
         for name in names:

@@ -103,7 +103,7 @@ def generate_protobuf(descriptors: FileDescriptorSet, package: str, head: str) -
 
 def _protoc(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "grpc_tools.protoc", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
 
 
 def _compile_error(stderr: str, include: Sequence[Path], config: Place) -> GenerationError:

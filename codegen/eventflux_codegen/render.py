@@ -53,7 +53,7 @@ def _format(texts: dict[str, str]) -> dict[str, str]:
             # The formatter leaves two empty lines where it finds more, but one at the least where it finds any.
             Path(scratch, name).write_bytes(re.sub(r"\n{4,}", "\n\n\n", text).encode())
         command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", *_STYLE, scratch]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
         if done.returncode != 0:
             raise RuntimeError(f"a template does not render Python: {done.stderr}")
         return {name: Path(scratch, name).read_bytes().decode() for name in texts}

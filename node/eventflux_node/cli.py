@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from eventflux_node.failure import first_failure
+from eventflux_node.output import abandon_output, flush_output, prepare_output
 from eventflux_runtime import MissingExtraError, TransportError
 
 __all__ = ["main"]
@@ -25,12 +26,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.name not in _EXTRA_PACKAGES:
             raise
         return _fail(MissingExtraError("the eventflux command", "cli"))
+    prepare_output()
     try:
-        return run(sys.argv[1:] if arguments is None else list(arguments))
+        return_code = run(sys.argv[1:] if arguments is None else list(arguments))
+        flush_output()
     except* TransportError as errors:
         return_code = _fail(first_failure(errors))
     except* BrokenPipeError:
+        abandon_output()
         return_code = 1  # who read our output has left: nobody is there to tell
+    except* OSError as errors:
+        abandon_output()
+        return_code = _fail(first_failure(errors))
     except* KeyboardInterrupt:
         return_code = 130
     return return_code

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
+from eventflux_node.output import json_text
 from eventflux_runtime import ClientConfig, connect
 from eventflux_transport import HeartbeatRequest, HeartbeatResponse, NodeStatus, TransportClient
 
@@ -25,7 +25,7 @@ async def print_heartbeat(target: str, node_id: str, config: ClientConfig, timeo
     milliseconds = (time.perf_counter() - started) * 1000
     figures = {**_figures(answer), "answered_in_ms": round(milliseconds, 1)}
     if as_json:
-        print(json.dumps(figures, ensure_ascii=False))
+        print(json_text(figures))
         return 0
     width = max(len(name) for name in figures)
     for name, value in figures.items():

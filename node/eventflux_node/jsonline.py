@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
+from eventflux_node.output import json_text
 from eventflux_transport import Message
 
 __all__ = ["json_line"]
@@ -27,4 +27,4 @@ def json_line(message: Message) -> str:
             record[name] = value
     if message.compression:
         record["compression"] = message.compression.name
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return json_text(record)

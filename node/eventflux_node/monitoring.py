@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from eventflux_node.output import json_text
 from eventflux_runtime import ClientConfig
 from eventflux_transport import HealthChange, HeartbeatMonitor, MonitorConfig, NodeHealth
 
@@ -45,4 +45,4 @@ def _line(change: HealthChange) -> str:
     if change.answer is not None:
         record["node"] = change.answer.server_node_id
     record["reason"] = change.reason
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return json_text(record)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import sys
 from collections.abc import Sequence
 
 from eventflux_node.hub import Hub
@@ -50,8 +49,7 @@ async def serve_node(
 
     def announce(server: Server) -> None:
         for url in server.endpoints:
-            print(f"listening on {url}")
-        sys.stdout.flush()
+            print(f"listening on {url}", flush=True)
 
     # Subscriptions have no end of their own: unless the hub ends them, a drain would wait its whole grace time.
     await serve_forever([service], *endpoints, config=config, on_started=announce, on_draining=hub.close)

@@ -184,3 +184,18 @@ sys.exit(main(["generate", "--config", {str(workspace.config)!r}]))
     assert f"generating code needs {missing}" in done.stderr
     assert done.stderr.endswith("run pip install 'eventflux-transport[codegen]'\n")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["generate", "check"])
+def test_any_encoding_of_the_terminal_will_do_and_nobody_need_read(workspace: Workspace, command: str) -> None:
+    workspace.write(config=CONFIG)
+    program = [sys.executable, "-m", "eventflux_codegen.cli", command, "--config", str(workspace.config)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing) as output:
+        unread = subprocess.run(
+            program, stdout=output, stderr=subprocess.PIPE, text=True, env=environment, check=False, timeout=60
+        )
+    said = [line for line in unread.stderr.splitlines() if not line.startswith("eventflux-codegen: ")]
+    assert (unread.returncode, said) == (1, [])

@@ -1,0 +1,56 @@
+"""What the commands write: characters that a terminal cannot show, and a reader that has left, are no failure."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+import os
+import sys
+from typing import Any, Final
+
+__all__ = ["abandon_output", "flush_output", "json_text", "prepare_output"]
+
+_LAST_STANDARD: Final = 2
+"""The descriptor of standard error."""
+
+
+def prepare_output() -> None:
+    """Makes a character that the terminal's encoding lacks be written as an escape, and a missing output go nowhere."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    # Where the process was started without standard streams, a socket would take their numbers, which uvloop aborts on.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
+        pass
+    os.close(descriptor)
+
+
+def json_text(record: dict[str, Any]) -> str:
+    """A record as one line of JSON; beyond ASCII escaped as JSON does it, unless the output is UTF-8."""
+    return json.dumps(record, ensure_ascii=not _is_unicode(), separators=(",", ":"))
+
+
+def _is_unicode() -> bool:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return codecs.lookup(encoding).name == "utf-8"
+
+
+def flush_output() -> None:
+    """Writes what is still buffered, while it can be told that this fails.
+
+    Raises:
+        BrokenPipeError: the reader has left.
+        OSError: it cannot be written, because a disk is full for example.
+    """
+    if sys.stdout is not None:  # it is where the process was started without an output
+        sys.stdout.flush()
+
+
+def abandon_output() -> None:
+    """Lets what is still buffered go nowhere, so that the interpreter does not complain of it at its end."""
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
