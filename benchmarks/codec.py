@@ -178,14 +178,15 @@ def measure(subject: Subject, rounds: int, calls: int) -> dict[tuple[str, str], 
 
 
 def run_compiled(arguments: list[str]) -> None:
-    """Compiles the codec in a temporary copy of the package, and runs this benchmark against that."""
+    """Compiles the codec in a temporary copy of the packages, and runs this benchmark against that."""
+    from hatch_build import PACKAGES, run_mypyc  # noqa: PLC0415 - needs hatchling, which only this form does
+
     with tempfile.TemporaryDirectory() as scratch:
-        package = Path(scratch) / "eventflux_transport"
-        shutil.copytree(Path(codec.__file__).parent, package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
-        search = {"MYPYPATH": os.pathsep.join([scratch, str(ROOT / "runtime")])}
-        command = [sys.executable, "-m", "mypyc", "--config-file=", "--strict", "eventflux_transport/codec.py"]
-        subprocess.run(command, cwd=scratch, env=os.environ | search, check=True, stdout=subprocess.DEVNULL)
-        search = {"PYTHONPATH": os.pathsep.join([scratch, str(ROOT / "runtime"), str(ROOT)])}
+        for package in PACKAGES:
+            target = Path(scratch, Path(package).name)
+            shutil.copytree(ROOT / package, target, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+        run_mypyc(Path(scratch), ["eventflux_transport/codec.py"], Path(scratch))
+        search = {"PYTHONPATH": os.pathsep.join([scratch, str(ROOT)])}
         subprocess.run([sys.executable, "-m", "benchmarks.codec", *arguments], env=os.environ | search, check=True)
 
 
