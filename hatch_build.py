@@ -193,7 +193,7 @@ class CompileHook(BuildHookInterface[Any]):
         """Compiles before the wheel is put together; an editable install stays pure."""
         if not self._is_on() or version != "standard":
             return
-        folder = ROOT / "build" / "wheel"
+        folder = ROOT / "build" / "compiled"
         try:
             libraries = compile_into(folder)
         except CompileError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +14,10 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 IDL_CONFIGS = ["idl/transport.yaml", *sorted(str(path) for path in Path("tests/idl").glob("*.yaml"))]
 IN_PARALLEL = ["-n", "4", "--dist", "worksteal"]
 PYTHONS = ["3.11", "3.12", "3.13"]
+
+# The tests start hundreds of processes: what each would compile anew is kept, below .nox and not beside the sources.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ["PYTHONPYCACHEPREFIX"] = str(Path(".nox/bytecode").resolve())
 
 nox.needs_version = ">=2026.4"
 nox.options.sessions = ["lint", "drift", "types", "build", "tests"]
@@ -29,7 +34,20 @@ def _group(name: str) -> list[str]:
 def _install(session: nox.Session, extras: str, *groups: str) -> None:
     """This project, editable, with extras and dependency groups."""
     requirements = [requirement for group in groups for requirement in _group(group)]
-    session.install("-e", f".[{extras}]", *requirements)
+    session.install("--no-compile", "-e", f".[{extras}]", *requirements)
+
+
+def _empty_environment(session: nox.Session, folder: Path) -> str:
+    """The Python of a new environment that has pip and nothing else."""
+    session.run("python", "-m", "virtualenv", "--quiet", "--clear", str(folder))
+    return str(folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
+
+
+def _readme_commands(program: str) -> list[str]:
+    """The lines of the README's shell blocks that start with a program, without their comments."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", Path("README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    lines = [line.partition(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.split()[:1] == [program]]
 
 
 @nox.session
@@ -90,7 +108,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build sdist and wheel, install the wheel into empty environments, and make a round trip on each wire."""
+    """Build sdist and wheel, install the wheel into empty environments as the README says, and run its commands."""
     session.install(*_group("build"))
     dist = Path(session.create_tmp()).resolve() / "dist"
     shutil.rmtree(dist, ignore_errors=True)
@@ -98,33 +116,52 @@ def build(session: nox.Session) -> None:
     (sdist,) = dist.glob("*.tar.gz")
     session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(dist), str(sdist))
     (wheel,) = dist.glob("*.whl")
-    for extras, schemes in (("", ("tcp", "unix", "memory")), ("[grpc]", ("tcp", "unix", "memory", "grpc"))):
-        empty = dist / f"environment{extras}"
-        session.run("python", "-m", "virtualenv", "--quiet", str(empty))
-        python = str(empty / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python"))
-        requirement = f"eventflux-transport{extras} @ {wheel.as_uri()}"
-        session.run(python, "-m", "pip", "install", "--quiet", requirement, external=True)
+    constraint = dist / "constraint.txt"
+    constraint.write_text(f"eventflux-transport @ {wheel.as_uri()}\n")
+    for number, command in enumerate(_readme_commands("pip")):
+        python = _empty_environment(session, dist / f"environment{number}")
+        path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
+        # As it is typed, but for the package of this name, which is the wheel.
+        typed = {"PIP_CONSTRAINT": str(constraint), "PIP_QUIET": "1", "PATH": path}
+        session.run("sh", "-c", command, env=typed, external=True)
+        schemes = ["tcp", "unix", "memory", *(["grpc"] if "[" in command else [])]
         session.run(python, "-I", "tests/project/round_trip.py", *schemes, external=True)
+        if "[all]" in command:
+            session.run(python, "-I", "tests/project/walkthrough.py", env={"PATH": path}, external=True)
     session.log("built %s and %s", sdist.name, wheel.name)
     shutil.rmtree("dist", ignore_errors=True)
-    shutil.copytree(dist, "dist", ignore=shutil.ignore_patterns("environment*"))
+    shutil.copytree(dist, "dist", ignore=shutil.ignore_patterns("environment*", "constraint.txt"))
 
 
 @nox.session(name="compile")
 def compile_(session: nox.Session) -> None:
-    """Build a wheel whose hot modules mypyc compiled and run the suite on it; ``-- --clean`` removes what is left."""
+    """Compile the hot modules as a user does, and run the suite on them; ``-- --clean`` removes what is left.
+
+    ``-- --keep`` runs it on what the last run has installed.
+    """
     if "--clean" in session.posargs:
         shutil.rmtree("build", ignore_errors=True)
         return
+    if "--keep" not in session.posargs:
+        _install_compiled(session)
+    options = [option for option in session.posargs if option != "--keep"]
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *options, env={"EVENTFLUX_FORM": "compiled"})
+
+
+def _install_compiled(session: nox.Session) -> None:
+    """The README's command in an environment that has nothing but pip, and then the same packages in the session's own.
+
+    mypy would find there what the session's environment has, such as the stubs of others, so it does not show that
+    the command works.
+    """
+    session.install(*_group("build"))
+    form = {"EVENTFLUX_COMPILE": "1", "EVENTFLUX_COMPILE_LEVEL": os.environ.get("EVENTFLUX_COMPILE_LEVEL", "0")}
+    python = _empty_environment(session, Path(session.virtualenv.location).resolve() / "empty")
+    session.run(python, "-m", "pip", "install", "--quiet", ".", env=form, external=True)
+    session.run(python, "-I", "tests/compile/installed.py", external=True)
     _install(session, "all,demo", "tests")
-    # Not the session's temporary folder: nox would make it pytest's too, and its path is too long for Unix sockets.
-    dist = Path(session.virtualenv.location).resolve() / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
-    wheel_command = ["python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(dist), "."]
-    session.run(*wheel_command, env={"EVENTFLUX_COMPILE": "1", "EVENTFLUX_COMPILE_LEVEL": "0"})
-    (wheel,) = dist.glob("*.whl")
-    session.install("--force-reinstall", "--no-deps", str(wheel))
-    session.run("python", "-m", "pytest", *IN_PARALLEL, *session.posargs, env={"EVENTFLUX_FORM": "compiled"})
+    # What was compiled for the other environment is taken from build/, so this takes seconds.
+    session.install("--force-reinstall", "--no-deps", "--no-build-isolation", ".", env=form)
 
 
 @nox.session
@@ -132,6 +169,8 @@ def bench(session: nox.Session) -> None:
     """Compare our wires with gRPC's libraries and with the ceiling; ``-- --quick`` ends within a minute."""
     _install(session, "grpc,trio,uvloop", "bench")
     session.run("python", "-m", "benchmarks.compare", *session.posargs)
+    if "--quick" in session.posargs:
+        session.run("python", "-m", "benchmarks.peer", "--seconds", "0.2", "--loop", "asyncio")
 
 
 @nox.session(name="bench-codec")

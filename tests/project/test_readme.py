@@ -68,11 +68,55 @@ def test_service_and_client_print_what_the_readme_says(tmp_path: Path) -> None:
     assert result.stdout == block("text")
 
 
-@pytest.mark.parametrize("session", ["demo", "tests"])
-def test_the_first_commands_name_sessions_that_exist(session: str) -> None:
-    commands = block("sh", "python3 bootstrap.py")
-    assert f"python3 bootstrap.py {session}" in commands
-    assert re.search(rf"^def {session}\(", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
+PROGRAMS = (
+    "EVENTFLUX_COMPILE=1",
+    "eventflux",
+    "eventflux-codegen",
+    "eventflux-peer",
+    "nox",
+    "pip",
+    "python",
+    "python3",
+)
+
+RUN_BY = {
+    # a README command -> the file of the project that has CI run it, and what stands there
+    r"python3 bootstrap\.py (\S+)": (".ci/run", r"python3 bootstrap.py \1"),
+    r"nox -s (\S+)": (".ci/run", r"python3 bootstrap.py \1"),
+    r"EVENTFLUX_COMPILE=1 pip install \.": ("noxfile.py", '"pip", "install", "--quiet", ".", env=form'),
+    r"pip install \S+": ("noxfile.py", '_readme_commands("pip")'),
+    r"python -m (benchmarks\.peer)": ("noxfile.py", r'"\1"'),
+    r"eventflux (node|subscribe|publish|heartbeat|monitor) \S.*": (
+        "tests/project/walkthrough.py",
+        'shell_lines("eventflux")',
+    ),
+    r"eventflux (demo|monitor)": (".ci/run", "bootstrap.py demo"),
+    r"eventflux-codegen generate --config \S+": ("tests/project/walkthrough.py", "eventflux-codegen generate"),
+    # These take figures of a node in Rust: the session `interop` builds it and runs it in its tests.
+    r"python -m benchmarks\.peer --address ADDRESS": ("tests/interop/conftest.py", '"serve"'),
+    r"eventflux-peer (serve|time)( [A-Z]+)*": ("tests/interop/conftest.py", '"serve"'),
+}
+
+
+def commands() -> list[str]:
+    """What the README has its reader type: the lines of its shell blocks, and the commands in its text."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    lines = [line.partition(" #")[0].strip() for text in blocks for line in text.splitlines()]
+    prose = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
+    quoted = [" ".join(text.split()) for text in re.findall(r"`([^`]+)`", prose)]
+    return [*filter(None, lines), *(text for text in quoted if text.split()[0] in PROGRAMS and " " in text)]
+
+
+def test_the_commands_are_found() -> None:
+    assert {"python3 bootstrap.py tests", "pip install eventflux-transport", "nox -s interop"} <= set(commands())
+
+
+@pytest.mark.parametrize("command", commands())
+def test_each_command_is_run_by_ci(command: str) -> None:
+    found = [(pattern, *where) for pattern, where in RUN_BY.items() if re.fullmatch(pattern, command)]
+    assert len(found) == 1, "say in RUN_BY where CI runs it"
+    ((pattern, file, text),) = found
+    assert re.sub(pattern, text, command) in (ROOT / file).read_text()
 
 
 @pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"])

@@ -1,0 +1,30 @@
+"""Fails unless every hot module of the installed packages runs as machine code: run by ``nox -s compile``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import eventflux_runtime
+
+
+def main() -> None:
+    """Loads each module that has a library beside it, and asks `compiled_modules` about it."""
+    packages = Path(eventflux_runtime.__file__).parent.parent
+    names = [
+        ".".join((*library.relative_to(packages).parent.parts, library.name.partition(".")[0]))
+        for package in ("eventflux_runtime", "eventflux_transport")
+        for library in (packages / package).rglob("*")
+        if library.suffix in {".so", ".pyd"}
+    ]
+    for name in names:
+        importlib.import_module(name)
+    compiled = {*eventflux_runtime.compiled_modules(), *eventflux_runtime.compiled_modules("eventflux_transport")}
+    if not {"eventflux_runtime.wire.connection", "eventflux_transport.codec"} <= compiled or compiled != set(names):
+        sys.exit(f"not compiled: {sorted(set(names) - compiled) or 'the hot modules'}")
+    print(f"{len(compiled)} modules run as machine code")
+
+
+if __name__ == "__main__":
+    main()
