@@ -120,14 +120,14 @@ def build(session: nox.Session) -> None:
     constraint.write_text(f"eventflux-transport @ {wheel.as_uri()}\n")
     for number, command in enumerate(_readme_commands("pip")):
         python = _empty_environment(session, dist / f"environment{number}")
-        path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
-        # As it is typed, but for the package of this name, which is the wheel.
-        typed = {"PIP_CONSTRAINT": str(constraint), "PIP_QUIET": "1", "PATH": path}
-        session.run("sh", "-c", command, env=typed, external=True)
+        # As it is typed, with that environment active, but for the package of this name, which is the wheel.
+        typed = {"PIP_CONSTRAINT": str(constraint), "PIP_QUIET": "1"}
+        active = f'PATH="$1:$PATH"; {command}'
+        session.run("sh", "-c", active, "sh", str(Path(python).parent), env=typed, external=True)
         schemes = ["tcp", "unix", "memory", *(["grpc"] if "[" in command else [])]
         session.run(python, "-I", "tests/project/round_trip.py", *schemes, external=True)
         if "[all]" in command:
-            session.run(python, "-I", "tests/project/walkthrough.py", env={"PATH": path}, external=True)
+            session.run(python, "-I", "tests/project/walkthrough.py", external=True)
     session.log("built %s and %s", sdist.name, wheel.name)
     shutil.rmtree("dist", ignore_errors=True)
     shutil.copytree(dist, "dist", ignore=shutil.ignore_patterns("environment*", "constraint.txt"))

@@ -1,7 +1,8 @@
-"""What every test shares: the event loops, hypothesis' settings, and the signals of a program in the foreground."""
+"""What every test shares: event loops, hypothesis' settings, and the surroundings of a program in the foreground."""
 
 from __future__ import annotations
 
+import os
 import signal
 from typing import Any
 
@@ -25,6 +26,13 @@ def take_signals() -> None:
 
 
 take_signals()
+for _name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "CLICOLOR_FORCE"):
+    os.environ.pop(_name, None)  # tests compare what commands print
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Runs in the project's folder, wherever it was started: children import the tests from there."""
+    os.chdir(config.rootpath)
 
 
 @pytest.fixture(

@@ -20,6 +20,14 @@ def test_a_child_is_stopped_by_ctrl_c():
         assert child.wait(timeout=30) == -signal.SIGINT
 """
 
+PLACED = """
+import os, pathlib
+
+def test_here():
+    assert pathlib.Path("pyproject.toml").exists()
+    assert "FORCE_COLOR" not in os.environ
+"""
+
 HANGING = """
 import threading
 
@@ -42,7 +50,7 @@ def run_suite(folder: Path, text: str, *options: str, shell: str = 'exec "$@"') 
         "-p",
         "no:randomly",
         "-q",
-        "test_it.py",
+        str(folder / "test_it.py"),
         *options,
     ]
     return subprocess.run(
@@ -58,6 +66,11 @@ def run_suite(folder: Path, text: str, *options: str, shell: str = 'exec "$@"') 
 
 def test_children_are_started_with_the_signals_of_the_foreground(tmp_path: Path) -> None:
     done = run_suite(tmp_path, STOPPED, shell='trap "" INT TERM HUP QUIT; exec "$@"')
+    assert done.returncode == 0, done.stdout
+
+
+def test_it_runs_in_its_folder_and_without_the_terminals_variables(tmp_path: Path) -> None:
+    done = run_suite(tmp_path, PLACED, shell=f'cd /; export FORCE_COLOR=1; exec "$@" --rootdir {tmp_path}')
     assert done.returncode == 0, done.stdout
 
 

@@ -160,7 +160,8 @@ def expect(found: object, expected: object, what: str) -> None:
 
 
 def main(parts: Sequence[str]) -> None:
-    """Walks through the parts that are named, or all."""
+    """Walks through the parts that are named, or all, with the environment of this Python active."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for part in (service_and_client, node, generator):
         if parts and part.__name__ not in parts:
             continue

@@ -94,7 +94,7 @@ async def test_server_that_never_answers_the_handshake(wire: str) -> None:
     with listening_socket() as (_, port), anyio.fail_after(10):
         config = ClientConfig(connect_timeout_s=0.3)
         async with connect(f"{wire}://127.0.0.1:{port}", config=config) as channel:
-            with pytest.raises(Unavailable, match=r"connect_timeout_s=0\.3|did not say a word"):
+            with pytest.raises(Unavailable, match=r"connect_timeout_s|did not say a word"):
                 await TransportClient(channel).send_message(Message())
 
 
