@@ -259,5 +259,5 @@ def test_what_does_not_expand_is_not_held() -> None:
 
 @pytest.mark.parametrize("owner", [ClientConfig, ServerConfig])
 def test_a_limit_of_nothing_is_refused(owner: type[ClientConfig | ServerConfig]) -> None:
-    with pytest.raises(ConfigError, match="max_decompressed_bytes must be at least 1, not 0"):
+    with pytest.raises(ConfigError, match="max_decompressed_bytes must be at least 1 .*not 0"):
         owner(max_decompressed_bytes=0)

@@ -110,8 +110,9 @@ class NativeServerConnection(Session):
 
     def start(self, handler: PipeHandler | None = None) -> None:
         """Begins to serve; `handler` stands in for this connection at its pipe and forwards to it."""
-        self.pipe.start(self if handler is None else handler)
+        # Before the pipe begins: it may deliver at once, and the handler give this connection's place to another.
         self.schedule_timer()
+        self.pipe.start(self if handler is None else handler)
 
     def _on_hello(self, event: HelloReceived) -> None:
         self._packer.agree(event.settings)
