@@ -151,5 +151,5 @@ async def test_nobody_listens() -> None:
 def test_a_buffer_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="send_buffer_bytes must be at least 1 and at most 2147483647, not 0"):
         SocketConfig(send_buffer_bytes=0)
-    with pytest.raises(ConfigError, match="receive_buffer_bytes must be at least 1, not -5"):
+    with pytest.raises(ConfigError, match="receive_buffer_bytes must be at least 1 and at most 2147483647, not -5"):
         SocketConfig(receive_buffer_bytes=-5)
