@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from eventflux_runtime.peer.config import AnyTls, GrpcPeerConfig, SimpleGrpcPeerConfig, TcpPeerConfig, TlsSettings
     from eventflux_runtime.peer.factory import create_transport
     from eventflux_runtime.peer.frame import framed_headers, framed_payload
-    from eventflux_runtime.peer.message import size_of, stamp
+    from eventflux_runtime.peer.message import PeerMessage, size_of, stamp
     from eventflux_runtime.peer.rpc import GrpcPeerTransport
     from eventflux_runtime.peer.simple import SimpleGrpcPeerTransport
     from eventflux_runtime.peer.subscription import PeerEvent, PeerFilter, is_wanted
@@ -61,7 +61,7 @@ else:
             ],
             "eventflux_runtime.peer.factory": ["create_transport"],
             "eventflux_runtime.peer.frame": ["framed_headers", "framed_payload"],
-            "eventflux_runtime.peer.message": ["size_of", "stamp"],
+            "eventflux_runtime.peer.message": ["PeerMessage", "size_of", "stamp"],
             "eventflux_runtime.peer.rpc": ["GrpcPeerTransport"],
             "eventflux_runtime.peer.simple": ["SimpleGrpcPeerTransport"],
             "eventflux_runtime.peer.subscription": ["PeerEvent", "PeerFilter", "is_wanted"],
@@ -109,6 +109,7 @@ __all__ = [
     "PeerEvent",
     "PeerFilter",
     "PeerListener",
+    "PeerMessage",
     "PeerTransport",
     "RetryPolicy",
     "ServerStream",
