@@ -140,9 +140,11 @@ async def test_leaving_while_cancelled_closes_every_connection(wire: str, tmp_pa
 async def _hold_one_call_to_each(urls: list[str], services: list[Probe]) -> None:
     async with connect(urls) as channel:
         client = TransportClient(channel)
+        streams = []
         while not all(service.started.is_set() for service in services):
             stream = client.stream_events(EventRequest(node_id="linger"))
             await stream.__aenter__()
+            streams.append(stream)
             await stream.receive()
         await anyio.sleep_forever()
 
@@ -209,7 +211,8 @@ async def test_a_channel_that_is_forgotten_open_warns_and_is_closed(wire: str, t
                 gc.collect()
             await service.cancelled.wait()
     assert [str(warning.message).split(" was ")[1] for warning in seen if warning.category is ResourceWarning] == [
-        "left open: use 'async with', or await its aclose()"
+        "dropped before its end, which cancels its call: use 'async with'",
+        "left open: use 'async with', or await its aclose()",
     ]
 
 

@@ -143,7 +143,8 @@ class RestartableCall(Generic[Req, Res]):
     @property
     def status(self) -> Status | None:
         """See `ClientCall.status`."""
-        return self._call.status if self._is_committed or self._is_cancelled else None
+        is_final = self._is_committed or self._is_cancelled or self._caller.pool.is_closed
+        return self._call.status if is_final else None
 
     async def send(self, message: Req) -> None:
         """See `ClientCall.send`. A failure of the attempt shows when the response is awaited."""

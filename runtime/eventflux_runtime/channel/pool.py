@@ -76,6 +76,11 @@ class Pool:
         parts = [repr(subchannel) for subchannel in (*self._subchannels, *self._retired)]
         return f"[{active} active, {len(self._queue)} queued | {'; '.join(parts) or 'no address yet'}]"
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether its channel was left: no call goes on."""
+        return self._is_closed
+
     def start(self) -> None:
         """Opens the connections that are wanted even without a call."""
         if self._config.pool.min_connections:
