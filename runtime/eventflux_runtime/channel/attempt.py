@@ -107,7 +107,7 @@ class Caller:
             except RpcError as error:
                 failure = error
             except BaseException:
-                pool.ended()
+                pool.ended(held)
                 raise
             else:
                 if pool.is_watching:

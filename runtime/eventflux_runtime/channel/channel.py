@@ -165,7 +165,7 @@ class Channel:
             except RpcError as error:
                 failure = error
             except BaseException:
-                pool.ended()
+                pool.ended(held)
                 raise
             else:
                 if pool.is_watching:

@@ -68,6 +68,8 @@ class Pool:
         self._used_at = float("-inf")
         self._timer: TimerHandle | None = None
         self._is_replan_scheduled = False
+        self._is_saturated = False
+        """Calls wait, and one that joins them changes nothing: there are all the connections that may be."""
         self._is_closed = False
         self._adopt_addresses()
 
@@ -127,7 +129,8 @@ class Pool:
         )
         self.sole = None  # until the queue is empty again: no call may overtake those that wait
         self._resolver.want()
-        self._replan_soon()
+        if not self._is_saturated:
+            self._replan_soon()
         held = await waiting.wait()
         held.is_used = True
         return held
@@ -164,7 +167,7 @@ class Pool:
         """A call ended well; needs to be told only while `is_watching`."""
         self.budget.refill()
         held.subchannel.conduct.succeeded()
-        self.ended()
+        self.ended(held)
 
     def failed(self, held: Held, error: RpcError) -> None:
         """A call ended with an error."""
@@ -174,12 +177,14 @@ class Pool:
             held.subchannel.conduct.failed(self.now(), can_eject(conducts, self.now()))
         self._replan_soon()
 
-    def ended(self) -> None:
-        """A call is over, one way or another."""
-        if self._queue:
-            self._replan_soon()
-        else:
+    def ended(self, held: Held) -> None:
+        """A call is over, one way or another. Its room goes to the call that waits longest."""
+        if not self._queue:
             self._watch()
+        elif held.has_room() and held.subchannel in self._rotation:
+            self._queue.give_next(held)
+        else:
+            self._replan_soon()
 
     def _watch(self) -> None:
         self.is_watching = (
@@ -243,6 +248,7 @@ class Pool:
         if not (view.is_used or view.calls or self._config.pool.min_connections):
             self._resolver.rest()
         self._watch()
+        self._is_saturated = bool(self._queue) and not any(subchannel.may_open() for subchannel in self._subchannels)
         usable = [held for subchannel in self._rotation for held in subchannel.usable]
         is_alone = len(usable) == 1 and len(self._rotation) == 1 and not self._queue
         self.sole = usable[0] if is_alone and usable[0].is_unguarded() else None

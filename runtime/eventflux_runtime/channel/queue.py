@@ -50,11 +50,14 @@ class Waiting:
         """
         try:
             held: Held = await self._waiter
-            return held
-        finally:
+        except BaseException:
             if self.given is not None:
                 self.given.promised -= 1
-            self._queue.left(self)
+            self._queue.left(self, is_served=False)
+            raise
+        held.promised -= 1  # the call itself takes the place, before anything else runs
+        self._queue.left(self, is_served=True)
+        return held
 
     def give(self, held: Held) -> None:
         """Settles the call with a connection."""
@@ -97,11 +100,18 @@ class CallQueue:
             self._reactor.wheel.add(waiting.alarm, self._reactor.now())
         return waiting
 
-    def left(self, waiting: Waiting) -> None:
-        """The call goes its way, whether it was settled or its task was cancelled."""
+    def left(self, waiting: Waiting, *, is_served: bool) -> None:
+        """The call goes its way, with a connection or without one."""
         self.take(waiting)
         self._reactor.wheel.discard(waiting.alarm)
-        self._on_left()
+        if not (is_served and self._calls):
+            self._on_left()
+
+    def give_next(self, held: Held) -> None:
+        """Gives a connection with room for one call to the call that waits longest."""
+        call = next(iter(self._calls))
+        self.take(call)
+        call.give(held)
 
     def take(self, waiting: Waiting) -> None:
         """Removes a call; one that is not there is left alone."""

@@ -49,6 +49,15 @@ class Held:
         """Whether nothing but the connection itself limits the calls on it."""
         return not self.promised and self.limit >= self.connection.max_calls
 
+    def has_room(self) -> bool:
+        """Whether it takes a call now, as of the last plan."""
+        connection = self.connection
+        return (
+            connection.state is ConnectionState.READY
+            and connection.active_calls + self.promised < self.limit
+            and self in self.subchannel.usable
+        )
+
     def view(self, now: float) -> ConnectionView:
         """What the plan sees. Notes since when it is idle."""
         load = self.connection.active_calls + self.promised
@@ -144,6 +153,10 @@ class Subchannel:
             self.failure,
             self.conduct.ejected_for_s(now),
         )
+
+    def may_open(self) -> bool:
+        """Whether another connection is allowed beside those that there are."""
+        return len(self.usable) + len(self._attempts) < self._pool_config.max_connections
 
     def refresh_usable(self) -> None:
         """Takes over into `usable` what takes calls now."""

@@ -64,7 +64,8 @@ class NativeClientConnection(Session):
     """A `ClientConnection` over any pipe.
 
     Invariants: `_awake` counts callers whose reply has arrived and who have not run since; while it is above 0 a new
-    request may wait for theirs, and the last of them writes for all.
+    request may wait for theirs, and the last of them writes for all. The first request of a turn of the loop is written
+    at once, and those of the same turn after it together.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class NativeClientConnection(Session):
         self._encodings: dict[AnyMethod, Encoding] = {}
         self._method_ids: dict[str, tuple[int, int]] = {}
         self._awake = 0
+        self._has_written = False
         self._waiter = reactor.waiter
         self._hello: Waiter[None] | None = reactor.waiter()
         self._handlers[HELLO_RECEIVED] = self._on_hello
@@ -220,9 +222,13 @@ class NativeClientConnection(Session):
         self._calls[stream_id] = call
         if deadline is not None:
             self.wheel.add(call, now)
-        if self._awake and not self.core.has_plenty:
+        if self.core.has_plenty:
+            self.flush()
+        elif self._awake or self._has_written:
             self.flush_soon()
         else:
+            self._has_written = True
+            self.reactor.call_soon(self._turn_over)
             self.flush()
         try:
             result: Any = await call.waiter
@@ -261,6 +267,9 @@ class NativeClientConnection(Session):
                 await self.wait_for_room(waiter)
             finally:
                 self.wheel.discard(alarm)
+
+    def _turn_over(self) -> None:
+        self._has_written = False
 
     def _open_packed(self, encoding: Encoding, timeout_us: int, request: Any, head: CallHead) -> int:
         data, wire_id = self._packer.pack(request, encoding.encode, head.compression)
