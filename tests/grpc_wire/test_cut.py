@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import pytest
@@ -27,7 +28,9 @@ def test_connections_to_a_server_are_cut_and_nothing_else(listens_on: str, count
     try:
         listening, client, _ = sockets
         port = listening.getsockname()[1]
+        files = os.listdir("/dev/fd")
         assert cut_connections(parse_endpoint(f"grpc://{listens_on}:{port}")) == count
+        assert len(os.listdir("/dev/fd")) == len(files)
         client.setblocking(False)
         if count:
             assert client.recv(1) == b""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import stat
 from contextlib import suppress
 from typing import Final
 
@@ -25,12 +26,19 @@ def cut_connections(endpoint: Endpoint) -> int:
     cut = 0
     with suppress(OSError):  # a system without such a list
         for name in os.listdir(_FILES):
-            # It may be closed by now, or be no socket; and there may be no file left for looking at it.
-            with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as sock:
-                if _is_accepted_on(sock, endpoint):
-                    sock.shutdown(socket.SHUT_RDWR)
-                    cut += 1
+            with suppress(OSError):  # closed by now, no connection, or no file is left for looking at it
+                cut += _cut(int(name), endpoint)
     return cut
+
+
+def _cut(file: int, endpoint: Endpoint) -> bool:
+    if not stat.S_ISSOCK(os.fstat(file).st_mode):
+        return False
+    with socket.socket(fileno=os.dup(file)) as sock:
+        if not _is_accepted_on(sock, endpoint):
+            return False
+        sock.shutdown(socket.SHUT_RDWR)
+        return True
 
 
 def _is_accepted_on(sock: socket.socket, endpoint: Endpoint) -> bool:
