@@ -45,6 +45,10 @@ class AsyncioThread:
         self._context: contextvars.Context
         self._stop: asyncio.Event
         self._token = trio.lowlevel.current_trio_token()
+        self.errands: trio.Nursery
+        """What runs on trio's side for the other one."""
+        self._holding: TaskHandle | None = None
+        self._is_held = False
         self._is_ready = trio.Event()
         self._is_unused = trio.Event()
         self._is_gone = trio.Event()
@@ -57,7 +61,7 @@ class AsyncioThread:
     async def start(self) -> None:
         """One user more; with the first one the thread starts. Returns when asyncio runs."""
         if not self.users:
-            self.outer.spawn(self._hold)
+            self._holding = self.outer.spawn(self._hold)
         self.users += 1
         try:
             await self._is_ready.wait()
@@ -67,15 +71,19 @@ class AsyncioThread:
             raise
 
     async def _hold(self) -> None:
+        self._is_held = True
         thread = threading.Thread(target=self._run, name="eventflux-grpc")
         thread.start()
         try:
-            await self._is_unused.wait()
+            async with trio.open_nursery() as self.errands:
+                try:
+                    await self._is_unused.wait()
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await self._is_ready.wait()
+                        self.post(self._request_stop)
+                        await self._is_gone.wait()
         finally:
-            with anyio.CancelScope(shield=True):
-                await self._is_ready.wait()
-                self.post(self._request_stop)
-                await self._is_gone.wait()
             thread.join()
             self._has_ended.set()
             for job in list(self._jobs):
@@ -84,10 +92,14 @@ class AsyncioThread:
     async def give_back(self) -> None:
         """One user less; with the last one the thread ends."""
         self.users -= 1
-        if not self.users:
-            _threads.pop(self.outer, None)
+        if self.users:
+            return
+        _threads.pop(self.outer, None)
+        if self._is_held:
             self._is_unused.set()
             await self._has_ended.wait()
+        elif self._holding is not None:  # the scope ends, or nobody wants the thread any more: it never starts
+            self._holding.cancel()
 
     def _request_stop(self) -> None:
         self._stop.set()
@@ -149,7 +161,7 @@ class AsyncioThread:
         A cancellation there cancels it here, and is raised when it has ended.
         """
         done: asyncio.Future[None] = self._loop.create_future()
-        errand = _Errand(self.outer, function, lambda: self.post(lambda: done.set_result(None)))
+        errand = _Errand(self.errands, function, lambda: self.post(lambda: done.set_result(None)))
         self._token.run_sync_soon(errand.start)
         try:
             await asyncio.wait({done})
@@ -236,24 +248,28 @@ class _Job:
 class _Errand:
     """A task on trio's side that a coroutine on asyncio's side waits for. All of it runs on trio's side."""
 
-    __slots__ = ("_function", "_handle", "_on_end", "_reactor")
+    __slots__ = ("_function", "_nursery", "_on_end", "_scope")
 
-    def __init__(self, reactor: Reactor, function: Callable[[], Awaitable[None]], on_end: Callable[[], None]) -> None:
-        self._reactor = reactor
+    def __init__(
+        self, nursery: trio.Nursery, function: Callable[[], Awaitable[None]], on_end: Callable[[], None]
+    ) -> None:
+        self._nursery = nursery
         self._function = function
         self._on_end = on_end
-        self._handle: TaskHandle | None = None
+        self._scope = trio.CancelScope()
 
     def start(self) -> None:
         """Starts the task."""
         try:
-            self._handle = self._reactor.spawn(self._run)
+            self._nursery.start_soon(self._run)
         except RuntimeError:
             self._on_end()  # the reactor's scope was left before
 
     async def _run(self) -> None:
+        # A task of its own and no job: one that is cancelled before it begins has to end all the same.
         try:
-            await self._function()
+            with self._scope:
+                await self._function()
         except Exception:  # noqa: BLE001 - logged; it would end the scope, and the other side ends the call without a status
             _log.exception("a call failed outside of its handler")
         finally:
@@ -261,8 +277,7 @@ class _Errand:
 
     def cancel(self) -> None:
         """Cancels the task."""
-        if self._handle is not None:
-            self._handle.cancel()
+        self._scope.cancel()
 
 
 async def borrow(reactor: Reactor) -> AsyncioThread:
