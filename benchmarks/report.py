@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from benchmarks.variant import TARGETS, Target
-from benchmarks.workload import Figures
+from benchmarks.workload import CROWDS, Figures
 
 COLUMNS: Final = (
     ("p50 µs", "latency", "p50_us"),
     ("p99 µs", "latency", "p99_us"),
     ("calls/s", "throughput", "calls_per_s"),
+    *((f"{count:,} at a time", name, "calls_per_s") for name, count in CROWDS.items()),
     ("stream msg/s", "download", "messages_per_s"),
     ("bidi msg/s", "exchange", "messages_per_s"),
     ("1 MiB MB/s", "large", "mb_per_s"),
@@ -41,7 +42,7 @@ def median_text(numbers: Sequence[float]) -> str:
 def ratio(results: dict[str, list[dict[str, Figures]]], target: Target) -> float | None:
     """The median of a target's ratio over the rounds; None where one of its rows was not measured."""
     ours = values(results.get(target.ours, []), target.workload, target.figure)
-    other = values(results.get(target.other, []), target.workload, target.figure)
+    other = values(results.get(target.other, []), target.other_workload or target.workload, target.figure)
     if not ours or not other:
         return None
     return statistics.median(mine / theirs for mine, theirs in zip(ours, other, strict=True))
@@ -53,16 +54,17 @@ def cpu_ratio(results: dict[str, list[dict[str, Figures]]], target: Target) -> f
     Of throughputs, that is the busier side's time for a call; of latencies, both sides' time together.
     """
 
-    def cost(row: str) -> list[float]:
+    def cost(row: str, workload: str) -> list[float]:
         client, server = (
-            values(results.get(row, []), target.workload, f"{side}_cpu_s_per_10k") for side in ("client", "server")
+            values(results.get(row, []), workload, f"{side}_cpu_s_per_10k") for side in ("client", "server")
         )
         pairs = zip(client, server, strict=True)
         return [max(pair) if target.is_least else sum(pair) for pair in pairs]
 
+    others = cost(target.other, target.other_workload or target.workload)
     ratios = [
         theirs / mine if target.is_least else mine / theirs
-        for mine, theirs in zip(cost(target.ours), cost(target.other), strict=True)
+        for mine, theirs in zip(cost(target.ours, target.workload), others, strict=True)
         if mine and theirs
     ]
     return statistics.median(ratios) if ratios else None

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from benchmarks.workload import CROWDS
+
+_USUAL: Final = ("latency", "throughput", "download", "exchange", "large")
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
@@ -13,7 +17,7 @@ class Variant:
     wire: str
     loop: str
     form: str = "compiled"
-    workloads: tuple[str, ...] = ("latency", "throughput", "download", "exchange", "large")
+    workloads: tuple[str, ...] = _USUAL
 
     @property
     def name(self) -> str:
@@ -27,12 +31,12 @@ class Variant:
 
 
 QUICK: Final = (
-    Variant("ceiling", "asyncio"),
-    Variant("ceiling", "uvloop"),
+    Variant("ceiling", "asyncio", workloads=(*_USUAL, *CROWDS)),
+    Variant("ceiling", "uvloop", workloads=(*_USUAL, *CROWDS)),
     Variant("ceiling-bytes", "asyncio", workloads=("large",)),
     Variant("ceiling-bytes", "uvloop", workloads=("large",)),
-    Variant("tcp", "asyncio"),
-    Variant("tcp", "uvloop"),
+    Variant("tcp", "asyncio", workloads=(*_USUAL, *CROWDS)),
+    Variant("tcp", "uvloop", workloads=(*_USUAL, *CROWDS)),
     Variant("grpc", "asyncio"),
     Variant("grpc.aio", "asyncio"),
     Variant("grpc", "asyncio", "interpreted"),
@@ -66,6 +70,8 @@ class Target:
     figure: str
     bound: float
     is_least: bool = True
+    other_workload: str = ""
+    """Of the row compared with; empty: the same."""
 
     def is_met(self, ratio: float) -> bool:
         """Whether a ratio is good enough."""
@@ -84,9 +90,19 @@ def _of_loop(loop: str) -> tuple[Target, ...]:
     )
 
 
+def _crowded(loop: str, workload: str) -> Target:
+    row = f"tcp {loop} compiled"
+    text = f"TCP, {loop}: calls/s with {CROWDS[workload]:,} in flight, of those with 64"
+    return Target(text, row, row, workload, "calls_per_s", 0.8, other_workload="throughput")
+
+
 TARGETS: Final = (
     *_of_loop("asyncio"),
     *_of_loop("uvloop"),
+    *(_crowded(loop, workload) for loop in ("asyncio", "uvloop") for workload in CROWDS),
+    Target(
+        "TCP, trio: calls/s, of asyncio", "tcp trio compiled", "tcp asyncio compiled", "throughput", "calls_per_s", 0.5
+    ),
     *(
         Target(
             f"gRPC, asyncio, {form}: calls/s, of grpc.aio",

@@ -17,6 +17,8 @@ Figures: TypeAlias = dict[str, float]
 
 IN_FLIGHT: Final = 64
 LARGE_IN_FLIGHT: Final = 4
+CROWDS: Final = {"crowd-1024": 1024, "crowd-4096": 4096, "crowd-10000": 10_000}
+"""Workloads of many small calls at a time, which show whether the cost of a call grows with their number."""
 WINDOW: Final = 64
 """Messages of the bidirectional stream that are on their way at a time."""
 
@@ -127,11 +129,12 @@ async def run_workload(name: str, calls: Calls, seconds: float, in_flight: int =
     elif name == "exchange":
         figures = await exchange(calls, seconds)
     else:
-        figures = await throughput(call, seconds, LARGE_IN_FLIGHT if name == "large" else in_flight)
+        at_a_time = CROWDS.get(name, LARGE_IN_FLIGHT if name == "large" else in_flight)
+        figures = await throughput(call, seconds, at_a_time)
     figures["client_cpu_s_per_10k"] = (time.process_time() - cpu) / figures["calls"] * 10_000
     if name == "large":
         figures["mb_per_s"] = figures["calls_per_s"] * len(LARGE_PAYLOAD) / 1e6
     return figures
 
 
-WORKLOADS: Final = ("latency", "throughput", "download", "exchange", "large")
+WORKLOADS: Final = ("latency", "throughput", "download", "exchange", "large", *CROWDS)
