@@ -81,6 +81,7 @@ class AsyncioPipe(asyncio.BaseProtocol):
         """The loop let go of the socket."""
         self._error = exc
         self.is_congested = False
+        self.write = _drop  # type: ignore[method-assign]  # uvloop's transport raises from here on
         if self._giving_up is not None:
             self._giving_up.cancel()
         if not self._lost.done():
@@ -144,7 +145,7 @@ class AsyncioPipe(asyncio.BaseProtocol):
 
 
 def _drop(data: bytes) -> None:
-    """The `write` of a pipe that is closing."""
+    """The `write` of a pipe that is closing, or closed."""
 
 
 class _PlainPipe(AsyncioPipe, asyncio.Protocol):
