@@ -7,15 +7,13 @@ than a small call; there a pipe brings the buffer along. uvloop has one of its o
 from __future__ import annotations
 
 import asyncio
-import threading
-from typing import Final, cast
+from typing import cast
 
 from eventflux_runtime.net.pipe import CLOSE_S, HIGH_WATER_BYTES, Patience, PipeHandler
+from eventflux_runtime.net.read_buffer import READ_BUFFER
 from eventflux_runtime.transport_api import Peer
 
 __all__ = ["AsyncioPipe", "asyncio_pipe"]
-
-_BUFFER_BYTES: Final = 128 * 1024
 
 
 class AsyncioPipe(asyncio.BaseProtocol):
@@ -157,7 +155,7 @@ class _BufferedPipe(AsyncioPipe, asyncio.BufferedProtocol):
 
     def __init__(self, peer: Peer) -> None:
         super().__init__(peer)
-        self._buffer = _own.buffer
+        self._buffer = READ_BUFFER.view
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """The loop is about to read."""
@@ -166,16 +164,6 @@ class _BufferedPipe(AsyncioPipe, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """The loop read bytes."""
         self.data_received(bytes(self._buffer[:nbytes]))
-
-
-class _Own(threading.local):
-    """A thread's buffer. One will do: a thread runs one event loop at a time, which reads one connection at a time."""
-
-    def __init__(self) -> None:
-        self.buffer = memoryview(bytearray(_BUFFER_BYTES))
-
-
-_own: Final = _Own()
 
 
 def asyncio_pipe(peer: Peer) -> AsyncioPipe:

@@ -7,7 +7,6 @@ no more, and one task sees to them then.
 from __future__ import annotations
 
 import socket
-import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ import trio
 from trio.lowlevel import cancel_shielded_checkpoint, notify_closing, wait_readable, wait_writable
 
 from eventflux_runtime.net.pipe import CLOSE_S, HIGH_WATER_BYTES, Patience, PipeHandler
+from eventflux_runtime.net.read_buffer import READ_BUFFER
 from eventflux_runtime.transport_api import Peer
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TrioPipe"]
 
-_BUFFER_BYTES: Final = 128 * 1024
 _PART_BYTES: Final = 256 * 1024
 """Bytes offered to the system at a time, so that a large message is not copied for each part that it takes."""
 
@@ -69,7 +68,7 @@ class TrioPipe:
 
     async def _read(self, handler: PipeHandler) -> None:
         sock = self.sock
-        buffer = _own.buffer
+        buffer = READ_BUFFER.view
         while not self._is_closing:
             if self._is_paused:
                 self._resume = self._reactor.waiter()
@@ -214,13 +213,3 @@ class TrioPipe:
     async def wait_closed(self) -> None:
         """See `Pipe.wait_closed`."""
         await self._lost.wait()
-
-
-class _Own(threading.local):
-    """A thread's buffer. One will do: what is read into it is copied out before anything else runs."""
-
-    def __init__(self) -> None:
-        self.buffer = memoryview(bytearray(_BUFFER_BYTES))
-
-
-_own: Final = _Own()
