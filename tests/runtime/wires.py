@@ -14,7 +14,7 @@ from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import TransportClient
 from tests.runtime.probe import Probe
 
-GRPCIO_LATE_S = 0.01
+GRPCIO_LATE_S = 0.03
 WIRES = ("tcp", "unix", "memory", "grpc")
 
 
