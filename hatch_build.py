@@ -41,8 +41,10 @@ HOT: Final = (
     "eventflux_runtime/net/wheel.py",
     "eventflux_runtime/server/dispatch.py",
     "eventflux_runtime/server/context.py",
+    "eventflux_runtime/channel/balancer.py",
     "eventflux_runtime/channel/channel.py",
     "eventflux_runtime/channel/pool.py",
+    "eventflux_runtime/channel/queue.py",
     "eventflux_runtime/channel/subchannel.py",
 )
 """What runs for each message or call on the native wire."""

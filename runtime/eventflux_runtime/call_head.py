@@ -7,6 +7,7 @@ from typing import Final, final
 from eventflux_runtime.config import Compression
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.native_class import mypyc_attr
 
 __all__ = ["CallHead", "ResponseInfo"]
 
@@ -25,6 +26,7 @@ class ResponseInfo:
         self.trailers: Metadata = EMPTY_METADATA
 
 
+@mypyc_attr(acyclic=True)
 @final
 class CallHead:
     """What goes ahead of a call's first message. Not to be changed; an interceptor passes on another one.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import anyio
 import pytest
 
@@ -95,6 +97,43 @@ async def test_more_calls_than_a_connection_takes() -> None:
         assert places[0].node.asked == 5
         assert connections_of(places) == [3]
         places[0].node.release.set()
+
+
+async def test_connections_that_a_crowd_needed_fall_idle_behind_it() -> None:
+    async with (
+        served(1) as places,
+        pooled(places, max_connections=2, max_calls_per_connection=2, max_idle_s=10) as channel,
+    ):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(TransportClient(channel).send_message, LINGER)
+            await anyio.sleep(1)
+            assert connections_of(places) == [2]
+            places[0].node.release.set()
+        for _ in range(30):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(beat, channel)
+                tasks.start_soon(beat, channel)
+            await anyio.sleep(1)
+        assert connections_of(places) == [1]
+
+
+async def test_a_call_that_has_waited_leaves_nothing_to_collect() -> None:
+    async with served(1) as places, pooled(places, max_connections=1, max_calls_per_connection=1) as channel:
+        await beat(channel)
+        gc.collect()
+        gc.disable()
+        try:
+            async with anyio.create_task_group() as tasks:
+                for _ in range(20):
+                    tasks.start_soon(beat, channel)
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            gc.collect()
+            assert not [kept for kept in gc.garbage if type(kept).__module__.startswith("eventflux_runtime")]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
 
 
 async def test_calls_above_every_limit_wait_in_order() -> None:

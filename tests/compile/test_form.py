@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import eventflux_transport
-from eventflux_runtime import compiled_modules, wire
+from eventflux_runtime import CallHead, compiled_modules, wire
+from eventflux_runtime.wire.event import MessageSent
+from eventflux_runtime.wire.stream import Stream
 from hatch_build import HOT, ROOT
 
 IS_COMPILED = os.environ.get("EVENTFLUX_FORM") == "compiled"
@@ -38,6 +41,12 @@ def test_each_hot_module_runs_in_the_form_that_was_asked_for(name: str) -> None:
     is_compiled = Path(module.__file__).suffix != ".py"
     assert is_compiled == IS_COMPILED
     assert (name in compiled_modules(name.partition(".")[0])) == IS_COMPILED
+
+
+@pytest.mark.skipif(not IS_COMPILED, reason="the garbage collector knows every object of an interpreted class")
+@pytest.mark.parametrize("made", [CallHead(), Stream(1, 0, 0), MessageSent(1)], ids=lambda made: type(made).__name__)
+def test_what_each_call_makes_is_nothing_for_the_garbage_collector(made: object) -> None:
+    assert not gc.is_tracked(made)
 
 
 def test_modules_that_are_never_compiled_are_not_listed() -> None:

@@ -131,6 +131,35 @@ def test_byte_by_byte() -> None:
     assert client_events([AFTER_HELLO[i : i + 1] for i in range(len(AFTER_HELLO))]) == WHOLE_CLIENT
 
 
+@given(st.randoms(use_true_random=False), st.integers(1, 60), st.integers(1, 7))
+def test_a_few_events_at_a_time(source: random.Random, cuts: int, at_most: int) -> None:
+    server = Connection(Role.SERVER, Settings(compressions=(1,)), METHODS, now=0.0)
+    places = sorted({source.randrange(len(TO_SERVER) + 1) for _ in range(cuts)} | {0, len(TO_SERVER)})
+    events: list[Event] = []
+    for start, end in itertools.pairwise(places):
+        taken = server.receive_data(TO_SERVER[start:end], 0.0, at_most)
+        # More may arrive before what is there has been read.
+        while server.has_unread and source.random() < 0.8:
+            assert len(taken) <= at_most
+            events += taken
+            taken = server.receive_data(b"", 0.0, at_most)
+        assert len(taken) <= at_most
+        events += taken
+    while server.has_unread:
+        events += server.receive_data(b"", 0.0, at_most)
+    assert summary(events) == WHOLE_SERVER
+    assert server.receive_data(b"", 0.0) == []
+
+
+def test_what_is_unread_at_the_end_of_a_connection_is_let_go() -> None:
+    server = make_server()
+    server.receive_data(b"".join(frame(OPEN, 0x03, n, bytes(10)) for n in range(1, 6)), 0.0, 2)
+    assert server.has_unread
+    server.close()
+    assert server.receive_data(b"", 0.0) == []
+    assert [server.has_unread] == [False]
+
+
 @given(st.randoms(use_true_random=False), st.integers(1, 60))
 def test_random_splits(source: random.Random, cuts: int) -> None:
     for data, events_of, whole in (

@@ -102,7 +102,8 @@ class Pool:
         """A connection for the next call, if one is ready now. The call starts on it before anything else runs."""
         if self._queue:
             return None
-        held = self._picker.pick(self._rotation)
+        rotation = self._rotation  # of one address, every rule picks that one
+        held = rotation[0].free() if len(rotation) == 1 else self._picker.pick(rotation)
         if held is not None:
             held.is_used = True
         return held

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from eventflux_runtime.channel.plan import CallView
 from eventflux_runtime.errors import TransportError
-from eventflux_runtime.net.wheel import Alarm
+from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.rpc_error import RpcError
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["CallQueue", "Waiting"]
 
 
-class Waiting:
+@final
+class Waiting(Expirable):
     """One call that waits."""
 
-    __slots__ = ("_on_expiry", "_queue", "_waiter", "alarm", "given", "view")
+    __slots__ = ("_on_expiry", "_queue", "_waiter", "given", "view")
 
     def __init__(
         self,
@@ -35,11 +36,11 @@ class Waiting:
         expires_at: float,
         on_expiry: Callable[[], RpcError],
     ) -> None:
+        super().__init__(expires_at)
         self._queue = queue
         self._waiter = waiter
         self._on_expiry = on_expiry
         self.view = view
-        self.alarm = Alarm(expires_at, self._expire)
         self.given: Held | None = None
 
     async def wait(self) -> Held:
@@ -71,7 +72,8 @@ class Waiting:
         if not self._waiter.done():
             self._waiter.set_exception(copy(error) if isinstance(error, RpcError) else error)
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """See `Expirable.expire`."""
         self._queue.take(self)
         self.fail(self._on_expiry())
 
@@ -97,13 +99,13 @@ class CallQueue:
         waiting = Waiting(self, self._reactor.waiter(), view, expires_at, on_expiry)
         self._calls[waiting] = None
         if expires_at < float("inf"):
-            self._reactor.wheel.add(waiting.alarm, self._reactor.now())
+            self._reactor.wheel.add(waiting, self._reactor.now())
         return waiting
 
     def left(self, waiting: Waiting, *, is_served: bool) -> None:
         """The call goes its way, with a connection or without one."""
         self.take(waiting)
-        self._reactor.wheel.discard(waiting.alarm)
+        self._reactor.wheel.discard(waiting)
         if not (is_served and self._calls):
             self._on_left()
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Held", "Subchannel"]
 
+_READY: Final = ConnectionState.READY
 _AGE_SPREAD: Final = 0.1
 """Connections are closed for age up to this part early, so that those made together do not end together."""
 
@@ -53,7 +54,7 @@ class Held:
         """Whether it takes a call now, as of the last plan."""
         connection = self.connection
         return (
-            connection.state is ConnectionState.READY
+            connection.state is _READY
             and connection.active_calls + self.promised < self.limit
             and self in self.subchannel.usable
         )
@@ -97,6 +98,8 @@ class Subchannel:
         self._attempts: dict[int, TaskHandle] = {}
         self._attempted_at = 0.0
         self._is_retired = False
+        self._latest: Held | None = None
+        """Where the last call went."""
 
     def __repr__(self) -> str:
         return f"{self.address.endpoint}: {self._describe()}"
@@ -124,12 +127,23 @@ class Subchannel:
         return sum(held.connection.active_calls for held in self.connections)
 
     def free(self) -> Held | None:
-        """The least loaded connection with room for one call. A dead one seen on the way is reported."""
+        """A connection with room for one call: that of the last call, or else the least loaded.
+
+        Calls stay with a connection until it is full, so that few calls have to look at all of them, and connections
+        that a crowd has left behind fall idle. A dead one seen on the way is reported.
+        """
+        latest = self._latest
+        if latest is not None and latest.has_room():
+            return latest
+        best = self._latest = self._least_loaded()
+        return best
+
+    def _least_loaded(self) -> Held | None:
         best: Held | None = None
         best_load = 0
         for held in self.usable:
             connection = held.connection
-            if connection.state is not ConnectionState.READY:
+            if connection.state is not _READY:
                 self._on_dead()
                 continue
             load = connection.active_calls + held.promised
@@ -160,7 +174,7 @@ class Subchannel:
 
     def refresh_usable(self) -> None:
         """Takes over into `usable` what takes calls now."""
-        self.usable = [held for held in self.connections if held.connection.state is ConnectionState.READY]
+        self.usable = [held for held in self.connections if held.connection.state is _READY]
 
     def forget_closed(self) -> None:
         """Lets go of connections that are closed."""

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import ssl
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eventflux_runtime.config import Compression
 from eventflux_runtime.deadline import ENDLESS_S
-from eventflux_runtime.errors import CodecError, MissingExtraError
+from eventflux_runtime.errors import CodecError
 from eventflux_runtime.expansion import Room
-from eventflux_runtime.method import AnyMethod, Method, keep_for
+from eventflux_runtime.method import Method
 from eventflux_runtime.native.client_call import StreamingCall, UnaryCall, deadline_error, undecodable
+from eventflux_runtime.native.client_methods import ClientMethods, unprocessed
 from eventflux_runtime.native.decoding import PackedMessage, decoded
-from eventflux_runtime.native.encoding import Encoding, has_protobuf, known_paths
+from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.packing import Packer, write_packed
 from eventflux_runtime.native.session import Session
 from eventflux_runtime.net.ping_backoff import PING_BACKOFF, ping_interval_s
 from eventflux_runtime.net.pipe import CLOSE_S, wait_closed
 from eventflux_runtime.net.tls import explain_tls
-from eventflux_runtime.net.wheel import Alarm
-from eventflux_runtime.rpc_error import Internal, ResourceExhausted, RpcError, Unavailable, Unimplemented
+from eventflux_runtime.rpc_error import Internal, ResourceExhausted, RpcError, Unavailable
 from eventflux_runtime.status import Status, StatusCode
 from eventflux_runtime.transport_api import CallHead, ClientCall, ConnectionState
 from eventflux_runtime.wire.connection import Connection
@@ -80,8 +79,7 @@ class NativeClientConnection(Session):
         self._ping_interval_s = ping_interval_s(config, endpoint)
         self._packer = Packer(config.compression_min_bytes)
         self._calls: dict[int, UnaryCall | StreamingCall[Any, Any]] = {}
-        self._encodings: dict[AnyMethod, Encoding] = {}
-        self._method_ids: dict[str, tuple[int, int]] = {}
+        self._methods = ClientMethods(endpoint)
         self._awake = 0
         self._has_written = False
         self._waiter = reactor.waiter
@@ -120,8 +118,7 @@ class NativeClientConnection(Session):
         settings = event.settings
         self.max_calls = settings.max_streams
         self._packer.agree(settings)
-        for index, entry in enumerate(settings.methods):
-            self._method_ids[entry.path] = (index, entry.fingerprint)
+        self._methods.offer(settings)
         if self._hello is not None and not self._hello.done():
             self._hello.set_result(None)
         self._hello = None
@@ -134,7 +131,7 @@ class NativeClientConnection(Session):
             call = self._end_call(stream_id)
             if call is not None:
                 call.fail(
-                    _unprocessed(Unavailable(f"{self.endpoint} is going away ({event.reason}); the call never ran"))
+                    unprocessed(Unavailable(f"{self.endpoint} is going away ({event.reason}); the call never ran"))
                 )
         if event.is_too_many_pings and self._ping_interval_s is not None:
             PING_BACKOFF.complained(self.endpoint, self._ping_interval_s)
@@ -150,8 +147,7 @@ class NativeClientConnection(Session):
 
     def _close_if_drained(self) -> None:
         if self.state is _DRAINING and not self._calls:
-            self.flush()
-            self.pipe.close()
+            self.close()
 
     def fail(self, error: Exception) -> None:
         """See `Session.fail`. The pipe may take a while to close; no call starts on it meanwhile."""
@@ -195,32 +191,42 @@ class NativeClientConnection(Session):
 
     async def unary(self, method: Method[Req, Res], request: Req, head: CallHead) -> Res:
         """See `ClientConnection.unary`."""
-        encoding = self._encodings.get(method) or self._resolve(method)
-        deadline = head.deadline
+        encoding = self._methods.encoding(method)
         if self.pipe.is_congested:
-            await self._wait_for_room(deadline)
-        timeout_us = -1
+            await self.wait_for_room_until(head.deadline)
+        call = self._begin(encoding, request, head)
+        try:
+            result: Any = await call.waiter
+        except BaseException:
+            if self._end_call(call.stream_id) is not None:
+                self._reset(call.stream_id)
+            raise
+        finally:
+            if call.is_answered:
+                self._awake -= 1
+        reply: Res = self._reply(result, encoding)
+        return reply
+
+    def _begin(self, encoding: Encoding, request: Any, head: CallHead) -> UnaryCall:
+        """Sends a request on its way, or queues it for the end of this turn."""
         now = 0.0
-        if deadline is not None:
+        timeout_us = -1
+        if head.deadline is not None:
             now = self.now()
-            left_s = deadline - now
-            timeout_us = int(left_s * 1e6) if left_s < ENDLESS_S else _ENDLESS_US
-            if timeout_us <= 0:
-                raise deadline_error(self, encoding)
+            timeout_us = self._timeout_us(head.deadline, now, encoding)
         self._check_open()
-        call = UnaryCall(self, encoding, self._waiter(), deadline, head.response)
+        call = UnaryCall(self, encoding, self._waiter(), head.deadline, head.response)
         try:
             if head.compression is _PLAIN:
-                stream_id = self.core.open(
+                call.stream_id = self.core.open(
                     encoding.method_id, timeout_us, head.metadata, request, encoding.encode, True, encoding.is_protobuf
                 )
             else:
-                stream_id = self._open_packed(encoding, timeout_us, request, head)
+                call.stream_id = self._open_packed(encoding, timeout_us, request, head)
         except LimitError as error:
-            raise _unprocessed(ResourceExhausted(str(error))) from None
-        call.stream_id = stream_id
-        self._calls[stream_id] = call
-        if deadline is not None:
+            raise unprocessed(ResourceExhausted(str(error))) from None
+        self._calls[call.stream_id] = call
+        if head.deadline is not None:
             self.wheel.add(call, now)
         if self.core.has_plenty:
             self.flush()
@@ -230,17 +236,22 @@ class NativeClientConnection(Session):
             self._has_written = True
             self.reactor.call_soon(self._turn_over)
             self.flush()
-        try:
-            result: Any = await call.waiter
-        except BaseException:
-            if self._end_call(stream_id) is not None:
-                self._reset(stream_id)
-            raise
-        finally:
-            if call.is_answered:
-                self._awake -= 1
-        reply: Res = result if type(result) is not PackedMessage else self._unpacked(result, encoding)
-        return reply
+        return call
+
+    def _timeout_us(self, deadline: float, now: float, encoding: Encoding) -> int:
+        left_s = deadline - now
+        timeout_us = int(left_s * 1e6) if left_s < ENDLESS_S else _ENDLESS_US
+        if timeout_us <= 0:
+            raise deadline_error(self, encoding)
+        return timeout_us
+
+    def _reply(self, result: Any, encoding: Encoding) -> Any:
+        """The reply, which is decoded where its caller runs: what waits for that is one small object a call."""
+        if type(result) is StatusReceived:
+            result = decoded(encoding.decode, result, self._max_message_bytes)
+            if isinstance(result, CodecError):
+                raise undecodable(self, encoding, result)
+        return result if type(result) is not PackedMessage else self._unpacked(result, encoding)
 
     def _unpacked(self, message: PackedMessage, encoding: Encoding) -> Any:
         loan = self.room.loan()
@@ -250,23 +261,6 @@ class NativeClientConnection(Session):
             raise undecodable(self, encoding, misfit) from misfit
         finally:
             loan.release()
-
-    async def _wait_for_room(self, deadline: float | None) -> None:
-        """Waits until the pipe takes more, or the deadline has passed."""
-        while self.pipe.is_congested and not self._is_lost:
-            waiter: Waiter[None] = self._waiter()
-            if deadline is None:
-                await self.wait_for_room(waiter)
-                continue
-            now = self.now()
-            if deadline <= now:
-                return
-            alarm = Alarm(deadline, partial(_wake, waiter))
-            self.wheel.add(alarm, now)
-            try:
-                await self.wait_for_room(waiter)
-            finally:
-                self.wheel.discard(alarm)
 
     def _turn_over(self) -> None:
         self._has_written = False
@@ -279,21 +273,16 @@ class NativeClientConnection(Session):
 
     def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
         """See `ClientConnection.start`."""
-        encoding = self._encodings.get(method) or self._resolve(method)
-        timeout_us = -1
+        encoding = self._methods.encoding(method)
         now = self.now()
-        if head.deadline is not None:
-            left_s = head.deadline - now
-            timeout_us = int(left_s * 1e6) if left_s < ENDLESS_S else _ENDLESS_US
-            if timeout_us <= 0:
-                raise deadline_error(self, encoding)
+        timeout_us = self._timeout_us(head.deadline, now, encoding) if head.deadline is not None else -1
         self._check_open()
         try:
             stream_id = self.core.open(
                 encoding.method_id, timeout_us, head.metadata, None, None, False, encoding.is_protobuf
             )
         except LimitError as error:
-            raise _unprocessed(ResourceExhausted(str(error))) from None
+            raise unprocessed(ResourceExhausted(str(error))) from None
         call: StreamingCall[Req, Res] = StreamingCall(self, encoding, stream_id, head)
         self._calls[stream_id] = call
         if head.deadline is not None:
@@ -303,36 +292,15 @@ class NativeClientConnection(Session):
 
     def _check_open(self) -> None:
         if self.state is not _READY:
-            raise _unprocessed(
+            raise unprocessed(
                 Unavailable(f"the connection to {self.endpoint} is {self.state.value}; the call never left")
             )
         if len(self._calls) >= self.max_calls:
-            raise _unprocessed(
+            raise unprocessed(
                 ResourceExhausted(
                     f"{self.endpoint} allows {self.max_calls} calls in flight on a connection: wait for some to end"
                 )
             )
-
-    def _resolve(self, method: AnyMethod) -> Encoding:
-        known = self._method_ids.get(method.path)
-        if known is None:
-            raise _unprocessed(
-                Unimplemented(
-                    f"{self.endpoint} does not serve {method.path}; it serves {known_paths(list(self._method_ids))}"
-                )
-            )
-        method_id, fingerprint = known
-        is_protobuf = fingerprint != method.fingerprint
-        if is_protobuf:
-            sides = f"{method.path} has layout {method.fingerprint:016x} here and {fingerprint:016x} at {self.endpoint}"
-            if not has_protobuf():
-                raise MissingExtraError(f"{sides}; to speak protobuf instead, this side", "grpc")
-            settings = self.core.peer_settings
-            if settings is None or not settings.has_protobuf:
-                raise _unprocessed(
-                    Unimplemented(f"{sides}, and the server cannot speak protobuf: install its 'grpc' extra")
-                )
-        return keep_for(method, Encoding.of_client(method, method_id, is_protobuf), self._encodings)
 
     # -- what calls do
 
@@ -409,18 +377,18 @@ class NativeClientConnection(Session):
 
     def _on_status(self, event: StatusReceived) -> None:
         call = self._end_call(event.stream_id)
-        if call is None:
-            return
-        message: Any = None
-        if event.has_message:
-            message = decoded(call.encoding.decode, event, self._max_message_bytes)
-            if isinstance(message, CodecError):
-                call.fail(undecodable(self, call.encoding, message))
-                return
         if isinstance(call, UnaryCall):
             call.is_answered = True
             self._awake += 1
-        call.on_status(event.status, message, event.has_message)
+            call.on_status(event)
+        elif call is not None:
+            message: Any = None
+            if event.has_message:
+                message = decoded(call.encoding.decode, event, self._max_message_bytes)
+                if isinstance(message, CodecError):
+                    call.fail(undecodable(self, call.encoding, message))
+                    return
+            call.on_status(event.status, message, event.has_message)
 
     def _on_reset(self, event: StreamReset) -> None:
         call = self._end_call(event.stream_id)
@@ -435,13 +403,3 @@ class NativeClientConnection(Session):
         call = self._calls.get(event.stream_id)
         if call is not None:
             call.on_sent()
-
-
-def _unprocessed(error: RpcError) -> RpcError:
-    error.unprocessed = True
-    return error
-
-
-def _wake(waiter: Waiter[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)

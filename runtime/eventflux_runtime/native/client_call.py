@@ -12,6 +12,7 @@ from eventflux_runtime.native.decoding import PackedMessage
 from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.inbox import Inbox
 from eventflux_runtime.native.outbox import Outbox
+from eventflux_runtime.native_class import mypyc_attr
 from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.rpc_error import DeadlineExceeded, Internal, RpcError
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from eventflux_runtime.expansion import Loan
     from eventflux_runtime.native.client import NativeClientConnection
     from eventflux_runtime.net.reactor import Waiter
+    from eventflux_runtime.wire.event import StatusReceived
 
 __all__ = ["StreamingCall", "UnaryCall", "deadline_error", "undecodable"]
 
@@ -28,6 +30,7 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
+@mypyc_attr(acyclic=True)
 class UnaryCall(Expirable):
     """One request on its way, one reply awaited."""
 
@@ -83,16 +86,17 @@ class UnaryCall(Expirable):
     def on_sent(self) -> None:
         """The request is on its way in full; nothing waits for that."""
 
-    def on_status(self, status: Status, message: Any, has_message: bool) -> None:
-        """The reply, or why there is none."""
+    def on_status(self, event: StatusReceived) -> None:
+        """The reply, still as it came: the caller decodes it when it runs. Or why there is none."""
+        status = event.status
         if self.response is not None:
             self.response.trailers = status.trailers
         if self.waiter.done():
             return
         if status is not OK_STATUS and status.code is not StatusCode.OK:
             self.waiter.set_exception(RpcError.from_status(status))
-        elif has_message:
-            self.waiter.set_result(message)
+        elif event.has_message:
+            self.waiter.set_result(event)
         elif self._has_reply:
             self.waiter.set_result(self._reply)
         else:

@@ -18,7 +18,7 @@ from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.limited_log import LimitedLog
 from eventflux_runtime.native.packing import Packer, write_packed
 from eventflux_runtime.native.server_call import NativeServerCall
-from eventflux_runtime.native.session import Session
+from eventflux_runtime.native.session import CONGESTED, Session
 from eventflux_runtime.net.pipe import Patience, wait_closed
 from eventflux_runtime.rpc_error import ResourceExhausted
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
@@ -88,7 +88,6 @@ class NativeServerConnection(Session):
         self._notify_lost = on_lost
         self._log = log
         self._starting = 0
-        self._is_reading = True
         self._bytes_taken = 0
         self._is_draining = False
         self._was_told_to_leave = False
@@ -138,7 +137,7 @@ class NativeServerConnection(Session):
             return
         self.flush()
         if not self._was_told_to_leave:
-            self.pipe.close()
+            self.close()
         elif self._linger is None:
             # A socket closed with requests still on their way is reset, which can cost the client our go-away. It
             # closes by itself once it has read that.
@@ -149,7 +148,7 @@ class NativeServerConnection(Session):
 
     def _look_after(self, patience: Patience) -> None:
         if patience.is_over():
-            self.pipe.close()
+            self.close()
         else:
             self._linger_on(patience)
 
@@ -187,20 +186,17 @@ class NativeServerConnection(Session):
     def on_congested(self) -> None:
         """See `PipeHandler.on_congested`."""
         super().on_congested()
-        self._is_reading = False
         self._bytes_taken = self.core.sent_bytes - self.pipe.unsent_bytes
-        self.pipe.pause_reading()
+        self._hold(CONGESTED)
 
     def on_writable(self) -> None:
         """See `PipeHandler.on_writable`."""
-        if not self._is_reading:
-            self._is_reading = True
-            self.pipe.resume_reading()
+        self._let_go(CONGESTED)
         super().on_writable()
 
     def expire(self) -> None:
         """See `Expirable.expire`. Who is not read lives as long as it takes what was sent."""
-        if not self._is_reading:
+        if self._holds & CONGESTED:
             taken = self.core.sent_bytes - self.pipe.unsent_bytes
             if taken > self._bytes_taken:
                 self._bytes_taken = taken

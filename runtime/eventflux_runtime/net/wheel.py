@@ -16,6 +16,8 @@ import math
 from collections.abc import Callable
 from typing import Final, final
 
+from eventflux_runtime.native_class import mypyc_attr
+
 __all__ = ["Alarm", "DeadlineWheel", "Expirable"]
 
 _TICKS_PER_S: Final = 128.0
@@ -27,6 +29,7 @@ _CROWD: Final = 256
 _log: Final = logging.getLogger("eventflux_runtime")
 
 
+@mypyc_attr(acyclic=True)
 class Expirable:
     """The base of what has a deadline.
 

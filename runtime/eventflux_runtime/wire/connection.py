@@ -12,7 +12,7 @@ docs/protocol.md specifies what it speaks. `now` is always seconds on the driver
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, final
+from typing import Any, Final, TypeVar, final
 
 from librt.strings import BytesWriter
 
@@ -33,6 +33,8 @@ from eventflux_runtime.wire.state import DRAINING, ENDED, GOAWAY_EITHER_WAY, HAN
 __all__ = ["Connection"]
 
 M = TypeVar("M")
+ALL: Final = 1 << 30
+"""More events than anything that is received at a time can mean."""
 
 
 @final
@@ -136,19 +138,27 @@ class Connection:
         """Notes another sign of life than data: a peer that nothing is received from on purpose took some of ours."""
         self._keepalive.heard(now)
 
-    def receive_data(self, data: bytes, now: float) -> list[Event]:
+    @property
+    def has_unread(self) -> bool:
+        """Whether `receive_data` stopped at its number of events; it goes on when it is called again."""
+        return bool(self._receiver.unread)
+
+    def receive_data(self, data: bytes, now: float, at_most: int = ALL) -> list[Event]:
         """What the peer's bytes mean. Bytes behind the end of the connection are ignored.
+
+        It stops after `at_most` events, one or more. What is left then is read ahead of the next `data`, which may be
+        empty.
 
         Raises:
             WireError: a ProtocolError. The peer broke the protocol; a GOAWAY for it is queued, the connection is
                 closed. The events ahead of the fault are in its `events`.
         """
         events: list[Event] = []
-        if self._link.state == ENDED or not data:
+        if self._link.state == ENDED or not (data or self._receiver.unread):
             return events
         self._keepalive.heard(now)
         try:
-            self._receiver.receive(data, now, events)
+            self._receiver.receive(data, now, events, at_most)
         except WireError as error:
             self._fail(error, events)
             raise
@@ -388,6 +398,7 @@ class Connection:
         link.streams.clear()
         link.lingering.clear()
         self._sender.backlog.clear()
+        self._receiver.unread = b""
 
     def _say_goodbye(self, code: StatusCode, reason: str) -> None:
         link = self._link

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, final
 
 from eventflux_runtime.metadata import Metadata
+from eventflux_runtime.native_class import mypyc_attr
 from eventflux_runtime.status import Status, StatusCode
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ PONG_RECEIVED: Final = 9
 CONNECTION_LOST: Final = 10
 
 
+@mypyc_attr(acyclic=True)
 class Event:
     """The base of all events.
 
@@ -73,6 +75,7 @@ class Event:
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
 
+@mypyc_attr(acyclic=True)
 @final
 class HelloReceived(Event):
     """The handshake is done; calls may begin."""
@@ -85,6 +88,7 @@ class HelloReceived(Event):
         self.settings = settings
 
 
+@mypyc_attr(acyclic=True)
 @final
 class StreamOpened(Event):
     """Server: a client began a call.
@@ -140,6 +144,7 @@ class StreamOpened(Event):
         self.end_stream = end_stream
 
 
+@mypyc_attr(acyclic=True)
 @final
 class HeadersReceived(Event):
     """Client: the server's initial metadata."""
@@ -152,6 +157,7 @@ class HeadersReceived(Event):
         self.metadata = metadata
 
 
+@mypyc_attr(acyclic=True)
 @final
 class MessageReceived(Event):
     """A whole message. Once the application has taken it: ``connection.consumed(stream_id, end - start)``.
@@ -175,6 +181,7 @@ class MessageReceived(Event):
         self.end_stream = end_stream
 
 
+@mypyc_attr(acyclic=True)
 @final
 class HalfClosed(Event):
     """Server: the client sends no further message on the stream."""
@@ -186,6 +193,7 @@ class HalfClosed(Event):
         self.stream_id = stream_id
 
 
+@mypyc_attr(acyclic=True)
 @final
 class StatusReceived(Event):
     """Client: the call has ended.
@@ -217,6 +225,7 @@ class StatusReceived(Event):
         self.compression_id = compression_id
 
 
+@mypyc_attr(acyclic=True)
 @final
 class StreamReset(Event):
     """The call was broken off. Messages of it that the application has not taken are dropped; take none of them.
@@ -239,6 +248,7 @@ class StreamReset(Event):
         self.is_local = is_local
 
 
+@mypyc_attr(acyclic=True)
 @final
 class MessageSent(Event):
     """The message that waited for credit, and the status behind it if there is one, is in the output."""
@@ -250,6 +260,7 @@ class MessageSent(Event):
         self.stream_id = stream_id
 
 
+@mypyc_attr(acyclic=True)
 @final
 class GoAwayReceived(Event):
     """The peer takes no further calls.
@@ -277,6 +288,7 @@ class GoAwayReceived(Event):
         return self.reason.startswith("too_many_pings")
 
 
+@mypyc_attr(acyclic=True)
 @final
 class PongReceived(Event):
     """The answer to `Connection.ping`.
@@ -293,6 +305,7 @@ class PongReceived(Event):
         self.payload = payload
 
 
+@mypyc_attr(acyclic=True)
 @final
 class ConnectionLost(Event):
     """The connection has ended without an error of the protocol: end of stream, or the peer fell silent.

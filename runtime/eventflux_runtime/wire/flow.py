@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import Final, final
 
+from eventflux_runtime.native_class import mypyc_attr
 from eventflux_runtime.status import StatusCode
 from eventflux_runtime.wire.error import WireError
 from eventflux_runtime.wire.frame import MAX_WINDOW
@@ -27,6 +28,7 @@ CONNECTION_STEP: Final = 8
 """The connection's, too; below `RESERVE_DIVISOR`, so that a sender that is left with its reserve always goes on."""
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Inflow:
     """What arrives on one stream, in bytes of credit.

@@ -40,11 +40,22 @@ __all__ = ["Receiver"]
 class Receiver:
     """What has arrived and not been understood yet.
 
-    Invariants: `partial` holds the beginning of the next frame and nothing else, fewer than `needed` bytes of it;
-    nothing is parsed any more after the first error.
+    Invariants: `partial` holds the beginning of the next frame and nothing else, fewer than `needed` bytes of it, and
+    is empty while there is something `unread`; nothing is parsed any more after the first error.
     """
 
-    __slots__ = ("begun_at", "calls", "control", "frame_limit", "has_preface", "link", "needed", "partial")
+    __slots__ = (
+        "begun_at",
+        "calls",
+        "control",
+        "frame_limit",
+        "has_preface",
+        "link",
+        "needed",
+        "partial",
+        "unread",
+        "unread_from",
+    )
 
     def __init__(self, link: Link, control: Control, calls: CallFrames) -> None:
         self.link = link
@@ -57,15 +68,23 @@ class Receiver:
         self.needed: int = len(PREFACE)
         self.begun_at = 0.0
         """When what is in `partial` began to arrive."""
+        self.unread = b""
+        """The chunk that was left when there were events enough,"""
+        self.unread_from = 0
+        """from here on."""
 
-    def receive(self, data: bytes, now: float, events: list[Event]) -> None:
-        """Parses what arrived; appends to `events`.
+    def receive(self, data: bytes, now: float, events: list[Event], at_most: int) -> None:
+        """Parses what arrived, and ahead of it what was left unread; appends to `events` until there are `at_most`.
 
         Raises:
             WireError: the peer broke the protocol.
         """
         self.control.now = now
         position = 0
+        if self.unread:
+            position = self.unread_from
+            data = self.unread + data if data else self.unread
+            self.unread = b""
         while self.partial:
             missing = self.needed - len(self.partial)
             taken = data[position : position + missing]
@@ -77,8 +96,13 @@ class Receiver:
                 return
             whole = bytes(self.partial)
             self.partial.clear()
-            self._keep(whole, self._frames(whole, 0, events))
-        self._keep(data, self._frames(data, position, events))
+            self._keep(whole, self._frames(whole, 0, events, at_most))
+        position = self._frames(data, position, events, at_most)
+        if len(events) < at_most:
+            self._keep(data, position)
+        elif position < len(data):
+            self.unread = data
+            self.unread_from = position
 
     def _keep(self, data: bytes, position: int) -> None:
         """Keeps the beginning of a frame that `data` does not hold whole."""
@@ -103,15 +127,15 @@ class Receiver:
             self.has_preface = True
             self.control.greet()
 
-    def _frames(self, data: bytes, position: int, events: list[Event]) -> int:
-        """Handles the whole frames of ``data[position:]``; returns where the first incomplete one begins."""
+    def _frames(self, data: bytes, position: int, events: list[Event], at_most: int) -> int:
+        """Handles the whole frames of ``data[position:]``; returns where the first begins that is not handled."""
         size = len(data)
         if not self.has_preface:
             if size - position < len(PREFACE):
                 return position
             self._check_preface(data[position:])
             position += len(PREFACE)
-        while size - position >= HEADER_BYTES:
+        while size - position >= HEADER_BYTES and len(events) < at_most:
             length: int = read_i32_le(data, position)
             kind = data[position + 4]
             if length < 0 or length > self.frame_limit:

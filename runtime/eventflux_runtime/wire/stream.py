@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import final
 
+from eventflux_runtime.native_class import mypyc_attr
 from eventflux_runtime.status import Status
 from eventflux_runtime.wire.flow import Inflow
 
 __all__ = ["Outgoing", "Stream"]
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Outgoing:
     """A message that has not been sent wholly.
@@ -32,6 +34,7 @@ class Outgoing:
         self.is_begun = False
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Stream:
     """One call in flight.
