@@ -48,6 +48,7 @@ async def throughput(call: Callable[[], Awaitable[Any]], seconds: float, in_flig
     done = 0
     absent = in_flight
     until = float("inf")
+    cpu: list[float] = []
     taken: list[float] = []
 
     async def worker() -> None:
@@ -58,6 +59,7 @@ async def throughput(call: Callable[[], Awaitable[Any]], seconds: float, in_flig
         absent -= 1
         if not absent:
             until = now + seconds
+            cpu.append(time.process_time())
         while now < until:
             before = now
             await call()
@@ -65,6 +67,7 @@ async def throughput(call: Callable[[], Awaitable[Any]], seconds: float, in_flig
             done += 1
             if not absent and now < until:
                 taken.append(now - before)
+        cpu.append(time.process_time())
 
     async with anyio.create_task_group() as tasks:
         for _ in range(in_flight):
@@ -75,6 +78,7 @@ async def throughput(call: Callable[[], Awaitable[Any]], seconds: float, in_flig
         "calls_per_s": len(taken) / seconds,
         "p50_us": ordered[49] * 1e6,
         "p99_us": ordered[98] * 1e6,
+        "client_cpu_s_per_10k": (cpu[1] - cpu[0]) / len(taken) * 10_000,
     }
 
 
@@ -140,7 +144,7 @@ async def run_workload(name: str, calls: Calls, seconds: float, in_flight: int =
     else:
         at_a_time = CROWDS.get(name, LARGE_IN_FLIGHT if name == "large" else in_flight)
         figures = await throughput(call, seconds, at_a_time)
-    figures["client_cpu_s_per_10k"] = (time.process_time() - cpu) / figures["calls"] * 10_000
+    figures.setdefault("client_cpu_s_per_10k", (time.process_time() - cpu) / figures["calls"] * 10_000)
     if name == "large":
         figures["mb_per_s"] = figures["calls_per_s"] * len(LARGE_PAYLOAD) / 1e6
     return figures

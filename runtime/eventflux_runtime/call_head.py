@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from eventflux_runtime.compiled import mypyc_attr
 from eventflux_runtime.config import Compression
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.native_class import mypyc_attr
 
 __all__ = ["CallHead", "ResponseInfo"]
 

@@ -35,6 +35,7 @@ LAYERS: Final = {
             "argument",
             "call_head",
             "checked",
+            "compiled",
             "config",
             "deadline",
             "endpoint",
@@ -96,7 +97,7 @@ LAYERS: Final = {
         forbidden=GRPC,
     ),
     "surface": Layer(
-        modules=("", "compiled", "connect", "testing"),
+        modules=("", "connect", "testing"),
         may_import=(
             "vocabulary",
             "wire",

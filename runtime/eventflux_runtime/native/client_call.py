@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 
+from eventflux_runtime.compiled import mypyc_attr
 from eventflux_runtime.errors import CodecError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.native.decoding import PackedMessage
 from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.inbox import Inbox
 from eventflux_runtime.native.outbox import Outbox
-from eventflux_runtime.native_class import mypyc_attr
 from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.rpc_error import DeadlineExceeded, Internal, RpcError
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, final
 
+from eventflux_runtime.compiled import mypyc_attr
 from eventflux_runtime.metadata import Metadata
-from eventflux_runtime.native_class import mypyc_attr
 from eventflux_runtime.status import Status, StatusCode
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from typing import Final, final
 
-from eventflux_runtime.native_class import mypyc_attr
+from eventflux_runtime.compiled import mypyc_attr
 from eventflux_runtime.status import StatusCode
 from eventflux_runtime.wire.error import WireError
 from eventflux_runtime.wire.frame import MAX_WINDOW

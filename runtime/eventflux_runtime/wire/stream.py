@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from eventflux_runtime.native_class import mypyc_attr
+from eventflux_runtime.compiled import mypyc_attr
 from eventflux_runtime.status import Status
 from eventflux_runtime.wire.flow import Inflow
 
