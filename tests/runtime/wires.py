@@ -7,14 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import anyio
-
 from eventflux_runtime import Channel, ClientConfig, Server, ServerConfig, connect, serve
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import TransportClient
 from tests.runtime.probe import Probe
 
-GRPCIO_LATE_S = 0.03
 WIRES = ("tcp", "unix", "memory", "grpc")
 
 
@@ -52,6 +49,3 @@ async def linked(
         url = server.endpoints[0]
         async with connect(url, config=client_config) as channel:
             yield Link(TransportClient(channel), service, channel, server, url)
-    if wire == "grpc":
-        # grpcio's thread tells a loop late of what was cut off; one that is closed makes its poller fail elsewhere.
-        await anyio.sleep(GRPCIO_LATE_S)
