@@ -9,12 +9,15 @@ from pathlib import Path
 
 import anyio
 import pytest
+from grpc.aio import _server as grpc_server
 
 from eventflux_runtime.config import ClientConfig, ServerConfig, TlsConfig
 from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.rpc_error import Unavailable
 from eventflux_runtime.transports.grpc_wire.handler import ServedCalls
+from eventflux_transport import Message
 from tests.grpc_wire.harness import CHAT, ECHO, HEAD, Note, Notes, connected, listening, remaining_head
+from tests.runtime.wires import linked
 
 pytestmark = pytest.mark.usefixtures("anyio_backend")
 
@@ -143,3 +146,22 @@ async def test_any_number_of_tasks_wait_for_the_last_call() -> None:
             assert not returned
             calls.ended()
     assert sorted(returned) == [0, 1, 2]
+
+
+async def test_grpcio_is_stopped_by_one_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of two that stop a server the later may find it freed, and ends the process."""
+    stop, under_way, most = grpc_server.Server.stop, 0, 0
+
+    async def counted(server: grpc_server.Server, grace: float | None) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            await stop(server, grace)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(grpc_server.Server, "stop", counted)
+    async with linked("grpc", tmp_path, server_config=ServerConfig(drain_grace_s=0)) as link:
+        await link.client.send_message(Message())
+    assert (most, under_way) == (1, 0)

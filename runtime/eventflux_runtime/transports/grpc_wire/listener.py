@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import grpc
-from anyio import CancelScope, move_on_after
+from anyio import CancelScope
 from grpc import aio
 
 from eventflux_runtime.compression import require_compression
@@ -32,7 +32,7 @@ from eventflux_runtime.transports.grpc_wire.option import grpc_compression, is_r
 from eventflux_runtime.transports.grpc_wire.reflection import reflection_handlers
 
 if TYPE_CHECKING:
-    from eventflux_runtime.net.reactor import Reactor, TaskHandle
+    from eventflux_runtime.net.reactor import Reactor
 
 __all__ = ["GrpcListener", "open_listener"]
 
@@ -64,13 +64,13 @@ class GrpcListener:
         self._grace_s = grace_s
         self._notice_s = min(_NOTICE_S, grace_s / 4)
         self._notice_ends_at = 0.0
-        self._stopped = asyncio.Event()
         self._closing = asyncio.Event()
         self._server: aio.Server | None = server
         self._reactor = reactor
         self._calls = calls
         self._is_draining = False
-        self._gentle_stop: TaskHandle | None = None
+        self._gentle_stop: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Lock()
 
     @property
     def active_calls(self) -> int:
@@ -83,13 +83,12 @@ class GrpcListener:
             self._is_draining = True
             self._notice_ends_at = self._reactor.now() + self._notice_s
             self._gate.close(self._notice_s)
-            self._gentle_stop = self._reactor.spawn(self._stop_gently)
+            self._gentle_stop = asyncio.get_running_loop().create_task(self._stop_gently())
 
     async def _stop_gently(self) -> None:
         await asyncio.sleep(self._notice_s)
         if self._server is not None:
             await self._server.stop(_ENDLESS_S)
-        self._stopped.set()
 
     async def aclose(self) -> None:
         """See `Listener.aclose`."""
@@ -105,23 +104,30 @@ class GrpcListener:
 
     async def _close(self) -> None:
         try:
-            if self._is_draining:
+            if self._gentle_stop is not None:
                 notice_s = max(0.0, self._notice_ends_at - self._reactor.now())
-                with move_on_after(notice_s + min(_LAST_CALLS_S, self._grace_s)):
-                    await self._stopped.wait()
+                await asyncio.wait({self._gentle_stop}, timeout=notice_s + min(_LAST_CALLS_S, self._grace_s))
         finally:
             await self._stop()
 
     async def _stop(self) -> None:
         with CancelScope(shield=True):
             self._is_draining = True
-            server = self._server
-            if server is not None:
-                await self._stop_within(server, _STOP_S)
-            # What is kept of a server keeps grpcio's thread at work, even if the server has stopped.
-            self._server = None
+            async with self._stopping:
+                server = self._server
+                if server is not None:
+                    await self._break_off_the_gentle_stop()
+                    await self._stop_within(server, _STOP_S)
+                # What is kept of a server keeps grpcio's thread at work, even if the server has stopped.
+                self._server = None
             # grpcio returns when it has told its tasks of the end, not when they have ended.
             await self._calls.wait_idle()
+
+    async def _break_off_the_gentle_stop(self) -> None:
+        """Leaves grpcio with one stop at a time: of two, the later may find the server freed, and ends the process."""
+        if self._gentle_stop is not None:
+            self._gentle_stop.cancel()
+            await asyncio.wait({self._gentle_stop})
 
     async def _stop_within(self, server: aio.Server, limit_s: float) -> None:
         """Stops grpcio's server, whose connections are cut if their clients do not read meanwhile."""
@@ -133,8 +139,6 @@ class GrpcListener:
             stopping.result()
         else:
             _LEFT.add(server)
-            if self._gentle_stop is not None:
-                self._gentle_stop.cancel()  # it waits for what is cancelled next
             stopping.cancel()
             await asyncio.wait({stopping})
 
