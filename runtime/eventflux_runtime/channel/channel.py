@@ -103,9 +103,9 @@ class Channel:
     ) -> None:
         try:
             await self.aclose()
-        except Exception:
+        except Exception:  # it must not take the place of the error that leaves; the log has what failed in background
             if error is None:
-                raise  # otherwise it was logged, and must not take the place of the error that leaves
+                raise
 
     async def aclose(self) -> None:
         """Closes every connection; calls in flight end with Unavailable. A channel that is not open is left alone.

@@ -152,7 +152,7 @@ def connecting(endpoint: Endpoint, config: ClientConfig) -> Iterator[None]:
         raise _unreachable(endpoint, explain_tls(error, "the server")) from None
     except TransportError:
         raise
-    except Exception as error:
+    except Exception as error:  # an OSError, or what a resolver or a loop raises that is none
         raise _unreachable(endpoint, _reason(error, endpoint)) from error
 
 

@@ -44,7 +44,7 @@ class PackedMessage:
             return self._decode(plain, 0, len(plain))
         except CodecError:
             raise
-        except Exception as failure:
+        except Exception as failure:  # as in `decoded`
             raise _misfit(failure) from failure
 
 

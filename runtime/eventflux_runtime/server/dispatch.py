@@ -83,7 +83,7 @@ class ServiceDispatcher:
                     await call.finish(status, response)
             except (CodecError, MissingExtraError) as misfit:
                 raise _unencodable(call, misfit) from misfit
-        except BaseException as error:
+        except BaseException as error:  # an exit or an interrupt is the handler's own too; `_fail` tells them apart
             if await _fail(call, context, error):
                 raise
         finally:

@@ -196,7 +196,7 @@ class GrpcConnection:
             return method.response.from_protobuf(plain)
         except (RpcError, MissingExtraError):
             raise
-        except Exception as error:
+        except Exception as error:  # DecodeError, or what a codec fails with that is not ours
             text = f"a response to {method.path} from {self.endpoint} cannot be decoded: {error}"
             raise Internal(text) from error
 
