@@ -24,6 +24,7 @@ __all__ = [
     "PositiveSeconds",
     "Seconds",
     "Timeout",
+    "checked_value",
     "require_instance",
     "shown",
 ]
@@ -75,9 +76,7 @@ class Checked:
     def __post_init__(self) -> None:
         for name, rule in _rules(type(self)):
             value = getattr(self, name)
-            kept = rule.accept(value)
-            if kept is _REFUSED:
-                raise ConfigError(f"{name} must be {rule.missed_by(value)}, not {shown(value)}")
+            kept = rule.kept(name, value)
             if kept is not value:
                 object.__setattr__(self, name, kept)
         self._check_together()
@@ -88,6 +87,15 @@ class Checked:
         Raises:
             ConfigError: some do not fit.
         """
+
+
+def checked_value(name: str, value: object, annotation: Any) -> Any:
+    """An argument that takes what a field with such an annotation takes; the value to keep.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    return _rule(annotation).kept(name, value)
 
 
 def require_instance(name: str, value: object, kind: type[Any]) -> None:
@@ -128,9 +136,13 @@ class _Rule:
     has_kind: Callable[[object], bool] | None = None
     """Whether a value has limits to keep, so that they alone need be named."""
 
-    def missed_by(self, value: object) -> str:
-        """What a value that was refused is not, in words."""
-        return str(self.limits) if self.has_kind is not None and self.has_kind(value) else self.wanted
+    def kept(self, name: str, value: object) -> object:
+        """The value to keep. Raises ConfigError for one that is refused."""
+        kept = self.accept(value)
+        if kept is _REFUSED:
+            missed = str(self.limits) if self.has_kind is not None and self.has_kind(value) else self.wanted
+            raise ConfigError(f"{name} must be {missed}, not {shown(value)}")
+        return kept
 
 
 class _Refused:

@@ -138,6 +138,20 @@ def test_a_monitor_refuses(nodes: Any, options: dict[str, Any], words: str) -> N
         HeartbeatMonitor(nodes, **options)
 
 
+@pytest.mark.parametrize("grace_s", ["5", True, -1, float("nan"), [5]])
+async def test_a_drain_refuses_what_is_no_time_and_does_not_begin(grace_s: Any) -> None:
+    async with serve([Probe()], memory_endpoint()) as server, connect(server.endpoints[0]) as channel:
+        with pytest.raises(ConfigError, match=r"grace_s must be (a number, )?at least 0, not "):
+            await server.drain(grace_s)
+        assert await HealthClient(channel).check(timeout_s=5) is ServingStatus.SERVING
+
+
+@pytest.mark.parametrize("grace_s", [0, 0.5, 1e300, float("inf"), None])
+async def test_a_drain_takes_any_time(grace_s: float | None) -> None:
+    async with serve([Probe()], memory_endpoint()) as server:
+        assert await server.drain(grace_s)
+
+
 @pytest.mark.parametrize("wire", WIRES)
 async def test_no_services_are_the_health_service_alone(wire: str, tmp_path: Path) -> None:
     async with serve([], address(wire, tmp_path)) as server, connect(server.endpoints[0]) as channel:

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 import anyio
 
+from eventflux_runtime.checked import Timeout, checked_value
 from eventflux_runtime.config import ServerConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.errors import ConfigError
@@ -181,12 +182,13 @@ class Server:
             whether every call ended in time.
 
         Raises:
-            ConfigError: the server is open on another event loop or in another thread.
+            ConfigError: `grace_s` is no number, or below 0; or the server is open on another event loop or in another
+                thread.
         """
+        grace_s = self._config.drain_grace_s if grace_s is None else checked_value("grace_s", grace_s, Timeout)
         if self._tenure is not None and not self._tenure.is_here:
             raise self._tenure.foreign_error()
         self._is_draining = True
-        grace_s = self._config.drain_grace_s if grace_s is None else grace_s
         ends_at = anyio.current_time() + grace_s
         self.health.close()
         with anyio.move_on_after(min(_LAST_WORD_S, grace_s)):
