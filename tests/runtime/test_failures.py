@@ -83,6 +83,12 @@ async def test_a_unix_socket_that_nobody_listens_on(tmp_path: Path) -> None:
             await TransportClient(channel).send_message(Message())
 
 
+async def test_a_link_that_this_machine_does_not_have() -> None:
+    async with connect("tcp://[fe80::1%nowhere]:1") as channel:
+        with pytest.raises(Unavailable, match="the host name is not known; check its spelling and DNS"):
+            await TransportClient(channel).send_message(Message())
+
+
 async def test_refused_memory_connection() -> None:
     async with connect("memory://nobody") as channel:
         with pytest.raises(Unavailable, match="refused.*listening"):
