@@ -14,11 +14,14 @@ import pytest
 from eventflux_runtime import SocketConfig
 from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.net import dial
+from eventflux_runtime.net import socket as net_socket
 from eventflux_runtime.net.dial import dial_first, dial_tcp
 from tests.channel.directory import Directory
 from tests.peer.nodes import PATIENCE_S, raw_node
 
 OPTIONS = SocketConfig()
+NO_FAMILY = 255
+"""Of addresses that no system has."""
 
 
 @contextmanager
@@ -122,3 +125,15 @@ async def test_a_socket_that_nobody_waits_for_any_more_is_closed(monkeypatch: py
         finally:
             assert late.fileno() < 0
     assert scope.cancelled_caught
+
+
+async def test_an_address_whose_family_is_dead_leads_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dead = (NO_FAMILY, ("127.0.0.1", 1))
+
+        async def look_up(*_: Any) -> list[Any]:
+            return [dead, (socket.AF_INET, server.getsockname())]
+
+        monkeypatch.setattr(net_socket, "look_up", look_up)
+        with await net_socket.connect_tcp(Endpoint("tcp", "both", 1), OPTIONS, None) as sock:
+            assert sock.getpeername() == server.getsockname()
