@@ -59,8 +59,6 @@ def plain_text(text: object) -> str:
 
 def plain_details(details: object) -> tuple[ErrorDetail, ...]:
     """The details that are such, in order; others are left out, and the log says so."""
-    if isinstance(details, ErrorDetail):
-        details = (details,)
     try:
         given: tuple[Any, ...] = tuple(details) if isinstance(details, Iterable) else (details,)
     except Exception:  # noqa: BLE001 - as in `plain_text`

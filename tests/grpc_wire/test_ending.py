@@ -13,6 +13,7 @@ from eventflux_runtime.rpc_error import Aborted, NotFound, RpcError, Unavailable
 from eventflux_runtime.status import ErrorDetail, Status, StatusCode
 from eventflux_runtime.transports.grpc_wire.ending import (
     error_of,
+    fitted_ending,
     grpc_code,
     is_connection_failure,
     metadata_of,
@@ -48,6 +49,17 @@ def test_lone_surrogates_do_not_reach_the_wire() -> None:
     status = Aborted("a\ud800b", details=[ErrorDetail("t\ud800", b"")]).status
     assert status.message == "a\\ud800b"
     assert status_of(grpc.StatusCode.ABORTED, "", trailing_pairs(status)).details == (ErrorDetail("t\\ud800", b""),)
+
+
+def test_a_client_of_ours_gets_details_that_others_cannot_take() -> None:
+    status = Status(StatusCode.ABORTED, "x", (ErrorDetail("t", bytes(10_000)),))
+    assert fitted_ending(status, is_to_ours=True) is status
+    assert fitted_ending(status, is_to_ours=False) == Status(StatusCode.ABORTED, "x... [cut: 10001 bytes of details]")
+
+
+def test_a_long_text_takes_no_room_from_details() -> None:
+    status = Status(StatusCode.ABORTED, "x" * 4_000, (ErrorDetail("t", bytes(2_000)),))
+    assert fitted_ending(status, is_to_ours=False) is status
 
 
 def test_only_the_applications_metadata_is_shown() -> None:

@@ -108,6 +108,7 @@ FAULTS: dict[str, Callable[[], BaseException]] = {
     "generator-exit": GeneratorExit,
     "cancellation-of-its-own": asyncio.CancelledError,
     "group-with-an-exit": lambda: BaseExceptionGroup("several", [SystemExit(3), ValueError()]),
+    "group-of-one": lambda: ExceptionGroup("one", [ExceptionGroup("one", [NotFound("x")])]),
     "group": lambda: ExceptionGroup("several", [ValueError(), NotFound("x")]),
     "exception-without-text": Mute,
     "recursion": RecursionError,
@@ -266,6 +267,7 @@ async def test_what_can_be_told_of_an_error_is_told(wire: str, tmp_path: Path) -
         "code-is-a-number": (NotFound, "x"),
         "code-is-no-code": (Unknown, "x"),
         "metadata-is-changed": (NotFound, "x"),
+        "group-of-one": (NotFound, "x"),
         "exit": (Unknown, "the handler of /eventflux.transport.Transport/SendMessage raised SystemExit"),
     }
     async with client_of(Faulty(), wire, tmp_path) as (client, _):
@@ -310,8 +312,13 @@ async def test_what_is_too_long_is_cut_with_a_mark(wire: str, error: Aborted, ma
             "... [cut: 5001 bytes of tr",
         ),
         (Aborted("x", metadata={"k-bin": bytes(7_000)}), "... [cut: 7005 bytes of trailers]"),
+        (Aborted("x", metadata={"k": "v" * 8_100}), "... [cut: 8101 bytes of trailers]"),
+        (
+            Aborted("x", metadata={f"key-{number}": "" for number in range(200, 450)}),
+            "... [cut: 1750 bytes of trailers]",
+        ),
     ],
-    ids=["text", "what-fits", "details", "both", "trailers"],
+    ids=["text", "what-fits", "details", "both", "trailers", "trailers-that-leave-grpcio-no-room", "many-trailers"],
 )
 async def test_a_foreign_grpc_client_gets_what_fits_its_headers(error: Aborted, mark: str, tmp_path: Path) -> None:
     class Node(Faulty):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -33,6 +34,8 @@ from eventflux_runtime.status_part import (
     escaped,
     fitted,
     plain_code,
+    plain_details,
+    plain_metadata,
     plain_text,
     shortened,
 )
@@ -70,6 +73,106 @@ def test_a_text_can_be_encoded_and_any_other_stays_as_it_is(text: str) -> None:
         assert plain != text
     else:
         assert plain == text
+
+
+class Odd(str):
+    """A text that says and encodes something else."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "else"
+
+    def isascii(self) -> bool:
+        return False
+
+    def encode(self, *_: Any) -> bytes:
+        return b"else"
+
+
+def test_a_text_of_a_class_of_its_own_is_pythons() -> None:
+    plain = plain_text(Odd("given"))
+    assert (type(plain), plain) == (str, "given")
+
+
+class Broken:
+    """What fails while it is iterated over."""
+
+    def __iter__(self) -> Iterator[ErrorDetail]:
+        yield DETAIL
+        raise ValueError("no more")
+
+
+DETAIL = ErrorDetail("t", b"v")
+ODD: Any = ErrorDetail
+
+
+@pytest.mark.parametrize(
+    ("given_", "details"),
+    [
+        (DETAIL, (DETAIL,)),
+        ([DETAIL, DETAIL], (DETAIL, DETAIL)),
+        (iter([DETAIL]), (DETAIL,)),
+        ([ODD("t", bytearray(b"v"))], (DETAIL,)),
+        ([ODD("t", memoryview(b"v"))], (DETAIL,)),
+        ([ODD(5, b"v")], (ErrorDetail("5", b"v"),)),
+    ],
+)
+def test_details_that_can_be_sent_are(
+    given_: Any, details: tuple[ErrorDetail, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert plain_details(given_) == details
+    assert [type(detail.value) for detail in plain_details(given_)] == [bytes] * len(plain_details(given_))
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("given_", "left"),
+    [
+        (None, 1),
+        (5, 1),
+        (Broken(), 1),
+        ([5], 1),
+        ([ODD("t", "v")], 1),
+        ([ODD("t", None), 5], 2),
+    ],
+)
+def test_details_that_cannot_are_left_out_and_the_log_says_so(
+    given_: Any, left: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert plain_details(given_) == ()
+    assert [message.partition(" of an error")[0] for message in caplog.messages] == [
+        f"left out {left} of {left} details"
+    ]
+
+
+def test_details_beside_those_that_are_left_out_stay(caplog: pytest.LogCaptureFixture) -> None:
+    mixed: Any = [DETAIL, "x", DETAIL]
+    assert NotFound("x", details=mixed).details == (DETAIL, DETAIL)
+    assert "left out 1 of 3 details" in caplog.text
+
+
+def test_metadata_that_breaks_the_rules_is_left_out_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    assert plain_metadata({"k": 5}) == Metadata()
+    assert "left out the metadata of an error: " in caplog.text
+    assert plain_metadata({"k": "v"}) == Metadata([("k", "v")])
+
+
+def test_an_error_has_a_code_whatever_it_is_given() -> None:
+    class Gone(RpcError):
+        default_code = "not_found"  # type: ignore[assignment] # the mistake that is tested
+
+    number: Any = 5
+    assert Gone("x").code is StatusCode.NOT_FOUND
+    assert RpcError("x", code=number).code is StatusCode.NOT_FOUND
+
+
+def test_an_error_whose_parts_were_changed_still_has_a_status(caplog: pytest.LogCaptureFixture) -> None:
+    error: Any = NotFound("x")
+    error.code, error.message, error.details, error.metadata = "aborted", 5, ["x"], {"k": 5}
+    assert error.status == Status(StatusCode.ABORTED, "5")
+    assert str(error) == "ABORTED: 5"
+    assert len(caplog.messages) == 2
 
 
 @given(st.text(max_size=300), st.integers(40, 400))

@@ -23,7 +23,7 @@ from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.service import Service
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
-from eventflux_runtime.status_part import plain_metadata, shortened
+from eventflux_runtime.status_part import shortened
 from eventflux_runtime.transport_api import ServerCall
 
 __all__ = ["ServiceDispatcher"]
@@ -249,5 +249,5 @@ def _status_of(error: BaseException, context: Context, call: ServerCall) -> Stat
     status = error.status
     if status.code is StatusCode.OK:
         status = Status(StatusCode.UNKNOWN, "the handler raised an RpcError with code OK")
-    trailers = plain_metadata(context.trailers) | status.trailers
+    trailers = context.trailers | status.trailers
     return Status(status.code, shortened(status.message), status.details, trailers)
