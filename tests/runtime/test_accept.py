@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -17,7 +20,9 @@ import pytest
 
 from eventflux_runtime import ClientConfig, ServerConfig, connect, serve
 from eventflux_runtime.native.limited_log import BURST, INTERVAL_S, LimitedLog
-from eventflux_runtime.net.accept import PAUSE_S
+from eventflux_runtime.net import accept
+from eventflux_runtime.net.accept import PAUSE_S, AcceptLoop
+from eventflux_runtime.net.reactor import start_reactor
 from eventflux_runtime.testing import ManualClock
 from eventflux_transport import HeartbeatRequest, TransportClient
 from tests.drain.mute import raw_socket
@@ -115,6 +120,129 @@ async def test_a_burst_of_clients_gets_in(wire: str, tmp_path: Path) -> None:
             for _ in range(200):
                 tasks.start_soon(call, server.endpoints[0])
     assert answered == 200
+
+
+class _Failing(socket.socket):
+    """A socket whose tries to accept fail in the ways given before one goes well."""
+
+    def __init__(self, *failures: OSError) -> None:
+        super().__init__()
+        self.failures = list(failures)
+        self.tries = 0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        self.tries += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return super().accept()
+
+
+class _Door:
+    """A socket that is accepted on, and what became of that."""
+
+    def __init__(self, *failures: OSError) -> None:
+        self.sock = _Failing(*failures)
+        self.loop: AcceptLoop
+        self.accepted: list[socket.socket] = []
+        self.failed: list[OSError] = []
+        self.happened = anyio.Event()
+
+    def on_accepted(self, connection: socket.socket) -> None:
+        self.accepted.append(connection)
+        self.happened.set()
+
+    def on_failed(self, error: OSError) -> None:
+        self.failed.append(error)
+        self.happened.set()
+
+    @asynccontextmanager
+    async def opened(self, clients: int) -> AsyncIterator[None]:
+        """Accepts, with so many clients that wait already."""
+        self.sock.bind(("127.0.0.1", 0))
+        self.sock.listen()
+        self.sock.setblocking(False)
+        reactor = await start_reactor()
+        with ExitStack() as stack:
+            for _ in range(clients):
+                stack.enter_context(socket.create_connection(self.sock.getsockname()))
+            self.loop = AcceptLoop(self.sock, reactor, self.on_accepted, self.on_failed)
+            try:
+                with anyio.fail_after(LONG_S):
+                    yield
+            finally:
+                self.loop.close()
+                await reactor.aclose()
+                for connection in self.accepted:
+                    connection.close()
+
+
+def _out_of_files() -> OSError:
+    return OSError(errno.EMFILE, "Too many open files")
+
+
+async def test_what_keeps_from_accepting_is_told_once_for_each_pause_and_is_not_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(accept, "PAUSE_S", 0.001)
+    door = _Door(_out_of_files(), _out_of_files())
+    async with door.opened(clients=1):
+        while not door.accepted:
+            await anyio.lowlevel.checkpoint()
+    assert [error.errno for error in door.failed] == [errno.EMFILE] * 2
+
+
+async def test_nothing_is_tried_in_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "PAUSE_S", 2 * LONG_S)
+    door = _Door(_out_of_files())
+    async with door.opened(clients=1):
+        await door.happened.wait()
+        for _ in range(50):
+            await anyio.lowlevel.checkpoint()
+        assert door.sock.tries == 1
+
+
+async def test_a_client_that_has_gone_is_no_failure() -> None:
+    door = _Door(ConnectionAbortedError(errno.ECONNABORTED, "gone"))
+    async with door.opened(clients=1):
+        await door.happened.wait()
+    assert (len(door.accepted), door.failed) == (1, [])
+
+
+async def test_what_is_accepted_does_not_block() -> None:
+    door = _Door()
+    async with door.opened(clients=1):
+        await door.happened.wait()
+        assert not door.accepted[0].getblocking()
+
+
+async def test_others_get_a_turn_between_many_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "_IN_A_ROW", 2)
+    turns: list[int] = []
+    turn = 0
+
+    class Door(_Door):
+        def on_accepted(self, connection: socket.socket) -> None:
+            super().on_accepted(connection)
+            turns.append(turn)
+
+    async with Door().opened(clients=8):
+        while len(turns) < 8:
+            turn += 1
+            await anyio.lowlevel.checkpoint()
+    # On trio a task may run twice while another waits for one turn.
+    assert max(Counter(turns).values()) <= 4
+
+
+async def test_one_that_is_closed_by_whom_it_accepts_accepts_no_more() -> None:
+    class Door(_Door):
+        def on_accepted(self, connection: socket.socket) -> None:
+            super().on_accepted(connection)
+            self.loop.close()
+
+    door = Door()
+    async with door.opened(clients=3):
+        await door.happened.wait()
+    assert (len(door.accepted), door.failed) == (1, [])
 
 
 def test_what_a_limited_log_leaves_out_is_counted(caplog: pytest.LogCaptureFixture) -> None:
