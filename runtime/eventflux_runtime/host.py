@@ -24,8 +24,6 @@ _DOT: Final = re.compile("[.\u3002\uff0e\uff61]")
 _KEPT: Final = "\u00df\u03c2"
 """The sharp s and the final sigma: letters of their own, which were once written as others."""
 _KEPT_LETTER: Final = re.compile(f"([{_KEPT}])")
-_JOINERS: Final = "\u200c\u200d"
-"""What may stand in a name in some places of some scripts."""
 _ZONE: Final = re.compile(r"[^\s/?#,\[\]%]+")
 """An interface's name, or its number."""
 _SHOWN: Final = 40

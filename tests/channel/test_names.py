@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 import trustme
 
 from eventflux_runtime import ClientConfig, PoolConfig, ServerConfig, TlsConfig, Unavailable, connect, serve
-from eventflux_runtime.net.resolve import resolve
+from eventflux_runtime.net.resolve import look_up, resolve, shown_host
 from eventflux_transport import HeartbeatRequest, TransportClient
 from tests.channel.directory import Directory
 from tests.channel.node import Node
@@ -21,6 +24,58 @@ async def test_the_systems_resolver() -> None:
     assert found
     with pytest.raises(OSError, match=r"."):
         await resolve("no-such-host.invalid", 7070)
+
+
+async def test_an_address_is_looked_up_without_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventflux_runtime.net.resolve.to_thread", None)
+    assert await resolve("127.0.0.1", 7070) == ("127.0.0.1",)
+
+
+async def test_a_lookup_is_given_up_with_its_asker(monkeypatch: pytest.MonkeyPatch) -> None:
+    may_answer = threading.Event()
+    answered: list[str] = []
+
+    def ask(*_: Any, **_options: Any) -> list[Any]:
+        may_answer.wait(10)
+        answered.append("late")
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    with anyio.move_on_after(0.01):
+        await resolve("slow", 7070)
+    assert answered == []
+    may_answer.set()
+
+
+async def test_names_are_looked_up_where_no_other_thread_is_free() -> None:
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    busy = [object() for _ in range(int(limiter.available_tokens))]
+    for one in busy:
+        limiter.acquire_on_behalf_of_nowait(one)
+    try:
+        with anyio.fail_after(10):
+            assert await resolve("localhost", 7070)
+    finally:
+        for one in busy:
+            limiter.release_on_behalf_of(one)
+
+
+async def test_an_address_that_is_told_twice_or_that_nobody_here_can_use_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 7070))
+    numbers = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (10, b"\0" * 24))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **_options: [one, numbers, one])
+    assert await look_up("name", 7070) == [(socket.AF_INET, ("127.0.0.1", 7070))]
+
+
+def test_how_addresses_are_shown() -> None:
+    number, name = socket.if_nameindex()[0]
+    assert shown_host(("::ffff:192.0.2.1", 1, 0, 0)) == "192.0.2.1"
+    assert shown_host(("::1", 1, 0, 0)) == "::1"
+    assert shown_host(("fe80::1", 1, 0, number)) == f"fe80::1%{name}"
+    assert shown_host((f"fe80::1%{name}", 1, 0, number)) == f"fe80::1%{name}"
+    assert shown_host(("fe80::1", 1, 0, 2**31 - 1)) == f"fe80::1%{2**31 - 1}"
 
 
 @pytest.mark.parametrize("wire", ["tcp", "grpc"])
