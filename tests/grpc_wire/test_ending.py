@@ -42,7 +42,7 @@ def test_details_that_nobody_can_read_cost_nothing_but_themselves(data: bytes) -
 def test_every_code_has_its_counterpart() -> None:
     for code in StatusCode:
         assert grpc_code(code).value[0] == code
-        assert status_of(grpc_code(code), None, None).code is code
+        assert status_of(grpc_code(code), None, None) == Status(code)
 
 
 def test_lone_surrogates_do_not_reach_the_wire() -> None:
@@ -104,6 +104,7 @@ def test_an_error_keeps_code_text_and_trailers() -> None:
         ("UNAVAILABLE", "Stream removed (Socket closed (GOAWAY received; Error code: 11))", False, True),
         ("UNAVAILABLE", "Stream removed (recvmsg:Connection reset by peer (104))", False, True),
         ("INTERNAL", "Stream removed (RST_STREAM (Received RST_STREAM with error code 2))", False, False),
+        ("INTERNAL", "Stream removed (Failed to parse a header)", False, False),
         ("UNAVAILABLE", "overloaded: GOAWAY received", False, False),
         ("ABORTED", "failed to connect to all addresses", False, False),
     ],
