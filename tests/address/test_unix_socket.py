@@ -9,9 +9,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -142,6 +143,59 @@ async def test_a_server_that_comes_between_look_and_removal_keeps_its_path(
             winner.accept()[0].close()
 
 
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_file_that_is_not_the_one_that_was_seen_is_put_back(
+    has_links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_links:
+        monkeypatch.setattr(os, "link", failing(errno.EPERM))
+    path = tmp_path / "a.sock"
+    with held(path):
+        seen = os.lstat(path)
+        os.utime(path, ns=(0, 0))  # as if it had the number of the one that was seen
+        assert not unix_socket._remove(str(path), seen)
+    assert os.listdir(tmp_path) == ["a.sock"]
+
+
+def test_a_file_is_not_put_back_in_the_place_of_a_third(tmp_path: Path) -> None:
+    (tmp_path / "aside").write_text("second")
+    (tmp_path / "path").write_text("third")
+    unix_socket._put_back(str(tmp_path / "aside"), str(tmp_path / "path"))
+    assert (tmp_path / "path").read_text() == "third"
+
+
+@pytest.mark.usefixtures("anyio_backend")
+async def test_a_path_that_others_take_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unix_socket, "_clear", lambda _: None)
+    path = tmp_path / "a.sock"
+    with held(path), pytest.raises(ConfigError, match="another server has just taken it"):
+        await bind_unix(parse_endpoint(f"unix://{path}"))
+
+
+def failing(code: int) -> Callable[..., Any]:
+    """A function of the system's that fails."""
+
+    def fail(*_: Any, **_options: Any) -> Any:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "code"),
+    [(os, "open", errno.EACCES), (fcntl, "flock", errno.ENOLCK)],
+    ids=["that may not be read", "without locks"],
+)
+async def test_a_directory_that_cannot_be_locked_is_used_all_the_same(
+    module: Any, name: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, anyio.fail_after(10):
+        patch.setattr(module, name, failing(code))
+        sock, file = await bind_unix(parse_endpoint(f"unix://{tmp_path}/a.sock"))
+    file.remove()
+    sock.close()
+
+
 STARTER = """
 import sys, anyio
 from eventflux_runtime import ConfigError, ServerConfig, serve
@@ -182,6 +236,26 @@ def test_of_servers_that_start_together_one_has_the_path(backend: str, tmp_path:
     assert os.listdir(tmp_path) == []
 
 
+async def test_a_start_waits_while_another_in_its_directory_is_at_it(tmp_path: Path) -> None:
+    bound = anyio.Event()
+
+    async def start() -> None:
+        sock, file = await bind_unix(parse_endpoint(f"unix://{tmp_path}/a.sock"))
+        bound.set()
+        file.remove()
+        sock.close()
+
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(start)
+        await anyio.wait_all_tasks_blocked()
+        assert not bound.is_set()
+        os.close(descriptor)
+        with anyio.fail_after(10):
+            await bound.wait()
+
+
 async def test_a_directory_that_somebody_locks_holds_nobody_up_for_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +293,14 @@ def test_a_file_in_the_place_of_ours_stays(tmp_path: Path) -> None:
             assert path.is_socket()
     path.unlink()
     file.remove()
+
+
+def test_a_file_that_is_gone_already_is_no_failure(tmp_path: Path) -> None:
+    path = tmp_path / "a.sock"
+    with held(path, backlog=1):
+        file = SocketFile(str(path))
+        path.unlink()
+        file.remove()
 
 
 async def test_a_start_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
