@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import subprocess
 import sys
@@ -23,6 +25,8 @@ from eventflux_runtime import (
     connect,
     serve,
 )
+from eventflux_runtime.endpoint import parse_endpoint
+from eventflux_runtime.native.bootstrap import connecting
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.runtime.wires import WIRES, linked
@@ -87,6 +91,30 @@ async def test_a_link_that_this_machine_does_not_have() -> None:
     async with connect("tcp://[fe80::1%nowhere]:1") as channel:
         with pytest.raises(Unavailable, match="the host name is not known; check its spelling and DNS"):
             await TransportClient(channel).send_message(Message())
+
+
+def caused(error: OSError, cause: Exception) -> OSError:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH)), "network is unreachable"),
+        (socket.gaierror(socket.EAI_NONAME, "?"), "the host name is not known"),
+        (UnicodeError("no rule"), r"the host name is not valid \(no rule\); check its spelling"),
+        (caused(OSError("all attempts failed"), ConnectionRefusedError()), "connection refused; is a server"),
+        (ExceptionGroup("attempts", [ConnectionRefusedError()]), "connection refused; is a server"),
+        (OSError(), "the connection was closed during the handshake"),
+        (RuntimeError("a resolver's own"), "a resolver's own"),
+    ],
+)
+@pytest.mark.usefixtures("anyio_backend")
+async def test_whatever_connecting_raises_is_unavailable_and_says_why(error: Exception, words: str) -> None:
+    said = rf"^UNAVAILABLE: cannot connect to tcp://name:1: {words}"
+    with pytest.raises(Unavailable, match=said), connecting(parse_endpoint("tcp://name:1"), ClientConfig()):
+        raise error
 
 
 async def test_refused_memory_connection() -> None:
