@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -164,3 +164,24 @@ def test_a_shell_of_another_form_is_left_alone(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(grpc_server, "_augment_channel_arguments", augment)
     assert not accept._is_form_known()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # where grpcio's side lives
+async def test_what_grpcio_waits_for_no_more_still_takes_the_call_that_has_come_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    has_come, served = asyncio.Event(), asyncio.Event()
+
+    async def take(self: object, method: bytes) -> None:
+        await has_come.wait()
+        served.set()
+
+    monkeypatch.setattr(accept._Server, "_accept", take)
+    server = cast("Any", accept.make_server([], [ECHO.path], [], None))
+    waiting = server._server._make_request_call_future(ECHO.path.encode())
+    await asyncio.sleep(0)  # it has begun
+    waiting.cancel()  # as at the beginning of a stop
+    has_come.set()
+    with anyio.fail_after(LONG_S):
+        await served.wait()
+    assert waiting.cancelled()

@@ -80,11 +80,29 @@ class _Server(_cygrpc.AioServer):  # type: ignore[misc] # a class of Cython's, w
         self._calls: set[asyncio.Task[None]] = set()
 
     def _make_request_call_future(self, method: bytes | None) -> asyncio.Future[Any]:
-        """What grpcio's loop waits for; of a known method that is no single call, but the failure to get one."""
+        """What grpcio's loop waits for; of a known method that is no single call, but the failure to get one.
+
+        The loop cancels what it waits for when its server begins to stop. A call that has come in by then would go with
+        it, so the task does not: it ends when the core, which stops too, has no call for it any more.
+        """
         if method is None:
             waiting: asyncio.Future[Any] = super()._make_request_call_future(None)
             return waiting
-        return self._own_loop.create_task(self._accept(method), name=f"accept {method.decode()}")
+        failure: asyncio.Future[Any] = self._own_loop.create_future()
+        accepting = self._own_loop.create_task(self._accept(method), name=f"accept {method.decode()}")
+        self._calls.add(accepting)
+        accepting.add_done_callback(lambda ended: self._accepts_no_more(ended, failure))
+        return failure
+
+    def _accepts_no_more(self, ended: asyncio.Task[None], failure: asyncio.Future[Any]) -> None:
+        self._calls.discard(ended)
+        error = None if ended.cancelled() else ended.exception()
+        if failure.done():
+            return
+        if error is None:
+            failure.cancel()
+        else:
+            failure.set_exception(error)
 
     async def _accept(self, method: bytes) -> NoReturn:
         loop, path, calls = self._own_loop, method.decode(), self._calls
