@@ -407,7 +407,7 @@ async def test_a_plain_call_is_acknowledged_and_kept_while_the_program_is_busy()
     async with GrpcTransport() as transport:
         listener = await transport.listen(LOOPBACK)
         async with caller_of(listener.local_addr) as client:
-            answer = await client.send_message(Message.event(b"kept"), timeout_s=0.4)
+            answer = await client.send_message(Message.event(b"kept"), timeout_s=10)
             assert answer.message_type is MessageType.ACKNOWLEDGMENT
         connection = await transport.accept(listener)
         assert (await transport.receive(connection)).payload == b"kept"
