@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +15,16 @@ import anyio
 import pytest
 from anyio.to_thread import run_sync
 
-from eventflux_runtime import Channel, ClientConfig, HealthClient, RpcError, ServingStatus, Unavailable, connect
+from eventflux_runtime import (
+    Channel,
+    ClientConfig,
+    HealthClient,
+    RpcError,
+    ServingStatus,
+    Unavailable,
+    connect,
+    serve_forever,
+)
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,3 +149,17 @@ async def test_nobody_connects_to_a_server_that_drains(wire: str, tmp_path: Path
                 while True:
                     await TransportClient(channel).heartbeat(HeartbeatRequest())
         assert outcomes == [Message(headers={"seconds": "2.0"})]
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {}), ("asyncio", {"use_uvloop": True}), ("trio", {})])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_signals_go_back_to_whoever_had_them(number: signal.Signals, tmp_path: Path) -> None:
+    before = signal.signal(number, signal.SIG_IGN)  # as in the background of a shell without job control
+    try:
+        with anyio.fail_after(LONG_S):
+            await serve_forever(
+                [], f"unix://{tmp_path}/served.sock", on_started=lambda _: os.kill(os.getpid(), signal.SIGTERM)
+            )
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)

@@ -12,7 +12,7 @@ from eventflux_runtime.expansion import Room
 from eventflux_runtime.method import Method
 from eventflux_runtime.native.client_call import StreamingCall, UnaryCall, deadline_error, undecodable
 from eventflux_runtime.native.client_methods import ClientMethods, unprocessed
-from eventflux_runtime.native.decoding import PackedMessage, decoded
+from eventflux_runtime.native.decoding import decoded
 from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.packing import Packer, write_packed
 from eventflux_runtime.native.session import Session
@@ -75,7 +75,7 @@ class NativeClientConnection(Session):
         self.state = ConnectionState.READY
         self.max_calls = 0
         self.room = Room.of_client(reactor.decompressed, config)
-        self._max_message_bytes = config.max_message_bytes
+        self.max_message_bytes = config.max_message_bytes
         self._ping_interval_s = ping_interval_s(config, endpoint)
         self._packer = Packer(config.compression_min_bytes)
         self._calls: dict[int, UnaryCall | StreamingCall[Any, Any]] = {}
@@ -204,7 +204,7 @@ class NativeClientConnection(Session):
         finally:
             if call.is_answered:
                 self._awake -= 1
-        reply: Res = self._reply(result, encoding)
+        reply: Res = call.opened(result)
         return reply
 
     def _begin(self, encoding: Encoding, request: Any, head: CallHead) -> UnaryCall:
@@ -244,23 +244,6 @@ class NativeClientConnection(Session):
         if timeout_us <= 0:
             raise deadline_error(self, encoding)
         return timeout_us
-
-    def _reply(self, result: Any, encoding: Encoding) -> Any:
-        """The reply, which is decoded where its caller runs: what waits for that is one small object a call."""
-        if type(result) is StatusReceived:
-            result = decoded(encoding.decode, result, self._max_message_bytes)
-            if isinstance(result, CodecError):
-                raise undecodable(self, encoding, result)
-        return result if type(result) is not PackedMessage else self._unpacked(result, encoding)
-
-    def _unpacked(self, message: PackedMessage, encoding: Encoding) -> Any:
-        loan = self.room.loan()
-        try:
-            return message.unpack(loan)
-        except CodecError as misfit:
-            raise undecodable(self, encoding, misfit) from misfit
-        finally:
-            loan.release()
 
     def _turn_over(self) -> None:
         self._has_written = False
@@ -373,7 +356,7 @@ class NativeClientConnection(Session):
     def _on_message(self, event: MessageReceived) -> None:
         call = self._calls.get(event.stream_id)
         if call is not None:
-            call.on_message(decoded(call.encoding.decode, event, self._max_message_bytes), event.end - event.start)
+            call.on_message(decoded(call.encoding.decode, event, self.max_message_bytes), event.end - event.start)
 
     def _on_status(self, event: StatusReceived) -> None:
         call = self._end_call(event.stream_id)
@@ -384,7 +367,7 @@ class NativeClientConnection(Session):
         elif call is not None:
             message: Any = None
             if event.has_message:
-                message = decoded(call.encoding.decode, event, self._max_message_bytes)
+                message = decoded(call.encoding.decode, event, self.max_message_bytes)
                 if isinstance(message, CodecError):
                     call.fail(undecodable(self, call.encoding, message))
                     return

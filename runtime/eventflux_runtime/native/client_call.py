@@ -9,7 +9,7 @@ import anyio
 from eventflux_runtime.compiled import mypyc_attr
 from eventflux_runtime.errors import CodecError
 from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.native.decoding import PackedMessage
+from eventflux_runtime.native.decoding import PackedMessage, decoded
 from eventflux_runtime.native.encoding import Encoding
 from eventflux_runtime.native.inbox import Inbox
 from eventflux_runtime.native.outbox import Outbox
@@ -17,12 +17,12 @@ from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.rpc_error import DeadlineExceeded, Internal, RpcError
 from eventflux_runtime.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.transport_api import CallHead, ResponseInfo
+from eventflux_runtime.wire.event import StatusReceived
 
 if TYPE_CHECKING:
     from eventflux_runtime.expansion import Loan
     from eventflux_runtime.native.client import NativeClientConnection
     from eventflux_runtime.net.reactor import Waiter
-    from eventflux_runtime.wire.event import StatusReceived
 
 __all__ = ["StreamingCall", "UnaryCall", "deadline_error", "undecodable"]
 
@@ -32,7 +32,10 @@ Res = TypeVar("Res")
 
 @mypyc_attr(acyclic=True)
 class UnaryCall(Expirable):
-    """One request on its way, one reply awaited."""
+    """One request on its way, one reply awaited.
+
+    It stands in its connection's `_calls` until it has ended, and leaves no cycle then: the collector need not know it.
+    """
 
     __slots__ = (
         "_has_reply",
@@ -101,6 +104,29 @@ class UnaryCall(Expirable):
             self.waiter.set_result(self._reply)
         else:
             self.fail(RpcError("the server sent no response", code=StatusCode.UNIMPLEMENTED))
+
+    def opened(self, result: Any) -> Any:
+        """What `waiter` was given, as the reply itself.
+
+        Raises:
+            Internal: it is no message of its type.
+            ResourceExhausted: decompressed, it is too long, or there is no room for it.
+        """
+        connection = self.connection
+        if type(result) is StatusReceived:
+            result = decoded(self.encoding.decode, result, connection.max_message_bytes)
+            if isinstance(result, CodecError):
+                raise undecodable(connection, self.encoding, result)
+        return result if type(result) is not PackedMessage else self._unpacked(result)
+
+    def _unpacked(self, message: PackedMessage) -> Any:
+        loan = self.connection.room.loan()
+        try:
+            return message.unpack(loan)
+        except CodecError as misfit:
+            raise undecodable(self.connection, self.encoding, misfit) from misfit
+        finally:
+            loan.release()
 
     def fail(self, error: Exception) -> None:
         """The call ends without a reply."""

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 from eventflux_runtime.net.pipe import Pipe
 from eventflux_runtime.net.wheel import Alarm, Expirable
 from eventflux_runtime.status import StatusCode
-from eventflux_runtime.wire.connection import ALL, Connection
+from eventflux_runtime.wire.connection import Connection
 from eventflux_runtime.wire.error import WireError
 from eventflux_runtime.wire.event import CONNECTION_LOST, ConnectionLost, Event
+from eventflux_runtime.wire.receiver import ALL
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
@@ -115,8 +116,7 @@ class Session(Expirable):
         self.core.set_blocked(False)
         waiters, self._room_waiters = self._room_waiters, {}
         for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            _wake(waiter)
 
     # -- bytes in
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import math
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, Self
 
@@ -267,7 +268,7 @@ async def serve_forever(
     Raises:
         ConfigError: as `serve`.
     """
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with _handlers_kept(), anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with serve(services, *endpoints, config=config, interceptors=interceptors) as server:
             if on_started is not None:
                 on_started(server)
@@ -286,3 +287,15 @@ async def serve_forever(
                 await server._end(math.inf)
                 tasks.cancel_scope.cancel()
             await server.stop()
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Leaves both signals to whoever had them: asyncio puts defaults in their place, also where one was ignored."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not signal.getsignal(number) and handler is not None:  # None: set by no Python code
+                signal.signal(number, handler)

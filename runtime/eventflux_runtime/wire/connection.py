@@ -12,7 +12,7 @@ docs/protocol.md specifies what it speaks. `now` is always seconds on the driver
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar, final
+from typing import Any, TypeVar, final
 
 from librt.strings import BytesWriter
 
@@ -25,7 +25,7 @@ from eventflux_runtime.wire.event import ConnectionLost, Event
 from eventflux_runtime.wire.frame import FRAME_COST
 from eventflux_runtime.wire.keepalive import Keepalive
 from eventflux_runtime.wire.link import Link
-from eventflux_runtime.wire.receiver import Receiver
+from eventflux_runtime.wire.receiver import ALL, Receiver
 from eventflux_runtime.wire.sender import Sender
 from eventflux_runtime.wire.settings import MethodEntry, PeerSettings, Role, Settings, check_methods
 from eventflux_runtime.wire.state import DRAINING, ENDED, GOAWAY_EITHER_WAY, HANDSHAKE, LOST, READY
@@ -33,8 +33,6 @@ from eventflux_runtime.wire.state import DRAINING, ENDED, GOAWAY_EITHER_WAY, HAN
 __all__ = ["Connection"]
 
 M = TypeVar("M")
-ALL: Final = 1 << 30
-"""More events than anything that is received at a time can mean."""
 
 
 @final
@@ -146,8 +144,7 @@ class Connection:
     def receive_data(self, data: bytes, now: float, at_most: int = ALL) -> list[Event]:
         """What the peer's bytes mean. Bytes behind the end of the connection are ignored.
 
-        It stops after `at_most` events, one or more. What is left then is read ahead of the next `data`, which may be
-        empty.
+        It stops after `at_most` events; what is left then is read ahead of the next `data`, which may be empty.
 
         Raises:
             WireError: a ProtocolError. The peer broke the protocol; a GOAWAY for it is queued, the connection is
@@ -172,14 +169,10 @@ class Connection:
         """
         if self._link.state == ENDED:
             return []
-        left = len(self._receiver.partial)
-        needed = self._receiver.needed
         self._end()
-        if left:
-            raise WireError(f"connection closed in the middle of a frame, after {left} of at least {needed} bytes")
-        if self._link.peer is None:
-            return [ConnectionLost("the peer closed the connection during the handshake", False)]
-        return [ConnectionLost("the peer closed the connection", False)]
+        self._receiver.finish()
+        when = " during the handshake" if self._link.peer is None else ""
+        return [ConnectionLost(f"the peer closed the connection{when}", False)]
 
     def open(  # noqa: PLR0917 (the path of every call passes no keywords)
         self,

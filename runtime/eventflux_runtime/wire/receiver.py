@@ -5,7 +5,7 @@ A frame that lies whole in the chunk that brought it is parsed in place; only on
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
 from librt.strings import read_i32_le
 
@@ -33,7 +33,10 @@ from eventflux_runtime.wire.frame import (
 from eventflux_runtime.wire.link import Link
 from eventflux_runtime.wire.sniff import describe_peer
 
-__all__ = ["Receiver"]
+__all__ = ["ALL", "Receiver"]
+
+ALL: Final = 1 << 30
+"""More events than anything that is received at a time can mean."""
 
 
 @final
@@ -103,6 +106,16 @@ class Receiver:
         elif position < len(data):
             self.unread = data
             self.unread_from = position
+
+    def finish(self) -> None:
+        """Nothing more comes.
+
+        Raises:
+            WireError: a frame had begun.
+        """
+        left = len(self.partial)
+        if left:
+            raise WireError(f"connection closed in the middle of a frame, after {left} of at least {self.needed} bytes")
 
     def _keep(self, data: bytes, position: int) -> None:
         """Keeps the beginning of a frame that `data` does not hold whole."""
