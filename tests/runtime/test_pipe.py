@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -97,3 +98,22 @@ def _received(sock: socket.socket) -> int:
     while part := len(sock.recv(1024 * 1024)):
         count += part
     return count
+
+
+async def test_a_pipe_may_be_aborted_just_when_the_system_takes_more() -> None:
+    for _ in range(20):  # which of the two comes first is a matter of chance
+        ours, theirs = connected()
+        with theirs, anyio.fail_after(LONG_S):
+            async with open_reactor() as reactor:
+                pipe = await socket_pipe(ours, Peer("tcp://them"), reactor)
+                pipe.start(Noting())
+                pipe.write(bytes(16 * 1024 * 1024))
+                for _ in range(3):
+                    await anyio.lowlevel.checkpoint()
+                assert pipe.unsent_bytes
+                theirs.setblocking(False)
+                with suppress(BlockingIOError):
+                    while theirs.recv(1024 * 1024):
+                        pass
+                pipe.abort()
+                await pipe.wait_closed()

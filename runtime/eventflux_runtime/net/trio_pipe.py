@@ -132,7 +132,8 @@ class TrioPipe:
         try:
             while self._pending:
                 await wait_writable(self.sock)
-                self._send_some()
+                if self._pending:  # an abort may have come first
+                    self._send_some()
         except OSError as error:
             self._error = self._error or error
             self.abort()
