@@ -13,6 +13,8 @@ from eventflux_transport import TransportClient
 from tests.runtime.probe import Probe
 
 WIRES = ("tcp", "unix", "memory", "grpc")
+SHORT_S = (0.3, 1.0, 5.0)
+"""Timeouts of a call that is to reach its handler and end there: where the machine is too busy for one, the next."""
 
 
 @dataclass
