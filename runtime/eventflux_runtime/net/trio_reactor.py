@@ -1,7 +1,8 @@
 """The reactor on trio: one system task holds a nursery, in which runners serve jobs, and callbacks and timers run.
 
 Invariants: nothing that a job or a callback raises reaches the nursery, whose end would be that of the whole run; a
-timer that was cancelled leaves the heap at the latest when such make up half of it.
+timer that was cancelled leaves the heap at the latest when such make up half of it; what may run in the main task and
+must be done in one piece is protected from KeyboardInterrupt, which waits until it is done.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from trio.lowlevel import (
     cancel_shielded_checkpoint,
     current_task,
     current_trio_token,
+    enable_ki_protection,
     in_trio_task,
     reschedule,
     spawn_system_task,
@@ -58,11 +60,13 @@ class TrioWaiter(Generic[T]):
         """Whether it is settled, or the task that waited for it was cancelled."""
         return self._is_done
 
+    @enable_ki_protection
     def set_result(self, result: T, /) -> None:
         """Wakes the waiting task with a result."""
         self._result = result
         self._settle()
 
+    @enable_ki_protection
     def set_exception(self, exception: BaseException, /) -> None:
         """Wakes the waiting task with an error."""
         self._exception = exception
@@ -79,6 +83,7 @@ class TrioWaiter(Generic[T]):
         self._task = None
         return Abort.SUCCEEDED
 
+    @enable_ki_protection  # not parked, the task must not be taken for one that is
     def __await__(self) -> Generator[Any, Any, T]:
         if not self._is_done:
             self._task = current_task()
@@ -195,6 +200,7 @@ class TrioReactor:
                 self._idle = TrioWaiter()
                 await self._idle
 
+    @enable_ki_protection
     def call_soon(self, callback: Callable[[], None]) -> None:
         """See `Reactor.call_soon`."""
         self._ready.append(callback)
@@ -202,10 +208,12 @@ class TrioReactor:
         if idle is not None and not idle.done():
             idle.set_result(None)
 
+    @enable_ki_protection
     def call_at(self, when: float, callback: Callable[[], None]) -> _Timer:
         """See `Reactor.call_at`."""
         return self._timers.add(when, callback)
 
+    @enable_ki_protection
     def spawn(self, function: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> Job:
         """See `Reactor.spawn`."""
         return self._runners.submit(function, args)
