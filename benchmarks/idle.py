@@ -37,7 +37,7 @@ def raise_file_limit(connections: int) -> int:
 
 def hello() -> bytes:
     """What a client of the native protocol sends first."""
-    from eventflux_runtime.wire import Connection, Role, Settings  # noqa: PLC0415 - the form is chosen before
+    from eventflux_runtime.protocol.native.core import Connection, Role, Settings  # noqa: PLC0415 - the form is chosen before
 
     return Connection(Role.CLIENT, Settings(), now=0.0).data_to_send()
 

@@ -22,6 +22,7 @@ from librt.strings import BytesWriter
 
 RUNTIME: Final = Path(__file__).resolve().parent.parent / "runtime"
 PACKAGE: Final = "eventflux_runtime"
+CORE: Final = "protocol/native/core"
 PAYLOAD: Final = b"x" * 300
 BATCH: Final = 64
 
@@ -34,8 +35,8 @@ def encode(message: bytes, writer: BytesWriter) -> None:
 def compile_copy(folder: Path) -> None:
     """Builds the core with mypyc inside a copy of the runtime."""
     shutil.copytree(RUNTIME / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-    sources = sorted(str(path.relative_to(folder)) for path in (folder / PACKAGE / "wire").glob("*.py"))
-    sources.remove(f"{PACKAGE}/wire/__init__.py")
+    sources = sorted(str(path.relative_to(folder)) for path in (folder / PACKAGE / CORE).glob("*.py"))
+    sources.remove(f"{PACKAGE}/{CORE}/__init__.py")
     setup = [
         "from setuptools import setup",
         "from mypyc.build import mypycify",
@@ -50,7 +51,7 @@ def compile_copy(folder: Path) -> None:
 
 def connect() -> tuple[Any, Any]:
     """A client and a server past their handshake, from whichever form of the core is on the path."""
-    wire = importlib.import_module(f"{PACKAGE}.wire")
+    wire = importlib.import_module(f"{PACKAGE}.{CORE.replace('/', '.')}")
     client = wire.Connection(wire.Role.CLIENT, wire.Settings(), now=0.0)
     server = wire.Connection(wire.Role.SERVER, wire.Settings(), [wire.MethodEntry("/p.S/M", 1)], now=0.0)
     server.receive_data(client.data_to_send(), 0.0)

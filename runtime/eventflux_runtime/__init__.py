@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eventflux_runtime.lazy import lazy_names
+from eventflux_runtime.loading.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from eventflux_runtime.call_head import CallHead
-    from eventflux_runtime.channel.channel import Channel
-    from eventflux_runtime.channel.interceptor import ClientInterceptor
-    from eventflux_runtime.channel.options import CallOptions
-    from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
-    from eventflux_runtime.compiled import compiled_modules
-    from eventflux_runtime.config import (
+    from eventflux_runtime.client.channel import Channel
+    from eventflux_runtime.client.interceptor import ClientInterceptor
+    from eventflux_runtime.client.options import CallOptions
+    from eventflux_runtime.client.stream import BidiStream, ClientStream, ServerStream
+    from eventflux_runtime.connect import connect
+    from eventflux_runtime.health.board import Health
+    from eventflux_runtime.health.client import HealthClient
+    from eventflux_runtime.health.message import ServingStatus
+    from eventflux_runtime.loading.compiled import compiled_modules
+    from eventflux_runtime.protocol.api import Peer, PeerIdentity, ResponseInfo
+    from eventflux_runtime.rpc.call_head import CallHead
+    from eventflux_runtime.rpc.config import (
         BalancerName,
         ClientConfig,
         Compression,
@@ -25,14 +30,10 @@ if TYPE_CHECKING:
         SocketConfig,
         TlsConfig,
     )
-    from eventflux_runtime.connect import connect
-    from eventflux_runtime.deadline import UNSET, Unset
-    from eventflux_runtime.errors import CodecError, ConfigError, MissingExtraError, ProtocolError, TransportError
-    from eventflux_runtime.health.board import Health
-    from eventflux_runtime.health.client import HealthClient
-    from eventflux_runtime.health.message import ServingStatus
-    from eventflux_runtime.metadata import Metadata, MetadataLike, MetadataValue
-    from eventflux_runtime.method import (
+    from eventflux_runtime.rpc.deadline import UNSET, Unset
+    from eventflux_runtime.rpc.errors import CodecError, ConfigError, MissingExtraError, ProtocolError, TransportError
+    from eventflux_runtime.rpc.metadata import Metadata, MetadataLike, MetadataValue
+    from eventflux_runtime.rpc.method import (
         AnyBinding,
         AnyMethod,
         Binding,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
         MethodKind,
         PeerCodec,
     )
-    from eventflux_runtime.rpc_error import (
+    from eventflux_runtime.rpc.rpc_error import (
         Aborted,
         AlreadyExists,
         Cancelled,
@@ -61,23 +62,22 @@ if TYPE_CHECKING:
         Unimplemented,
         Unknown,
     )
+    from eventflux_runtime.rpc.status import ErrorDetail, Status, StatusCode
     from eventflux_runtime.server.context import Context
     from eventflux_runtime.server.interceptor import ServerInterceptor
     from eventflux_runtime.server.server import Server, serve, serve_forever
     from eventflux_runtime.server.service import Service
-    from eventflux_runtime.status import ErrorDetail, Status, StatusCode
-    from eventflux_runtime.transport_api import Peer, PeerIdentity, ResponseInfo
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "eventflux_runtime.call_head": ["CallHead"],
-            "eventflux_runtime.channel.channel": ["Channel"],
-            "eventflux_runtime.channel.interceptor": ["ClientInterceptor"],
-            "eventflux_runtime.channel.options": ["CallOptions"],
-            "eventflux_runtime.channel.stream": ["BidiStream", "ClientStream", "ServerStream"],
-            "eventflux_runtime.compiled": ["compiled_modules"],
-            "eventflux_runtime.config": [
+            "eventflux_runtime.rpc.call_head": ["CallHead"],
+            "eventflux_runtime.client.channel": ["Channel"],
+            "eventflux_runtime.client.interceptor": ["ClientInterceptor"],
+            "eventflux_runtime.client.options": ["CallOptions"],
+            "eventflux_runtime.client.stream": ["BidiStream", "ClientStream", "ServerStream"],
+            "eventflux_runtime.loading.compiled": ["compiled_modules"],
+            "eventflux_runtime.rpc.config": [
                 "BalancerName",
                 "ClientConfig",
                 "Compression",
@@ -90,8 +90,8 @@ else:
                 "TlsConfig",
             ],
             "eventflux_runtime.connect": ["connect"],
-            "eventflux_runtime.deadline": ["UNSET", "Unset"],
-            "eventflux_runtime.errors": [
+            "eventflux_runtime.rpc.deadline": ["UNSET", "Unset"],
+            "eventflux_runtime.rpc.errors": [
                 "CodecError",
                 "ConfigError",
                 "MissingExtraError",
@@ -101,8 +101,8 @@ else:
             "eventflux_runtime.health.board": ["Health"],
             "eventflux_runtime.health.client": ["HealthClient"],
             "eventflux_runtime.health.message": ["ServingStatus"],
-            "eventflux_runtime.metadata": ["Metadata", "MetadataLike", "MetadataValue"],
-            "eventflux_runtime.method": [
+            "eventflux_runtime.rpc.metadata": ["Metadata", "MetadataLike", "MetadataValue"],
+            "eventflux_runtime.rpc.method": [
                 "AnyBinding",
                 "AnyMethod",
                 "Binding",
@@ -111,7 +111,7 @@ else:
                 "MethodKind",
                 "PeerCodec",
             ],
-            "eventflux_runtime.rpc_error": [
+            "eventflux_runtime.rpc.rpc_error": [
                 "Aborted",
                 "AlreadyExists",
                 "Cancelled",
@@ -135,8 +135,8 @@ else:
             "eventflux_runtime.server.interceptor": ["ServerInterceptor"],
             "eventflux_runtime.server.server": ["Server", "serve", "serve_forever"],
             "eventflux_runtime.server.service": ["Service"],
-            "eventflux_runtime.status": ["ErrorDetail", "Status", "StatusCode"],
-            "eventflux_runtime.transport_api": ["Peer", "PeerIdentity", "ResponseInfo"],
+            "eventflux_runtime.rpc.status": ["ErrorDetail", "Status", "StatusCode"],
+            "eventflux_runtime.protocol.api": ["Peer", "PeerIdentity", "ResponseInfo"],
         },
     )
 

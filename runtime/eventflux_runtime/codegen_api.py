@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from eventflux_runtime.errors import ConfigError
-from eventflux_runtime.lazy import lazy_names
+from eventflux_runtime.loading.lazy import lazy_names
+from eventflux_runtime.rpc.errors import ConfigError
 
 if TYPE_CHECKING:
-    from eventflux_runtime.channel.channel import Channel
-    from eventflux_runtime.channel.client import Client
-    from eventflux_runtime.channel.options import CallOptions
-    from eventflux_runtime.channel.stream import BidiStream, ClientStream, ServerStream
-    from eventflux_runtime.config import Compression, RetryPolicy
-    from eventflux_runtime.errors import CodecError, MissingExtraError
-    from eventflux_runtime.method import AnyBinding, Binding, MessageCodec, Method, MethodKind, PeerCodec
+    from eventflux_runtime.client.channel import Channel
+    from eventflux_runtime.client.client import Client
+    from eventflux_runtime.client.options import CallOptions
+    from eventflux_runtime.client.stream import BidiStream, ClientStream, ServerStream
+    from eventflux_runtime.compression.payload import pack_payload, unpack_payload
     from eventflux_runtime.monitor.change import MonitorChange
     from eventflux_runtime.monitor.config import MonitorConfig
     from eventflux_runtime.monitor.monitor import Monitor, MonitorBinding
-    from eventflux_runtime.payload import pack_payload, unpack_payload
     from eventflux_runtime.peer.binding import PeerBinding
     from eventflux_runtime.peer.config import AnyTls, GrpcPeerConfig, SimpleGrpcPeerConfig, TcpPeerConfig, TlsSettings
     from eventflux_runtime.peer.factory import create_transport
@@ -33,24 +30,34 @@ if TYPE_CHECKING:
     from eventflux_runtime.peer.subscription import PeerEvent, PeerFilter, is_wanted
     from eventflux_runtime.peer.tcp import TcpPeerTransport
     from eventflux_runtime.peer.transport import PeerConnection, PeerConnectionState, PeerListener, PeerTransport
+    from eventflux_runtime.rpc.config import Compression, RetryPolicy
+    from eventflux_runtime.rpc.errors import CodecError, MissingExtraError
+    from eventflux_runtime.rpc.method import AnyBinding, Binding, MessageCodec, Method, MethodKind, PeerCodec
+    from eventflux_runtime.rpc.status import StatusCode
     from eventflux_runtime.server.context import Context
     from eventflux_runtime.server.service import Service
-    from eventflux_runtime.status import StatusCode
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "eventflux_runtime.channel.channel": ["Channel"],
-            "eventflux_runtime.channel.client": ["Client"],
-            "eventflux_runtime.channel.options": ["CallOptions"],
-            "eventflux_runtime.channel.stream": ["BidiStream", "ClientStream", "ServerStream"],
-            "eventflux_runtime.config": ["Compression", "RetryPolicy"],
-            "eventflux_runtime.errors": ["CodecError", "MissingExtraError"],
-            "eventflux_runtime.method": ["AnyBinding", "Binding", "MessageCodec", "Method", "MethodKind", "PeerCodec"],
+            "eventflux_runtime.client.channel": ["Channel"],
+            "eventflux_runtime.client.client": ["Client"],
+            "eventflux_runtime.client.options": ["CallOptions"],
+            "eventflux_runtime.client.stream": ["BidiStream", "ClientStream", "ServerStream"],
+            "eventflux_runtime.rpc.config": ["Compression", "RetryPolicy"],
+            "eventflux_runtime.rpc.errors": ["CodecError", "MissingExtraError"],
+            "eventflux_runtime.rpc.method": [
+                "AnyBinding",
+                "Binding",
+                "MessageCodec",
+                "Method",
+                "MethodKind",
+                "PeerCodec",
+            ],
             "eventflux_runtime.monitor.change": ["MonitorChange"],
             "eventflux_runtime.monitor.config": ["MonitorConfig"],
             "eventflux_runtime.monitor.monitor": ["Monitor", "MonitorBinding"],
-            "eventflux_runtime.payload": ["pack_payload", "unpack_payload"],
+            "eventflux_runtime.compression.payload": ["pack_payload", "unpack_payload"],
             "eventflux_runtime.peer.binding": ["PeerBinding"],
             "eventflux_runtime.peer.config": [
                 "AnyTls",
@@ -74,7 +81,7 @@ else:
             ],
             "eventflux_runtime.server.context": ["Context"],
             "eventflux_runtime.server.service": ["Service"],
-            "eventflux_runtime.status": ["StatusCode"],
+            "eventflux_runtime.rpc.status": ["StatusCode"],
         },
     )
 

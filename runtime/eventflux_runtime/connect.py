@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from eventflux_runtime.argument import config_or_default, refuse_unused_tls, target_endpoints
-from eventflux_runtime.channel.channel import Channel
-from eventflux_runtime.channel.interceptor import ClientInterceptor
-from eventflux_runtime.config import ClientConfig
-from eventflux_runtime.handler import checked_interceptors
-from eventflux_runtime.transports.registry import transport_for
+from eventflux_runtime.client.channel import Channel
+from eventflux_runtime.client.interceptor import ClientInterceptor
+from eventflux_runtime.rpc.argument import config_or_default, refuse_unused_tls, target_endpoints
+from eventflux_runtime.rpc.config import ClientConfig
+from eventflux_runtime.rpc.handler import checked_interceptors
+from eventflux_runtime.wire.registry import transport_for
 
 __all__ = ["connect"]
 

@@ -15,8 +15,8 @@ import anyio
 import pytest
 
 from eventflux_runtime import ConfigError, Server, ServerConfig, Unavailable, connect, serve
-from eventflux_runtime.endpoint import parse_endpoint
 from eventflux_runtime.net.socket import bind_tcp
+from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import Message, TransportClient, TransportFactory
 from tests.address.namespace import NO_IPV6, run_inside
 from tests.runtime.probe import Probe

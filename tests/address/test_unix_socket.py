@@ -19,9 +19,9 @@ import anyio.lowlevel
 import pytest
 
 from eventflux_runtime import ConfigError, ServerConfig, connect, serve
-from eventflux_runtime.endpoint import parse_endpoint
 from eventflux_runtime.net import unix_socket
 from eventflux_runtime.net.unix_socket import SocketFile, bind_unix
+from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import Message, TransportClient
 from tests.runtime.probe import Probe
 
@@ -315,7 +315,7 @@ async def test_a_start_that_is_cancelled_leaves_nothing(tmp_path: Path) -> None:
 STRANGER = """
 import os, sys, anyio
 from eventflux_runtime import ConfigError
-from eventflux_runtime.endpoint import parse_endpoint
+from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.net.unix_socket import bind_unix
 
 async def main(mine: str, foreign: str) -> None:

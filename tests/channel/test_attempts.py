@@ -24,11 +24,11 @@ from eventflux_runtime import (
     connect,
     serve,
 )
-from eventflux_runtime.channel.pool import Pool
-from eventflux_runtime.channel.resolver import Resolver
-from eventflux_runtime.endpoint import parse_target
+from eventflux_runtime.client.pool.pool import Pool
+from eventflux_runtime.client.pool.resolver import Resolver
 from eventflux_runtime.net.reactor import open_reactor
-from eventflux_runtime.transports.registry import transport_for
+from eventflux_runtime.rpc.endpoint import parse_target
+from eventflux_runtime.wire.registry import transport_for
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
 from tests.channel.directory import Directory
 from tests.channel.node import Node
@@ -133,7 +133,7 @@ async def test_a_new_address_after_the_authority_has_vanished(
     wire: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     directory = Directory(cluster=("127.0.0.1",))
-    monkeypatch.setattr("eventflux_runtime.channel.pool.resolve", directory.lookup)
+    monkeypatch.setattr("eventflux_runtime.client.pool.pool.resolve", directory.lookup)
     authority = Authority(tmp_path)
     pair = authority.issue("server", "cluster")
     quiet = ServerConfig(tls=TlsConfig(**pair.files), drain_grace_s=0)

@@ -19,7 +19,7 @@ from eventflux_runtime import (
     connect,
     serve,
 )
-from eventflux_runtime.config import BalancerName
+from eventflux_runtime.rpc.config import BalancerName
 from eventflux_transport import EventRequest, HeartbeatRequest, HeartbeatResponse, Message, TransportClient
 from tests.channel.directory import Directory
 from tests.channel.node import Node
@@ -33,7 +33,7 @@ BALANCERS: tuple[BalancerName, ...] = ("pick_first", "round_robin", "least_loade
 async def two(wire: str, monkeypatch: pytest.MonkeyPatch, node: Node | None) -> AsyncIterator[str]:
     """The URL of a name whose first address serves something else, and its second the node, or nothing."""
     directory = Directory(both=("127.0.0.1", "127.0.0.2"))
-    monkeypatch.setattr("eventflux_runtime.channel.pool.resolve", directory.lookup)
+    monkeypatch.setattr("eventflux_runtime.client.pool.pool.resolve", directory.lookup)
     with anyio.fail_after(60):
         async with serve([Notes()], f"{wire}://127.0.0.1:0", config=AT_ONCE) as foreign:
             port = foreign.endpoints[0].rpartition(":")[2]
@@ -86,7 +86,7 @@ async def test_what_a_handler_says_of_itself_is_its_answer(wire: str, monkeypatc
             raise Unimplemented("not on this machine")
 
     directory = Directory(both=("127.0.0.1", "127.0.0.2"))
-    monkeypatch.setattr("eventflux_runtime.channel.pool.resolve", directory.lookup)
+    monkeypatch.setattr("eventflux_runtime.client.pool.pool.resolve", directory.lookup)
     async with serve([Part("part")], f"{wire}://127.0.0.1:0", config=AT_ONCE) as first:
         port = first.endpoints[0].rpartition(":")[2]
         second = serve([Part("part")], f"{wire}://127.0.0.2:{port}", config=AT_ONCE)

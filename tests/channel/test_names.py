@@ -90,7 +90,7 @@ async def test_a_name_that_nobody_knows(wire: str) -> None:
 @pytest.mark.parametrize("wire", ["tcp", "grpc"])
 async def test_addresses_that_come_and_go(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = Directory(cluster=("127.0.0.1",))
-    monkeypatch.setattr("eventflux_runtime.channel.pool.resolve", directory.lookup)
+    monkeypatch.setattr("eventflux_runtime.client.pool.pool.resolve", directory.lookup)
     quiet = ServerConfig(drain_grace_s=0)
     async with serve([Node("first")], f"{wire}://127.0.0.1:0", config=quiet) as first:
         port = first.endpoints[0].rpartition(":")[2]
@@ -117,7 +117,7 @@ async def test_addresses_that_come_and_go(wire: str, monkeypatch: pytest.MonkeyP
 async def test_a_server_that_moved_is_found_after_a_failure(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Addresses that no other test listens on, because the port of the first is let go of.
     directory = Directory(cluster=("127.0.0.3",))
-    monkeypatch.setattr("eventflux_runtime.channel.pool.resolve", directory.lookup)
+    monkeypatch.setattr("eventflux_runtime.client.pool.pool.resolve", directory.lookup)
     quiet = ServerConfig(drain_grace_s=0)
     config = ClientConfig(dns_refresh_s=3600)
     async with serve([Node("first")], f"{wire}://127.0.0.3:0", config=quiet) as first:

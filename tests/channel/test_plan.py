@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 
 from eventflux_runtime import PoolConfig
-from eventflux_runtime.channel.plan import AddressView, CallView, ConnectionView, Plan, PoolView, plan
-from eventflux_runtime.transport_api import ConnectionState
+from eventflux_runtime.client.pool.plan import AddressView, CallView, ConnectionView, Plan, PoolView, plan
+from eventflux_runtime.protocol.api import ConnectionState
 
 READY, DRAINING, CLOSED = ConnectionState.READY, ConnectionState.DRAINING, ConnectionState.CLOSED
 CONFIG = PoolConfig(max_connections=2, max_calls_per_connection=4, max_idle_s=10, max_age_s=100)

@@ -25,8 +25,8 @@ from eventflux_runtime import (
     connect,
     serve,
 )
-from eventflux_runtime.method import AnyMethod
-from eventflux_runtime.transport_api import CallHead
+from eventflux_runtime.protocol.api import CallHead
+from eventflux_runtime.rpc.method import AnyMethod
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from eventflux_transport.methods import TRANSPORT_HEARTBEAT
 from tests.channel.node import Node

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 
 from eventflux_runtime import EjectionConfig, PoolTimeout, RetryPolicy, RpcError, StatusCode
-from eventflux_runtime.channel.backoff import Backoff, jittered
-from eventflux_runtime.channel.balancer import LeastLoaded, Picker, PickFirst, RoundRobin, picker_for
-from eventflux_runtime.channel.budget import RetryBudget
-from eventflux_runtime.channel.ejection import Conduct, can_eject, is_held_against
-from eventflux_runtime.channel.retry import Attempts
-from eventflux_runtime.metadata import Metadata
+from eventflux_runtime.client.pool.backoff import Backoff, jittered
+from eventflux_runtime.client.pool.balancer import LeastLoaded, Picker, PickFirst, RoundRobin, picker_for
+from eventflux_runtime.client.pool.budget import RetryBudget
+from eventflux_runtime.client.pool.ejection import Conduct, can_eject, is_held_against
+from eventflux_runtime.client.retry import Attempts
+from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.testing import ManualClock
 
 POLICY = RetryPolicy(max_attempts=4, initial_backoff_s=0.1, max_backoff_s=0.3, multiplier=2.0)

@@ -21,7 +21,10 @@ def main() -> None:
     for name in names:
         importlib.import_module(name)
     compiled = {*eventflux_runtime.compiled_modules(), *eventflux_runtime.compiled_modules("eventflux_transport")}
-    if not {"eventflux_runtime.wire.connection", "eventflux_transport.codec"} <= compiled or compiled != set(names):
+    if not {
+        "eventflux_runtime.protocol.native.core.connection",
+        "eventflux_transport.codec",
+    } <= compiled or compiled != set(names):
         sys.exit(f"not compiled: {sorted(set(names) - compiled) or 'the hot modules'}")
     print(f"{len(compiled)} modules run as machine code")
 

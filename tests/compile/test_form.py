@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import eventflux_transport
-from eventflux_runtime import CallHead, compiled_modules, wire
-from eventflux_runtime.wire.event import MessageSent
-from eventflux_runtime.wire.stream import Stream
+from eventflux_runtime import CallHead, compiled_modules
+from eventflux_runtime.protocol.native import core
+from eventflux_runtime.protocol.native.core.event import MessageSent
+from eventflux_runtime.protocol.native.core.stream import Stream
 from hatch_build import HOT, ROOT
 
 IS_COMPILED = os.environ.get("EVENTFLUX_FORM") == "compiled"
@@ -30,7 +31,7 @@ def hot_modules() -> list[str]:
 
 def test_hot_modules_are_found() -> None:
     names = hot_modules()
-    assert "eventflux_runtime.wire.connection" in names
+    assert "eventflux_runtime.protocol.native.core.connection" in names
     assert "eventflux_transport.codec" in names
 
 
@@ -50,7 +51,7 @@ def test_what_each_call_makes_is_nothing_for_the_garbage_collector(made: object)
 
 
 def test_modules_that_are_never_compiled_are_not_listed() -> None:
-    assert wire.__name__ not in compiled_modules()
+    assert core.__name__ not in compiled_modules()
     assert eventflux_transport.messages.__name__ not in compiled_modules("eventflux_transport")
 
 

@@ -37,7 +37,7 @@ def compiled_to(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     def compile_into(folder: Path) -> list[Path]:
         folders.append(folder)
-        return [folder / "eventflux_runtime" / "wire" / "frame.so"]
+        return [folder / "eventflux_runtime" / "net" / "wheel.so"]
 
     monkeypatch.setattr(hatch_build, "compile_into", compile_into)
     return folders
@@ -64,9 +64,9 @@ def test_a_compiled_wheel_holds_the_libraries_and_names_its_platform(
     build_data: dict[str, Any] = {"force_include": {}}
     hook().initialize("standard", build_data)
     (folder,) = compiled_to
-    library = str(folder / "eventflux_runtime" / "wire" / "frame.so")
+    library = str(folder / "eventflux_runtime" / "net" / "wheel.so")
     assert build_data == {
-        "force_include": {library: "eventflux_runtime/wire/frame.so"},
+        "force_include": {library: "eventflux_runtime/net/wheel.so"},
         "pure_python": False,
         "infer_tag": True,
     }

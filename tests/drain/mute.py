@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from eventflux_runtime.endpoint import parse_endpoint
-from eventflux_runtime.metadata import EMPTY_METADATA
-from eventflux_runtime.method import AnyMethod
-from eventflux_runtime.wire.connection import Connection
-from eventflux_runtime.wire.settings import Role, Settings
+from eventflux_runtime.protocol.native.core.connection import Connection
+from eventflux_runtime.protocol.native.core.settings import Role, Settings
+from eventflux_runtime.rpc.endpoint import parse_endpoint
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA
+from eventflux_runtime.rpc.method import AnyMethod
 from eventflux_transport import EventRequest, HeartbeatRequest
 from eventflux_transport.methods import TRANSPORT_HEARTBEAT, TRANSPORT_STREAM_EVENTS
 

@@ -6,7 +6,7 @@ import struct
 from types import TracebackType
 from typing import Self
 
-from eventflux_runtime.method import AnyMethod
+from eventflux_runtime.rpc.method import AnyMethod
 from eventflux_transport import EventRequest, HeartbeatRequest
 from eventflux_transport.methods import TRANSPORT_HEARTBEAT, TRANSPORT_STREAM_EVENTS
 from tests.drain.mute import LARGE, raw_socket

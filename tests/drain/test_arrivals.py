@@ -10,10 +10,10 @@ import anyio
 import pytest
 
 from eventflux_runtime import ServerConfig, connect, serve
-from eventflux_runtime.native.server import NativeServerConnection
 from eventflux_runtime.net.asyncio_reactor import AsyncioReactor
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.net.trio_reactor import TrioReactor
+from eventflux_runtime.protocol.native.driver.server import NativeServerConnection
 from eventflux_transport import Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.runtime.wires import address

@@ -10,13 +10,13 @@ import pytest
 from anyio.abc import ByteStream
 
 from eventflux_runtime import Server, ServerConfig, serve
-from eventflux_runtime.config import ClientConfig
-from eventflux_runtime.endpoint import parse_endpoint
-from eventflux_runtime.metadata import EMPTY_METADATA
-from eventflux_runtime.native.settings import client_settings
-from eventflux_runtime.wire.connection import Connection
-from eventflux_runtime.wire.event import Event, GoAwayReceived
-from eventflux_runtime.wire.settings import Role
+from eventflux_runtime.protocol.native.core.connection import Connection
+from eventflux_runtime.protocol.native.core.event import Event, GoAwayReceived
+from eventflux_runtime.protocol.native.core.settings import Role
+from eventflux_runtime.protocol.native.driver.settings import client_settings
+from eventflux_runtime.rpc.config import ClientConfig
+from eventflux_runtime.rpc.endpoint import parse_endpoint
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA
 from eventflux_transport import HeartbeatRequest
 from eventflux_transport.methods import TRANSPORT_HEARTBEAT
 from tests.runtime.probe import Probe

@@ -12,12 +12,12 @@ import pytest
 from grpc import aio
 
 from eventflux_runtime import ClientConfig, HealthClient, ServerConfig, ServingStatus, Unavailable, connect, serve
-from eventflux_runtime.endpoint import parse_endpoint
-from eventflux_runtime.rpc_error import RpcError
-from eventflux_runtime.transport_api import ClientConnection, ConnectionState, Listener
-from eventflux_runtime.transports.grpc_wire import listener as listener_module
-from eventflux_runtime.transports.grpc_wire.drain import DRAIN_NOTICES, NOTICE_KEY, DrainNotices, notice_s_of
-from eventflux_runtime.transports.grpc_wire.ending import error_of, metadata_of
+from eventflux_runtime.grpcio import listener as listener_module
+from eventflux_runtime.grpcio.drain import DRAIN_NOTICES, NOTICE_KEY, DrainNotices, notice_s_of
+from eventflux_runtime.grpcio.ending import error_of, metadata_of
+from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Listener
+from eventflux_runtime.rpc.endpoint import parse_endpoint
+from eventflux_runtime.rpc.rpc_error import RpcError
 from eventflux_transport import HeartbeatRequest, TransportClient
 from tests.grpc_wire.harness import CHAT, COUNT, ECHO, HEAD, Note, Notes, connected, listening
 from tests.runtime.probe import Probe

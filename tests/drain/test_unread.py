@@ -20,11 +20,11 @@ from anyio.abc import SocketStream
 from anyio.to_thread import run_sync
 
 from eventflux_runtime import ClientConfig, Server, ServerConfig, TlsConfig, connect, serve
-from eventflux_runtime.native.eventflux import EventFluxConnection
 from eventflux_runtime.net.tls import client_context
-from eventflux_runtime.wire.connection import Connection
-from eventflux_runtime.wire.eventflux import FrameReader
-from eventflux_runtime.wire.settings import MethodEntry, Role, Settings
+from eventflux_runtime.protocol.eventflux.connection import EventFluxConnection
+from eventflux_runtime.protocol.eventflux.frame import FrameReader
+from eventflux_runtime.protocol.native.core.connection import Connection
+from eventflux_runtime.protocol.native.core.settings import MethodEntry, Role, Settings
 from eventflux_transport import Message, TransportClient
 from eventflux_transport.methods import TRANSPORT_STREAM_MESSAGES
 from tests.drain.mute import LARGE, MuteClient, mute_client, raw_socket

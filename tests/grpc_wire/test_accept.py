@@ -14,11 +14,11 @@ from grpc import aio
 from grpc._cython import cygrpc
 from grpc.aio import _server as grpc_server
 
-from eventflux_runtime.method import AnyMethod
-from eventflux_runtime.rpc_error import RpcError, Unavailable
-from eventflux_runtime.status import StatusCode
-from eventflux_runtime.transport_api import ClientConnection
-from eventflux_runtime.transports.grpc_wire import accept
+from eventflux_runtime.grpcio import accept
+from eventflux_runtime.protocol.api import ClientConnection
+from eventflux_runtime.rpc.method import AnyMethod
+from eventflux_runtime.rpc.rpc_error import RpcError, Unavailable
+from eventflux_runtime.rpc.status import StatusCode
 from tests.grpc_wire.harness import (
     ABSENT,
     CHAT,

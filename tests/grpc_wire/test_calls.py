@@ -5,11 +5,12 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from eventflux_runtime.config import ClientConfig, Compression, ServerConfig
-from eventflux_runtime.errors import CodecError
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.method import Method
-from eventflux_runtime.rpc_error import (
+from eventflux_runtime.protocol.api import CallHead, ClientCall, ResponseInfo
+from eventflux_runtime.rpc.config import ClientConfig, Compression, ServerConfig
+from eventflux_runtime.rpc.errors import CodecError
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.rpc.method import Method
+from eventflux_runtime.rpc.rpc_error import (
     DeadlineExceeded,
     Internal,
     InvalidArgument,
@@ -19,8 +20,7 @@ from eventflux_runtime.rpc_error import (
     Unimplemented,
     Unknown,
 )
-from eventflux_runtime.status import ErrorDetail, StatusCode
-from eventflux_runtime.transport_api import CallHead, ClientCall, ResponseInfo
+from eventflux_runtime.rpc.status import ErrorDetail, StatusCode
 from tests.grpc_wire.harness import (
     ABSENT,
     CHAT,

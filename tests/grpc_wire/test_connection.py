@@ -9,10 +9,10 @@ import anyio
 import pytest
 from anyio.abc import SocketStream
 
-from eventflux_runtime.config import ClientConfig, KeepaliveConfig
-from eventflux_runtime.errors import ConfigError
-from eventflux_runtime.rpc_error import RpcError, Unavailable
-from eventflux_runtime.transport_api import ConnectionState
+from eventflux_runtime.protocol.api import ConnectionState
+from eventflux_runtime.rpc.config import ClientConfig, KeepaliveConfig
+from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.rpc_error import RpcError, Unavailable
 from tests.grpc_wire.harness import (
     CHAT,
     ECHO,

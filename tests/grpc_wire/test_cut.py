@@ -7,9 +7,9 @@ import socket
 
 import pytest
 
-from eventflux_runtime.endpoint import parse_endpoint
-from eventflux_runtime.transports.grpc_wire import cut
-from eventflux_runtime.transports.grpc_wire.cut import cut_connections
+from eventflux_runtime.grpcio import cut
+from eventflux_runtime.grpcio.cut import cut_connections
+from eventflux_runtime.rpc.endpoint import parse_endpoint
 
 
 def connected(host: str) -> tuple[socket.socket, socket.socket, socket.socket]:

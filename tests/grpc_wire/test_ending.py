@@ -8,10 +8,7 @@ from grpc import aio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.rpc_error import Aborted, NotFound, RpcError, Unavailable
-from eventflux_runtime.status import ErrorDetail, Status, StatusCode
-from eventflux_runtime.transports.grpc_wire.ending import (
+from eventflux_runtime.grpcio.ending import (
     error_of,
     fitted_ending,
     grpc_code,
@@ -20,6 +17,9 @@ from eventflux_runtime.transports.grpc_wire.ending import (
     status_of,
     trailing_pairs,
 )
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.rpc.rpc_error import Aborted, NotFound, RpcError, Unavailable
+from eventflux_runtime.rpc.status import ErrorDetail, Status, StatusCode
 
 DETAILS = st.lists(st.builds(ErrorDetail, st.text(), st.binary()), max_size=4).map(tuple)
 

@@ -13,10 +13,10 @@ from anyio import to_thread
 from google.protobuf import any_pb2, wrappers_pb2
 
 from eventflux_runtime import Context, NotFound, connect, serve
-from eventflux_runtime.metadata import Metadata
-from eventflux_runtime.rpc_error import DeadlineExceeded
-from eventflux_runtime.status import ErrorDetail
-from eventflux_runtime.transport_api import ResponseInfo
+from eventflux_runtime.protocol.api import ResponseInfo
+from eventflux_runtime.rpc.metadata import Metadata
+from eventflux_runtime.rpc.rpc_error import DeadlineExceeded
+from eventflux_runtime.rpc.status import ErrorDetail
 from inventory_sdk import (
     ChangeSummary,
     GetItemRequest,

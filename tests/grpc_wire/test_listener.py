@@ -11,10 +11,10 @@ import anyio
 import pytest
 from grpc.aio import _server as grpc_server
 
-from eventflux_runtime.config import ClientConfig, ServerConfig, TlsConfig
-from eventflux_runtime.errors import ConfigError
-from eventflux_runtime.rpc_error import Unavailable
-from eventflux_runtime.transports.grpc_wire.handler import ServedCalls
+from eventflux_runtime.grpcio.handler import ServedCalls
+from eventflux_runtime.rpc.config import ClientConfig, ServerConfig, TlsConfig
+from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.rpc_error import Unavailable
 from eventflux_transport import Message
 from tests.grpc_wire.harness import CHAT, ECHO, HEAD, Note, Notes, connected, listening, remaining_head
 from tests.runtime.wires import linked
@@ -115,7 +115,7 @@ def test_without_grpcio_the_error_names_the_extra() -> None:
 import sys
 sys.modules["grpc"] = None
 from eventflux_runtime import connect
-from eventflux_runtime.errors import MissingExtraError
+from eventflux_runtime.rpc.errors import MissingExtraError
 try:
     connect("grpc://127.0.0.1:1")
 except MissingExtraError as error:

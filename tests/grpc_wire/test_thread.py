@@ -8,13 +8,13 @@ import anyio
 import pytest
 import trio
 
-from eventflux_runtime.config import ClientConfig, ServerConfig
-from eventflux_runtime.endpoint import parse_endpoint
+from eventflux_runtime.grpcio.thread import borrow
 from eventflux_runtime.net.reactor import open_reactor
-from eventflux_runtime.rpc_error import RpcError, Unavailable
+from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
+from eventflux_runtime.rpc.endpoint import parse_endpoint
+from eventflux_runtime.rpc.rpc_error import RpcError, Unavailable
 from eventflux_runtime.server.dispatch import ServiceDispatcher
-from eventflux_runtime.transports.grpc_wire.thread import borrow
-from eventflux_runtime.transports.registry import transport_for
+from eventflux_runtime.wire.registry import transport_for
 from tests.grpc_wire.harness import CHAT, ECHO, HEAD, Note, Notes, connected, linked, listening
 
 LONG_S = 10

@@ -12,15 +12,15 @@ import anyio
 import grpc
 import pytest
 
-from eventflux_runtime.config import Compression
-from eventflux_runtime.metadata import Metadata
-from eventflux_runtime.method import AnyBinding, Binding, MethodKind
-from eventflux_runtime.rpc_error import DeadlineExceeded, Internal, NotFound, RpcError, Unavailable
+from eventflux_runtime.grpcio import accept, handler, unary
+from eventflux_runtime.protocol.api import CallHead, ClientConnection, ResponseInfo
+from eventflux_runtime.rpc.config import Compression
+from eventflux_runtime.rpc.metadata import Metadata
+from eventflux_runtime.rpc.method import AnyBinding, Binding, MethodKind
+from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, NotFound, RpcError, Unavailable
+from eventflux_runtime.rpc.status import StatusCode
 from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.service import Service
-from eventflux_runtime.status import StatusCode
-from eventflux_runtime.transport_api import CallHead, ClientConnection, ResponseInfo
-from eventflux_runtime.transports.grpc_wire import accept, handler, unary
 from tests.grpc_wire.harness import ABSENT, ECHO, HEAD, Note, Notes, connected, linked, remaining_head
 from tests.grpc_wire.http2 import Peer, misbehaving
 

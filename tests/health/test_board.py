@@ -8,11 +8,11 @@ import anyio
 import pytest
 
 from eventflux_runtime import ClientConfig, Server, ServerConfig, ServingStatus
-from eventflux_runtime.endpoint import Endpoint, parse_endpoint
 from eventflux_runtime.health.board import Health
 from eventflux_runtime.net.reactor import Reactor
+from eventflux_runtime.protocol.api import ClientConnection, Dispatcher
+from eventflux_runtime.rpc.endpoint import Endpoint, parse_endpoint
 from eventflux_runtime.server.dispatch import ServiceDispatcher
-from eventflux_runtime.transport_api import ClientConnection, Dispatcher
 
 pytestmark = pytest.mark.usefixtures("anyio_backend")
 

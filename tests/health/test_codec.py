@@ -17,7 +17,7 @@ from eventflux_codegen import generate
 from eventflux_runtime import CodecError, ServingStatus
 from eventflux_runtime.health.message import HealthCheckRequest, HealthCheckResponse
 from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_WATCH
-from eventflux_runtime.method import MessageCodec
+from eventflux_runtime.rpc.method import MessageCodec
 
 REQUEST, RESPONSE = HEALTH_CHECK.request, HEALTH_CHECK.response
 HERE = Path(__file__).parent

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import eventflux_transport
-from eventflux_runtime.method import MethodKind
+from eventflux_runtime.rpc.method import MethodKind
 from eventflux_transport import (
     CompressionType,
     EventFilter,

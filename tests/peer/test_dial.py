@@ -12,10 +12,10 @@ import anyio
 import pytest
 
 from eventflux_runtime import SocketConfig
-from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.net import dial
 from eventflux_runtime.net import socket as net_socket
 from eventflux_runtime.net.dial import dial_first, dial_tcp
+from eventflux_runtime.rpc.endpoint import Endpoint
 from tests.channel.directory import Directory
 from tests.peer.nodes import PATIENCE_S, raw_node
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from librt.strings import BytesWriter
 
 from eventflux_runtime import ProtocolError, ResourceExhausted
-from eventflux_runtime.wire.eventflux import FrameReader, FrameTooLong, encode_frame
+from eventflux_runtime.protocol.eventflux.frame import FrameReader, FrameTooLong, encode_frame
 from eventflux_transport import Message, MessageType
 from tests.peer.nodes import body_of, frame
 

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from eventflux_runtime import Compression, ResourceExhausted, connect
-from eventflux_runtime.payload import compress_payload
+from eventflux_runtime.compression.payload import compress_payload
 from eventflux_transport import (
     CompressionType,
     GrpcTransport,

@@ -17,6 +17,7 @@ from tests.project.import_graph import ROOT, SOURCE_ROOTS, Import, imports_of, i
 
 EVENT_LOOPS: Final = frozenset({"anyio", "asyncio", "sniffio", "trio", "uvloop"})
 NETWORK: Final = frozenset({"select", "selectors", "socket", "ssl", "subprocess"})
+CORE: Final = "eventflux_runtime.protocol.native.core"
 GRPC: Final = frozenset({"google", "grpc", "grpc_health", "grpc_reflection"})
 
 
@@ -29,87 +30,54 @@ class Layer:
     forbidden: frozenset[str] = frozenset()
 
 
+SANS_IO: Final = EVENT_LOOPS | NETWORK | GRPC | {"time", "threading"}
+
 LAYERS: Final = {
-    "vocabulary": Layer(
-        modules=(
-            "argument",
-            "call_head",
-            "checked",
-            "compiled",
-            "config",
-            "deadline",
-            "endpoint",
-            "errors",
-            "handler",
-            "host",
-            "lazy",
-            "metadata",
-            "method",
-            "rpc_error",
-            "status",
-            "status_part",
-            "transport_api",
-        ),
-        forbidden=EVENT_LOOPS | NETWORK | GRPC | {"time", "threading"},
+    "rpc": Layer(modules=("rpc", "loading"), forbidden=SANS_IO),
+    "compression": Layer(modules=("compression",), may_import=("rpc",), forbidden=SANS_IO),
+    "net": Layer(modules=("net",), may_import=("rpc", "calls"), forbidden=GRPC),
+    "calls": Layer(modules=("protocol.api",), may_import=("rpc", "net"), forbidden=SANS_IO),
+    "pipe": Layer(modules=("carrier.api",), may_import=("rpc", "net", "calls"), forbidden=GRPC),
+    "core": Layer(
+        modules=("protocol.native.core", "protocol.eventflux.frame", "protocol.sniff"),
+        may_import=("rpc",),
+        forbidden=SANS_IO,
     ),
-    "compression": Layer(
-        modules=("compression", "expansion", "payload"),
-        may_import=("vocabulary",),
-        forbidden=EVENT_LOOPS | NETWORK | GRPC | {"time", "threading"},
-    ),
-    "wire": Layer(
-        modules=("wire",),
-        may_import=("vocabulary",),
-        forbidden=EVENT_LOOPS | NETWORK | GRPC | {"time", "threading"},
-    ),
-    "net": Layer(modules=("net",), may_import=("vocabulary",), forbidden=GRPC),
-    "native": Layer(
-        modules=("native",),
-        may_import=("vocabulary", "compression", "wire", "net"),
+    "protocol": Layer(
+        modules=("protocol",),
+        may_import=("rpc", "compression", "net", "calls", "pipe", "core"),
         forbidden=GRPC,
     ),
-    "transports": Layer(
-        modules=("transports",), may_import=("vocabulary", "compression", "wire", "net", "native", "health")
-    ),
-    "health": Layer(modules=("health",), may_import=("vocabulary",), forbidden=NETWORK | (GRPC - {"google"})),
-    "channel": Layer(
-        modules=("channel", "health.client"),
-        may_import=("vocabulary", "net", "registry", "health"),
+    "carrier": Layer(modules=("carrier",), may_import=("rpc", "net", "calls", "pipe", "protocol"), forbidden=GRPC),
+    "grpcio": Layer(modules=("grpcio",), may_import=("rpc", "compression", "net", "calls", "protocol", "health")),
+    "wire": Layer(modules=("wire",), may_import=("rpc", "calls", "protocol", "carrier", "grpcio"), forbidden=GRPC),
+    "health": Layer(modules=("health",), may_import=("rpc",), forbidden=NETWORK | (GRPC - {"google"})),
+    "client": Layer(
+        modules=("client", "health.client"),
+        may_import=("rpc", "net", "calls", "health"),
         forbidden=NETWORK | GRPC,
     ),
     "server": Layer(
         modules=("server", "health.service"),
-        may_import=("vocabulary", "net", "registry", "health"),
+        may_import=("rpc", "net", "calls", "wire", "health"),
         forbidden=NETWORK | GRPC,
     ),
-    "registry": Layer(modules=("transports.registry",), may_import=("vocabulary", "transports"), forbidden=GRPC),
     "peer": Layer(
         modules=("peer",),
-        may_import=("vocabulary", "compression", "wire", "net", "registry", "server"),
+        may_import=("rpc", "compression", "net", "calls", "core", "wire", "server"),
         forbidden=GRPC,
     ),
     "monitor": Layer(
-        modules=("monitor",), may_import=("vocabulary", "net", "channel", "registry"), forbidden=NETWORK | GRPC
+        modules=("monitor",), may_import=("rpc", "net", "calls", "client", "wire"), forbidden=NETWORK | GRPC
     ),
     "contract": Layer(
         modules=("codegen_api",),
-        may_import=("vocabulary", "compression", "channel", "server", "peer", "monitor"),
+        may_import=("rpc", "compression", "client", "server", "peer", "monitor"),
         forbidden=GRPC,
     ),
     "surface": Layer(
         modules=("", "connect", "testing"),
-        may_import=(
-            "vocabulary",
-            "wire",
-            "net",
-            "native",
-            "transports",
-            "registry",
-            "channel",
-            "server",
-            "contract",
-            "health",
-        ),
+        may_import=("rpc", "net", "calls", "wire", "client", "server", "contract", "health"),
     ),
 }
 """Every module of the runtime belongs to the layer that names it most closely."""
@@ -158,33 +126,18 @@ def test_runtime_layers_import_only_what_lies_below_them() -> None:
 @pytest.mark.parametrize(
     ("module", "source", "reason"),
     [
-        ("eventflux_runtime.wire.frame", "import time", "wire must not import time"),
-        ("eventflux_runtime.wire.frame", "def f():\n    import anyio.abc", "wire must not import anyio"),
-        ("eventflux_runtime.wire.frame", "from eventflux_runtime.net import reactor", "wire must not import net"),
-        ("eventflux_runtime.status", "from eventflux_runtime.wire import frame", "vocabulary must not import wire"),
-        ("eventflux_runtime.channel.pool", "import eventflux_runtime.wire.frame", "channel must not import wire"),
-        ("eventflux_runtime.server.dispatch", "from eventflux_runtime.transports.tcp import X", "import transports"),
+        (f"{CORE}.frame", "import time", "core must not import time"),
+        (f"{CORE}.frame", "def f():\n    import anyio.abc", "core must not import anyio"),
+        (f"{CORE}.frame", "from eventflux_runtime.net import reactor", "core must not import net"),
+        ("eventflux_runtime.rpc.status", f"from {CORE} import frame", "rpc must not import core"),
+        ("eventflux_runtime.client.pool.pool", f"import {CORE}.frame", "client must not import core"),
+        ("eventflux_runtime.server.dispatch", "from eventflux_runtime.carrier.tcp import X", "not import carrier"),
         ("eventflux_runtime.net.x", "importlib.import_module('grpc.aio')", "net must not import grpc"),
     ],
 )
 def test_a_wrong_arrow_is_found(module: str, source: str, reason: str) -> None:
     (found,) = wrong_arrows(imports_of(module, source))
     assert reason in found
-
-
-def test_transports_do_not_know_each_other() -> None:
-    wrong = []
-    for found in all_imports("eventflux_runtime"):
-        ours, theirs = _transport(found.module), _transport(f"{found.target}.{found.name}")
-        if ours and theirs and ours not in (theirs, "registry"):
-            wrong.append(str(found))
-    assert wrong == []
-
-
-def _transport(module: str) -> str:
-    """The name of a module or package directly below ``transports``."""
-    parts = module.split(".")
-    return parts[2] if parts[:2] == ["eventflux_runtime", "transports"] and len(parts) > 2 else ""
 
 
 @pytest.mark.parametrize("package", ["eventflux_runtime", "eventflux_codegen"])

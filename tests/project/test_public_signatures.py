@@ -21,7 +21,7 @@ FACADES: Final = (
     "eventflux_transport",
 )
 """Where users and generated code find names."""
-PLAIN: Final = {"eventflux_runtime.checked"}
+PLAIN: Final = {"eventflux_runtime.rpc.checked"}
 """Its aliases stand for numbers and paths, and a reader of a configuration needs no name for them."""
 SPECIAL: Final = {
     "__init__",

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import anyio
 
 from eventflux_runtime import Context, ErrorDetail, InvalidArgument, NotFound, StatusCode
-from eventflux_runtime.rpc_error import RpcError
-from eventflux_runtime.status import Status
+from eventflux_runtime.rpc.rpc_error import RpcError
+from eventflux_runtime.rpc.status import Status
 from eventflux_transport import (
     EventRequest,
     HeartbeatRequest,

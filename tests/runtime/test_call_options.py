@@ -13,11 +13,11 @@ import anyio
 import pytest
 
 from eventflux_runtime import ClientConfig, ConfigError, DeadlineExceeded, ResponseInfo, connect
-from eventflux_runtime.call_head import CallHead
-from eventflux_runtime.endpoint import parse_endpoint
-from eventflux_runtime.native.client import NativeClientConnection
 from eventflux_runtime.net.reactor import open_reactor
-from eventflux_runtime.transports.registry import transport_for
+from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
+from eventflux_runtime.rpc.call_head import CallHead
+from eventflux_runtime.rpc.endpoint import parse_endpoint
+from eventflux_runtime.wire.registry import transport_for
 from eventflux_transport import CompressionType, EventRequest, Message, TransportClient, methods
 from tests.runtime.wires import WIRES, linked
 

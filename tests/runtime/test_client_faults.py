@@ -24,8 +24,8 @@ from eventflux_runtime import (
     connect,
     serve,
 )
-from eventflux_runtime.method import AnyMethod
-from eventflux_runtime.transport_api import CallHead
+from eventflux_runtime.protocol.api import CallHead
+from eventflux_runtime.rpc.method import AnyMethod
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient, methods
 from tests.runtime.probe import Probe
 from tests.runtime.wires import WIRES, Link, address, linked

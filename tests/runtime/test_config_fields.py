@@ -31,7 +31,7 @@ from eventflux_runtime import (
     TlsConfig,
     connect,
 )
-from eventflux_runtime.checked import Checked
+from eventflux_runtime.rpc.checked import Checked
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import (
     CompressionType,

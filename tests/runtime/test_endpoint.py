@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventflux_runtime import ConfigError
-from eventflux_runtime.endpoint import LONGEST_PATH, Endpoint, parse_endpoint, parse_target
+from eventflux_runtime.rpc.endpoint import LONGEST_PATH, Endpoint, parse_endpoint, parse_target
 
 
 @pytest.mark.parametrize(

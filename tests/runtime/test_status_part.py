@@ -27,8 +27,10 @@ from eventflux_runtime import (
     TransportError,
     Unavailable,
 )
-from eventflux_runtime import rpc_error as rpc_errors
-from eventflux_runtime.status_part import (
+from eventflux_runtime.protocol.eventflux.frame import FrameTooLong
+from eventflux_runtime.protocol.native.core.error import MessageTooLarge, StreamsExhausted, WireError
+from eventflux_runtime.rpc import rpc_error as rpc_errors
+from eventflux_runtime.rpc.status_part import (
     MAX_TEXT_BYTES,
     encoded_bytes,
     escaped,
@@ -39,8 +41,6 @@ from eventflux_runtime.status_part import (
     plain_text,
     shortened,
 )
-from eventflux_runtime.wire.error import MessageTooLarge, StreamsExhausted, WireError
-from eventflux_runtime.wire.eventflux import FrameTooLong
 
 
 @pytest.mark.parametrize(

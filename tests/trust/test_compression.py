@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventflux_runtime import Compression
-from eventflux_runtime.compression import available_compressions, compress, decompress
-from eventflux_runtime.errors import CodecError, MissingExtraError
-from eventflux_runtime.rpc_error import ResourceExhausted
+from eventflux_runtime.compression.algorithm import available_compressions, compress, decompress
+from eventflux_runtime.rpc.errors import CodecError, MissingExtraError
+from eventflux_runtime.rpc.rpc_error import ResourceExhausted
 
 PACKING = [compression for compression in Compression if compression is not Compression.NONE]
 LIMIT = 100_000
@@ -156,7 +156,7 @@ def test_the_best_comes_first() -> None:
 
 @pytest.mark.parametrize("compression", [Compression.ZSTD, Compression.LZ4, Compression.SNAPPY])
 def test_without_the_extra(compression: Compression, monkeypatch: pytest.MonkeyPatch) -> None:
-    from eventflux_runtime import compression as module
+    from eventflux_runtime.compression import algorithm as module
 
     module.is_available.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)

@@ -12,9 +12,9 @@ import pytest
 import zstandard
 
 from eventflux_runtime import Compression
-from eventflux_runtime.compression import compress, decompress
-from eventflux_runtime.errors import CodecError
-from eventflux_runtime.payload import SNAPPY_MAGIC, compress_payload, decompress_payload
+from eventflux_runtime.compression.algorithm import compress, decompress
+from eventflux_runtime.compression.payload import SNAPPY_MAGIC, compress_payload, decompress_payload
+from eventflux_runtime.rpc.errors import CodecError
 
 LIMIT = 64 * 1024 * 1024
 SENT_BYTES = 8 * 1024 * 1024
@@ -138,12 +138,12 @@ def test_a_snappy_stream_of_small_chunks() -> None:
 
 
 def test_a_decompressor_that_saw_a_great_window_is_not_kept() -> None:
-    from eventflux_runtime import compression
+    from eventflux_runtime.compression import algorithm
 
-    compression._zstd_decompressors.clear()
+    algorithm._zstd_decompressors.clear()
     packer = zstandard.ZstdCompressionParameters.from_level(3, window_log=26, write_content_size=False)
     data = bytes(40_000_000)
     assert (
         decompress(Compression.ZSTD, zstandard.ZstdCompressor(compression_params=packer).compress(data), LIMIT) == data
     )
-    assert compression._zstd_decompressors == []
+    assert algorithm._zstd_decompressors == []

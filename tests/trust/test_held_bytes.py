@@ -23,8 +23,8 @@ from eventflux_runtime import (
     connect,
     serve,
 )
-from eventflux_runtime.compression import compress
-from eventflux_runtime.expansion import Room, Rooms
+from eventflux_runtime.compression.algorithm import compress
+from eventflux_runtime.compression.expansion import Room, Rooms
 from eventflux_runtime.net.tally import Tally
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.runtime.probe import Probe

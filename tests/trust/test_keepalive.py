@@ -11,10 +11,10 @@ import anyio
 import pytest
 
 from eventflux_runtime import ClientConfig, KeepaliveConfig, ServerConfig, Unavailable, connect, serve
-from eventflux_runtime.endpoint import parse_endpoint
-from eventflux_runtime.native.settings import client_settings
-from eventflux_runtime.net.ping_backoff import FACTOR, MAX_ENDPOINTS, PING_BACKOFF, PingBackoff
-from eventflux_runtime.status import StatusCode
+from eventflux_runtime.protocol.native.driver.settings import client_settings
+from eventflux_runtime.protocol.ping_backoff import FACTOR, MAX_ENDPOINTS, PING_BACKOFF, PingBackoff
+from eventflux_runtime.rpc.endpoint import parse_endpoint
+from eventflux_runtime.rpc.status import StatusCode
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.runtime.test_failures import server_process
@@ -155,7 +155,7 @@ async def _complain(server: Any) -> None:
 
 
 async def test_a_grpc_client_that_was_cut_off_pings_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    from eventflux_runtime.transports.grpc_wire.option import channel_options
+    from eventflux_runtime.grpcio.option import channel_options
     from tests.grpc_wire.http2 import ENHANCE_YOUR_CALM, Peer, misbehaving
 
     async def complain(peer: Peer, stream_id: int) -> None:

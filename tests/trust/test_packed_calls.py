@@ -20,10 +20,10 @@ from eventflux_runtime import (
     expansion,
     serve,
 )
-from eventflux_runtime.compression import decompress
-from eventflux_runtime.errors import MissingExtraError
-from eventflux_runtime.native import packing
-from eventflux_runtime.native import settings as native_settings
+from eventflux_runtime.compression.algorithm import decompress
+from eventflux_runtime.protocol.native.driver import packing
+from eventflux_runtime.protocol.native.driver import settings as native_settings
+from eventflux_runtime.rpc.errors import MissingExtraError
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.runtime.wires import linked
@@ -194,7 +194,7 @@ async def test_what_waits_to_be_received_stays_packed(tmp_path: Path) -> None:
 
 
 async def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from eventflux_runtime import compression as module
+    from eventflux_runtime.compression import algorithm as module
 
     module.is_available.cache_clear()
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)

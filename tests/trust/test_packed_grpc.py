@@ -20,11 +20,11 @@ from eventflux_runtime import (
     connect,
     serve,
 )
-from eventflux_runtime.errors import MissingExtraError
-from eventflux_runtime.expansion import Loan, Room
+from eventflux_runtime.compression.expansion import Loan, Room
+from eventflux_runtime.grpcio import packed
+from eventflux_runtime.grpcio.packed import ACCEPT_KEY, acceptance, accepted_by, pack, unpack
 from eventflux_runtime.net.tally import Tally
-from eventflux_runtime.transports.grpc_wire import packed
-from eventflux_runtime.transports.grpc_wire.packed import ACCEPT_KEY, acceptance, accepted_by, pack, unpack
+from eventflux_runtime.rpc.errors import MissingExtraError
 from eventflux_transport import Message, TransportClient, transport_pb2
 from tests.runtime.probe import Probe
 from tests.trust.proxy import proxied
@@ -117,7 +117,7 @@ async def test_a_foreign_server_gets_plain_messages(anyio_backend: str) -> None:
 
 
 async def test_a_message_that_expands_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    from eventflux_runtime.transports.grpc_wire.connection import GrpcConnection
+    from eventflux_runtime.grpcio.connection import GrpcConnection
 
     monkeypatch.setattr(GrpcConnection, "check_size", lambda *_: None)
     server_config = ServerConfig(max_message_bytes=50_000, drain_grace_s=0)
@@ -134,7 +134,7 @@ async def test_a_message_that_expands_beyond_the_limit(monkeypatch: pytest.Monke
 
 
 async def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from eventflux_runtime import compression as module
+    from eventflux_runtime.compression import algorithm as module
 
     monkeypatch.setattr(module, "is_available", lambda _: False)
     with pytest.raises(MissingExtraError, match="compression 'zstd'.*pip install"):

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventflux_runtime import Compression, MissingExtraError
-from eventflux_runtime.errors import CodecError
-from eventflux_runtime.payload import compress_payload, decompress_payload
-from eventflux_runtime.rpc_error import ResourceExhausted
+from eventflux_runtime.compression.payload import compress_payload, decompress_payload
+from eventflux_runtime.rpc.errors import CodecError
+from eventflux_runtime.rpc.rpc_error import ResourceExhausted
 from eventflux_transport import CompressionType, Message
 
 PACKING = [compression for compression in Compression if compression is not Compression.NONE]
@@ -141,7 +141,7 @@ def test_padding_is_skipped() -> None:
 
 @pytest.mark.parametrize("compression", [Compression.SNAPPY, Compression.ZSTD])
 def test_without_the_extra(compression: Compression, monkeypatch: pytest.MonkeyPatch) -> None:
-    from eventflux_runtime import compression as module
+    from eventflux_runtime.compression import algorithm as module
 
     packed = compress_payload(compression, PAYLOAD)
     monkeypatch.setattr(module, "is_available", lambda _: False)

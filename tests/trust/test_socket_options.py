@@ -10,11 +10,11 @@ import anyio
 import pytest
 
 from eventflux_runtime import ClientConfig, KeepaliveConfig, ServerConfig, SocketConfig, connect, serve
-from eventflux_runtime.endpoint import parse_endpoint
-from eventflux_runtime.errors import ConfigError
-from eventflux_runtime.net.asyncio_pipe import AsyncioPipe
+from eventflux_runtime.carrier.asyncio_pipe import AsyncioPipe
+from eventflux_runtime.carrier.trio_pipe import TrioPipe
 from eventflux_runtime.net.socket import apply_options, bind_tcp, connect_tcp
-from eventflux_runtime.net.trio_pipe import TrioPipe
+from eventflux_runtime.rpc.endpoint import parse_endpoint
+from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_transport import Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.trust.authority import Authority

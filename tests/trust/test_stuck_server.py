@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from eventflux_runtime import Channel, ClientConfig, DeadlineExceeded, ServerConfig, SocketConfig, connect, serve
-from eventflux_runtime.native.client import NativeClientConnection
+from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
 from eventflux_transport import Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.trust.proxy import proxied

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from librt.strings import BytesWriter
 
-from eventflux_runtime.wire import Connection, MethodEntry, Role, Settings
-from eventflux_runtime.wire.event import Event, MessageReceived, StatusReceived, StreamOpened
-from eventflux_runtime.wire.frame import HEADER_BYTES, HELLO, PREFACE
+from eventflux_runtime.protocol.native.core import Connection, MethodEntry, Role, Settings
+from eventflux_runtime.protocol.native.core.event import Event, MessageReceived, StatusReceived, StreamOpened
+from eventflux_runtime.protocol.native.core.frame import HEADER_BYTES, HELLO, PREFACE
 
 E = TypeVar("E", bound=Event)
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from librt.strings import BytesWriter
 
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.status import OK_STATUS, ErrorDetail, Status, StatusCode
-from eventflux_runtime.wire import MetadataTooLarge, WireError
-from eventflux_runtime.wire.metadata_block import block_bytes, decode_metadata, encode_metadata
-from eventflux_runtime.wire.status_block import decode_status, encode_status
+from eventflux_runtime.protocol.native.core import MetadataTooLarge, WireError
+from eventflux_runtime.protocol.native.core.metadata_block import block_bytes, decode_metadata, encode_metadata
+from eventflux_runtime.protocol.native.core.status_block import decode_status, encode_status
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.rpc.status import OK_STATUS, ErrorDetail, Status, StatusCode
 
 LIMIT = 16 * 1024
 KEYS = st.text("abcxyz0189_.-", min_size=1, max_size=20).filter(lambda key: not key.startswith("grpc-"))

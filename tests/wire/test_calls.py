@@ -7,9 +7,7 @@ import tracemalloc
 import pytest
 from librt.strings import BytesWriter
 
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.status import OK_STATUS, ErrorDetail, Status, StatusCode
-from eventflux_runtime.wire import (
+from eventflux_runtime.protocol.native.core import (
     Connection,
     LocalProtocolError,
     MessageTooLarge,
@@ -18,7 +16,7 @@ from eventflux_runtime.wire import (
     StreamsExhausted,
     WireError,
 )
-from eventflux_runtime.wire.event import (
+from eventflux_runtime.protocol.native.core.event import (
     ConnectionLost,
     GoAwayReceived,
     HalfClosed,
@@ -28,7 +26,7 @@ from eventflux_runtime.wire.event import (
     StreamOpened,
     StreamReset,
 )
-from eventflux_runtime.wire.frame import (
+from eventflux_runtime.protocol.native.core.frame import (
     GOAWAY,
     HALF_CLOSE,
     HEADER_BYTES,
@@ -41,6 +39,8 @@ from eventflux_runtime.wire.frame import (
     RESET,
     STATUS,
 )
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.rpc.status import OK_STATUS, ErrorDetail, Status, StatusCode
 from tests.wire.pair import content, frame, frames, make_client, make_pair, make_server, write
 
 OPEN_PAYLOAD = b"\x01\x00" + b"\xff" * 8

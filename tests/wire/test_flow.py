@@ -9,11 +9,26 @@ from types import FrameType
 
 import pytest
 
-from eventflux_runtime.metadata import EMPTY_METADATA
-from eventflux_runtime.status import OK_STATUS, Status, StatusCode
-from eventflux_runtime.wire import Connection, LocalProtocolError, Settings, WireError
-from eventflux_runtime.wire.event import MessageReceived, MessageSent, StatusReceived, StreamOpened, StreamReset
-from eventflux_runtime.wire.frame import CREDIT, CREDIT_CEILING, FLAG_END, FLAG_MORE, MESSAGE, OPEN, RESET, STATUS
+from eventflux_runtime.protocol.native.core import Connection, LocalProtocolError, Settings, WireError
+from eventflux_runtime.protocol.native.core.event import (
+    MessageReceived,
+    MessageSent,
+    StatusReceived,
+    StreamOpened,
+    StreamReset,
+)
+from eventflux_runtime.protocol.native.core.frame import (
+    CREDIT,
+    CREDIT_CEILING,
+    FLAG_END,
+    FLAG_MORE,
+    MESSAGE,
+    OPEN,
+    RESET,
+    STATUS,
+)
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA
+from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 from tests.wire.pair import Pair, content, frame, frames, make_client, make_pair, make_server, write
 
 WINDOW = 16 * 1024

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflux_runtime.errors import ProtocolError
-from eventflux_runtime.metadata import EMPTY_METADATA
-from eventflux_runtime.wire import Connection, Role, Settings
-from eventflux_runtime.wire.frame import HELLO, PREFACE
+from eventflux_runtime.protocol.native.core import Connection, Role, Settings
+from eventflux_runtime.protocol.native.core.frame import HELLO, PREFACE
+from eventflux_runtime.rpc.errors import ProtocolError
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA
 from tests.wire.pair import METHODS, frame, hello, make_client, make_server, write
 from tests.wire.test_parse import TO_CLIENT, TO_SERVER
 

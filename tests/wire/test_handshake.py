@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from eventflux_runtime.errors import ConfigError
-from eventflux_runtime.metadata import EMPTY_METADATA
-from eventflux_runtime.status import StatusCode
-from eventflux_runtime.wire import Connection, LocalProtocolError, MethodEntry, Role, Settings, WireError
-from eventflux_runtime.wire.event import ConnectionLost, HelloReceived
-from eventflux_runtime.wire.frame import GOAWAY, HELLO, MAX_HELLO_BYTES, MESSAGE, OPEN, PING, PREFACE
-from eventflux_runtime.wire.handshake import DEFAULTS
+from eventflux_runtime.protocol.native.core import (
+    Connection,
+    LocalProtocolError,
+    MethodEntry,
+    Role,
+    Settings,
+    WireError,
+)
+from eventflux_runtime.protocol.native.core.event import ConnectionLost, HelloReceived
+from eventflux_runtime.protocol.native.core.frame import GOAWAY, HELLO, MAX_HELLO_BYTES, MESSAGE, OPEN, PING, PREFACE
+from eventflux_runtime.protocol.native.core.handshake import DEFAULTS
+from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA
+from eventflux_runtime.rpc.status import StatusCode
 from tests.wire.pair import METHODS, frame, frames, greeting, hello, make_client, make_pair, make_server
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from eventflux_runtime.metadata import EMPTY_METADATA
-from eventflux_runtime.status import StatusCode
-from eventflux_runtime.wire import Connection, LocalProtocolError, Role, Settings, WireError
-from eventflux_runtime.wire.event import ConnectionLost, Event, GoAwayReceived, PongReceived
-from eventflux_runtime.wire.frame import GOAWAY, MESSAGE, PING, PONG
+from eventflux_runtime.protocol.native.core import Connection, LocalProtocolError, Role, Settings, WireError
+from eventflux_runtime.protocol.native.core.event import ConnectionLost, Event, GoAwayReceived, PongReceived
+from eventflux_runtime.protocol.native.core.frame import GOAWAY, MESSAGE, PING, PONG
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA
+from eventflux_runtime.rpc.status import StatusCode
 from tests.wire.pair import METHODS, frame, frames, greeting, make_pair, make_server
 
 PING_ZERO = frame(PING, 0, 0, bytes(8))

@@ -9,10 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.status import OK_STATUS, Status, StatusCode
-from eventflux_runtime.wire import Connection, Role, Settings, StreamsExhausted
-from eventflux_runtime.wire.event import (
+from eventflux_runtime.protocol.native.core import Connection, Role, Settings, StreamsExhausted
+from eventflux_runtime.protocol.native.core.event import (
     Event,
     HalfClosed,
     HeadersReceived,
@@ -23,7 +21,9 @@ from eventflux_runtime.wire.event import (
     StreamOpened,
     StreamReset,
 )
-from eventflux_runtime.wire.frame import FRAME_COST
+from eventflux_runtime.protocol.native.core.frame import FRAME_COST
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 from tests.wire.pair import METHODS, content, write
 
 WINDOW = 16 * 1024

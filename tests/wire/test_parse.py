@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.status import OK_STATUS, ErrorDetail, Status, StatusCode
-from eventflux_runtime.wire import Connection, Role, Settings, WireError
-from eventflux_runtime.wire.event import Event, MessageReceived, StatusReceived, StreamOpened
-from eventflux_runtime.wire.frame import GOAWAY, MESSAGE, OPEN, PING, PREFACE
+from eventflux_runtime.protocol.native.core import Connection, Role, Settings, WireError
+from eventflux_runtime.protocol.native.core.event import Event, MessageReceived, StatusReceived, StreamOpened
+from eventflux_runtime.protocol.native.core.frame import GOAWAY, MESSAGE, OPEN, PING, PREFACE
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.rpc.status import OK_STATUS, ErrorDetail, Status, StatusCode
 from tests.wire.pair import METHODS, content, frame, frames, greeting, make_server, write
 
 

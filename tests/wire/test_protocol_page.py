@@ -11,11 +11,9 @@ from typing import Any, Final
 import pytest
 import zstandard
 
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.status import OK_STATUS, ErrorDetail, Status, StatusCode
-from eventflux_runtime.wire import Connection, MethodEntry, Role, Settings, handshake, settings, state
-from eventflux_runtime.wire import frame as frame_module
-from eventflux_runtime.wire.event import (
+from eventflux_runtime.protocol.native.core import Connection, MethodEntry, Role, Settings, handshake, settings, state
+from eventflux_runtime.protocol.native.core import frame as frame_module
+from eventflux_runtime.protocol.native.core.event import (
     Event,
     GoAwayReceived,
     HalfClosed,
@@ -27,7 +25,9 @@ from eventflux_runtime.wire.event import (
     StreamOpened,
     StreamReset,
 )
-from eventflux_runtime.wire.frame import frame_name
+from eventflux_runtime.protocol.native.core.frame import frame_name
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.rpc.status import OK_STATUS, ErrorDetail, Status, StatusCode
 from tests.wire.pair import content, frame, write
 
 PAGE: Final = (Path(__file__).resolve().parents[2] / "docs" / "protocol.md").read_text()

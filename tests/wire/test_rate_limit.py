@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflux_runtime.wire.rate_limit import RateLimit
+from eventflux_runtime.rpc.rate_limit import RateLimit
 
 
 def test_burst_then_rate() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflux_runtime.wire import Sniff, describe_peer, sniff
+from eventflux_runtime.protocol.sniff import Sniff, describe_peer, sniff
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Iterable
 
 import anyio
 
-from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.health.message import ServingStatus
+from eventflux_runtime.rpc.errors import ConfigError
 
 __all__ = ["Health"]
 

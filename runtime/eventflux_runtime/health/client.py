@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Unpack
 
-from eventflux_runtime.channel.client import Client
-from eventflux_runtime.channel.options import CallOptions
+from eventflux_runtime.client.client import Client
+from eventflux_runtime.client.options import CallOptions
 from eventflux_runtime.health.message import HealthCheckRequest, ServingStatus
 from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_WATCH
 

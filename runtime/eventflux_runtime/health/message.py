@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i32_le, write_i64_le
 
-from eventflux_runtime.errors import CodecError
+from eventflux_runtime.rpc.errors import CodecError
 
 __all__ = [
     "HealthCheckRequest",

@@ -14,7 +14,7 @@ from eventflux_runtime.health.message import (
     encode_request,
     encode_response,
 )
-from eventflux_runtime.method import MessageCodec, Method, MethodKind
+from eventflux_runtime.rpc.method import MessageCodec, Method, MethodKind
 
 __all__ = ["HEALTH_CHECK", "HEALTH_SERVICE", "HEALTH_WATCH"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from eventflux_runtime.errors import CodecError, MissingExtraError
 from eventflux_runtime.health.message import HealthCheckRequest, HealthCheckResponse, ServingStatus, status_of
+from eventflux_runtime.rpc.errors import CodecError, MissingExtraError
 
 try:
     from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory

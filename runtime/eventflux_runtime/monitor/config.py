@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eventflux_runtime.checked import Checked, Count, PositiveSeconds
-from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.rpc.checked import Checked, Count, PositiveSeconds
+from eventflux_runtime.rpc.errors import ConfigError
 
 __all__ = ["MonitorConfig"]
 

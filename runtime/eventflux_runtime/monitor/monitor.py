@@ -15,20 +15,20 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 import anyio
 
-from eventflux_runtime.argument import config_or_default, refuse_unused_tls, target_endpoints
-from eventflux_runtime.channel.channel import Channel
-from eventflux_runtime.config import ClientConfig
-from eventflux_runtime.endpoint import Endpoint
-from eventflux_runtime.errors import CodecError, ConfigError
-from eventflux_runtime.method import Method
+from eventflux_runtime.client.channel import Channel
 from eventflux_runtime.monitor.change import MonitorChange, Outlet
 from eventflux_runtime.monitor.config import MonitorConfig
 from eventflux_runtime.monitor.track import Health, Shift, Track
 from eventflux_runtime.net.reactor import TaskHandle, start_reactor
 from eventflux_runtime.net.tenure import Tenure
-from eventflux_runtime.rpc_error import RpcError
-from eventflux_runtime.status import StatusCode
-from eventflux_runtime.transports.registry import transport_for
+from eventflux_runtime.rpc.argument import config_or_default, refuse_unused_tls, target_endpoints
+from eventflux_runtime.rpc.config import ClientConfig
+from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.errors import CodecError, ConfigError
+from eventflux_runtime.rpc.method import Method
+from eventflux_runtime.rpc.rpc_error import RpcError
+from eventflux_runtime.rpc.status import StatusCode
+from eventflux_runtime.wire.registry import transport_for
 
 __all__ = ["Monitor", "MonitorBinding"]
 

@@ -1,1 +1,1 @@
-"""Byte streams, sockets, TLS contexts and the event loop: everything between the protocols and the system."""
+"""Event loops, their tasks, clocks and timers; sockets, their options and TLS contexts."""

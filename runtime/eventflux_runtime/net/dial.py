@@ -9,10 +9,10 @@ from typing import Final
 
 import anyio
 
-from eventflux_runtime.config import KeepaliveConfig, SocketConfig
-from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.net.resolve import resolve
 from eventflux_runtime.net.socket import connect_tcp
+from eventflux_runtime.rpc.config import KeepaliveConfig, SocketConfig
+from eventflux_runtime.rpc.endpoint import Endpoint
 
 __all__ = ["dial_first", "dial_tcp"]
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar, checkpoint
 
-from eventflux_runtime.host import is_address
+from eventflux_runtime.rpc.host import is_address
 
 __all__ = ["SocketAddress", "look_up", "resolve", "shown_host"]
 

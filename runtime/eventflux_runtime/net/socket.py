@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import anyio
 
-from eventflux_runtime.checked import MAX_COUNT
-from eventflux_runtime.config import KeepaliveConfig, SocketConfig
-from eventflux_runtime.endpoint import Endpoint
-from eventflux_runtime.errors import ConfigError
-from eventflux_runtime.host import is_any
 from eventflux_runtime.net.resolve import SocketAddress, look_up
+from eventflux_runtime.rpc.checked import MAX_COUNT
+from eventflux_runtime.rpc.config import KeepaliveConfig, SocketConfig
+from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.host import is_any
 
 __all__ = ["BACKLOG", "apply_options", "bind_tcp", "connect_tcp", "connect_unix", "listening_error"]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.rpc.errors import ConfigError
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor

@@ -18,9 +18,9 @@ from typing import Final
 
 import anyio
 
-from eventflux_runtime.endpoint import Endpoint
-from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.net.socket import BACKLOG, listening_error
+from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.errors import ConfigError
 
 __all__ = ["SocketFile", "bind_unix"]
 

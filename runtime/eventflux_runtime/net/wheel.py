@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable
 from typing import Final, final
 
-from eventflux_runtime.compiled import mypyc_attr
+from eventflux_runtime.loading.compiled import mypyc_attr
 
 __all__ = ["Alarm", "DeadlineWheel", "Expirable"]
 

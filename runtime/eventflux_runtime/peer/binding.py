@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from eventflux_runtime.method import Method, PeerCodec
+from eventflux_runtime.rpc.method import Method, PeerCodec
 
 __all__ = ["PeerBinding"]
 

@@ -10,9 +10,16 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol, TypeAlias
 
-from eventflux_runtime.checked import Checked, Count, Milliseconds, PositiveSeconds, Seconds
-from eventflux_runtime.config import ClientConfig, Compression, KeepaliveConfig, ServerConfig, SocketConfig, TlsConfig
-from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.rpc.checked import Checked, Count, Milliseconds, PositiveSeconds, Seconds
+from eventflux_runtime.rpc.config import (
+    ClientConfig,
+    Compression,
+    KeepaliveConfig,
+    ServerConfig,
+    SocketConfig,
+    TlsConfig,
+)
+from eventflux_runtime.rpc.errors import ConfigError
 
 __all__ = ["AnyTls", "GrpcPeerConfig", "SimpleGrpcPeerConfig", "TcpPeerConfig", "TlsSettings"]
 

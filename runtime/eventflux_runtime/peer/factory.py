@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from eventflux_runtime.errors import ConfigError
+from eventflux_runtime.rpc.errors import ConfigError
 
 __all__ = ["create_transport"]
 

@@ -5,11 +5,11 @@ EventFlux's own nodes read source and target from headers, so there they go. Wha
 
 from __future__ import annotations
 
-from eventflux_runtime.compression import is_available
-from eventflux_runtime.errors import CodecError
-from eventflux_runtime.payload import decompress_payload
+from eventflux_runtime.compression.algorithm import is_available
+from eventflux_runtime.compression.payload import decompress_payload
 from eventflux_runtime.peer.message import SOURCE_HEADER, TARGET_HEADER
 from eventflux_runtime.peer.payload import BY_NUMBER
+from eventflux_runtime.rpc.errors import CodecError
 
 __all__ = ["framed_headers", "framed_payload"]
 

@@ -8,11 +8,11 @@ from typing import Any, Final, TypeVar
 import anyio
 import anyio.lowlevel
 
-from eventflux_runtime.errors import TransportError
 from eventflux_runtime.peer.payload import PayloadCodec
 from eventflux_runtime.peer.stream_link import StreamLink
 from eventflux_runtime.peer.transport import Link
-from eventflux_runtime.rpc_error import Unavailable
+from eventflux_runtime.rpc.errors import TransportError
+from eventflux_runtime.rpc.rpc_error import Unavailable
 
 __all__ = ["ReplyLink", "SubscriberLink"]
 

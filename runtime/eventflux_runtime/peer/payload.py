@@ -10,12 +10,12 @@ from __future__ import annotations
 import time
 from typing import Final, Generic, TypeVar
 
-from eventflux_runtime.compression import available_compressions
-from eventflux_runtime.config import Compression
-from eventflux_runtime.errors import CodecError
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.payload import compress_payload, decompress_payload, is_marked
+from eventflux_runtime.compression.algorithm import available_compressions
+from eventflux_runtime.compression.payload import compress_payload, decompress_payload, is_marked
 from eventflux_runtime.peer.binding import PeerBinding
+from eventflux_runtime.rpc.config import Compression
+from eventflux_runtime.rpc.errors import CodecError
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 
 __all__ = ["ANNOUNCEMENT", "PayloadCodec", "announced"]
 

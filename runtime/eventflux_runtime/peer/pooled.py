@@ -11,10 +11,10 @@ from typing import Generic, TypeVar
 
 import anyio
 
-from eventflux_runtime.endpoint import Endpoint, parse_endpoint
-from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.peer.transport import Link, LinkListener, PeerConnection, PeerListener, PeerTransport
-from eventflux_runtime.rpc_error import Unavailable
+from eventflux_runtime.rpc.endpoint import Endpoint, parse_endpoint
+from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.rpc_error import Unavailable
 
 __all__ = ["PooledTransport"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import TypeVar
 
-from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import GrpcPeerConfig
 from eventflux_runtime.peer.payload import PayloadCodec
@@ -13,6 +12,7 @@ from eventflux_runtime.peer.pooled import PooledTransport
 from eventflux_runtime.peer.rpc_client import open_link
 from eventflux_runtime.peer.rpc_server import open_listener
 from eventflux_runtime.peer.transport import Link, LinkListener
+from eventflux_runtime.rpc.endpoint import Endpoint
 
 __all__ = ["GrpcPeerTransport"]
 

@@ -8,16 +8,16 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.net.reactor import open_reactor
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import GrpcPeerConfig
 from eventflux_runtime.peer.payload import PayloadCodec, announced
 from eventflux_runtime.peer.resident import Resident
 from eventflux_runtime.peer.stream_link import StreamLink
-from eventflux_runtime.rpc_error import RpcError, Unimplemented
-from eventflux_runtime.transport_api import CallHead, ClientCall, ClientConnection
-from eventflux_runtime.transports.registry import transport_for
+from eventflux_runtime.protocol.api import CallHead, ClientCall, ClientConnection
+from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.rpc_error import RpcError, Unimplemented
+from eventflux_runtime.wire.registry import transport_for
 
 __all__ = ["open_link"]
 

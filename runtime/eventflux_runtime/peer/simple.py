@@ -8,16 +8,16 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 import anyio
 
-from eventflux_runtime.config import ClientConfig, Compression
-from eventflux_runtime.endpoint import parse_endpoint
 from eventflux_runtime.net.reactor import open_reactor
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import SimpleGrpcPeerConfig
 from eventflux_runtime.peer.payload import PayloadCodec, announced
 from eventflux_runtime.peer.resident import Resident
-from eventflux_runtime.rpc_error import FailedPrecondition
-from eventflux_runtime.transport_api import CallHead, ClientConnection, ConnectionState, ResponseInfo
-from eventflux_runtime.transports.registry import transport_for
+from eventflux_runtime.protocol.api import CallHead, ClientConnection, ConnectionState, ResponseInfo
+from eventflux_runtime.rpc.config import ClientConfig, Compression
+from eventflux_runtime.rpc.endpoint import parse_endpoint
+from eventflux_runtime.rpc.rpc_error import FailedPrecondition
+from eventflux_runtime.wire.registry import transport_for
 
 __all__ = ["SimpleGrpcPeerTransport"]
 

@@ -11,12 +11,12 @@ from typing import Final, Generic, TypeVar
 
 import anyio
 
-from eventflux_runtime.config import Compression
-from eventflux_runtime.errors import CodecError, TransportError
 from eventflux_runtime.peer.mailbox import Mailbox
 from eventflux_runtime.peer.payload import PayloadCodec
 from eventflux_runtime.peer.transport import Link
-from eventflux_runtime.rpc_error import DeadlineExceeded, ResourceExhausted, RpcError, Unavailable
+from eventflux_runtime.rpc.config import Compression
+from eventflux_runtime.rpc.errors import CodecError, TransportError
+from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, ResourceExhausted, RpcError, Unavailable
 
 __all__ = ["StreamLink"]
 

@@ -11,7 +11,6 @@ from typing import TypeVar
 import anyio
 import anyio.lowlevel
 
-from eventflux_runtime.endpoint import Endpoint
 from eventflux_runtime.net.dial import dial_tcp
 from eventflux_runtime.net.resolve import shown_host
 from eventflux_runtime.net.socket import apply_options, bind_tcp
@@ -21,7 +20,8 @@ from eventflux_runtime.peer.config import TcpPeerConfig
 from eventflux_runtime.peer.pooled import PooledTransport
 from eventflux_runtime.peer.tcp_link import TcpLink
 from eventflux_runtime.peer.transport import Link, LinkListener
-from eventflux_runtime.rpc_error import Unavailable
+from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.rpc_error import Unavailable
 
 __all__ = ["TcpListener", "TcpPeerTransport"]
 

@@ -12,13 +12,13 @@ from typing import TypeVar
 import anyio
 import anyio.lowlevel
 
-from eventflux_runtime.errors import CodecError, ProtocolError, TransportError
-from eventflux_runtime.method import PeerCodec
 from eventflux_runtime.net.socket_stream import PeerEnd, SocketStream
 from eventflux_runtime.peer.config import TcpPeerConfig
 from eventflux_runtime.peer.transport import Link
-from eventflux_runtime.rpc_error import DeadlineExceeded, ResourceExhausted, Unavailable
-from eventflux_runtime.wire.eventflux import MIN_BYTES_PER_S, FrameReader, FrameTooLong, encode_frame
+from eventflux_runtime.protocol.eventflux.frame import MIN_BYTES_PER_S, FrameReader, FrameTooLong, encode_frame
+from eventflux_runtime.rpc.errors import CodecError, ProtocolError, TransportError
+from eventflux_runtime.rpc.method import PeerCodec
+from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, ResourceExhausted, Unavailable
 
 __all__ = ["TcpLink"]
 

@@ -8,7 +8,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
 
-from eventflux_runtime.errors import TransportError
+from eventflux_runtime.rpc.errors import TransportError
 
 __all__ = ["Link", "LinkListener", "PeerConnection", "PeerConnectionState", "PeerListener", "PeerTransport"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from eventflux_runtime.argument import config_or_default, refuse_unused_tls
-from eventflux_runtime.checked import shown
-from eventflux_runtime.config import ServerConfig
-from eventflux_runtime.endpoint import Endpoint, parse_endpoint
-from eventflux_runtime.errors import ConfigError
-from eventflux_runtime.handler import checked_interceptors
+from eventflux_runtime.rpc.argument import config_or_default, refuse_unused_tls
+from eventflux_runtime.rpc.checked import shown
+from eventflux_runtime.rpc.config import ServerConfig
+from eventflux_runtime.rpc.endpoint import Endpoint, parse_endpoint
+from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.handler import checked_interceptors
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.service import Service, checked_bindings
 

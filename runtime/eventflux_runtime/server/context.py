@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import anyio
 
-from eventflux_runtime.deadline import TRACE_KEYS
-from eventflux_runtime.metadata import EMPTY_METADATA, Metadata, MetadataLike
-from eventflux_runtime.method import AnyMethod
-from eventflux_runtime.transport_api import Peer, ServerCall
+from eventflux_runtime.protocol.api import Peer, ServerCall
+from eventflux_runtime.rpc.deadline import TRACE_KEYS
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata, MetadataLike
+from eventflux_runtime.rpc.method import AnyMethod
 
 __all__ = ["Context"]
 

@@ -16,21 +16,21 @@ from typing import Final, Self
 
 import anyio
 
-from eventflux_runtime.checked import Timeout, checked_value
-from eventflux_runtime.config import ServerConfig
-from eventflux_runtime.endpoint import Endpoint
-from eventflux_runtime.errors import ConfigError
 from eventflux_runtime.health.board import Health
 from eventflux_runtime.health.method import HEALTH_SERVICE
 from eventflux_runtime.health.service import HealthService
 from eventflux_runtime.net.reactor import start_reactor
 from eventflux_runtime.net.tenure import Tenure
+from eventflux_runtime.protocol.api import Listener
+from eventflux_runtime.rpc.checked import Timeout, checked_value
+from eventflux_runtime.rpc.config import ServerConfig
+from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.server.argument import checked_arguments
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.service import Service
-from eventflux_runtime.transport_api import Listener
-from eventflux_runtime.transports.registry import transport_for
+from eventflux_runtime.wire.registry import transport_for
 
 __all__ = ["Server", "serve", "serve_forever"]
 

@@ -1,0 +1,1 @@
+"""Carriers move bytes and yield pipes. None knows which protocol the bytes are of."""

@@ -1,0 +1,1 @@
+"""The client side that is the same on every wire: channels, calls, retries, interceptors, the pool."""

@@ -1,0 +1,150 @@
+"""What decompressed messages take while calls hold them: counted on each connection and over all, and bounded.
+
+Flow control counts bytes on the wire, and a few of them expand to many. So a message is expanded when the application
+takes it, and counts from then until its call takes the next one or ends: so long the application has it. What was not
+compressed does not count, because its sender had to send all of it.
+
+Invariants: a loan holds one message at most; a room holds what its loans hold, and a tally what its rooms hold. One
+message has room where nothing else is held, whatever the limits are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, final
+from weakref import WeakValueDictionary
+
+from eventflux_runtime.compression.algorithm import decompress
+from eventflux_runtime.rpc.config import ClientConfig, Compression, ServerConfig
+from eventflux_runtime.rpc.rpc_error import ResourceExhausted
+
+if TYPE_CHECKING:
+    from eventflux_runtime.net.tally import Tally
+
+__all__ = ["Loan", "Room", "Rooms"]
+
+_TOTAL: Final = "max_decompressed_bytes"
+_OWN: Final = "max_decompressed_bytes_per_connection"
+
+
+@final
+class Room:
+    """The room that the calls of one connection have for decompressed messages."""
+
+    __slots__ = ("__weakref__", "_limit", "_tally", "_total", "held")
+
+    def __init__(self, tally: Tally, total: int, limit: int | None) -> None:
+        """A room.
+
+        Args:
+            tally: what all connections hold together.
+            total: the most of that, in bytes.
+            limit: the most on this connection, in bytes; None: as much as on all.
+        """
+        self.held = 0
+        """Bytes that its calls hold."""
+        self._tally = tally
+        self._total = total
+        self._limit = limit
+
+    @classmethod
+    def of_client(cls, tally: Tally, config: ClientConfig) -> Room:
+        """The room of a client's connection."""
+        return cls(tally, config.max_decompressed_bytes, None)
+
+    @classmethod
+    def of_server(cls, tally: Tally, config: ServerConfig) -> Room:
+        """The room of a server's connection."""
+        return cls(tally, config.max_decompressed_bytes, config.max_decompressed_bytes_per_connection)
+
+    def loan(self) -> Loan:
+        """What a further call holds: nothing yet."""
+        return Loan(self)
+
+    def expand(self, compression: Compression, data: bytes, max_bytes: int) -> bytes:
+        """What `data` was before it was compressed. It counts as held until it is `released`.
+
+        Raises:
+            ResourceExhausted: there is no room for it now, or it is longer than `max_bytes`.
+            CodecError: it is damaged.
+            MissingExtraError: what the algorithm needs is not installed.
+        """
+        left = self._left(max_bytes)
+        if left <= 0:
+            raise self._full()
+        try:
+            plain = decompress(compression, data, min(left, max_bytes))
+        except ResourceExhausted:
+            if left < max_bytes:
+                raise self._full() from None
+            raise
+        self.held += len(plain)
+        self._tally.held += len(plain)
+        return plain
+
+    def released(self, size: int) -> None:
+        """So many bytes are held no longer."""
+        self.held -= size
+        self._tally.held -= size
+
+    def _left(self, max_bytes: int) -> int:
+        """The most that a message may expand to now."""
+        left = self._total - self._tally.held if self._tally.held else max_bytes
+        if self._limit is not None and self.held:
+            left = min(left, self._limit - self.held)
+        return left
+
+    def _full(self) -> ResourceExhausted:
+        name, limit, held = _TOTAL, self._total, self._tally.held
+        if self._limit is not None and self._limit - self.held < self._total - held:
+            name, limit, held = _OWN, self._limit, self.held
+        return ResourceExhausted(
+            f"no room to decompress a message: calls that were compressed hold {held} bytes, the limit {name} is "
+            f"{limit}: make fewer such calls at a time, send less in each, or raise it"
+        )
+
+
+@final
+class Loan:
+    """What one call holds of a room."""
+
+    __slots__ = ("_room", "_size")
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._size = 0
+
+    def expand(self, compression: Compression, data: bytes, max_bytes: int) -> bytes:
+        """See `Room.expand`. The message takes the place of the one before."""
+        self.release()
+        plain = self._room.expand(compression, data, max_bytes)
+        self._size = len(plain)
+        return plain
+
+    def release(self) -> None:
+        """The call holds nothing more."""
+        if self._size:
+            self._room.released(self._size)
+            self._size = 0
+
+
+class Rooms:
+    """The rooms of a server's connections, where nothing but the peer's address tells them apart."""
+
+    def __init__(self, tally: Tally, config: ServerConfig) -> None:
+        self._tally = tally
+        self._config = config
+        self._rooms: WeakValueDictionary[str, Room] = WeakValueDictionary()
+
+    def of(self, address: str) -> Room:
+        """The room of a connection, as long as a call has a loan of it.
+
+        Args:
+            address: of the peer; without a port, as a Unix socket's, it tells nothing, and the connections are taken
+                for different ones.
+        """
+        room = self._rooms.get(address)
+        if room is None:
+            room = Room.of_server(self._tally, self._config)
+            if address.rpartition(":")[2].isdigit():
+                self._rooms[address] = room
+        return room

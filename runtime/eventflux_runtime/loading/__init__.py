@@ -1,0 +1,1 @@
+"""How modules are loaded: at first use, and compiled or not."""

@@ -1,0 +1,1 @@
+"""Protocols give bytes a meaning: connections and calls. None knows which carrier moves the bytes."""

@@ -1,0 +1,255 @@
+"""What a wire offers to the rest of the runtime: the contract between wires and `client/` or `server/`.
+
+A new wire implements `Transport` and is named in `wire/registry.py`. Everything above it
+(pool, balancer, retries, interceptors, dispatch, drain) speaks only to these protocols.
+
+Rules that hold for every implementation:
+
+- Times are seconds on the event loop's clock (`anyio.current_time`).
+- A call that fails raises the `RpcError` of its status. A call whose request provably never reached a handler is
+  marked: `RpcError.unprocessed` is True, so that any method may be retried.
+- Cancelling a task that waits in one of these methods cancels nothing but the wait, except where stated.
+- ``aclose`` may be called more than once, and from a cancelled scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
+
+from eventflux_runtime.rpc.call_head import CallHead, ResponseInfo
+from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
+from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.metadata import Metadata
+from eventflux_runtime.rpc.method import AnyBinding, AnyMethod, Method
+from eventflux_runtime.rpc.status import Status
+
+if TYPE_CHECKING:
+    from eventflux_runtime.net.reactor import Reactor
+
+__all__ = [
+    "CallHead",
+    "ClientCall",
+    "ClientConnection",
+    "ConnectionState",
+    "Dispatcher",
+    "Listener",
+    "Peer",
+    "PeerIdentity",
+    "ResponseInfo",
+    "ServerCall",
+    "Transport",
+]
+
+T = TypeVar("T")
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+Req_contra = TypeVar("Req_contra", contravariant=True)
+Res_co = TypeVar("Res_co", covariant=True)
+
+
+class PeerIdentity(msgspec.Struct, frozen=True):
+    """Who the other side proved to be, from its TLS certificate."""
+
+    subject: str
+    """The certificate's common name; empty if it has none."""
+    alternative_names: tuple[str, ...] = ()
+    """Subject alternative names: DNS names, IP addresses, URIs."""
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """The other side of a connection."""
+
+    address: str
+    """A URL such as ``tcp://127.0.0.1:50312``; a Unix or memory peer has the endpoint's own."""
+    identity: PeerIdentity | None = None
+
+
+class ConnectionState(Enum):
+    """What a pool needs to know of a connection."""
+
+    READY = "ready"
+    DRAINING = "draining"
+    """Calls in flight go on, new ones go elsewhere."""
+    CLOSED = "closed"
+
+
+class ClientCall(Protocol[Req_contra, Res_co]):
+    """One call in flight, seen from the client. One task may send while another receives."""
+
+    async def send(self, message: Req_contra) -> None:
+        """Sends one request, waiting while the peer's window is full.
+
+        Raises:
+            RpcError: the call has failed; the error is the call's own.
+            anyio.ClosedResourceError: `end` was called before, or the call has ended with OK.
+        """
+
+    async def end(self) -> None:
+        """Half-closes: no request follows. A second time does nothing."""
+
+    async def receive(self) -> Res_co:
+        """The next response.
+
+        Raises:
+            anyio.EndOfStream: the call ended with OK; again at every further call.
+            RpcError: the call ended otherwise; again at every further call.
+        """
+
+    async def initial_metadata(self) -> Metadata:
+        """The server's initial metadata; waits for it. Empty if the call ended without, failed or not."""
+
+    @property
+    def status(self) -> Status | None:
+        """How the call ended, trailers included; None while it runs."""
+
+    def cancel(self) -> None:
+        """Ends the call now and tells the server. A call that has ended is left alone. Never waits, never raises."""
+
+
+class ClientConnection(Protocol):
+    """One connection to one address."""
+
+    @property
+    def state(self) -> ConnectionState:
+        """Whether it takes new calls."""
+
+    @property
+    def active_calls(self) -> int:
+        """Calls in flight now."""
+
+    @property
+    def max_calls(self) -> int:
+        """Calls in flight that the peer allows at a time."""
+
+    async def unary(self, method: Method[Req, Res], request: Req, head: CallHead) -> Res:
+        """One request, one response. Cancelling the waiting task cancels the call on the server.
+
+        Raises:
+            RpcError: as the call ended, DeadlineExceeded when its deadline passed here included.
+            CodecError: the request cannot be encoded; nothing was sent.
+        """
+
+    def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
+        """Starts a streaming call without waiting.
+
+        Raises:
+            RpcError: the connection takes no call now, or the method is not served there.
+        """
+
+    def drain(self) -> None:
+        """Takes no new calls; closes by itself when the last one has ended."""
+
+    async def aclose(self) -> None:
+        """Ends every call with Unavailable and closes. Returns when the transport is released."""
+
+
+class ServerCall(Protocol):
+    """One call in flight, seen from the server.
+
+    The transport cancels the dispatcher's task when the client leaves, resets the call, or its deadline passes; what is
+    sent afterwards is dropped.
+    """
+
+    @property
+    def method(self) -> AnyMethod:
+        """The method called."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the client sent ahead of its first request."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When the client stops waiting, on the loop's clock; None: never."""
+
+    @property
+    def peer(self) -> Peer:
+        """Who calls."""
+
+    def take_request(self) -> Any:
+        """The next request if it is here, without a wait; None: `receive` brings it, or says why there is none."""
+
+    async def receive(self) -> Any:
+        """The next request.
+
+        Raises:
+            anyio.EndOfStream: the client half-closed.
+            CodecError: the bytes are not a message of the method's type.
+            RpcError: the message breaks a limit, or cannot be decompressed.
+        """
+
+    async def send_initial_metadata(self, metadata: Metadata) -> None:
+        """Sends initial metadata ahead of the first response; at most once."""
+
+    async def send(self, message: Any) -> None:
+        """Sends one response, waiting while the client's window is full."""
+
+    def finish_now(self, status: Status, message: Any = None) -> bool:
+        """`finish`, if that needs no wait; False: `finish` has to be called with the same, and does what is left."""
+
+    async def finish(self, status: Status, message: Any = None) -> None:
+        """Ends the call: for OK on a unary or client-streaming method with the response, otherwise without."""
+
+    def abandon(self) -> None:
+        """The handler was cancelled. Where that was not the transport's doing, it ends the call. Never waits."""
+
+
+class Dispatcher(Protocol):
+    """What the server gives to its transports: where calls go."""
+
+    @property
+    def bindings(self) -> Sequence[AnyBinding]:
+        """Every method served, in a fixed order."""
+
+    def find(self, path: str) -> AnyBinding | None:
+        """The binding of ``/service/method``."""
+
+    async def handle(self, binding: AnyBinding, call: ServerCall) -> None:
+        """Runs one call to its end, `ServerCall.finish` included. Raises nothing but cancellation."""
+
+
+class Listener(Protocol):
+    """One bound endpoint that accepts until it is closed."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint really bound: port 0 is replaced by the port that the system chose."""
+
+    def drain(self) -> None:
+        """Accepts nothing more and tells each client to go elsewhere; calls in flight go on."""
+
+    @property
+    def active_calls(self) -> int:
+        """Calls in flight over all connections of this endpoint."""
+
+    async def aclose(self) -> None:
+        """Cancels what is still in flight, closes every connection and releases the address."""
+
+
+class Transport(Protocol):
+    """One wire: it opens connections and listens. Stateless; one instance serves the whole process."""
+
+    @property
+    def schemes(self) -> frozenset[str]:
+        """The URL schemes it speaks."""
+
+    async def open(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
+        """Connects and shakes hands, within ``config.connect_timeout_s`` overall.
+
+        Raises:
+            Unavailable: nothing usable answers there; the message says what happened and what to do.
+            ConfigError: the configuration does not fit this wire.
+        """
+
+    async def listen(
+        self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
+    ) -> Listener:
+        """Binds and accepts. Tasks run on `reactor`, whose owner outlives the listener.
+
+        Raises:
+            ConfigError: the address cannot be bound, or the configuration does not fit this wire.
+        """

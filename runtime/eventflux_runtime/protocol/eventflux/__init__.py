@@ -1,0 +1,1 @@
+"""EventFlux's own frames: length-prefixed messages over TCP."""

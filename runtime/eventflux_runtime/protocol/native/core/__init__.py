@@ -1,0 +1,28 @@
+"""The native protocol without I/O; docs/protocol.md specifies it, `Connection` is one side of it."""
+
+from __future__ import annotations
+
+from eventflux_runtime.protocol.native.core.connection import Connection
+from eventflux_runtime.protocol.native.core.error import (
+    LimitError,
+    LocalProtocolError,
+    MessageTooLarge,
+    MetadataTooLarge,
+    StreamsExhausted,
+    WireError,
+)
+from eventflux_runtime.protocol.native.core.settings import MethodEntry, PeerSettings, Role, Settings
+
+__all__ = [
+    "Connection",
+    "LimitError",
+    "LocalProtocolError",
+    "MessageTooLarge",
+    "MetadataTooLarge",
+    "MethodEntry",
+    "PeerSettings",
+    "Role",
+    "Settings",
+    "StreamsExhausted",
+    "WireError",
+]

@@ -1,0 +1,346 @@
+"""The client's calls on a native connection: one that waits for a single reply, and one that streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import anyio
+
+from eventflux_runtime.loading.compiled import mypyc_attr
+from eventflux_runtime.net.wheel import Expirable
+from eventflux_runtime.protocol.api import CallHead, ResponseInfo
+from eventflux_runtime.protocol.native.core.event import StatusReceived
+from eventflux_runtime.protocol.native.driver.decoding import PackedMessage, decoded
+from eventflux_runtime.protocol.native.driver.encoding import Encoding
+from eventflux_runtime.protocol.native.driver.inbox import Inbox
+from eventflux_runtime.protocol.native.driver.outbox import Outbox
+from eventflux_runtime.rpc.errors import CodecError
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError
+from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
+
+if TYPE_CHECKING:
+    from eventflux_runtime.compression.expansion import Loan
+    from eventflux_runtime.net.reactor import Waiter
+    from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
+
+__all__ = ["StreamingCall", "UnaryCall", "deadline_error", "undecodable"]
+
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+
+@mypyc_attr(acyclic=True)
+class UnaryCall(Expirable):
+    """One request on its way, one reply awaited.
+
+    It stands in its connection's `_calls` until it has ended, and leaves no cycle then: the collector need not know it.
+    """
+
+    __slots__ = (
+        "_has_reply",
+        "_reply",
+        "connection",
+        "encoding",
+        "is_answered",
+        "response",
+        "stream_id",
+        "waiter",
+    )
+
+    def __init__(
+        self,
+        connection: NativeClientConnection,
+        encoding: Encoding,
+        waiter: Waiter[Any],
+        deadline: float | None,
+        response: ResponseInfo | None,
+    ) -> None:
+        self.connection = connection
+        self.encoding = encoding
+        self.waiter = waiter
+        self.expires_at = deadline if deadline is not None else 0.0
+        self.preceding = None
+        self.following = None
+        self.response = response
+        self.stream_id = 0
+        self.is_answered = False
+        self._reply: Any = None
+        self._has_reply = False
+
+    def on_headers(self, metadata: Metadata) -> None:
+        """Initial metadata arrived."""
+        if self.response is not None:
+            self.response.initial_metadata = metadata
+
+    def on_message(self, message: Any, credit: int) -> None:
+        """The reply, ahead of its status because it fills more than a frame."""
+        self.connection.consumed(self.stream_id, credit)
+        if isinstance(message, CodecError):
+            self.connection.reset(self.stream_id)
+            self.fail(undecodable(self.connection, self.encoding, message))
+        elif self._has_reply:
+            self.connection.reset(self.stream_id)
+            self.fail(RpcError("the server sent more than one response", code=StatusCode.UNIMPLEMENTED))
+        else:
+            self._reply = message
+            self._has_reply = True
+
+    def on_sent(self) -> None:
+        """The request is on its way in full; nothing waits for that."""
+
+    def on_status(self, event: StatusReceived) -> None:
+        """The reply, still as it came: the caller decodes it when it runs. Or why there is none."""
+        status = event.status
+        if self.response is not None:
+            self.response.trailers = status.trailers
+        if self.waiter.done():
+            return
+        if status is not OK_STATUS and status.code is not StatusCode.OK:
+            self.waiter.set_exception(RpcError.from_status(status))
+        elif event.has_message:
+            self.waiter.set_result(event)
+        elif self._has_reply:
+            self.waiter.set_result(self._reply)
+        else:
+            self.fail(RpcError("the server sent no response", code=StatusCode.UNIMPLEMENTED))
+
+    def opened(self, result: Any) -> Any:
+        """What `waiter` was given, as the reply itself.
+
+        Raises:
+            Internal: it is no message of its type.
+            ResourceExhausted: decompressed, it is too long, or there is no room for it.
+        """
+        connection = self.connection
+        if type(result) is StatusReceived:
+            result = decoded(self.encoding.decode, result, connection.max_message_bytes)
+            if isinstance(result, CodecError):
+                raise undecodable(connection, self.encoding, result)
+        return result if type(result) is not PackedMessage else self._unpacked(result)
+
+    def _unpacked(self, message: PackedMessage) -> Any:
+        loan = self.connection.room.loan()
+        try:
+            return message.unpack(loan)
+        except CodecError as misfit:
+            raise undecodable(self.connection, self.encoding, misfit) from misfit
+        finally:
+            loan.release()
+
+    def fail(self, error: Exception) -> None:
+        """The call ends without a reply."""
+        if not self.waiter.done():
+            self.waiter.set_exception(error)
+
+    def expire(self) -> None:
+        """The deadline passed: the server is told, the caller gets DeadlineExceeded."""
+        self.connection.reset(self.stream_id)
+        self.fail(deadline_error(self.connection, self.encoding))
+
+
+class StreamingCall(Expirable, Generic[Req, Res]):
+    """A `ClientCall` on a native connection."""
+
+    __slots__ = (
+        "_compression",
+        "_has_ended",
+        "_headers",
+        "_headers_waiters",
+        "_inbox",
+        "_loan",
+        "_outbox",
+        "_response",
+        "_status",
+        "connection",
+        "encoding",
+        "stream_id",
+    )
+
+    def __init__(
+        self,
+        connection: NativeClientConnection,
+        encoding: Encoding,
+        stream_id: int,
+        head: CallHead,
+    ) -> None:
+        self.connection = connection
+        self.encoding = encoding
+        self.stream_id = stream_id
+        self.expires_at = head.deadline if head.deadline is not None else 0.0
+        self.preceding = None
+        self.following = None
+        self._response = head.response
+        self._compression = head.compression
+        self._inbox = Inbox(connection.reactor)
+        self._loan: Loan | None = None
+        self._outbox = Outbox(connection)
+        self._headers: Metadata | None = None
+        self._headers_waiters: list[Waiter[None]] = []
+        self._status: Status | None = None
+        self._has_ended = False
+
+    # -- the application's side
+
+    @property
+    def status(self) -> Status | None:
+        """See `ClientCall.status`."""
+        return self._status
+
+    async def send(self, message: Req) -> None:
+        """See `ClientCall.send`."""
+        outbox = self._outbox
+        self._check_sendable()
+        while not outbox.is_ready:
+            await outbox.wait_ready()
+            self._check_sendable()
+        if self.connection.send_message(self.stream_id, message, self.encoding, self._compression):
+            await outbox.sent_whole()
+        else:
+            outbox.sending()
+            await outbox.wait_sent()
+            self._check_not_failed()
+
+    def _check_sendable(self) -> None:
+        self._check_not_failed()
+        if self._has_ended or self._status is not None:
+            raise anyio.ClosedResourceError
+
+    def _check_not_failed(self) -> None:
+        if self._status is not None and self._status.code is not StatusCode.OK:
+            raise RpcError.from_status(self._status)
+
+    async def end(self) -> None:
+        """See `ClientCall.end`."""
+        if self._has_ended or self._status is not None:
+            return
+        self._has_ended = True
+        self.connection.half_close(self.stream_id)
+
+    async def receive(self) -> Res:
+        """See `ClientCall.receive`."""
+        self._release()
+        message, credit = await self._inbox.get()
+        if credit >= 0:
+            self.connection.consumed(self.stream_id, credit)
+        if isinstance(message, CodecError):
+            raise self._broken_off(undecodable(self.connection, self.encoding, message))
+        result: Res = message if type(message) is not PackedMessage else self._unpacked(message)
+        return result
+
+    def _unpacked(self, message: PackedMessage) -> Any:
+        loan = self._loan
+        if loan is None:
+            loan = self._loan = self.connection.room.loan()
+        try:
+            return message.unpack(loan)
+        except RpcError as error:
+            raise self._broken_off(error) from None
+        except CodecError as misfit:
+            raise self._broken_off(undecodable(self.connection, self.encoding, misfit)) from misfit
+
+    def _broken_off(self, error: RpcError) -> RpcError:
+        """The error, with which the call ends here."""
+        if self._status is None:
+            self.connection.reset(self.stream_id)
+            self.fail(error)
+        else:
+            self.cancel()  # what came behind it is not for anybody
+        return error
+
+    def _release(self) -> None:
+        """The application has done with the response before: it asked for the next, or has left the call."""
+        if self._loan is not None:
+            self._loan.release()
+
+    async def initial_metadata(self) -> Metadata:
+        """See `ClientCall.initial_metadata`."""
+        while self._headers is None and self._status is None:
+            waiter: Waiter[None] = self.connection.reactor.waiter()
+            self._headers_waiters.append(waiter)
+            await waiter
+        return self._headers if self._headers is not None else EMPTY_METADATA
+
+    def cancel(self) -> None:
+        """See `ClientCall.cancel`."""
+        self._release()
+        if self._status is not None:
+            if self._inbox.clear():
+                self.connection.discard(self.stream_id)
+        else:
+            self._inbox.clear()
+            self.connection.reset(self.stream_id)
+            self._finish(Status(StatusCode.CANCELLED, "the call was cancelled by its caller"), None)
+
+    # -- the connection's side
+
+    def on_headers(self, metadata: Metadata) -> None:
+        """Initial metadata arrived."""
+        self._headers = metadata
+        if self._response is not None:
+            self._response.initial_metadata = metadata
+        self._wake_headers()
+
+    def on_message(self, message: Any, credit: int) -> None:
+        """A response arrived; a CodecError in its place where it could not be decoded."""
+        self._inbox.put(message, credit)
+        if self._headers is None:
+            self._headers = EMPTY_METADATA
+            self._wake_headers()
+
+    def on_sent(self) -> None:
+        """The core has queued the last of a message that waited for credit."""
+        self._outbox.sent()
+
+    def on_status(self, status: Status, message: Any, has_message: bool) -> None:
+        """The call ended at the server."""
+        if has_message:
+            self._inbox.put(message, -1)
+        self._finish(status, None)
+
+    def fail(self, error: Exception) -> None:
+        """The call ends without a status from the server; what waits to be received is dropped."""
+        self._release()
+        self._inbox.clear()
+        if isinstance(error, RpcError):
+            self._finish(error.status, error)
+        else:
+            self._finish(Status(StatusCode.INTERNAL, str(error)), error)
+
+    def expire(self) -> None:
+        """The deadline passed: the server is told, the caller gets DeadlineExceeded."""
+        self.connection.reset(self.stream_id)
+        self.fail(deadline_error(self.connection, self.encoding))
+
+    def _finish(self, status: Status, error: Exception | None) -> None:
+        if self._status is not None:
+            return
+        self._status = status
+        if self._response is not None:
+            self._response.trailers = status.trailers
+        if error is None and status.code is not StatusCode.OK:
+            error = RpcError.from_status(status)
+        self._inbox.end(error)
+        self._outbox.sent()
+        self._wake_headers()
+
+    def _wake_headers(self) -> None:
+        waiters, self._headers_waiters = self._headers_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+def deadline_error(connection: NativeClientConnection, encoding: Encoding) -> DeadlineExceeded:
+    """What a caller gets whose deadline passed here."""
+    return DeadlineExceeded(
+        f"no answer to {encoding.method.path} from {connection.endpoint} before the deadline; "
+        "raise timeout_s if the server needs longer"
+    )
+
+
+def undecodable(connection: NativeClientConnection, encoding: Encoding, misfit: CodecError) -> Internal:
+    """What a caller gets for a response that is no message of its type."""
+    error = Internal(f"a response to {encoding.method.path} from {connection.endpoint} cannot be decoded: {misfit}")
+    error.__cause__ = misfit
+    return error

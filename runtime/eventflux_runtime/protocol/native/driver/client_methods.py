@@ -1,0 +1,70 @@
+"""What a server offers on a connection, and how each method of it is encoded there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from eventflux_runtime.protocol.native.core.settings import PeerSettings
+from eventflux_runtime.protocol.native.driver.encoding import Encoding, has_protobuf, known_paths
+from eventflux_runtime.rpc.errors import MissingExtraError
+from eventflux_runtime.rpc.method import AnyMethod, keep_for
+from eventflux_runtime.rpc.rpc_error import RpcError, Unimplemented
+
+if TYPE_CHECKING:
+    from eventflux_runtime.rpc.endpoint import Endpoint
+
+__all__ = ["ClientMethods", "unprocessed"]
+
+
+@final
+class ClientMethods:
+    """The methods that the server listed when it greeted; none before that."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._encodings: dict[AnyMethod, Encoding] = {}
+        self._offered: dict[str, tuple[int, int]] = {}
+        self._has_protobuf = False
+
+    def offer(self, settings: PeerSettings) -> None:
+        """Takes over the server's list."""
+        self._has_protobuf = settings.has_protobuf
+        for index, entry in enumerate(settings.methods):
+            self._offered[entry.path] = (index, entry.fingerprint)
+
+    def encoding(self, method: AnyMethod) -> Encoding:
+        """How a method is called.
+
+        Raises:
+            Unimplemented: the server does not serve it, or only in a layout that one of the two cannot speak.
+            MissingExtraError: this side cannot.
+        """
+        return self._encodings.get(method) or self._resolve(method)
+
+    def _resolve(self, method: AnyMethod) -> Encoding:
+        known = self._offered.get(method.path)
+        if known is None:
+            raise unprocessed(
+                Unimplemented(
+                    f"{self._endpoint} does not serve {method.path}; it serves {known_paths(list(self._offered))}"
+                )
+            )
+        method_id, fingerprint = known
+        is_protobuf = fingerprint != method.fingerprint
+        if is_protobuf:
+            sides = (
+                f"{method.path} has layout {method.fingerprint:016x} here and {fingerprint:016x} at {self._endpoint}"
+            )
+            if not has_protobuf():
+                raise MissingExtraError(f"{sides}; to speak protobuf instead, this side", "grpc")
+            if not self._has_protobuf:
+                raise unprocessed(
+                    Unimplemented(f"{sides}, and the server cannot speak protobuf: install its 'grpc' extra")
+                )
+        return keep_for(method, Encoding.of_client(method, method_id, is_protobuf), self._encodings)
+
+
+def unprocessed(error: RpcError) -> RpcError:
+    """The error, marked: the call never reached a handler."""
+    error.unprocessed = True
+    return error

@@ -1,0 +1,233 @@
+"""One call on a native connection, seen from the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from anyio.lowlevel import checkpoint
+
+from eventflux_runtime.net.wheel import Expirable
+from eventflux_runtime.protocol.api import Peer
+from eventflux_runtime.protocol.native.driver.decoding import PackedMessage
+from eventflux_runtime.protocol.native.driver.encoding import Encoding
+from eventflux_runtime.protocol.native.driver.inbox import Inbox
+from eventflux_runtime.protocol.native.driver.outbox import Outbox
+from eventflux_runtime.rpc.errors import CodecError
+from eventflux_runtime.rpc.metadata import Metadata
+from eventflux_runtime.rpc.method import AnyMethod
+from eventflux_runtime.rpc.rpc_error import Cancelled, RpcError
+from eventflux_runtime.rpc.status import Status, StatusCode
+
+if TYPE_CHECKING:
+    from eventflux_runtime.compression.expansion import Loan
+    from eventflux_runtime.net.reactor import TaskHandle
+    from eventflux_runtime.protocol.native.driver.server import NativeServerConnection
+
+__all__ = ["NativeServerCall"]
+
+
+class NativeServerCall(Expirable):
+    """A `ServerCall`. What is sent after its end is dropped.
+
+    Most calls come whole and are answered at once: they never have an inbox or an outbox.
+    """
+
+    __slots__ = (
+        "_inbox",
+        "_loan",
+        "_outbox",
+        "_request",
+        "connection",
+        "encoding",
+        "has_half_closed",
+        "has_started",
+        "is_finished",
+        "metadata",
+        "method",
+        "stream_id",
+        "task",
+    )
+
+    def __init__(
+        self,
+        connection: NativeServerConnection,
+        encoding: Encoding,
+        stream_id: int,
+        metadata: Metadata,
+        expires_at: float,
+    ) -> None:
+        self.connection = connection
+        self.encoding = encoding
+        self.method: AnyMethod = encoding.method
+        self.stream_id = stream_id
+        self.metadata = metadata
+        self.expires_at = expires_at
+        self.preceding = None
+        self.following = None
+        self.is_finished = False
+        self.has_started = False
+        self.has_half_closed = False
+        self.task: TaskHandle | None = None
+        self._request: Any = None
+        self._inbox: Inbox | None = None
+        self._loan: Loan | None = None
+        self._outbox: Outbox | None = None
+
+    # -- the dispatcher's side
+
+    @property
+    def deadline(self) -> float | None:
+        """See `ServerCall.deadline`."""
+        return self.expires_at or None
+
+    @property
+    def peer(self) -> Peer:
+        """See `ServerCall.peer`."""
+        return self.connection.pipe.peer
+
+    def take_request(self) -> Any:
+        """See `ServerCall.take_request`."""
+        request, self._request = self._request, None
+        return request
+
+    async def receive(self) -> Any:
+        """See `ServerCall.receive`."""
+        request = self.take_request()
+        if request is not None:
+            return request
+        self._release()
+        try:
+            message, credit = await self._wanted_inbox().get()
+        except Cancelled:
+            # The handler is cancelled already, and learns of it as its event loop does it, not by an RpcError.
+            await checkpoint()
+            raise
+        if credit >= 0 and not self.is_finished:
+            self.connection.consumed(self.stream_id, credit)
+        if isinstance(message, (CodecError, RpcError)):
+            raise message
+        return message if type(message) is not PackedMessage else self._unpacked(message)
+
+    def _unpacked(self, message: PackedMessage) -> Any:
+        loan = self._loan
+        if loan is None:
+            loan = self._loan = self.connection.room.loan()
+        return message.unpack(loan)
+
+    def _release(self) -> None:
+        """The handler has done with the request before: it asked for the next, or it has ended."""
+        if self._loan is not None:
+            self._loan.release()
+
+    def _wanted_inbox(self) -> Inbox:
+        inbox = self._inbox
+        if inbox is None:
+            inbox = self._inbox = Inbox(self.connection.reactor)
+            if self.is_finished:
+                inbox.end(_left())
+            elif self.has_half_closed:
+                inbox.end(None)
+        return inbox
+
+    def _wanted_outbox(self) -> Outbox:
+        outbox = self._outbox
+        if outbox is None:
+            outbox = self._outbox = Outbox(self.connection)
+        return outbox
+
+    async def send_initial_metadata(self, metadata: Metadata) -> None:
+        """See `ServerCall.send_initial_metadata`."""
+        if not self.is_finished:
+            self.connection.send_headers(self.stream_id, metadata)
+
+    async def send(self, message: Any) -> None:
+        """See `ServerCall.send`."""
+        outbox = self._wanted_outbox()
+        while not outbox.is_ready and not self._has_ended():
+            await outbox.wait_ready()
+        if self._has_ended():
+            # The handler is cancelled already; it has to get to know even if it does nothing but send.
+            await checkpoint()
+        elif self.connection.send_message(self.stream_id, message, self.encoding):
+            await outbox.sent_whole()
+        else:
+            outbox.sending()
+            await outbox.wait_sent()
+            if self._has_ended():
+                await checkpoint()
+
+    def finish_now(self, status: Status, message: Any = None) -> bool:
+        """See `ServerCall.finish_now`."""
+        if self._loan is not None:
+            self._loan.release()
+        outbox = self._outbox
+        if self.is_finished:
+            return outbox is None or not outbox.is_sending
+        if outbox is None:
+            if self.connection.pipe.is_congested:
+                return False
+        elif not outbox.is_ready:
+            return False
+        if self.connection.send_status(self, status, message):
+            return True
+        self._wanted_outbox().sending()
+        return False
+
+    async def finish(self, status: Status, message: Any = None) -> None:
+        """See `ServerCall.finish`."""
+        while not self.finish_now(status, message):
+            await self._wanted_outbox().wait_ready()
+
+    def abandon(self) -> None:
+        """See `ServerCall.abandon`."""
+        self._release()
+        if not self.is_finished:
+            self.connection.abort(self, StatusCode.CANCELLED, "the handler was cancelled")
+
+    def _has_ended(self) -> bool:
+        # A function, because the end can come during any wait.
+        return self.is_finished
+
+    # -- the connection's side
+
+    def on_first_message(self, message: Any) -> None:
+        """The request that came with the call itself, or what stands in its place: an error, or a packed message."""
+        if type(message) is PackedMessage or isinstance(message, CodecError):
+            self._wanted_inbox().put(message, -1)
+        else:
+            self._request = message
+
+    def on_message(self, message: Any, credit: int) -> None:
+        """A request arrived, or the error that stands in its place."""
+        self._wanted_inbox().put(message, credit)
+
+    def on_half_close(self) -> None:
+        """No request follows."""
+        self.has_half_closed = True
+        if self._inbox is not None:
+            self._inbox.end(None)
+
+    def on_sent(self) -> None:
+        """The core has queued the last of a message that waited for credit."""
+        if self._outbox is not None:
+            self._outbox.sent()
+
+    def leave(self) -> None:
+        """The client is gone, or has reset the call: whoever waits is woken and the handler is cancelled."""
+        self.is_finished = True
+        self.connection.mark_started(self)
+        if self._inbox is not None:
+            self._inbox.clear()
+            self._inbox.end(_left())
+        if self._outbox is not None:
+            self._outbox.sent()
+        if self.task is not None:
+            self.task.cancel()
+
+    def expire(self) -> None:
+        """The deadline passed: the client gets the status, the handler is cancelled."""
+        self.connection.abort(self, StatusCode.DEADLINE_EXCEEDED, f"{self.method.path} ran past the client's deadline")
+
+
+def _left() -> Cancelled:
+    return Cancelled("the client left the call")

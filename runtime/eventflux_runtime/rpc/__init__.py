@@ -1,0 +1,1 @@
+"""The vocabulary that everything else speaks: errors, status, metadata, methods, configuration, endpoints."""

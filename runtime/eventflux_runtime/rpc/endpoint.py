@@ -1,0 +1,184 @@
+"""URLs: where a channel connects and a server listens, and which wire it speaks there."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.host import certificate_name, is_address, parse_host
+
+__all__ = ["ANY_HOST", "Endpoint", "parse_endpoint", "parse_target"]
+
+ANY_HOST: Final = "*"
+"""Stands for every address of the machine, of both families. Only to listen on."""
+
+_HOST_SCHEMES: Final = ("tcp", "tcps", "grpc", "grpcs")
+_PATH_SCHEMES: Final = ("unix", "memory")
+_RESOLVER_SCHEMES: Final = ("grpc+dns", "grpc+xds", "grpcs+dns", "grpcs+xds")
+_SCHEMES: Final = _HOST_SCHEMES + _PATH_SCHEMES + _RESOLVER_SCHEMES
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+LONGEST_PATH: Final = 107 if sys.platform == "linux" else 103
+"""Bytes of a Unix socket's path at most: the system's room for one, less the zero at its end (unix(7))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One parsed URL.
+
+    ``host`` and ``port`` are set for ``tcp``, ``tcps``, ``grpc`` and ``grpcs``; ``path`` holds a Unix socket's path, a
+    memory endpoint's name, or what grpcio's own resolver is handed (``dns:///host:port``).
+    """
+
+    scheme: str
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the scheme asks for TLS."""
+        return self.scheme in ("tcps", "grpcs") or self.scheme.startswith("grpcs+")
+
+    @property
+    def address(self) -> str:
+        """``host:port`` with IPv6 in brackets, or the path."""
+        if self.scheme in _HOST_SCHEMES:
+            return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return self.path
+
+    @property
+    def is_name(self) -> bool:
+        """Whether the host is a name, which stands for any number of addresses."""
+        return self.scheme in _HOST_SCHEMES and not is_address(self.host)
+
+    @property
+    def certificate_name(self) -> str:
+        """What the certificate of a server there calls it."""
+        return certificate_name(self.host)
+
+    def with_port(self, port: int) -> Endpoint:
+        """The same endpoint at another port, such as the one the system chose for port 0."""
+        return replace(self, port=port)
+
+    def __str__(self) -> str:
+        if self.scheme in _RESOLVER_SCHEMES:
+            return f"{self.scheme}:{self.path.split(':', 1)[1]}"
+        return f"{self.scheme}://{self.address}"
+
+
+def parse_endpoint(url: str) -> Endpoint:
+    """The endpoint that a URL with exactly one address names.
+
+    Raises:
+        ConfigError: the scheme is unknown, or the rest does not fit it.
+    """
+    endpoints = _parse_all(url)
+    if len(endpoints) != 1:
+        raise ConfigError(f"{url!r} names {len(endpoints)} addresses where one is wanted: give each its own URL")
+    return endpoints[0]
+
+
+def parse_target(target: str | Iterable[str]) -> tuple[Endpoint, ...]:
+    """Every endpoint to connect to, of a URL with a comma-separated host list or of several URLs.
+
+    Raises:
+        ConfigError: a URL is wrong or only to listen on, none was given, or they mix schemes.
+    """
+    endpoints = _parse_all(target)
+    for endpoint in endpoints:
+        if endpoint.host == ANY_HOST:
+            raise ConfigError(f"{str(endpoint)!r} is to listen on: name the host to connect to")
+    return endpoints
+
+
+def _parse_all(target: str | Iterable[str]) -> tuple[Endpoint, ...]:
+    urls = [target] if isinstance(target, str) else list(target)
+    endpoints = tuple(endpoint for url in urls for endpoint in _parse_url(url))
+    if not endpoints:
+        raise ConfigError("no address given: pass a URL such as tcp://127.0.0.1:7070")
+    schemes = sorted({endpoint.scheme for endpoint in endpoints})
+    if len(schemes) > 1:
+        raise ConfigError(f"one channel speaks one wire, not {' and '.join(schemes)}: make a channel for each")
+    return endpoints
+
+
+def _parse_url(url: str) -> list[Endpoint]:
+    if not isinstance(url, str):
+        raise ConfigError(f"an address is a URL such as tcp://127.0.0.1:7070, not {url!r}")
+    scheme, separator, rest = url.partition(":")
+    scheme = scheme.lower()  # its letters may be small or capital (RFC 3986, 3.1)
+    if not separator or scheme not in _SCHEMES:
+        raise ConfigError(_unknown_scheme(url, scheme if separator else ""))
+    if wrong := _CONTROL.search(rest):
+        raise ConfigError(f"{url!r}: an address has no control characters, and here is {wrong[0]!r}")
+    if not rest.startswith("//"):
+        raise ConfigError(f"{url!r}: after the scheme come two slashes, as in {scheme}://...")
+    rest = rest[2:]
+    if scheme in _RESOLVER_SCHEMES:
+        if len(rest.rpartition("/")[2]) == 0 or "/" not in rest:
+            raise ConfigError(f"{url!r} names nothing to resolve: write {scheme}:///host:port")
+        return [Endpoint(scheme, path=f"{scheme.partition('+')[2]}://{rest}")]
+    if scheme in _PATH_SCHEMES:
+        return [_path_endpoint(url, scheme, rest)]
+    return [_host_endpoint(url, scheme, part) for part in rest.removesuffix("/").split(",")]
+
+
+def _path_endpoint(url: str, scheme: str, rest: str) -> Endpoint:
+    if not rest:
+        raise ConfigError(f"{url!r} names nothing: write {scheme}://name")
+    if scheme == "unix":
+        _check_socket_path(url, rest)
+    return Endpoint(scheme, path=rest)
+
+
+def _check_socket_path(url: str, path: str) -> None:
+    if path.startswith("@"):
+        raise ConfigError(f"{url!r}: a Unix socket has a path in the file system here, not an abstract name")
+    if not path.startswith("/"):
+        raise ConfigError(f"{url!r}: a Unix socket takes an absolute path, as in unix:///tmp/node.sock")
+    try:
+        size = len(os.fsencode(path))
+    except UnicodeEncodeError:
+        raise ConfigError(f"{url!r}: the path has characters that no file name has here") from None
+    if size > LONGEST_PATH:
+        raise ConfigError(
+            f"{url!r}: the path of a Unix socket has {LONGEST_PATH} bytes at most, this one has {size}; "
+            "choose a shorter one"
+        )
+
+
+def _host_endpoint(url: str, scheme: str, part: str) -> Endpoint:
+    is_bracketed = part.startswith("[")
+    if is_bracketed:
+        host, closed, tail = part[1:].partition("]")
+        port = tail.removeprefix(":") if closed and tail.startswith(":") else ""
+    else:
+        host, _, port = part.rpartition(":")
+        if ":" in host:
+            raise ConfigError(f"{url!r}: put an IPv6 address in brackets, as in {scheme}://[::1]:7070")
+    if not host or not port:
+        raise ConfigError(f"{url!r}: {part!r} is not host:port, as in {scheme}://127.0.0.1:7070")
+    if not _PORT.fullmatch(port) or int(port) > 65535:
+        raise ConfigError(f"{url!r}: the port must be a number from 0 to 65535, not {port!r}")
+    if is_bracketed and ":" not in host:
+        raise ConfigError(f"{url!r}: only an IPv6 address stands in brackets, not {host!r}")
+    try:
+        return Endpoint(scheme, host if host == ANY_HOST else parse_host(host), int(port))
+    except ConfigError as error:
+        raise ConfigError(f"{url!r}: {error}") from None
+
+
+def _unknown_scheme(url: str, scheme: str) -> str:
+    known = ", ".join((*_HOST_SCHEMES, *_PATH_SCHEMES))
+    if not scheme:
+        return f"{url!r} has no scheme: start it with one of {known}, as in tcp://127.0.0.1:7070"
+    near = difflib.get_close_matches(scheme, _SCHEMES, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"use one of {known}"
+    return f"{url!r}: unknown scheme {scheme!r}; {hint}"

@@ -1,0 +1,215 @@
+"""What the runtime knows of a method: frozen descriptions that generated code builds and every wire reads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+
+from librt.strings import BytesWriter
+
+from eventflux_runtime.rpc.checked import require_instance
+from eventflux_runtime.rpc.config import Compression, RetryPolicy
+from eventflux_runtime.rpc.deadline import checked_timeout
+from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.handler import HANDLER_ARGUMENTS, refuse_wrong_handler
+from eventflux_runtime.rpc.status import StatusCode
+
+if TYPE_CHECKING:
+    from eventflux_runtime.server.context import Context
+
+__all__ = ["AnyBinding", "AnyMethod", "Binding", "MessageCodec", "Method", "MethodKind", "PeerCodec", "keep_for"]
+
+_MAX_KEPT: Final = 1024
+"""Methods for which something is kept: more than a program has, unless it makes them as it goes."""
+
+T = TypeVar("T")
+Req = TypeVar("Req")
+Res = TypeVar("Res")
+
+
+class MethodKind(Enum):
+    """How many messages travel each way."""
+
+    UNARY = "unary"
+    CLIENT_STREAMING = "client_streaming"
+    SERVER_STREAMING = "server_streaming"
+    BIDI = "bidi"
+
+    @property
+    def streams_requests(self) -> bool:
+        """Whether the client sends any number of messages."""
+        return self in (MethodKind.CLIENT_STREAMING, MethodKind.BIDI)
+
+    @property
+    def streams_responses(self) -> bool:
+        """Whether the server sends any number of messages."""
+        return self in (MethodKind.SERVER_STREAMING, MethodKind.BIDI)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MessageCodec(Generic[T]):
+    """How messages of one type become bytes and come back, in the two encodings that wires carry."""
+
+    type_name: str
+    """The full protobuf name, as ``eventflux.transport.TransportMessage``."""
+    encode: Callable[[T, BytesWriter], None]
+    """Appends the native layout. Raises CodecError; what it wrote until then is the caller's to truncate."""
+    decode: Callable[[bytes, int, int], T]
+    """The message in ``data[start:end]``, native layout. Raises CodecError, on trailing bytes too."""
+    to_protobuf: Callable[[T], bytes]
+    """The protobuf encoding. Raises CodecError, or MissingExtraError without protobuf installed."""
+    from_protobuf: Callable[[bytes], T]
+    """The message of a protobuf encoding. Raises as `to_protobuf`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PeerCodec(Generic[T]):
+    """How messages of one type travel in EventFlux's own TCP frames, which know no status."""
+
+    encode: Callable[[T, BytesWriter], None]
+    """Appends the layout of EventFlux's frames. Raises CodecError."""
+    decode: Callable[[bytes, int, int], T]
+    """The message in ``data[start:end]`` in that layout. Raises CodecError, on trailing bytes too."""
+    refuse: Callable[[T, str, str], T]
+    """The answer to a message that failed, from the status code's name and its text."""
+    fit: Callable[[T, int], T]
+    """The part of a message that this layout carries, which expands to no more than so many bytes. Raises
+    ResourceExhausted where it would."""
+
+    def fitted(self, message: T, max_bytes: int) -> T:
+        """A message as it travels in frames of at most `max_bytes`: without what they have no place for.
+
+        Raises:
+            ResourceExhausted: its payload expands to more.
+        """
+        try:
+            return self.fit(message, max_bytes)
+        except (AttributeError, TypeError):
+            return message  # of no use as a message: encoding it says what is wrong
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Method(Generic[Req, Res]):
+    """One method of a service.
+
+    Compared by identity, because it is a key on the path of every call; peers compare `path` and `fingerprint`.
+
+    Raises:
+        ConfigError: `timeout_s`, `retry` or `compression` is not what it should be.
+    """
+
+    service: str
+    """The full protobuf name of the service, as ``eventflux.transport.Transport``."""
+    name: str
+    """The name in the IDL, as ``SendMessage``."""
+    kind: MethodKind
+    request: MessageCodec[Req]
+    response: MessageCodec[Res]
+    fingerprint: int
+    """64 bits that are equal on both sides exactly if request and response have the same native layout."""
+    timeout_s: float | None = None
+    """Default deadline of a call in seconds; None: the channel's. From 1e9 on there is none."""
+    idempotent: bool = False
+    """Whether a call may safely reach a handler more than once."""
+    retry: RetryPolicy | None = None
+    """Retry policy of this method; None: the channel's."""
+    compression: Compression | None = None
+    """Compression of this method's messages; None: the channel's or the server's."""
+    errors: tuple[StatusCode, ...] = ()
+    """The codes that the method's options declare it to fail with; documentation, never enforced."""
+    peer: PeerCodec[Any] | None = None
+    """Set for the unary method that answers peers which speak EventFlux's own TCP frames."""
+
+    def __post_init__(self) -> None:
+        if self.timeout_s is not None:
+            checked_timeout(self.timeout_s)
+        if self.retry is not None:
+            require_instance("retry", self.retry, RetryPolicy)
+        if self.compression is not None:
+            require_instance("compression", self.compression, Compression)
+
+    @property
+    def path(self) -> str:
+        """``/service/name``, as on HTTP/2."""
+        return f"/{self.service}/{self.name}"
+
+
+AnyMethod: TypeAlias = Method[Any, Any]
+"""A method of any messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding(Generic[Req, Res]):
+    """A method and the handler that serves it. Made by the four functions below, which tie the types together.
+
+    Raises:
+        ConfigError: the handler has the wrong form: it is no ``async def``, it yields although the method has one
+            response or does not although it streams, or it takes other arguments than the request and the context.
+    """
+
+    method: Method[Req, Res]
+    handler: Callable[..., Any]
+    is_unary: bool = field(init=False)
+    """One request, one response; here because each call asks."""
+
+    def __post_init__(self) -> None:
+        method = self.method
+        if not isinstance(method, Method):
+            raise ConfigError(f"a handler is bound to a Method, not to {method!r}")
+        refuse_wrong_handler(
+            self.handler,
+            f"the handler of {method.path}",
+            is_stream=method.kind.streams_responses,
+            arguments=HANDLER_ARGUMENTS,
+        )
+        object.__setattr__(self, "is_unary", method.kind is MethodKind.UNARY)
+
+    @staticmethod
+    def unary(method: Method[Req, Res], handler: Callable[[Req, Context], Awaitable[Res]]) -> Binding[Req, Res]:
+        """Binds a handler of one request and one response."""
+        return _bound(MethodKind.UNARY, method, handler)
+
+    @staticmethod
+    def client_streaming(
+        method: Method[Req, Res], handler: Callable[[AsyncIterator[Req], Context], Awaitable[Res]]
+    ) -> Binding[Req, Res]:
+        """Binds a handler of many requests and one response."""
+        return _bound(MethodKind.CLIENT_STREAMING, method, handler)
+
+    @staticmethod
+    def server_streaming(
+        method: Method[Req, Res], handler: Callable[[Req, Context], AsyncIterator[Res]]
+    ) -> Binding[Req, Res]:
+        """Binds a handler of one request and many responses."""
+        return _bound(MethodKind.SERVER_STREAMING, method, handler)
+
+    @staticmethod
+    def bidi(
+        method: Method[Req, Res], handler: Callable[[AsyncIterator[Req], Context], AsyncIterator[Res]]
+    ) -> Binding[Req, Res]:
+        """Binds a handler of many requests and many responses."""
+        return _bound(MethodKind.BIDI, method, handler)
+
+
+def _bound(kind: MethodKind, method: Method[Req, Res], handler: Callable[..., Any]) -> Binding[Req, Res]:
+    given: object = method
+    if isinstance(given, Method) and method.kind is not kind:
+        raise ConfigError(f"{method.path} is {method.kind.value}: bind it with Binding.{method.kind.value}")
+    return Binding(method, handler)
+
+
+AnyBinding: TypeAlias = Binding[Any, Any]
+"""A handler bound to a method of any messages."""
+
+
+def keep_for(method: AnyMethod, made: T, known: dict[AnyMethod, T]) -> T:
+    """Keeps what was made for a method, and returns it. Where that becomes too much, all else is forgotten.
+
+    A method is known by its identity, so a program that makes one for each call would fill any map.
+    """
+    if len(known) >= _MAX_KEPT:
+        known.clear()
+    known[method] = made
+    return made

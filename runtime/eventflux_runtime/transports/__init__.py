@@ -1,1 +1,0 @@
-"""The wires. Each module opens connections and listens; none knows another."""

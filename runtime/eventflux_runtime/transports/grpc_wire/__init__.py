@@ -1,9 +1,0 @@
-"""The ``grpc://`` wire: HTTP/2 as grpcio speaks it. Imported at first use, because it imports grpc."""
-
-from __future__ import annotations
-
-from eventflux_runtime.transports.grpc_wire.transport import GrpcTransport
-
-__all__ = ["TRANSPORT", "GrpcTransport"]
-
-TRANSPORT = GrpcTransport()
