@@ -43,7 +43,7 @@ HOT: Final = (
     "eventflux_runtime/net/runner.py",
     "eventflux_runtime/net/wheel.py",
     "eventflux_runtime/server/dispatch.py",
-    "eventflux_runtime/server/context.py",
+    "eventflux_runtime/rpc/context.py",
     "eventflux_runtime/client/pool/balancer.py",
     "eventflux_runtime/client/channel.py",
     "eventflux_runtime/client/pool/pool.py",

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from eventflux_runtime.health.client import HealthClient
     from eventflux_runtime.health.message import ServingStatus
     from eventflux_runtime.loading.compiled import compiled_modules
-    from eventflux_runtime.protocol.api import Peer, PeerIdentity, ResponseInfo
+    from eventflux_runtime.protocol.api import ResponseInfo
+    from eventflux_runtime.rpc.binding import AnyBinding, Binding
     from eventflux_runtime.rpc.call_head import CallHead
     from eventflux_runtime.rpc.config import (
         BalancerName,
@@ -30,18 +31,12 @@ if TYPE_CHECKING:
         SocketConfig,
         TlsConfig,
     )
+    from eventflux_runtime.rpc.context import Context
     from eventflux_runtime.rpc.deadline import UNSET, Unset
     from eventflux_runtime.rpc.errors import CodecError, ConfigError, MissingExtraError, ProtocolError, TransportError
     from eventflux_runtime.rpc.metadata import Metadata, MetadataLike, MetadataValue
-    from eventflux_runtime.rpc.method import (
-        AnyBinding,
-        AnyMethod,
-        Binding,
-        MessageCodec,
-        Method,
-        MethodKind,
-        PeerCodec,
-    )
+    from eventflux_runtime.rpc.method import AnyMethod, MessageCodec, Method, MethodKind, PeerCodec
+    from eventflux_runtime.rpc.peer import Peer, PeerIdentity
     from eventflux_runtime.rpc.rpc_error import (
         Aborted,
         AlreadyExists,
@@ -63,7 +58,6 @@ if TYPE_CHECKING:
         Unknown,
     )
     from eventflux_runtime.rpc.status import ErrorDetail, Status, StatusCode
-    from eventflux_runtime.server.context import Context
     from eventflux_runtime.server.interceptor import ServerInterceptor
     from eventflux_runtime.server.server import Server, serve, serve_forever
     from eventflux_runtime.server.service import Service
@@ -102,15 +96,8 @@ else:
             "eventflux_runtime.health.client": ["HealthClient"],
             "eventflux_runtime.health.message": ["ServingStatus"],
             "eventflux_runtime.rpc.metadata": ["Metadata", "MetadataLike", "MetadataValue"],
-            "eventflux_runtime.rpc.method": [
-                "AnyBinding",
-                "AnyMethod",
-                "Binding",
-                "MessageCodec",
-                "Method",
-                "MethodKind",
-                "PeerCodec",
-            ],
+            "eventflux_runtime.rpc.method": ["AnyMethod", "MessageCodec", "Method", "MethodKind", "PeerCodec"],
+            "eventflux_runtime.rpc.binding": ["AnyBinding", "Binding"],
             "eventflux_runtime.rpc.rpc_error": [
                 "Aborted",
                 "AlreadyExists",
@@ -131,12 +118,13 @@ else:
                 "Unimplemented",
                 "Unknown",
             ],
-            "eventflux_runtime.server.context": ["Context"],
+            "eventflux_runtime.rpc.context": ["Context"],
             "eventflux_runtime.server.interceptor": ["ServerInterceptor"],
             "eventflux_runtime.server.server": ["Server", "serve", "serve_forever"],
             "eventflux_runtime.server.service": ["Service"],
             "eventflux_runtime.rpc.status": ["ErrorDetail", "Status", "StatusCode"],
-            "eventflux_runtime.protocol.api": ["Peer", "PeerIdentity", "ResponseInfo"],
+            "eventflux_runtime.protocol.api": ["ResponseInfo"],
+            "eventflux_runtime.rpc.peer": ["Peer", "PeerIdentity"],
         },
     )
 

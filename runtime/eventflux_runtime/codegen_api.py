@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from eventflux_runtime.peer.subscription import PeerEvent, PeerFilter, is_wanted
     from eventflux_runtime.peer.tcp import TcpPeerTransport
     from eventflux_runtime.peer.transport import PeerConnection, PeerConnectionState, PeerListener, PeerTransport
+    from eventflux_runtime.rpc.binding import AnyBinding, Binding
     from eventflux_runtime.rpc.config import Compression, RetryPolicy
+    from eventflux_runtime.rpc.context import Context
     from eventflux_runtime.rpc.errors import CodecError, MissingExtraError
-    from eventflux_runtime.rpc.method import AnyBinding, Binding, MessageCodec, Method, MethodKind, PeerCodec
+    from eventflux_runtime.rpc.method import MessageCodec, Method, MethodKind, PeerCodec
     from eventflux_runtime.rpc.status import StatusCode
-    from eventflux_runtime.server.context import Context
     from eventflux_runtime.server.service import Service
 else:
     __getattr__, __dir__ = lazy_names(
@@ -46,14 +47,8 @@ else:
             "eventflux_runtime.client.stream": ["BidiStream", "ClientStream", "ServerStream"],
             "eventflux_runtime.rpc.config": ["Compression", "RetryPolicy"],
             "eventflux_runtime.rpc.errors": ["CodecError", "MissingExtraError"],
-            "eventflux_runtime.rpc.method": [
-                "AnyBinding",
-                "Binding",
-                "MessageCodec",
-                "Method",
-                "MethodKind",
-                "PeerCodec",
-            ],
+            "eventflux_runtime.rpc.method": ["MessageCodec", "Method", "MethodKind", "PeerCodec"],
+            "eventflux_runtime.rpc.binding": ["AnyBinding", "Binding"],
             "eventflux_runtime.monitor.change": ["MonitorChange"],
             "eventflux_runtime.monitor.config": ["MonitorConfig"],
             "eventflux_runtime.monitor.monitor": ["Monitor", "MonitorBinding"],
@@ -79,7 +74,7 @@ else:
                 "PeerListener",
                 "PeerTransport",
             ],
-            "eventflux_runtime.server.context": ["Context"],
+            "eventflux_runtime.rpc.context": ["Context"],
             "eventflux_runtime.server.service": ["Service"],
             "eventflux_runtime.rpc.status": ["StatusCode"],
         },

@@ -26,7 +26,7 @@ from eventflux_runtime import (
 )
 from eventflux_runtime.client.pool.pool import Pool
 from eventflux_runtime.client.pool.resolver import Resolver
-from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.rpc.endpoint import parse_target
 from eventflux_runtime.wire.registry import transport_for
 from eventflux_transport import HeartbeatRequest, Message, TransportClient

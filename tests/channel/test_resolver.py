@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from eventflux_runtime.client.pool.resolver import Resolver
-from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.rpc.endpoint import parse_target
 from tests.channel.directory import Directory
 from tests.channel.jumping import anyio_backend

@@ -12,14 +12,16 @@ import msgspec
 from google.protobuf import wrappers_pb2
 from google.protobuf.message import DecodeError
 
-from eventflux_runtime.net.reactor import Reactor, open_reactor
+from eventflux_runtime.net.event_loop import open_reactor
+from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.protocol.api import CallHead, ClientCall, ClientConnection, ConnectionState, Listener
+from eventflux_runtime.rpc.binding import AnyBinding, Binding
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
+from eventflux_runtime.rpc.context import Context
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.errors import CodecError
-from eventflux_runtime.rpc.method import AnyBinding, AnyMethod, Binding, MessageCodec, Method, MethodKind
+from eventflux_runtime.rpc.method import AnyMethod, MessageCodec, Method, MethodKind
 from eventflux_runtime.rpc.rpc_error import RpcError
-from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.server.service import Service
 from eventflux_runtime.wire.registry import transport_for

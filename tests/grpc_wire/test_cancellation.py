@@ -8,10 +8,10 @@ import anyio
 import pytest
 
 from eventflux_runtime.protocol.api import ConnectionState
+from eventflux_runtime.rpc.context import Context
 from eventflux_runtime.rpc.method import Method
 from eventflux_runtime.rpc.rpc_error import Cancelled, InvalidArgument, RpcError, Unavailable
 from eventflux_runtime.rpc.status import StatusCode
-from eventflux_runtime.server.context import Context
 from tests.grpc_wire.harness import CHAT, COUNT, ECHO, HEAD, JOIN, Note, Notes, closed, connected, linked, listening
 
 pytestmark = pytest.mark.usefixtures("anyio_backend")

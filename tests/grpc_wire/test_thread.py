@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from eventflux_runtime.grpcio.thread import borrow
-from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.rpc_error import RpcError, Unavailable

@@ -14,12 +14,13 @@ import pytest
 
 from eventflux_runtime.grpcio import accept, handler, unary
 from eventflux_runtime.protocol.api import CallHead, ClientConnection, ResponseInfo
+from eventflux_runtime.rpc.binding import AnyBinding, Binding
 from eventflux_runtime.rpc.config import Compression
+from eventflux_runtime.rpc.context import Context
 from eventflux_runtime.rpc.metadata import Metadata
-from eventflux_runtime.rpc.method import AnyBinding, Binding, MethodKind
+from eventflux_runtime.rpc.method import MethodKind
 from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, NotFound, RpcError, Unavailable
 from eventflux_runtime.rpc.status import StatusCode
-from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.service import Service
 from tests.grpc_wire.harness import ABSENT, ECHO, HEAD, Note, Notes, connected, linked, remaining_head
 from tests.grpc_wire.http2 import Peer, misbehaving

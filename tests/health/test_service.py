@@ -25,7 +25,7 @@ from eventflux_runtime import (
 )
 from eventflux_runtime.health.message import HealthCheckRequest, HealthCheckResponse
 from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_SERVICE
-from eventflux_runtime.rpc.method import AnyBinding, Binding
+from eventflux_runtime.rpc.binding import AnyBinding, Binding
 from tests.runtime.probe import Probe
 from tests.runtime.wires import WIRES, address
 

@@ -8,7 +8,9 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Final
 
 import pytest
@@ -34,10 +36,11 @@ SANS_IO: Final = EVENT_LOOPS | NETWORK | GRPC | {"time", "threading"}
 
 LAYERS: Final = {
     "rpc": Layer(modules=("rpc", "loading"), forbidden=SANS_IO),
+    "handler": Layer(modules=("rpc.context", "rpc.binding"), may_import=("rpc",), forbidden=NETWORK | GRPC),
     "compression": Layer(modules=("compression",), may_import=("rpc",), forbidden=SANS_IO),
-    "net": Layer(modules=("net",), may_import=("rpc", "calls"), forbidden=GRPC),
-    "calls": Layer(modules=("protocol.api",), may_import=("rpc", "net"), forbidden=SANS_IO),
-    "pipe": Layer(modules=("carrier.api",), may_import=("rpc", "net", "calls"), forbidden=GRPC),
+    "net": Layer(modules=("net",), may_import=("rpc",), forbidden=GRPC),
+    "pipe": Layer(modules=("carrier.api",), may_import=("rpc", "net"), forbidden=GRPC),
+    "calls": Layer(modules=("protocol.api",), may_import=("rpc", "handler", "net", "pipe"), forbidden=SANS_IO),
     "core": Layer(
         modules=("protocol.native.core", "protocol.eventflux.frame", "protocol.sniff"),
         may_import=("rpc",),
@@ -45,11 +48,13 @@ LAYERS: Final = {
     ),
     "protocol": Layer(
         modules=("protocol",),
-        may_import=("rpc", "compression", "net", "calls", "pipe", "core"),
+        may_import=("rpc", "handler", "compression", "net", "calls", "pipe", "core"),
         forbidden=GRPC,
     ),
     "carrier": Layer(modules=("carrier",), may_import=("rpc", "net", "calls", "pipe", "protocol"), forbidden=GRPC),
-    "grpcio": Layer(modules=("grpcio",), may_import=("rpc", "compression", "net", "calls", "protocol", "health")),
+    "grpcio": Layer(
+        modules=("grpcio",), may_import=("rpc", "handler", "compression", "net", "calls", "protocol", "health")
+    ),
     "wire": Layer(modules=("wire",), may_import=("rpc", "calls", "protocol", "carrier", "grpcio"), forbidden=GRPC),
     "health": Layer(modules=("health",), may_import=("rpc",), forbidden=NETWORK | (GRPC - {"google"})),
     "client": Layer(
@@ -59,12 +64,12 @@ LAYERS: Final = {
     ),
     "server": Layer(
         modules=("server", "health.service"),
-        may_import=("rpc", "net", "calls", "wire", "health"),
+        may_import=("rpc", "handler", "net", "calls", "wire", "health"),
         forbidden=NETWORK | GRPC,
     ),
     "peer": Layer(
         modules=("peer",),
-        may_import=("rpc", "compression", "net", "calls", "core", "wire", "server"),
+        may_import=("rpc", "handler", "compression", "net", "calls", "core", "wire", "server"),
         forbidden=GRPC,
     ),
     "monitor": Layer(
@@ -72,12 +77,12 @@ LAYERS: Final = {
     ),
     "contract": Layer(
         modules=("codegen_api",),
-        may_import=("rpc", "compression", "client", "server", "peer", "monitor"),
+        may_import=("rpc", "handler", "compression", "client", "server", "peer", "monitor"),
         forbidden=GRPC,
     ),
     "surface": Layer(
         modules=("", "connect", "testing"),
-        may_import=("rpc", "net", "calls", "wire", "client", "server", "contract", "health"),
+        may_import=("rpc", "handler", "net", "calls", "wire", "client", "server", "contract", "health"),
     ),
 }
 """Every module of the runtime belongs to the layer that names it most closely."""
@@ -101,22 +106,46 @@ def all_imports(package: str) -> list[Import]:
     return [found for module, path in modules_of(package).items() for found in imports_of(module, path.read_text())]
 
 
+def imported(found: Import, modules: Container[str]) -> str:
+    """The module that an import names: ``a.b`` or, where that is a module too, ``a.b.name``."""
+    whole = f"{found.target}.{found.name}"
+    return whole if whole in modules else found.target
+
+
 def wrong_arrows(imports: list[Import]) -> list[str]:
     """The imports of runtime modules that `LAYERS` does not allow."""
     wrong = []
     modules = modules_of("eventflux_runtime")
     for found in imports:
-        if found.for_types_only:
-            continue
         layer = layer_of(found.module)
         if is_within(found.target, "eventflux_runtime"):
-            whole = f"{found.target}.{found.name}"
-            other = layer_of(whole if whole in modules else found.target)
+            other = layer_of(imported(found, modules))
             if other != layer and other not in LAYERS[layer].may_import:
                 wrong.append(f"{found} ({layer} must not import {other})")
-        elif found.target.partition(".")[0] in LAYERS[layer].forbidden:
+        elif found.target.partition(".")[0] in LAYERS[layer].forbidden and not found.for_types_only:
             wrong.append(f"{found} ({layer} must not import {found.target.partition('.')[0]})")
     return wrong
+
+
+def circles(arrows: Mapping[str, set[str]]) -> list[list[str]]:
+    """One circle of modules that import one another, if there is any."""
+    sorter = TopologicalSorter(arrows)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        return [error.args[1]]
+    return []
+
+
+@pytest.mark.parametrize("package", ["eventflux_runtime", "eventflux_codegen", "eventflux_node"])
+def test_no_modules_import_each_other_for_types_either(package: str) -> None:
+    modules = modules_of(package)
+    arrows: dict[str, set[str]] = {module: set() for module in modules}
+    for found in all_imports(package):
+        target = imported(found, modules)
+        if target in modules and target != package:  # the package's own names are loaded at first use
+            arrows[found.module].add(target)
+    assert circles(arrows) == []
 
 
 def test_runtime_layers_import_only_what_lies_below_them() -> None:

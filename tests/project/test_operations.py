@@ -15,9 +15,9 @@ import pytest
 
 from eventflux_node.commands import eventflux
 from eventflux_runtime import ClientConfig, ServerConfig
-from eventflux_runtime.rpc import config
 from eventflux_runtime.grpcio.option import channel_options, server_options
 from eventflux_runtime.protocol.native.core.settings import Settings
+from eventflux_runtime.rpc import config
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import MonitorConfig
 from tests.project.import_graph import ROOT, modules_of

@@ -21,8 +21,8 @@ import pytest
 from eventflux_runtime import ClientConfig, ServerConfig, connect, serve
 from eventflux_runtime.net import accept
 from eventflux_runtime.net.accept import PAUSE_S, AcceptLoop
+from eventflux_runtime.net.event_loop import start_reactor
 from eventflux_runtime.net.limited_log import BURST, INTERVAL_S, LimitedLog
-from eventflux_runtime.net.reactor import start_reactor
 from eventflux_runtime.testing import ManualClock
 from eventflux_transport import HeartbeatRequest, TransportClient
 from tests.drain.mute import raw_socket

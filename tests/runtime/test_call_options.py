@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from eventflux_runtime import ClientConfig, ConfigError, DeadlineExceeded, ResponseInfo, connect
-from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
 from eventflux_runtime.rpc.call_head import CallHead
 from eventflux_runtime.rpc.endpoint import parse_endpoint

@@ -11,7 +11,7 @@ from unittest.mock import AsyncMock, MagicMock
 import pytest
 
 from eventflux_runtime import ConfigError, Context, serve
-from eventflux_runtime.rpc.method import Binding
+from eventflux_runtime.rpc.binding import Binding
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import (

@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from eventflux_runtime.carrier.socket_pipe import socket_pipe
-from eventflux_runtime.net.reactor import open_reactor
-from eventflux_runtime.protocol.api import Peer
+from eventflux_runtime.net.event_loop import open_reactor
+from eventflux_runtime.rpc.peer import Peer
 
 LONG_S = 10
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)

@@ -13,7 +13,8 @@ import anyio
 import pytest
 
 from eventflux_runtime import Context, RpcError, StatusCode
-from eventflux_runtime.net.reactor import Reactor, open_reactor
+from eventflux_runtime.net.event_loop import open_reactor
+from eventflux_runtime.net.reactor import Reactor
 from eventflux_transport import EventRequest, Message
 from tests.runtime.probe import Probe
 from tests.runtime.wires import WIRES, linked

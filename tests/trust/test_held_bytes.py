@@ -25,7 +25,7 @@ from eventflux_runtime import (
 )
 from eventflux_runtime.compression.algorithm import compress
 from eventflux_runtime.compression.expansion import Room, Rooms
-from eventflux_runtime.net.tally import Tally
+from eventflux_runtime.rpc.tally import Tally
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.runtime.wires import WIRES, address

@@ -23,8 +23,8 @@ from eventflux_runtime import (
 from eventflux_runtime.compression.expansion import Loan, Room
 from eventflux_runtime.grpcio import packed
 from eventflux_runtime.grpcio.packed import ACCEPT_KEY, acceptance, accepted_by, pack, unpack
-from eventflux_runtime.net.tally import Tally
 from eventflux_runtime.rpc.errors import MissingExtraError
+from eventflux_runtime.rpc.tally import Tally
 from eventflux_transport import Message, TransportClient, transport_pb2
 from tests.runtime.probe import Probe
 from tests.trust.proxy import proxied

@@ -13,7 +13,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 from eventflux_runtime import ClientConfig, ConfigError, ServerConfig, TlsConfig, Unavailable, connect, serve
-from eventflux_runtime.protocol.api import PeerIdentity
+from eventflux_runtime.rpc.peer import PeerIdentity
 from eventflux_transport import Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.trust.authority import Authority

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import anyio
 
-from eventflux_runtime.protocol.api import Peer
+from eventflux_runtime.rpc.peer import Peer
 
 __all__ = ["CLOSE_S", "HIGH_WATER_BYTES", "READ_BYTES", "Patience", "Pipe", "PipeHandler", "wait_closed"]
 

@@ -11,7 +11,7 @@ from typing import cast
 
 from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, Patience, PipeHandler
 from eventflux_runtime.carrier.read_buffer import READ_BUFFER
-from eventflux_runtime.protocol.api import Peer
+from eventflux_runtime.rpc.peer import Peer
 
 __all__ = ["AsyncioPipe", "asyncio_pipe"]
 

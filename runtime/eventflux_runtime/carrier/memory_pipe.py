@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eventflux_runtime.carrier.api import PipeHandler
-from eventflux_runtime.protocol.api import Peer
+from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter

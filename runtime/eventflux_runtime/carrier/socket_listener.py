@@ -15,9 +15,9 @@ from eventflux_runtime.carrier.tls_pipe import TlsPipe
 from eventflux_runtime.net.accept import AcceptLoop
 from eventflux_runtime.net.reactor import Reactor, TaskHandle
 from eventflux_runtime.net.tls import ContextSource, explain_tls
-from eventflux_runtime.protocol.api import Peer
 from eventflux_runtime.protocol.native.driver.bootstrap import Acceptor
 from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.peer import Peer
 
 __all__ = ["SocketListener"]
 

@@ -8,7 +8,7 @@ import socket
 from eventflux_runtime.carrier.api import Pipe
 from eventflux_runtime.carrier.asyncio_pipe import asyncio_pipe
 from eventflux_runtime.net.reactor import Reactor
-from eventflux_runtime.protocol.api import Peer
+from eventflux_runtime.rpc.peer import Peer
 
 __all__ = ["socket_pipe"]
 

@@ -17,10 +17,11 @@ from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.net.resolve import shown_host
 from eventflux_runtime.net.socket import apply_options, bind_tcp, connect_tcp
 from eventflux_runtime.net.tls import client_source, expected_name, server_source, warn_unverified
-from eventflux_runtime.protocol.api import ClientConnection, Dispatcher, Listener, Peer
+from eventflux_runtime.protocol.api import ClientConnection, Dispatcher, Listener
 from eventflux_runtime.protocol.native.driver.bootstrap import Acceptor, connecting, shake_hands
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig, TlsConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.peer import Peer
 
 __all__ = ["TRANSPORT", "TcpTransport"]
 

@@ -14,7 +14,7 @@ import msgspec
 
 from eventflux_runtime.carrier.api import READ_BYTES, Pipe, PipeHandler
 from eventflux_runtime.net.tls import ALPN, peer_identity
-from eventflux_runtime.protocol.api import Peer
+from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter

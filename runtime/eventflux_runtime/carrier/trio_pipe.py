@@ -15,7 +15,7 @@ from trio.lowlevel import cancel_shielded_checkpoint, notify_closing, wait_reada
 
 from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, Patience, PipeHandler
 from eventflux_runtime.carrier.read_buffer import READ_BUFFER
-from eventflux_runtime.protocol.api import Peer
+from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, TaskHandle, TimerHandle, Waiter

@@ -12,10 +12,11 @@ from eventflux_runtime.carrier.socket_pipe import socket_pipe
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.net.socket import connect_unix
 from eventflux_runtime.net.unix_socket import SocketFile, bind_unix
-from eventflux_runtime.protocol.api import ClientConnection, Dispatcher, Listener, Peer
+from eventflux_runtime.protocol.api import ClientConnection, Dispatcher, Listener
 from eventflux_runtime.protocol.native.driver.bootstrap import Acceptor, connecting, shake_hands
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.peer import Peer
 
 __all__ = ["TRANSPORT", "UnixTransport"]
 

@@ -22,7 +22,7 @@ from eventflux_runtime.client.option_check import (
 from eventflux_runtime.client.pool.pool import Pool
 from eventflux_runtime.client.retrying import Caller, RestartableCall
 from eventflux_runtime.client.stream import BidiStream, ClientStream, ServerStream
-from eventflux_runtime.net.reactor import start_reactor
+from eventflux_runtime.net.event_loop import start_reactor
 from eventflux_runtime.net.tenure import Tenure
 from eventflux_runtime.protocol.api import CallHead, ClientCall, ResponseInfo, Transport
 from eventflux_runtime.rpc.config import ClientConfig, Compression

@@ -18,7 +18,7 @@ from eventflux_runtime.rpc.config import ClientConfig, Compression, ServerConfig
 from eventflux_runtime.rpc.rpc_error import ResourceExhausted
 
 if TYPE_CHECKING:
-    from eventflux_runtime.net.tally import Tally
+    from eventflux_runtime.rpc.tally import Tally
 
 __all__ = ["Loan", "Room", "Rooms"]
 

@@ -10,9 +10,11 @@ from anyio import CancelScope
 
 from eventflux_runtime.grpcio.listener import open_listener
 from eventflux_runtime.grpcio.thread import AsyncioThread, borrow
-from eventflux_runtime.protocol.api import Dispatcher, Listener, Peer, ServerCall
+from eventflux_runtime.protocol.api import Dispatcher, Listener, ServerCall
+from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.metadata import Metadata
-from eventflux_runtime.rpc.method import AnyBinding, AnyMethod
+from eventflux_runtime.rpc.method import AnyMethod
+from eventflux_runtime.rpc.peer import Peer
 from eventflux_runtime.rpc.rpc_error import Unavailable
 from eventflux_runtime.rpc.status import Status
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 import anyio
 import grpc
@@ -19,24 +20,61 @@ from eventflux_runtime.grpcio.option import grpc_compression
 from eventflux_runtime.grpcio.packed import PACKING, acceptance
 from eventflux_runtime.grpcio.reader import ReadAhead
 from eventflux_runtime.grpcio.writer import WriteBehind
-from eventflux_runtime.protocol.api import CallHead
+from eventflux_runtime.protocol.api import CallHead, ResponseInfo
 from eventflux_runtime.rpc.deadline import ENDLESS_S
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.rpc.method import Method
+from eventflux_runtime.rpc.method import AnyMethod, Method
 from eventflux_runtime.rpc.rpc_error import Internal, RpcError, Unavailable
 from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 
 if TYPE_CHECKING:
-    from eventflux_runtime.compression.expansion import Loan
-    from eventflux_runtime.grpcio.connection import GrpcConnection
-    from eventflux_runtime.net.reactor import TaskHandle
+    from eventflux_runtime.compression.expansion import Loan, Room
+    from eventflux_runtime.net.reactor import Reactor, TaskHandle
+    from eventflux_runtime.rpc.endpoint import Endpoint
 
-__all__ = ["StreamingCall"]
+__all__ = ["CallHost", "StreamingCall"]
 
 _log: Final = logging.getLogger("eventflux_runtime.client")
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
+
+
+class CallHost(Protocol):
+    """What a call asks of the connection it is on."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the server is."""
+
+    @property
+    def reactor(self) -> Reactor:
+        """Where the call's tasks run."""
+
+    @property
+    def room(self) -> Room:
+        """What bounds the messages that calls hold decompressed."""
+
+    def check_size(self, method: AnyMethod, data: bytes) -> None:
+        """Refuses a request that the server would refuse. Raises ResourceExhausted."""
+
+    def packed(self, data: bytes, head: CallHead) -> bytes:
+        """A request as it is sent in a call that packs."""
+
+    def decoded(self, method: Method[Any, Res], data: bytes, loan: Loan | None) -> Res:
+        """A response; one of a call that packs is held on `loan`. Raises Internal or ResourceExhausted."""
+
+    def learn(self, trailers: Iterable[tuple[str, Any]] | None) -> None:
+        """Takes over what the server said at the end of a call that packs."""
+
+    def streaming_callable(self, method: AnyMethod) -> Any:
+        """What starts a call of a streaming method on the channel."""
+
+    def failure(self, method: AnyMethod, error: aio.AioRpcError, response: ResponseInfo | None) -> RpcError:
+        """Our exception for grpcio's."""
+
+    def ended(self) -> None:
+        """Counts a call out."""
 
 
 class StreamingCall(Generic[Req, Res]):
@@ -46,7 +84,7 @@ class StreamingCall(Generic[Req, Res]):
     at once.
     """
 
-    def __init__(self, connection: GrpcConnection, method: Method[Req, Res], head: CallHead) -> None:
+    def __init__(self, connection: CallHost, method: Method[Req, Res], head: CallHead) -> None:
         self._connection = connection
         self._method = method
         self._head = head

@@ -15,9 +15,10 @@ from eventflux_runtime.grpcio.option import grpc_compression
 from eventflux_runtime.grpcio.packed import acceptance
 from eventflux_runtime.grpcio.server_call import GrpcServerCall, ServedMethod
 from eventflux_runtime.protocol.api import Dispatcher
+from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.config import Compression, ServerConfig
 from eventflux_runtime.rpc.deadline import ENDLESS_S
-from eventflux_runtime.rpc.method import AnyBinding, MethodKind
+from eventflux_runtime.rpc.method import MethodKind
 from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 
 if TYPE_CHECKING:

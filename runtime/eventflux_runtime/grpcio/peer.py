@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
-from eventflux_runtime.protocol.api import Peer, PeerIdentity
+from eventflux_runtime.rpc.peer import Peer, PeerIdentity
 
 __all__ = ["peer_of"]
 

@@ -18,11 +18,11 @@ from eventflux_runtime.grpcio.ending import metadata_of
 from eventflux_runtime.grpcio.packed import accepted_by, pack, unpack
 from eventflux_runtime.grpcio.peer import peer_of
 from eventflux_runtime.grpcio.reader import ReadAhead
-from eventflux_runtime.protocol.api import Peer
 from eventflux_runtime.rpc.config import ServerConfig
 from eventflux_runtime.rpc.errors import CodecError, MissingExtraError
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import AnyMethod
+from eventflux_runtime.rpc.peer import Peer
 from eventflux_runtime.rpc.rpc_error import ResourceExhausted
 from eventflux_runtime.rpc.status import Status, StatusCode
 

@@ -21,7 +21,7 @@ import outcome
 import trio
 from anyio.lowlevel import checkpoint
 
-from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.rpc.rpc_error import Unavailable
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from eventflux_runtime.health.message import HealthCheckRequest, HealthCheckResponse
 from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_WATCH
-from eventflux_runtime.rpc.method import AnyBinding, Binding
+from eventflux_runtime.rpc.binding import AnyBinding, Binding
 from eventflux_runtime.rpc.rpc_error import NotFound, Unavailable
 from eventflux_runtime.server.service import Service
 
 if TYPE_CHECKING:
     from eventflux_runtime.health.board import Health
-    from eventflux_runtime.server.context import Context
+    from eventflux_runtime.rpc.context import Context
 
 __all__ = ["HealthService"]
 

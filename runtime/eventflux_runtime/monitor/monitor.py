@@ -19,7 +19,8 @@ from eventflux_runtime.client.channel import Channel
 from eventflux_runtime.monitor.change import MonitorChange, Outlet
 from eventflux_runtime.monitor.config import MonitorConfig
 from eventflux_runtime.monitor.track import Health, Shift, Track
-from eventflux_runtime.net.reactor import TaskHandle, start_reactor
+from eventflux_runtime.net.event_loop import start_reactor
+from eventflux_runtime.net.reactor import TaskHandle
 from eventflux_runtime.net.tenure import Tenure
 from eventflux_runtime.rpc.argument import config_or_default, refuse_unused_tls, target_endpoints
 from eventflux_runtime.rpc.config import ClientConfig

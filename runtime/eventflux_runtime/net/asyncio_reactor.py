@@ -16,8 +16,8 @@ from anyio import CancelScope
 
 from eventflux_runtime.net.reactor import Failures
 from eventflux_runtime.net.runner import Job, Runner, RunnerPool
-from eventflux_runtime.net.tally import Tally
 from eventflux_runtime.net.wheel import DeadlineWheel
+from eventflux_runtime.rpc.tally import Tally
 
 __all__ = ["AsyncioReactor"]
 

@@ -7,19 +7,17 @@ in the tasks of its users. Its own tasks belong to the event loop, which cancels
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from eventflux_runtime.net.tally import Tally
     from eventflux_runtime.net.wheel import DeadlineWheel
+    from eventflux_runtime.rpc.tally import Tally
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
-__all__ = ["Failures", "Reactor", "TaskHandle", "TimerHandle", "Waiter", "open_reactor", "start_reactor"]
+__all__ = ["Failures", "Reactor", "TaskHandle", "TimerHandle", "Waiter"]
 
 _MAX_KEPT: Final = 8
 _log: Final = logging.getLogger("eventflux_runtime")
@@ -141,35 +139,3 @@ class Failures:
             raise kept[0]
         if kept:
             raise ExceptionGroup("several tasks failed", kept)
-
-
-async def start_reactor() -> Reactor:
-    """A reactor on the running event loop.
-
-    asyncio and uvloop get the one that works on the loop's own futures, tasks and protocols; trio gets its own.
-    """
-    if _is_asyncio():
-        from eventflux_runtime.net.asyncio_reactor import AsyncioReactor  # noqa: PLC0415 - the other is not loaded
-
-        return AsyncioReactor()
-    from eventflux_runtime.net.trio_reactor import start_trio_reactor  # noqa: PLC0415 - only trio's users have trio
-
-    return await start_trio_reactor()
-
-
-@asynccontextmanager
-async def open_reactor() -> AsyncIterator[Reactor]:
-    """A reactor that is closed when the context is left."""
-    reactor = await start_reactor()
-    try:
-        yield reactor
-    finally:
-        await reactor.aclose()
-
-
-def _is_asyncio() -> bool:
-    # A running loop is not enough: trio in guest mode has one too, but no current task on it.
-    try:
-        return asyncio.current_task() is not None
-    except RuntimeError:
-        return False

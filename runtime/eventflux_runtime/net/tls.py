@@ -10,12 +10,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from eventflux_runtime.protocol.api import PeerIdentity
 from eventflux_runtime.rpc.checked import FilePath
 from eventflux_runtime.rpc.config import TlsConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.host import certificate_name, parse_host
+from eventflux_runtime.rpc.peer import PeerIdentity
 
 __all__ = [
     "ContextSource",

@@ -33,8 +33,8 @@ from trio.lowlevel import (
 
 from eventflux_runtime.net.reactor import Failures
 from eventflux_runtime.net.runner import Job, Runner, RunnerPool
-from eventflux_runtime.net.tally import Tally
 from eventflux_runtime.net.wheel import DeadlineWheel
+from eventflux_runtime.rpc.tally import Tally
 
 __all__ = ["TrioReactor", "TrioWaiter", "start_trio_reactor"]
 

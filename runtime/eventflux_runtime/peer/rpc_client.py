@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import GrpcPeerConfig
 from eventflux_runtime.peer.payload import PayloadCodec, announced

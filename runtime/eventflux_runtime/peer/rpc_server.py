@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import anyio
 
-from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import GrpcPeerConfig
 from eventflux_runtime.peer.mailbox import Mailbox
@@ -18,12 +18,12 @@ from eventflux_runtime.peer.resident import Resident
 from eventflux_runtime.peer.stream_link import StreamLink
 from eventflux_runtime.peer.transport import Link, LinkListener
 from eventflux_runtime.protocol.api import Listener, ServerCall
+from eventflux_runtime.rpc.binding import AnyBinding, Binding
+from eventflux_runtime.rpc.context import Context
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import CodecError
-from eventflux_runtime.rpc.method import AnyBinding, Binding
 from eventflux_runtime.rpc.rpc_error import Internal, InvalidArgument, ResourceExhausted, RpcError, Unavailable
 from eventflux_runtime.rpc.status import OK_STATUS, Status
-from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.server.service import Service
 from eventflux_runtime.wire.registry import transport_for

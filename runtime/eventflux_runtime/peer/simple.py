@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 import anyio
 
-from eventflux_runtime.net.reactor import open_reactor
+from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import SimpleGrpcPeerConfig
 from eventflux_runtime.peer.payload import PayloadCodec, announced

@@ -18,13 +18,13 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import msgspec
-
+from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.call_head import CallHead, ResponseInfo
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
+from eventflux_runtime.rpc.context import ServedCall
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.metadata import Metadata
-from eventflux_runtime.rpc.method import AnyBinding, AnyMethod, Method
+from eventflux_runtime.rpc.method import Method
 from eventflux_runtime.rpc.status import Status
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ __all__ = [
     "ConnectionState",
     "Dispatcher",
     "Listener",
-    "Peer",
-    "PeerIdentity",
     "ResponseInfo",
     "ServerCall",
     "Transport",
@@ -49,23 +47,6 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 Req_contra = TypeVar("Req_contra", contravariant=True)
 Res_co = TypeVar("Res_co", covariant=True)
-
-
-class PeerIdentity(msgspec.Struct, frozen=True):
-    """Who the other side proved to be, from its TLS certificate."""
-
-    subject: str
-    """The certificate's common name; empty if it has none."""
-    alternative_names: tuple[str, ...] = ()
-    """Subject alternative names: DNS names, IP addresses, URIs."""
-
-
-class Peer(msgspec.Struct, frozen=True):
-    """The other side of a connection."""
-
-    address: str
-    """A URL such as ``tcp://127.0.0.1:50312``; a Unix or memory peer has the endpoint's own."""
-    identity: PeerIdentity | None = None
 
 
 class ConnectionState(Enum):
@@ -147,28 +128,12 @@ class ClientConnection(Protocol):
         """Ends every call with Unavailable and closes. Returns when the transport is released."""
 
 
-class ServerCall(Protocol):
+class ServerCall(ServedCall, Protocol):
     """One call in flight, seen from the server.
 
-    The transport cancels the dispatcher's task when the client leaves, resets the call, or its deadline passes; what is
+    The wire cancels the dispatcher's task when the client leaves, resets the call, or its deadline passes; what is
     sent afterwards is dropped.
     """
-
-    @property
-    def method(self) -> AnyMethod:
-        """The method called."""
-
-    @property
-    def metadata(self) -> Metadata:
-        """What the client sent ahead of its first request."""
-
-    @property
-    def deadline(self) -> float | None:
-        """When the client stops waiting, on the loop's clock; None: never."""
-
-    @property
-    def peer(self) -> Peer:
-        """Who calls."""
 
     def take_request(self) -> Any:
         """The next request if it is here, without a wait; None: `receive` brings it, or says why there is none."""
@@ -181,9 +146,6 @@ class ServerCall(Protocol):
             CodecError: the bytes are not a message of the method's type.
             RpcError: the message breaks a limit, or cannot be decompressed.
         """
-
-    async def send_initial_metadata(self, metadata: Metadata) -> None:
-        """Sends initial metadata ahead of the first response; at most once."""
 
     async def send(self, message: Any) -> None:
         """Sends one response, waiting while the client's window is full."""

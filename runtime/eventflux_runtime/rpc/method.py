@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from librt.strings import BytesWriter
 
 from eventflux_runtime.rpc.checked import require_instance
 from eventflux_runtime.rpc.config import Compression, RetryPolicy
 from eventflux_runtime.rpc.deadline import checked_timeout
-from eventflux_runtime.rpc.errors import ConfigError
-from eventflux_runtime.rpc.handler import HANDLER_ARGUMENTS, refuse_wrong_handler
 from eventflux_runtime.rpc.status import StatusCode
 
-if TYPE_CHECKING:
-    from eventflux_runtime.server.context import Context
-
-__all__ = ["AnyBinding", "AnyMethod", "Binding", "MessageCodec", "Method", "MethodKind", "PeerCodec", "keep_for"]
+__all__ = ["AnyMethod", "MessageCodec", "Method", "MethodKind", "PeerCodec", "keep_for"]
 
 _MAX_KEPT: Final = 1024
 """Methods for which something is kept: more than a program has, unless it makes them as it goes."""
@@ -138,70 +133,6 @@ class Method(Generic[Req, Res]):
 
 AnyMethod: TypeAlias = Method[Any, Any]
 """A method of any messages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Binding(Generic[Req, Res]):
-    """A method and the handler that serves it. Made by the four functions below, which tie the types together.
-
-    Raises:
-        ConfigError: the handler has the wrong form: it is no ``async def``, it yields although the method has one
-            response or does not although it streams, or it takes other arguments than the request and the context.
-    """
-
-    method: Method[Req, Res]
-    handler: Callable[..., Any]
-    is_unary: bool = field(init=False)
-    """One request, one response; here because each call asks."""
-
-    def __post_init__(self) -> None:
-        method = self.method
-        if not isinstance(method, Method):
-            raise ConfigError(f"a handler is bound to a Method, not to {method!r}")
-        refuse_wrong_handler(
-            self.handler,
-            f"the handler of {method.path}",
-            is_stream=method.kind.streams_responses,
-            arguments=HANDLER_ARGUMENTS,
-        )
-        object.__setattr__(self, "is_unary", method.kind is MethodKind.UNARY)
-
-    @staticmethod
-    def unary(method: Method[Req, Res], handler: Callable[[Req, Context], Awaitable[Res]]) -> Binding[Req, Res]:
-        """Binds a handler of one request and one response."""
-        return _bound(MethodKind.UNARY, method, handler)
-
-    @staticmethod
-    def client_streaming(
-        method: Method[Req, Res], handler: Callable[[AsyncIterator[Req], Context], Awaitable[Res]]
-    ) -> Binding[Req, Res]:
-        """Binds a handler of many requests and one response."""
-        return _bound(MethodKind.CLIENT_STREAMING, method, handler)
-
-    @staticmethod
-    def server_streaming(
-        method: Method[Req, Res], handler: Callable[[Req, Context], AsyncIterator[Res]]
-    ) -> Binding[Req, Res]:
-        """Binds a handler of one request and many responses."""
-        return _bound(MethodKind.SERVER_STREAMING, method, handler)
-
-    @staticmethod
-    def bidi(
-        method: Method[Req, Res], handler: Callable[[AsyncIterator[Req], Context], AsyncIterator[Res]]
-    ) -> Binding[Req, Res]:
-        """Binds a handler of many requests and many responses."""
-        return _bound(MethodKind.BIDI, method, handler)
-
-
-def _bound(kind: MethodKind, method: Method[Req, Res], handler: Callable[..., Any]) -> Binding[Req, Res]:
-    given: object = method
-    if isinstance(given, Method) and method.kind is not kind:
-        raise ConfigError(f"{method.path} is {method.kind.value}: bind it with Binding.{method.kind.value}")
-    return Binding(method, handler)
-
-
-AnyBinding: TypeAlias = Binding[Any, Any]
-"""A handler bound to a method of any messages."""
 
 
 def keep_for(method: AnyMethod, made: T, known: dict[AnyMethod, T]) -> T:

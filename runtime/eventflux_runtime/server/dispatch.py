@@ -15,14 +15,15 @@ import anyio
 
 from eventflux_runtime.net.cancellation import cancellation_in, is_cancelled
 from eventflux_runtime.protocol.api import ServerCall
+from eventflux_runtime.rpc.binding import AnyBinding
+from eventflux_runtime.rpc.context import Context
 from eventflux_runtime.rpc.deadline import current_scope
 from eventflux_runtime.rpc.errors import CodecError, ConfigError, MissingExtraError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA
-from eventflux_runtime.rpc.method import AnyBinding, MethodKind
+from eventflux_runtime.rpc.method import MethodKind
 from eventflux_runtime.rpc.rpc_error import Internal, InvalidArgument, RpcError, Unimplemented, Unknown
 from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.rpc.status_part import shortened
-from eventflux_runtime.server.context import Context
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.service import Service
 

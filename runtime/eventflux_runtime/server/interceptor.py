@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from eventflux_runtime.server.context import Context
+from eventflux_runtime.rpc.context import Context
 
 __all__ = ["ServerInterceptor"]
 

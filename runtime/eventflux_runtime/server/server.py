@@ -19,7 +19,7 @@ import anyio
 from eventflux_runtime.health.board import Health
 from eventflux_runtime.health.method import HEALTH_SERVICE
 from eventflux_runtime.health.service import HealthService
-from eventflux_runtime.net.reactor import start_reactor
+from eventflux_runtime.net.event_loop import start_reactor
 from eventflux_runtime.net.tenure import Tenure
 from eventflux_runtime.protocol.api import Listener
 from eventflux_runtime.rpc.checked import Timeout, checked_value

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from eventflux_runtime.rpc.binding import AnyBinding, Binding
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.handler import HANDLER_ARGUMENTS, refuse_wrong_handler
-from eventflux_runtime.rpc.method import AnyBinding, Binding
 
 __all__ = ["Service", "checked_bindings"]
 

@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 from eventflux_runtime.carrier.api import wait_closed
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.net.wheel import Alarm
-from eventflux_runtime.protocol.api import Dispatcher, Peer
+from eventflux_runtime.protocol.api import Dispatcher
 from eventflux_runtime.protocol.eventflux.frame import MIN_BYTES_PER_S, FrameReader, encode_frame
 from eventflux_runtime.protocol.sniff import EVENTFLUX_MAX_FRAME_BYTES
+from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.config import ServerConfig
 from eventflux_runtime.rpc.errors import ProtocolError
 from eventflux_runtime.rpc.metadata import Metadata
-from eventflux_runtime.rpc.method import AnyBinding, AnyMethod, PeerCodec
+from eventflux_runtime.rpc.method import AnyMethod, PeerCodec
+from eventflux_runtime.rpc.peer import Peer
 from eventflux_runtime.rpc.rpc_error import ResourceExhausted
 from eventflux_runtime.rpc.status import Status, StatusCode
 

@@ -6,7 +6,6 @@ import ssl
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eventflux_runtime.carrier.api import CLOSE_S, wait_closed
-from eventflux_runtime.compression.expansion import Room
 from eventflux_runtime.net.tls import explain_tls
 from eventflux_runtime.protocol.api import CallHead, ClientCall, ConnectionState
 from eventflux_runtime.protocol.native.core.connection import Connection
@@ -28,12 +27,17 @@ from eventflux_runtime.protocol.native.core.event import (
     StatusReceived,
     StreamReset,
 )
-from eventflux_runtime.protocol.native.driver.client_call import StreamingCall, UnaryCall, deadline_error, undecodable
+from eventflux_runtime.protocol.native.driver.client_call import (
+    ClientSession,
+    StreamingCall,
+    UnaryCall,
+    deadline_error,
+    undecodable,
+)
 from eventflux_runtime.protocol.native.driver.client_methods import ClientMethods, unprocessed
 from eventflux_runtime.protocol.native.driver.decoding import decoded
 from eventflux_runtime.protocol.native.driver.encoding import Encoding
 from eventflux_runtime.protocol.native.driver.packing import Packer, write_packed
-from eventflux_runtime.protocol.native.driver.session import Session
 from eventflux_runtime.protocol.ping_backoff import PING_BACKOFF, ping_interval_s
 from eventflux_runtime.rpc.config import Compression
 from eventflux_runtime.rpc.deadline import ENDLESS_S
@@ -59,7 +63,7 @@ Req = TypeVar("Req")
 Res = TypeVar("Res")
 
 
-class NativeClientConnection(Session):
+class NativeClientConnection(ClientSession):
     """A `ClientConnection` over any pipe.
 
     Invariants: `_awake` counts callers whose reply has arrived and who have not run since; while it is above 0 a new
@@ -70,12 +74,9 @@ class NativeClientConnection(Session):
     def __init__(
         self, pipe: Pipe, core: Connection, reactor: Reactor, endpoint: Endpoint, config: ClientConfig
     ) -> None:
-        super().__init__(pipe, core, reactor)
-        self.endpoint = endpoint
+        super().__init__(pipe, core, reactor, endpoint, config)
         self.state = ConnectionState.READY
         self.max_calls = 0
-        self.room = Room.of_client(reactor.decompressed, config)
-        self.max_message_bytes = config.max_message_bytes
         self._ping_interval_s = ping_interval_s(config, endpoint)
         self._packer = Packer(config.compression_min_bytes)
         self._calls: dict[int, UnaryCall | StreamingCall[Any, Any]] = {}
@@ -215,17 +216,17 @@ class NativeClientConnection(Session):
             now = self.now()
             timeout_us = self._timeout_us(head.deadline, now, encoding)
         self._check_open()
-        call = UnaryCall(self, encoding, self._waiter(), head.deadline, head.response)
         try:
             if head.compression is _PLAIN:
-                call.stream_id = self.core.open(
+                stream_id = self.core.open(
                     encoding.method_id, timeout_us, head.metadata, request, encoding.encode, True, encoding.is_protobuf
                 )
             else:
-                call.stream_id = self._open_packed(encoding, timeout_us, request, head)
+                stream_id = self._open_packed(encoding, timeout_us, request, head)
         except LimitError as error:
             raise unprocessed(ResourceExhausted(str(error))) from None
-        self._calls[call.stream_id] = call
+        call = UnaryCall(self, encoding, stream_id, self._waiter(), head.deadline, head.response)
+        self._calls[stream_id] = call
         if head.deadline is not None:
             self.wheel.add(call, now)
         if self.core.has_plenty:
@@ -361,7 +362,6 @@ class NativeClientConnection(Session):
     def _on_status(self, event: StatusReceived) -> None:
         call = self._end_call(event.stream_id)
         if isinstance(call, UnaryCall):
-            call.is_answered = True
             self._awake += 1
             call.on_status(event)
         elif call is not None:

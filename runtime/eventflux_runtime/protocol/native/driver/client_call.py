@@ -1,4 +1,4 @@
-"""The client's calls on a native connection: one that waits for a single reply, and one that streams."""
+"""The client's calls on a native connection: with one reply, or streaming; and what they ask of the connection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 
+from eventflux_runtime.compression.expansion import Room
 from eventflux_runtime.loading.compiled import mypyc_attr
 from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.protocol.api import CallHead, ResponseInfo
@@ -14,20 +15,56 @@ from eventflux_runtime.protocol.native.driver.decoding import PackedMessage, dec
 from eventflux_runtime.protocol.native.driver.encoding import Encoding
 from eventflux_runtime.protocol.native.driver.inbox import Inbox
 from eventflux_runtime.protocol.native.driver.outbox import Outbox
+from eventflux_runtime.protocol.native.driver.session import Session
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError
 from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 
 if TYPE_CHECKING:
+    from eventflux_runtime.carrier.api import Pipe
     from eventflux_runtime.compression.expansion import Loan
-    from eventflux_runtime.net.reactor import Waiter
-    from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
+    from eventflux_runtime.net.reactor import Reactor, Waiter
+    from eventflux_runtime.protocol.native.core.connection import Connection
+    from eventflux_runtime.rpc.config import ClientConfig, Compression
+    from eventflux_runtime.rpc.endpoint import Endpoint
 
-__all__ = ["StreamingCall", "UnaryCall", "deadline_error", "undecodable"]
+__all__ = ["ClientSession", "StreamingCall", "UnaryCall", "deadline_error", "undecodable"]
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
+
+
+class ClientSession(Session):
+    """The connection as its calls know it. A class and no protocol: compiled, asking it costs next to nothing."""
+
+    def __init__(
+        self, pipe: Pipe, core: Connection, reactor: Reactor, endpoint: Endpoint, config: ClientConfig
+    ) -> None:
+        super().__init__(pipe, core, reactor)
+        self.endpoint = endpoint
+        self.room = Room.of_client(reactor.decompressed, config)
+        self.max_message_bytes = config.max_message_bytes
+
+    def send_message(self, stream_id: int, message: Any, encoding: Encoding, compression: Compression) -> bool:
+        """Sends one message of a streaming call; False: part of it waits for credit."""
+        raise NotImplementedError
+
+    def half_close(self, stream_id: int) -> None:
+        """Says that no request follows."""
+        raise NotImplementedError
+
+    def consumed(self, stream_id: int, credit: int) -> None:
+        """The application took a message; its credit goes back."""
+        raise NotImplementedError
+
+    def discard(self, stream_id: int) -> None:
+        """The application takes nothing more of a call that has ended."""
+        raise NotImplementedError
+
+    def reset(self, stream_id: int) -> None:
+        """Ends a call from this side."""
+        raise NotImplementedError
 
 
 @mypyc_attr(acyclic=True)
@@ -50,8 +87,9 @@ class UnaryCall(Expirable):
 
     def __init__(
         self,
-        connection: NativeClientConnection,
+        connection: ClientSession,
         encoding: Encoding,
+        stream_id: int,
         waiter: Waiter[Any],
         deadline: float | None,
         response: ResponseInfo | None,
@@ -63,7 +101,7 @@ class UnaryCall(Expirable):
         self.preceding = None
         self.following = None
         self.response = response
-        self.stream_id = 0
+        self.stream_id = stream_id
         self.is_answered = False
         self._reply: Any = None
         self._has_reply = False
@@ -91,6 +129,7 @@ class UnaryCall(Expirable):
 
     def on_status(self, event: StatusReceived) -> None:
         """The reply, still as it came: the caller decodes it when it runs. Or why there is none."""
+        self.is_answered = True
         status = event.status
         if self.response is not None:
             self.response.trailers = status.trailers
@@ -159,7 +198,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
 
     def __init__(
         self,
-        connection: NativeClientConnection,
+        connection: ClientSession,
         encoding: Encoding,
         stream_id: int,
         head: CallHead,
@@ -331,7 +370,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
                 waiter.set_result(None)
 
 
-def deadline_error(connection: NativeClientConnection, encoding: Encoding) -> DeadlineExceeded:
+def deadline_error(connection: ClientSession, encoding: Encoding) -> DeadlineExceeded:
     """What a caller gets whose deadline passed here."""
     return DeadlineExceeded(
         f"no answer to {encoding.method.path} from {connection.endpoint} before the deadline; "
@@ -339,7 +378,7 @@ def deadline_error(connection: NativeClientConnection, encoding: Encoding) -> De
     )
 
 
-def undecodable(connection: NativeClientConnection, encoding: Encoding, misfit: CodecError) -> Internal:
+def undecodable(connection: ClientSession, encoding: Encoding, misfit: CodecError) -> Internal:
     """What a caller gets for a response that is no message of its type."""
     error = Internal(f"a response to {encoding.method.path} from {connection.endpoint} cannot be decoded: {misfit}")
     error.__cause__ = misfit

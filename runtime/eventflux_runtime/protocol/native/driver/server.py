@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from eventflux_runtime.carrier.api import Patience, wait_closed
-from eventflux_runtime.compression.expansion import Room
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.protocol.api import Dispatcher
 from eventflux_runtime.protocol.native.core.connection import Connection
@@ -33,13 +32,13 @@ from eventflux_runtime.protocol.native.core.event import (
 from eventflux_runtime.protocol.native.driver.decoding import decoded
 from eventflux_runtime.protocol.native.driver.encoding import Encoding
 from eventflux_runtime.protocol.native.driver.packing import Packer, write_packed
-from eventflux_runtime.protocol.native.driver.server_call import NativeServerCall
-from eventflux_runtime.protocol.native.driver.session import CONGESTED, Session
+from eventflux_runtime.protocol.native.driver.server_call import NativeServerCall, ServerSession
+from eventflux_runtime.protocol.native.driver.session import CONGESTED
+from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.config import Compression, ServerConfig
 from eventflux_runtime.rpc.deadline import ENDLESS_S
 from eventflux_runtime.rpc.errors import MissingExtraError, ProtocolError
 from eventflux_runtime.rpc.metadata import Metadata
-from eventflux_runtime.rpc.method import AnyBinding
 from eventflux_runtime.rpc.rpc_error import ResourceExhausted
 from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 
@@ -57,7 +56,7 @@ _LAST_S: Final = 0.4
 """Seconds that a client has, once its last call was broken off and it did not close, to take what is left for it."""
 
 
-class NativeServerConnection(Session):
+class NativeServerConnection(ServerSession):
     """One client.
 
     Invariants: `_starting` counts handlers that were spawned and have not run yet; the last of them to start writes for
@@ -75,8 +74,7 @@ class NativeServerConnection(Session):
         on_lost: Callable[[NativeServerConnection], None],
         log: LimitedLog,
     ) -> None:
-        super().__init__(pipe, core, reactor)
-        self.room = Room.of_server(reactor.decompressed, config)
+        super().__init__(pipe, core, reactor, config)
         self._max_message_bytes = config.max_message_bytes
         self._compression = config.compression
         self._packer = Packer(config.compression_min_bytes)
@@ -221,11 +219,11 @@ class NativeServerConnection(Session):
         if event.has_message:
             call.on_first_message(decoded(encoding.decode, event, self._max_message_bytes))
         if event.end_stream:
-            call.has_half_closed = True
+            call.on_half_close()
         if expires_at:
             self.wheel.add(call, now)
         self._starting += 1
-        call.task = self._spawn(self._begin, self._bindings[method_id], call)
+        call.run_in(self._spawn(self._begin, self._bindings[method_id], call))
 
     def _begin(self, binding: AnyBinding, call: NativeServerCall) -> Coroutine[Any, Any, None]:
         self.mark_started(call)
@@ -251,8 +249,7 @@ class NativeServerConnection(Session):
 
     def mark_started(self, call: NativeServerCall) -> None:
         """The call's handler runs, or never will."""
-        if not call.has_started:
-            call.has_started = True
+        if call.starts():
             self._starting -= 1
 
     # -- what calls do
@@ -288,7 +285,7 @@ class NativeServerConnection(Session):
                 is_whole = self.core.send_status(call.stream_id, status, data, write_packed, wire_id)
         except LimitError as error:
             raise ResourceExhausted(str(error)) from None
-        call.is_finished = True
+        call.on_finished()
         if is_whole:
             self._remove(call)
         if self._starting and not self.core.has_plenty:

@@ -1,4 +1,4 @@
-"""One call on a native connection, seen from the server."""
+"""One call on a native connection, seen from the server, and what it asks of the connection."""
 
 from __future__ import annotations
 
@@ -6,24 +6,60 @@ from typing import TYPE_CHECKING, Any
 
 from anyio.lowlevel import checkpoint
 
+from eventflux_runtime.compression.expansion import Room
 from eventflux_runtime.net.wheel import Expirable
-from eventflux_runtime.protocol.api import Peer
 from eventflux_runtime.protocol.native.driver.decoding import PackedMessage
 from eventflux_runtime.protocol.native.driver.encoding import Encoding
 from eventflux_runtime.protocol.native.driver.inbox import Inbox
 from eventflux_runtime.protocol.native.driver.outbox import Outbox
+from eventflux_runtime.protocol.native.driver.session import Session
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import AnyMethod
+from eventflux_runtime.rpc.peer import Peer
 from eventflux_runtime.rpc.rpc_error import Cancelled, RpcError
 from eventflux_runtime.rpc.status import Status, StatusCode
 
 if TYPE_CHECKING:
+    from eventflux_runtime.carrier.api import Pipe
     from eventflux_runtime.compression.expansion import Loan
-    from eventflux_runtime.net.reactor import TaskHandle
-    from eventflux_runtime.protocol.native.driver.server import NativeServerConnection
+    from eventflux_runtime.net.reactor import Reactor, TaskHandle
+    from eventflux_runtime.protocol.native.core.connection import Connection
+    from eventflux_runtime.rpc.config import ServerConfig
 
-__all__ = ["NativeServerCall"]
+__all__ = ["NativeServerCall", "ServerSession"]
+
+
+class ServerSession(Session):
+    """The connection as its calls know it. A class and no protocol: compiled, asking it costs next to nothing."""
+
+    def __init__(self, pipe: Pipe, core: Connection, reactor: Reactor, config: ServerConfig) -> None:
+        super().__init__(pipe, core, reactor)
+        self.room = Room.of_server(reactor.decompressed, config)
+
+    def mark_started(self, call: NativeServerCall) -> None:
+        """The call's handler runs, or never will."""
+        raise NotImplementedError
+
+    def send_message(self, stream_id: int, message: Any, encoding: Encoding) -> bool:
+        """Sends one response of a streaming call; False: part of it waits for credit."""
+        raise NotImplementedError
+
+    def send_headers(self, stream_id: int, metadata: Metadata) -> None:
+        """Sends initial metadata."""
+        raise NotImplementedError
+
+    def send_status(self, call: NativeServerCall, status: Status, message: Any) -> bool:
+        """Ends a call; False: the response waits for credit. Where it raises, the call is still open."""
+        raise NotImplementedError
+
+    def abort(self, call: NativeServerCall, code: StatusCode, message: str) -> None:
+        """Ends a call from this side and cancels its handler."""
+        raise NotImplementedError
+
+    def consumed(self, stream_id: int, credit: int) -> None:
+        """The handler took a message; its credit goes back."""
+        raise NotImplementedError
 
 
 class NativeServerCall(Expirable):
@@ -33,24 +69,24 @@ class NativeServerCall(Expirable):
     """
 
     __slots__ = (
+        "_has_half_closed",
+        "_has_started",
         "_inbox",
         "_loan",
         "_outbox",
         "_request",
+        "_task",
         "connection",
         "encoding",
-        "has_half_closed",
-        "has_started",
         "is_finished",
         "metadata",
         "method",
         "stream_id",
-        "task",
     )
 
     def __init__(
         self,
-        connection: NativeServerConnection,
+        connection: ServerSession,
         encoding: Encoding,
         stream_id: int,
         metadata: Metadata,
@@ -65,9 +101,9 @@ class NativeServerCall(Expirable):
         self.preceding = None
         self.following = None
         self.is_finished = False
-        self.has_started = False
-        self.has_half_closed = False
-        self.task: TaskHandle | None = None
+        self._has_started = False
+        self._has_half_closed = False
+        self._task: TaskHandle | None = None
         self._request: Any = None
         self._inbox: Inbox | None = None
         self._loan: Loan | None = None
@@ -125,7 +161,7 @@ class NativeServerCall(Expirable):
             inbox = self._inbox = Inbox(self.connection.reactor)
             if self.is_finished:
                 inbox.end(_left())
-            elif self.has_half_closed:
+            elif self._has_half_closed:
                 inbox.end(None)
         return inbox
 
@@ -190,6 +226,20 @@ class NativeServerCall(Expirable):
 
     # -- the connection's side
 
+    def run_in(self, task: TaskHandle) -> None:
+        """The handler runs in a task, or will."""
+        self._task = task
+
+    def starts(self) -> bool:
+        """Its handler runs, or never will; whether that is news."""
+        is_news = not self._has_started
+        self._has_started = True
+        return is_news
+
+    def on_finished(self) -> None:
+        """Its status is with the core; what is sent from now on is dropped."""
+        self.is_finished = True
+
     def on_first_message(self, message: Any) -> None:
         """The request that came with the call itself, or what stands in its place: an error, or a packed message."""
         if type(message) is PackedMessage or isinstance(message, CodecError):
@@ -203,7 +253,7 @@ class NativeServerCall(Expirable):
 
     def on_half_close(self) -> None:
         """No request follows."""
-        self.has_half_closed = True
+        self._has_half_closed = True
         if self._inbox is not None:
             self._inbox.end(None)
 
@@ -221,8 +271,8 @@ class NativeServerCall(Expirable):
             self._inbox.end(_left())
         if self._outbox is not None:
             self._outbox.sent()
-        if self.task is not None:
-            self.task.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def expire(self) -> None:
         """The deadline passed: the client gets the status, the handler is cancelled."""

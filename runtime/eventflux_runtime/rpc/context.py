@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import anyio
 
-from eventflux_runtime.protocol.api import Peer, ServerCall
 from eventflux_runtime.rpc.deadline import TRACE_KEYS
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata, MetadataLike
 from eventflux_runtime.rpc.method import AnyMethod
+from eventflux_runtime.rpc.peer import Peer
 
-__all__ = ["Context"]
+__all__ = ["Context", "ServedCall"]
+
+
+class ServedCall(Protocol):
+    """What a context asks of the call it belongs to."""
+
+    @property
+    def method(self) -> AnyMethod:
+        """The method called."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the client sent ahead of its first request."""
+
+    @property
+    def deadline(self) -> float | None:
+        """When the client stops waiting, on the loop's clock; None: never."""
+
+    @property
+    def peer(self) -> Peer:
+        """Who calls."""
+
+    async def send_initial_metadata(self, metadata: Metadata) -> None:
+        """Sends initial metadata ahead of the first response; at most once."""
 
 
 class Context:
@@ -17,7 +42,7 @@ class Context:
 
     __slots__ = ("_call", "_trailers", "has_ended")
 
-    def __init__(self, call: ServerCall) -> None:
+    def __init__(self, call: ServedCall) -> None:
         self._call = call
         self.has_ended: bool = False
         """Whether the handler has returned; calls of what it left running do not inherit its deadline then."""

@@ -1,0 +1,43 @@
+"""The reactor that suits the running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from eventflux_runtime.net.reactor import Reactor
+
+__all__ = ["open_reactor", "start_reactor"]
+
+
+async def start_reactor() -> Reactor:
+    """A reactor on the running event loop.
+
+    asyncio and uvloop get the one that works on the loop's own futures, tasks and protocols; trio gets its own.
+    """
+    if _is_asyncio():
+        from eventflux_runtime.net.asyncio_reactor import AsyncioReactor  # noqa: PLC0415 - the other is not loaded
+
+        return AsyncioReactor()
+    from eventflux_runtime.net.trio_reactor import start_trio_reactor  # noqa: PLC0415 - only trio's users have trio
+
+    return await start_trio_reactor()
+
+
+@asynccontextmanager
+async def open_reactor() -> AsyncIterator[Reactor]:
+    """A reactor that is closed when the context is left."""
+    reactor = await start_reactor()
+    try:
+        yield reactor
+    finally:
+        await reactor.aclose()
+
+
+def _is_asyncio() -> bool:
+    # A running loop is not enough: trio in guest mode has one too, but no current task on it.
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
