@@ -58,8 +58,9 @@ if TYPE_CHECKING:
         Unknown,
     )
     from eventflux_runtime.rpc.status import ErrorDetail, Status, StatusCode
+    from eventflux_runtime.serve import serve, serve_forever
     from eventflux_runtime.server.interceptor import ServerInterceptor
-    from eventflux_runtime.server.server import Server, serve, serve_forever
+    from eventflux_runtime.server.server import Server
     from eventflux_runtime.server.service import Service
 else:
     __getattr__, __dir__ = lazy_names(
@@ -120,7 +121,8 @@ else:
             ],
             "eventflux_runtime.rpc.context": ["Context"],
             "eventflux_runtime.server.interceptor": ["ServerInterceptor"],
-            "eventflux_runtime.server.server": ["Server", "serve", "serve_forever"],
+            "eventflux_runtime.server.server": ["Server"],
+            "eventflux_runtime.serve": ["serve", "serve_forever"],
             "eventflux_runtime.server.service": ["Service"],
             "eventflux_runtime.rpc.status": ["ErrorDetail", "Status", "StatusCode"],
             "eventflux_runtime.protocol.api": ["ResponseInfo"],

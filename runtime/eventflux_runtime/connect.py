@@ -9,7 +9,7 @@ from eventflux_runtime.client.interceptor import ClientInterceptor
 from eventflux_runtime.rpc.argument import config_or_default, refuse_unused_tls, target_endpoints
 from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.handler import checked_interceptors
-from eventflux_runtime.wire.registry import transport_for
+from eventflux_runtime.wire.registry import wire_of
 
 __all__ = ["connect"]
 
@@ -37,4 +37,4 @@ def connect(
     endpoints = target_endpoints(target)
     refuse_unused_tls(endpoints, settings.tls)
     checked = checked_interceptors(interceptors, "method", "head", "proceed")
-    return Channel(endpoints, transport_for(endpoints[0]), settings, checked)
+    return Channel(endpoints, wire_of(endpoints[0]), settings, checked)

@@ -28,7 +28,7 @@ from eventflux_runtime.client.pool.pool import Pool
 from eventflux_runtime.client.pool.resolver import Resolver
 from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.rpc.endpoint import parse_target
-from eventflux_runtime.wire.registry import transport_for
+from eventflux_runtime.wire.registry import wire_of
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
 from tests.channel.directory import Directory
 from tests.channel.node import Node
@@ -81,7 +81,7 @@ class Failing:
         await anyio.lowlevel.checkpoint()
         for failure in self._failures:
             raise failure
-        return await transport_for(endpoint).open(endpoint, config, reactor)
+        return await wire_of(endpoint).open(endpoint, config, reactor)
 
 
 async def test_whatever_a_transport_raises_is_an_attempt_that_failed() -> None:

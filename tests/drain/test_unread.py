@@ -25,6 +25,7 @@ from eventflux_runtime.protocol.eventflux.connection import EventFluxConnection
 from eventflux_runtime.protocol.eventflux.frame import FrameReader
 from eventflux_runtime.protocol.native.core.connection import Connection
 from eventflux_runtime.protocol.native.core.settings import MethodEntry, Role, Settings
+from eventflux_runtime.protocol.native.driver.protocol import NativeProtocol
 from eventflux_transport import Message, TransportClient
 from eventflux_transport.methods import TRANSPORT_STREAM_MESSAGES
 from tests.drain.mute import LARGE, MuteClient, mute_client, raw_socket
@@ -84,7 +85,7 @@ async def unread(
 ) -> AsyncIterator[Unread]:
     """A server that has more for a client than that takes; what the client began is for `begin` to say."""
     config = ServerConfig(drain_grace_s=grace_s, tls=_serving(authority) if wire == "tcps" else None)
-    context = client_context(authority.trusting()) if wire == "tcps" else None
+    context = client_context(authority.trusting(), (NativeProtocol.alpn,)) if wire == "tcps" else None
     with anyio.fail_after(LONG_S), ExitStack() as stack:
         async with serve([Probe()], address(wire, tmp_path), config=config) as server:
             sock = stack.enter_context(await run_sync(raw_socket, server.endpoints[0], context))
@@ -213,7 +214,9 @@ def mute_caller(wire: str, url: str, authority: Authority) -> Iterator[None]:
             time.sleep(1)  # until the server has filled what the system takes
             yield
         return
-    with mute_client(url, client_context(authority.trusting()) if wire == "tcps" else None) as client:
+    with mute_client(
+        url, client_context(authority.trusting(), (NativeProtocol.alpn,)) if wire == "tcps" else None
+    ) as client:
         client.stream_events("", 10_000_000)
         time.sleep(1)  # as above
         yield

@@ -24,7 +24,7 @@ from eventflux_runtime.rpc.method import AnyMethod, MessageCodec, Method, Method
 from eventflux_runtime.rpc.rpc_error import RpcError
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.server.service import Service
-from eventflux_runtime.wire.registry import transport_for
+from eventflux_runtime.wire.registry import wire_of
 
 UNENCODABLE = "cannot be encoded"
 UNDECODABLE = "cannot be decoded"
@@ -165,7 +165,7 @@ async def listening(
     """A server of one service."""
     endpoint = parse_endpoint(url)
     async with open_reactor() as reactor:
-        listener = await transport_for(endpoint).listen(
+        listener = await wire_of(endpoint).listen(
             endpoint, config or ServerConfig(), ServiceDispatcher([notes]), reactor
         )
         try:
@@ -180,7 +180,7 @@ async def connected(url: str, config: ClientConfig | None = None) -> AsyncIterat
     """One connection."""
     endpoint = parse_endpoint(url)
     async with open_reactor() as reactor:
-        connection = await transport_for(endpoint).open(endpoint, config or ClientConfig(), reactor)
+        connection = await wire_of(endpoint).open(endpoint, config or ClientConfig(), reactor)
         try:
             yield connection
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 import pytest
@@ -101,7 +102,7 @@ class Impatient(Notes):
         waits = 0
         self.started.set()
         while len(texts) < 3:
-            call = context._call  # the wait itself is under test, not the iterator over it
+            call: Any = context._call  # the wait itself is under test, not the iterator over it
             with anyio.move_on_after(0.01) as scope:
                 texts.append((await call.receive()).text)
             waits += scope.cancelled_caught

@@ -14,7 +14,7 @@ from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.rpc_error import RpcError, Unavailable
 from eventflux_runtime.server.dispatch import ServiceDispatcher
-from eventflux_runtime.wire.registry import transport_for
+from eventflux_runtime.wire.registry import wire_of
 from tests.grpc_wire.harness import CHAT, ECHO, HEAD, Note, Notes, connected, linked, listening
 
 LONG_S = 10
@@ -46,10 +46,10 @@ async def test_the_thread_lives_as_long_as_its_users() -> None:
 
 async def test_connections_of_one_reactor_share_a_thread() -> None:
     async with listening(Notes()) as listener:
-        transport = transport_for(listener.endpoint)
+        wire = wire_of(listener.endpoint)
         async with open_reactor() as reactor:
-            first = await transport.open(listener.endpoint, ClientConfig(), reactor)
-            second = await transport.open(listener.endpoint, ClientConfig(), reactor)
+            first = await wire.open(listener.endpoint, ClientConfig(), reactor)
+            second = await wire.open(listener.endpoint, ClientConfig(), reactor)
             assert len(bridges()) == 2
             await first.aclose()
             assert await second.unary(ECHO, Note("a"), HEAD) == Note("a")
@@ -68,12 +68,12 @@ async def test_a_failed_connection_leaves_no_thread() -> None:
 async def test_leaving_the_reactor_ends_the_thread_even_if_nothing_was_closed() -> None:
     notes = Notes()
     endpoint = parse_endpoint("grpc://127.0.0.1:0")
-    transport = transport_for(endpoint)
+    wire = wire_of(endpoint)
     with anyio.fail_after(LONG_S):
         async with open_reactor() as server_side:
-            listener = await transport.listen(endpoint, ServerConfig(), ServiceDispatcher([notes]), server_side)
+            listener = await wire.listen(endpoint, ServerConfig(), ServiceDispatcher([notes]), server_side)
             async with open_reactor() as client_side:
-                connection = await transport.open(listener.endpoint, ClientConfig(), client_side)
+                connection = await wire.open(listener.endpoint, ClientConfig(), client_side)
                 call = connection.start(CHAT, HEAD)
                 await call.send(Note("hang"))
                 await notes.hanging.wait()
@@ -96,9 +96,9 @@ async def test_a_wait_that_outlives_the_thread_is_ended() -> None:
             failures.append(error)
 
     async with listening(notes) as listener, trio.open_nursery() as outside:
-        transport = transport_for(listener.endpoint)
+        wire = wire_of(listener.endpoint)
         async with open_reactor() as reactor:
-            connection = await transport.open(listener.endpoint, ClientConfig(), reactor)
+            connection = await wire.open(listener.endpoint, ClientConfig(), reactor)
             outside.start_soon(hang)
             await notes.hanging.wait()
         with anyio.fail_after(LONG_S):

@@ -74,10 +74,8 @@ class ListenerThatNotes:
         pass
 
 
-class TransportThatNotes:
-    """A `Transport` with such a listener."""
-
-    schemes = frozenset({"memory"})
+class WireThatNotes:
+    """A `Wire` with such a listener."""
 
     def __init__(self, listener: ListenerThatNotes) -> None:
         self._listener = listener
@@ -91,12 +89,11 @@ class TransportThatNotes:
         return self._listener
 
 
-async def test_watchers_have_heard_before_clients_are_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_watchers_have_heard_before_clients_are_sent_away() -> None:
     health = Health([])
     listener = ListenerThatNotes(health)
-    transport = TransportThatNotes(listener)
-    monkeypatch.setattr("eventflux_runtime.server.server.transport_for", lambda endpoint: transport)
-    server = Server(ServiceDispatcher([]), [listener.endpoint], ServerConfig(), health)
+    wire = WireThatNotes(listener)
+    server = Server(ServiceDispatcher([]), [listener.endpoint], ServerConfig(), health, lambda endpoint: wire)
 
     async def listen() -> None:
         async with aclosing(health.watch("")) as statuses:

@@ -15,6 +15,7 @@ from typing import Final
 
 import pytest
 
+from eventflux_runtime.rpc.scheme import SCHEMES
 from tests.project.import_graph import ROOT, SOURCE_ROOTS, Import, imports_of, is_within, modules_of
 
 EVENT_LOOPS: Final = frozenset({"anyio", "asyncio", "sniffio", "trio", "uvloop"})
@@ -40,7 +41,7 @@ LAYERS: Final = {
     "compression": Layer(modules=("compression",), may_import=("rpc",), forbidden=SANS_IO),
     "net": Layer(modules=("net",), may_import=("rpc",), forbidden=GRPC),
     "pipe": Layer(modules=("carrier.api",), may_import=("rpc", "net"), forbidden=GRPC),
-    "calls": Layer(modules=("protocol.api",), may_import=("rpc", "handler", "net", "pipe"), forbidden=SANS_IO),
+    "calls": Layer(modules=("protocol.api",), may_import=("rpc", "handler", "net", "pipe", "core"), forbidden=SANS_IO),
     "core": Layer(
         modules=("protocol.native.core", "protocol.eventflux.frame", "protocol.sniff"),
         may_import=("rpc",),
@@ -51,11 +52,11 @@ LAYERS: Final = {
         may_import=("rpc", "handler", "compression", "net", "calls", "pipe", "core"),
         forbidden=GRPC,
     ),
-    "carrier": Layer(modules=("carrier",), may_import=("rpc", "net", "calls", "pipe", "protocol"), forbidden=GRPC),
+    "carrier": Layer(modules=("carrier",), may_import=("rpc", "net", "pipe"), forbidden=GRPC),
     "grpcio": Layer(
         modules=("grpcio",), may_import=("rpc", "handler", "compression", "net", "calls", "protocol", "health")
     ),
-    "wire": Layer(modules=("wire",), may_import=("rpc", "calls", "protocol", "carrier", "grpcio"), forbidden=GRPC),
+    "wire": Layer(modules=("wire",), may_import=("rpc", "net", "calls", "pipe", "protocol"), forbidden=GRPC),
     "health": Layer(modules=("health",), may_import=("rpc",), forbidden=NETWORK | (GRPC - {"google"})),
     "client": Layer(
         modules=("client", "health.client"),
@@ -64,7 +65,7 @@ LAYERS: Final = {
     ),
     "server": Layer(
         modules=("server", "health.service"),
-        may_import=("rpc", "handler", "net", "calls", "wire", "health"),
+        may_import=("rpc", "handler", "net", "calls", "health"),
         forbidden=NETWORK | GRPC,
     ),
     "peer": Layer(
@@ -81,7 +82,7 @@ LAYERS: Final = {
         forbidden=GRPC,
     ),
     "surface": Layer(
-        modules=("", "connect", "testing"),
+        modules=("", "connect", "serve", "testing"),
         may_import=("rpc", "handler", "net", "calls", "wire", "client", "server", "contract", "health"),
     ),
 }
@@ -167,6 +168,23 @@ def test_runtime_layers_import_only_what_lies_below_them() -> None:
 def test_a_wrong_arrow_is_found(module: str, source: str, reason: str) -> None:
     (found,) = wrong_arrows(imports_of(module, source))
     assert reason in found
+
+
+def test_carriers_and_protocols_do_not_know_each_other() -> None:
+    named = [name for row in SCHEMES.values() for name in (row.carrier, *row.layers, row.protocol, *row.guests) if name]
+    rooms = {_room(name.partition(":")[0]) for name in named}
+    wrong = []
+    for found in all_imports("eventflux_runtime"):
+        ours, theirs = _room(found.module), _room(found.target)
+        if {ours, theirs} <= rooms and ours != theirs:
+            wrong.append(str(found))
+    assert wrong == []
+
+
+def _room(module: str) -> str:
+    """A carrier's module, or a protocol's package."""
+    parts = module.split(".")
+    return ".".join(parts[:3])
 
 
 @pytest.mark.parametrize("package", ["eventflux_runtime", "eventflux_codegen"])

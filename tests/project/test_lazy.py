@@ -43,6 +43,12 @@ def test_a_name_that_is_not_there_is_an_attribute_error(package: str) -> None:
         module.Mesage  # noqa: B018 - what is tested is that it raises
 
 
+@pytest.mark.parametrize("name", ["connect", "serve"])
+def test_importing_the_module_of_a_name_first_does_not_hide_it(name: str) -> None:
+    program = f"import eventflux_runtime.{name}; from eventflux_runtime import {name}; print(type({name}).__name__)"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "function"
+
+
 def test_the_import_alone_loads_neither_an_event_loop_nor_grpc() -> None:
     program = (
         "import sys, eventflux_transport, eventflux_runtime\n"

@@ -17,7 +17,7 @@ from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
 from eventflux_runtime.rpc.call_head import CallHead
 from eventflux_runtime.rpc.endpoint import parse_endpoint
-from eventflux_runtime.wire.registry import transport_for
+from eventflux_runtime.wire.registry import wire_of
 from eventflux_transport import CompressionType, EventRequest, Message, TransportClient, methods
 from tests.runtime.wires import WIRES, linked
 
@@ -180,7 +180,7 @@ async def test_what_belongs_to_a_call_is_given_as_ever(tmp_path: Path) -> None:
 async def test_a_peer_may_send_the_longest_timeout(tmp_path: Path) -> None:
     async with linked("tcp", tmp_path) as link, open_reactor() as reactor:
         endpoint = parse_endpoint(link.url)
-        connection = await transport_for(endpoint).open(endpoint, ClientConfig(), reactor)
+        connection = await wire_of(endpoint).open(endpoint, ClientConfig(), reactor)
         assert isinstance(connection, NativeClientConnection)
         for stream_id, timeout_us in enumerate((2**63 - 1, 10**15), 1):
             opened = connection.core.open(

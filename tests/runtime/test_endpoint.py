@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflux_runtime import ConfigError
+from eventflux_runtime import ConfigError, serve
 from eventflux_runtime.rpc.endpoint import LONGEST_PATH, Endpoint, parse_endpoint, parse_target
 
 
@@ -155,3 +155,35 @@ def test_any_text_parses_or_is_a_config_error(text: str) -> None:
             parse_target(url)
         except ConfigError as error:
             assert str(error)  # noqa: PT017 - any other exception fails the test by itself
+
+
+@pytest.mark.parametrize("url", ["tcp+grpc://127.0.0.1:1", "grpcs+tcps://[::1]:1", "TCP+Grpc://*:0"])
+def test_schemes_that_share_a_port_are_joined(url: str) -> None:
+    endpoint = parse_endpoint(url)
+    assert [row.name for row in endpoint.rows] == endpoint.scheme.split("+")
+    assert str(endpoint).lower() == url.lower()
+    with pytest.raises(ConfigError, match=r"is to listen on: connect with \w+:// or|name the host"):
+        parse_target(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("tcp+tpc://a:1", "unknown scheme 'tcp\\+tpc'"),
+        ("tcp+://a:1", "unknown scheme"),
+        ("tcp+tcp://a:1", "names tcp twice"),
+        ("tcp+grpcs://a:1", "tcp and grpcs cannot share a port, one of them is encrypted"),
+        ("tcp+unix://a:1", "tcp and unix cannot share an address"),
+        ("unix+memory:///tmp/a", "cannot share an address"),
+        ("tcp+grpc+dns://a:1", "grpc\\+dns:// is only to connect to"),
+    ],
+)
+def test_schemes_that_cannot_share_a_port_are_refused(url: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        parse_endpoint(url)
+
+
+async def test_grpcio_shares_no_port() -> None:
+    with pytest.raises(ConfigError, match="grpc:// opens a port of its own and shares none with tcp://"):
+        async with serve([], "tcp+grpc://127.0.0.1:0"):
+            pass

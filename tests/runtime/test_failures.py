@@ -25,8 +25,8 @@ from eventflux_runtime import (
     connect,
     serve,
 )
-from eventflux_runtime.protocol.native.driver.bootstrap import connecting
 from eventflux_runtime.rpc.endpoint import parse_endpoint
+from eventflux_runtime.wire.connecting import connecting
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.runtime.wires import WIRES, linked

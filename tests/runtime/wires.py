@@ -45,9 +45,18 @@ async def linked(
     server_config: ServerConfig | None = None,
 ) -> AsyncIterator[Link]:
     """A probe served on a wire, and a client of it. Handlers left over are cancelled at once at the end."""
+    async with linked_at(address(wire, tmp_path), client_config, server_config) as link:
+        yield link
+
+
+@asynccontextmanager
+async def linked_at(
+    url: str, client_config: ClientConfig | None = None, server_config: ServerConfig | None = None
+) -> AsyncIterator[Link]:
+    """The same at a URL."""
     service = Probe()
     config = server_config if server_config is not None else ServerConfig(drain_grace_s=0)
-    async with serve([service], address(wire, tmp_path), config=config) as server:
-        url = server.endpoints[0]
-        async with connect(url, config=client_config) as channel:
-            yield Link(TransportClient(channel), service, channel, server, url)
+    async with serve([service], url, config=config) as server:
+        bound = server.endpoints[0]
+        async with connect(bound, config=client_config) as channel:
+            yield Link(TransportClient(channel), service, channel, server, bound)

@@ -106,7 +106,7 @@ async def test_half_a_renewal_changes_nothing(wire: str, authority: Authority) -
 def test_a_source_keeps_its_context_until_the_files_fit_together(
     authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = server_source(TlsConfig(**authority.server().files))
+    source = server_source(TlsConfig(**authority.server().files), ())
     first = source.current()
     assert source.current() is first
     pair = authority.client("server")  # another certificate in the same files
@@ -131,12 +131,12 @@ def test_equal_configurations_share_a_source(authority: Authority, monkeypatch: 
     builds: list[TlsConfig] = []
     original = tls_module._build_client
 
-    def counting(tls: TlsConfig) -> ssl.SSLContext:
+    def counting(tls: TlsConfig, protocols: tuple[str, ...]) -> ssl.SSLContext:
         builds.append(tls)
-        return original(tls)
+        return original(tls, protocols)
 
     monkeypatch.setattr(tls_module, "_build_client", counting)
     one, other = authority.trusting(), authority.trusting(server_name="other")
-    assert client_source(one).current() is client_source(authority.trusting()).current()
-    assert client_source(other).current() is not client_source(one).current()
+    assert client_source(one, ()).current() is client_source(authority.trusting(), ()).current()
+    assert client_source(other, ()).current() is not client_source(one, ()).current()
     assert builds == [one, other]

@@ -1,14 +1,36 @@
-"""The byte stream under the native protocol: pushed in by callbacks, written without waiting, on every driver."""
+"""What carriers offer to protocols: pipes, byte streams that are pushed in by callbacks and written without waiting.
+
+A new carrier implements `Carrier`, or `PipeLayer` where it runs inside another one, and has a row in the table of
+schemes (`eventflux_runtime.rpc.scheme`).
+"""
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import anyio
 
+from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
+from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.peer import Peer
 
-__all__ = ["CLOSE_S", "HIGH_WATER_BYTES", "READ_BYTES", "Patience", "Pipe", "PipeHandler", "wait_closed"]
+if TYPE_CHECKING:
+    from eventflux_runtime.net.reactor import Reactor
+
+__all__ = [
+    "CLOSE_S",
+    "HIGH_WATER_BYTES",
+    "READ_BYTES",
+    "Carrier",
+    "CarrierListener",
+    "Patience",
+    "Pipe",
+    "PipeHandler",
+    "PipeLayer",
+    "Upgrade",
+    "wait_closed",
+]
 
 CLOSE_S: Final = 1.0
 """Seconds for which a peer may take nothing of what a closing pipe has still to send."""
@@ -75,6 +97,69 @@ class Pipe(Protocol):
 
     async def wait_closed(self) -> None:
         """Returns after `on_lost`."""
+
+
+class CarrierListener(Protocol):
+    """A bound address. It accepts from `start` to `stop_accepting`."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The endpoint really bound: port 0 is replaced by the port that the system chose."""
+
+    def start(self, on_pipe: Callable[[Pipe], None]) -> None:
+        """Begins to accept. `on_pipe` takes over each pipe, which it starts or aborts, and must not raise."""
+
+    def stop_accepting(self) -> None:
+        """Lets nobody in any more, and gives the address up: a successor finds it free."""
+
+    async def aclose(self) -> None:
+        """Stops, and drops what was accepted and has not been handed over."""
+
+
+class Carrier(Protocol):
+    """A way to move bytes. One instance serves the whole process."""
+
+    async def connect(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
+        """A connected pipe. The time it may take is its caller's to bound.
+
+        Raises:
+            OSError: nobody answers there, or the address is unknown.
+        """
+
+    async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> CarrierListener:
+        """Binds the address; the listener's tasks run on `reactor`.
+
+        Raises:
+            ConfigError: the address cannot be bound, or the configuration does not fit this carrier.
+        """
+
+
+Upgrade: TypeAlias = "Callable[[Pipe, Reactor], Awaitable[Pipe]]"
+"""Makes a pipe over one that has not been started, and owns that from then on. Raises OSError (`ssl.SSLError` is one)
+where the peer does not play its part; the lower pipe is closed then."""
+
+
+class PipeLayer(Protocol):
+    """A carrier that runs inside another one, as TLS does. One instance serves the whole process."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages, such as ``TLS``."""
+
+    def of_client(self, endpoint: Endpoint, config: ClientConfig, protocols: tuple[str, ...]) -> Upgrade:
+        """The connecting side's half.
+
+        Args:
+            endpoint: where the pipe leads.
+            config: the channel's.
+            protocols: the names of what will be spoken inside (ALPN, RFC 7301), for layers that negotiate it.
+
+        Raises:
+            ConfigError: the configuration does not fit.
+        """
+
+    def of_server(self, config: ServerConfig, protocols: tuple[str, ...]) -> Upgrade:
+        """The listening side's half; as `of_client`."""
 
 
 class Patience:

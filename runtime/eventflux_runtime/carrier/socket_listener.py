@@ -1,75 +1,71 @@
-"""Listening sockets for the native protocol: what is accepted becomes a pipe, with TLS where there is any."""
+"""Listening sockets, of any family: what is accepted becomes a pipe."""
 
 from __future__ import annotations
 
+import logging
 import socket
-import ssl
 from collections.abc import Callable
-from typing import Any
-
-import anyio
+from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.carrier.api import Pipe
 from eventflux_runtime.carrier.socket_pipe import socket_pipe
-from eventflux_runtime.carrier.tls_pipe import TlsPipe
 from eventflux_runtime.net.accept import AcceptLoop
-from eventflux_runtime.net.reactor import Reactor, TaskHandle
-from eventflux_runtime.net.tls import ContextSource, explain_tls
-from eventflux_runtime.protocol.native.driver.bootstrap import Acceptor
+from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.peer import Peer
 
+if TYPE_CHECKING:
+    from eventflux_runtime.net.reactor import Reactor
+
 __all__ = ["SocketListener"]
+
+_log: Final = logging.getLogger("eventflux_runtime.server")
 
 
 class SocketListener:
-    """A `Listener` over bound sockets. Owns the sockets.
+    """A `CarrierListener` over bound sockets. Owns the sockets.
 
-    Invariants: an accepted connection stands in `_opening` until the task that opens its pipe begins, and a pipe in
-    `_securing` while TLS shakes hands; so `aclose` finds those whose task never begins.
+    Invariant: an accepted connection stands in `_opening` until the task that opens its pipe begins; so `aclose` finds
+    those whose task never begins.
     """
 
     def __init__(
         self,
-        acceptor: Acceptor,
-        reactor: Reactor,
+        endpoint: Endpoint,
         sockets: list[socket.socket],
+        reactor: Reactor,
         peer_of: Callable[[socket.socket], Peer],
-        tls: ContextSource | None,
-        prepare: Callable[[Any], None],
-        handshake_timeout_s: float,
+        prepare: Callable[[socket.socket], None] | None = None,
     ) -> None:
-        self._acceptor = acceptor
-        self._reactor = reactor
+        """A listener that does not accept yet.
+
+        Args:
+            endpoint: as it is bound.
+            sockets: bound and listening, and not blocking.
+            reactor: whose tasks accept.
+            peer_of: names the other side. May raise OSError where that has gone.
+            prepare: sets the options of an accepted socket. May raise OSError.
+        """
+        self.endpoint = endpoint
         self._sockets = sockets
+        self._reactor = reactor
         self._peer_of = peer_of
-        self._tls = tls
         self._prepare = prepare
-        self._handshake_timeout_s = handshake_timeout_s
+        self._log = LimitedLog(_log, reactor.now)
         self._loops: list[AcceptLoop] = []
         self._opening: set[socket.socket] = set()
-        self._securing: dict[Pipe, TaskHandle] = {}
+        self._on_pipe: Callable[[Pipe], None]
 
-    @property
-    def endpoint(self) -> Endpoint:
-        """See `Listener.endpoint`."""
-        return self._acceptor.endpoint
-
-    @property
-    def active_calls(self) -> int:
-        """See `Listener.active_calls`."""
-        return self._acceptor.active_calls
-
-    async def start(self) -> None:
-        """Begins to accept."""
+    def start(self, on_pipe: Callable[[Pipe], None]) -> None:
+        """See `CarrierListener.start`."""
+        self._on_pipe = on_pipe
         for sock in self._sockets:
             self._loops.append(AcceptLoop(sock, self._reactor, self._on_accepted, self._on_failed))
 
-    # -- from a socket to a pipe
-
     def _on_accepted(self, sock: socket.socket) -> None:
         try:
-            self._prepare(sock)
+            if self._prepare is not None:
+                self._prepare(sock)
         except OSError:  # the client has gone already
             sock.close()
         else:
@@ -77,7 +73,7 @@ class SocketListener:
             self._reactor.spawn(self._open, sock)
 
     def _on_failed(self, error: OSError) -> None:
-        self._acceptor.log.warning("cannot accept on %s, trying again: %s", self.endpoint, error)
+        self._log.warning("cannot accept on %s, trying again: %s", self.endpoint, error)
 
     async def _open(self, sock: socket.socket) -> None:
         if sock not in self._opening:  # closed meanwhile
@@ -88,52 +84,19 @@ class SocketListener:
         except OSError:  # the client has gone already
             sock.close()
         else:
-            self._accept(pipe)
+            self._on_pipe(pipe)
 
-    def _accept(self, pipe: Pipe) -> None:
-        if self._tls is None:
-            self._acceptor.accept(pipe)
-        elif self._acceptor.is_draining:
-            pipe.abort()
-        elif len(self._securing) >= self._acceptor.max_connections:
-            self._acceptor.log.warning("refused a connection on %s: too many are in their TLS handshake", self.endpoint)
-            pipe.abort()
-        else:
-            self._securing[pipe] = self._reactor.spawn(self._secure, pipe, self._tls.current())
-
-    async def _secure(self, lower: Pipe, context: ssl.SSLContext) -> None:
-        pipe = TlsPipe(lower, context, self._reactor, is_server=True)
-        try:
-            with anyio.fail_after(self._handshake_timeout_s):
-                await pipe.handshake()
-        except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors
-            reason = explain_tls(error, "the client") if isinstance(error, ssl.SSLError) else error
-            self._acceptor.log.warning("the TLS handshake with %s failed: %s", lower.peer.address, reason)
-        else:
-            self._acceptor.accept(pipe)
-        finally:
-            self._securing.pop(lower, None)
-
-    # -- the end
-
-    def drain(self) -> None:
-        """See `Listener.drain`."""
-        self._stop_accepting()
-        self._acceptor.drain()
-
-    def _stop_accepting(self) -> None:
+    def stop_accepting(self) -> None:
+        """See `CarrierListener.stop_accepting`."""
         # Left open, the sockets would let clients connect and wait for an answer that never comes.
         for loop in self._loops:
             loop.close()
+        for sock in self._sockets[len(self._loops) :]:  # those that never began to accept
+            sock.close()
 
     async def aclose(self) -> None:
-        """See `Listener.aclose`."""
-        self._stop_accepting()
+        """See `CarrierListener.aclose`."""
+        self.stop_accepting()
         for sock in self._opening:
             sock.close()
         self._opening.clear()
-        for pipe, task in list(self._securing.items()):
-            task.cancel()
-            pipe.abort()
-        self._securing.clear()
-        await self._acceptor.aclose()

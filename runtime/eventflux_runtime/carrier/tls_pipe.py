@@ -7,13 +7,14 @@ would see nothing but a closed connection.
 from __future__ import annotations
 
 import ssl
+from collections.abc import Container
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from eventflux_runtime.carrier.api import READ_BYTES, Pipe, PipeHandler
-from eventflux_runtime.net.tls import ALPN, peer_identity
+from eventflux_runtime.net.tls import peer_identity
 from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
@@ -33,14 +34,32 @@ class TlsPipe:
     """
 
     def __init__(
-        self, lower: Pipe, context: ssl.SSLContext, reactor: Reactor, *, is_server: bool, server_name: str | None = None
+        self,
+        lower: Pipe,
+        context: ssl.SSLContext,
+        reactor: Reactor,
+        protocols: Container[str],
+        *,
+        is_server: bool,
+        server_name: str | None = None,
     ) -> None:
+        """A pipe that has yet to shake hands.
+
+        Args:
+            lower: what carries it; not started yet.
+            context: of the right side.
+            reactor: the event loop's.
+            protocols: what may be agreed on inside (ALPN); a peer that agrees on nothing is taken too.
+            is_server: which side this is.
+            server_name: what the server's certificate is to carry; only a client has one.
+        """
         self.lower = lower
         self.peer: Peer = lower.peer
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, is_server, server_name)
         self._is_server = is_server
+        self._protocols = protocols
         self._handler: PipeHandler | None = None
         self._handshake: Waiter[None] | None = reactor.waiter()
         self._early: list[bytes] = []
@@ -101,7 +120,7 @@ class TlsPipe:
 
     def _check_protocol(self) -> None:
         chosen = self._tls.selected_alpn_protocol()
-        if chosen not in (ALPN, None):
+        if chosen is not None and chosen not in self._protocols:
             raise ssl.SSLError(f"NO_APPLICATION_PROTOCOL: the other side chose {chosen!r}")
 
     def _settle(self, error: Exception | None) -> None:

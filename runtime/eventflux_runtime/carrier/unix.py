@@ -1,74 +1,48 @@
-"""``unix://``: the native protocol over Unix sockets."""
+"""Unix stream sockets as a carrier. Who may connect is the file system's to say."""
 
 from __future__ import annotations
 
 import socket
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-import anyio
-
+from eventflux_runtime.carrier.api import Pipe
 from eventflux_runtime.carrier.socket_listener import SocketListener
 from eventflux_runtime.carrier.socket_pipe import socket_pipe
-from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.net.socket import connect_unix
 from eventflux_runtime.net.unix_socket import SocketFile, bind_unix
-from eventflux_runtime.protocol.api import ClientConnection, Dispatcher, Listener
-from eventflux_runtime.protocol.native.driver.bootstrap import Acceptor, connecting, shake_hands
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.peer import Peer
 
-__all__ = ["TRANSPORT", "UnixTransport"]
+if TYPE_CHECKING:
+    from eventflux_runtime.net.reactor import Reactor
+
+__all__ = ["CARRIER", "UnixCarrier"]
 
 
-class UnixTransport:
-    """A `Transport` over Unix stream sockets. Who may connect is the file system's to say."""
+class UnixCarrier:
+    """A `Carrier`."""
 
-    schemes = frozenset({"unix"})
+    async def connect(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
+        """See `Carrier.connect`."""
+        return await socket_pipe(await connect_unix(endpoint.path), Peer(str(endpoint)), reactor)
 
-    async def open(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
-        """See `Transport.open`."""
-        with connecting(endpoint, config):
-            sock = await connect_unix(endpoint.path)
-            pipe = await socket_pipe(sock, Peer(str(endpoint)), reactor)
-            return await shake_hands(pipe, endpoint, config, reactor)
-
-    async def listen(
-        self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
-    ) -> Listener:
-        """See `Transport.listen`."""
-        acceptor = Acceptor(endpoint, config, dispatcher, reactor)
+    async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> SocketListener:
+        """See `Carrier.bind`."""
         sock, file = await bind_unix(endpoint)
-        listener = _UnixListener(acceptor, reactor, sock, file, config.handshake_timeout_s)
-        try:
-            await listener.start()
-        except BaseException:
-            with anyio.CancelScope(shield=True):
-                await listener.aclose()
-            raise
-        return listener
+        return _UnixListener(endpoint, sock, file, reactor)
 
 
 class _UnixListener(SocketListener):
-    def __init__(
-        self, acceptor: Acceptor, reactor: Reactor, sock: socket.socket, file: SocketFile, handshake_timeout_s: float
-    ) -> None:
-        peer = Peer(str(acceptor.endpoint))
-        super().__init__(acceptor, reactor, [sock], lambda sock: peer, None, _prepare, handshake_timeout_s)
+    def __init__(self, endpoint: Endpoint, sock: socket.socket, file: SocketFile, reactor: Reactor) -> None:
+        peer = Peer(str(endpoint))
+        super().__init__(endpoint, [sock], reactor, lambda sock: peer)
         self._file = file
 
-    def drain(self) -> None:
+    def stop_accepting(self) -> None:
         # While the socket is open its file can be told from any other; and a successor finds the path free.
         self._file.remove()
-        super().drain()
-
-    async def aclose(self) -> None:
-        self._file.remove()
-        await super().aclose()
+        super().stop_accepting()
 
 
-def _prepare(sock: Any) -> None:
-    """A Unix socket has none of TCP's options."""
-
-
-TRANSPORT: Final = UnixTransport()
+CARRIER: Final = UnixCarrier()

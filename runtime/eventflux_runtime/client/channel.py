@@ -1,4 +1,4 @@
-"""A channel: where a client's calls go. It picks a connection, fills in defaults, and leaves the wire to the transport.
+"""A channel: where a client's calls go. It picks a connection, fills in defaults, and leaves the wire to the wire.
 
 Invariants: a channel is open on at most one event loop of one process at a time. It may be made at import time, opened
 on one loop after another, opened and closed in different tasks, and opened anew in a forked child or after the run of
@@ -24,7 +24,7 @@ from eventflux_runtime.client.retrying import Caller, RestartableCall
 from eventflux_runtime.client.stream import BidiStream, ClientStream, ServerStream
 from eventflux_runtime.net.event_loop import start_reactor
 from eventflux_runtime.net.tenure import Tenure
-from eventflux_runtime.protocol.api import CallHead, ClientCall, ResponseInfo, Transport
+from eventflux_runtime.protocol.api import CallHead, ClientCall, ResponseInfo, Wire
 from eventflux_runtime.rpc.config import ClientConfig, Compression
 from eventflux_runtime.rpc.deadline import ENDLESS_S, UNSET, Unset, checked_timeout, current_scope
 from eventflux_runtime.rpc.endpoint import Endpoint
@@ -49,12 +49,12 @@ class Channel:
     def __init__(
         self,
         endpoints: Sequence[Endpoint],
-        transport: Transport,
+        wire: Wire,
         config: ClientConfig,
         interceptors: Sequence[ClientInterceptor] = (),
     ) -> None:
         self._endpoints = tuple(endpoints)
-        self._transport = transport
+        self._wire = wire
         self._config = config
         self._interceptors = tuple(interceptors)
         self._pool: Pool | None = None
@@ -81,7 +81,7 @@ class Channel:
         reactor = await start_reactor()
         try:
             self._check_closed()  # another task may have opened it meanwhile
-            pool = Pool(self._endpoints, self._transport, self._config, reactor)
+            pool = Pool(self._endpoints, self._wire, self._config, reactor)
             pool.start()
         except BaseException:
             await reactor.aclose()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from eventflux_runtime.grpcio.transport import GrpcTransport
+from typing import Final
 
-__all__ = ["TRANSPORT", "GrpcTransport"]
+from eventflux_runtime.grpcio.wire import GrpcWire
 
-TRANSPORT = GrpcTransport()
+__all__ = ["WIRE", "GrpcWire"]
+
+WIRE: Final = GrpcWire()

@@ -166,7 +166,7 @@ class BridgedCall(Generic[Req, Res]):
 
 
 async def open_bridged_connection(endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> BridgedConnection:
-    """See `Transport.open`; on trio only."""
+    """See `Wire.open`; on trio only."""
     thread = await borrow(reactor)
     try:
         inner = await thread.run(open_connection, endpoint, config, thread.inner)

@@ -123,7 +123,7 @@ class _BridgedServerCall:
 async def open_bridged_listener(
     endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
 ) -> BridgedListener:
-    """See `Transport.listen`; on trio only."""
+    """See `Wire.listen`; on trio only."""
     thread = await borrow(reactor)
     try:
         inner = await thread.run(open_listener, endpoint, config, _BridgedDispatcher(dispatcher, thread), thread.inner)

@@ -31,7 +31,7 @@ _SETTLED: Final = (_State.READY, _State.TRANSIENT_FAILURE, _State.SHUTDOWN)
 
 
 async def open_connection(endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> GrpcConnection:
-    """See `Transport.open`; on asyncio only."""
+    """See `Wire.open`; on asyncio only."""
     require_compression(config.compression)
     waited_s = await DRAIN_NOTICES.wait(endpoint, config.connect_timeout_s / 2)
     if waited_s:

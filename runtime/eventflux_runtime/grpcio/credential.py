@@ -26,7 +26,7 @@ def channel_credentials(config: TlsConfig | None) -> grpc.ChannelCredentials:
         ConfigError: a file cannot be read or is not what it should be.
     """
     tls = config if config is not None else TlsConfig()
-    client_context(config)  # grpcio would say nothing of a broken file but that the handshake failed
+    client_context(config, (ALPN,))  # grpcio would say nothing of a broken file but that the handshake failed
     return grpc.ssl_channel_credentials(
         _read(tls.ca_file) if tls.ca_file is not None else _system_authorities(),
         _read(tls.key_file) if tls.key_file is not None else None,
@@ -46,7 +46,7 @@ def server_credentials(config: TlsConfig | None) -> grpc.ServerCredentials:
     Raises:
         ConfigError: no certificate is configured, or a file cannot be read or is not what it should be.
     """
-    server_context(config)
+    server_context(config, (ALPN,))
     assert config is not None
     files = _ServerFiles(config)
     # The stubs leave out the None that grpcio documents for "nothing new".
@@ -81,7 +81,7 @@ class _ServerFiles:
             stamps = self._stamps()
             if stamps == self._seen:
                 return None
-            server_context(self._tls)
+            server_context(self._tls, (ALPN,))
             loaded = self.load()
         except (OSError, ConfigError):
             return None  # caught in the middle of a renewal; the next handshake looks again

@@ -64,7 +64,7 @@ async def explain(endpoint: Endpoint, config: ClientConfig, text: str | None) ->
     if text is None:
         limit_s = config.connect_timeout_s
         return f"no answer within {limit_s} s: check the address, or raise ClientConfig.connect_timeout_s"
-    plain = endpoint.scheme.replace("grpcs", "grpc")
+    plain = endpoint.plain_scheme
     for part, advice in _KNOWN:
         if part in text:
             return advice.format(plain=plain)
@@ -101,8 +101,7 @@ async def _wants_tls(endpoint: Endpoint) -> str | None:
 
 
 async def _client_alert(endpoint: Endpoint, config: ClientConfig) -> str | None:
-    context = client_context(config.tls)
-    context.set_alpn_protocols([ALPN])
+    context = client_context(config.tls, (ALPN,))
     try:
         reader, writer = await asyncio.open_connection(
             endpoint.host, endpoint.port, ssl=context, server_hostname=expected_name(config.tls, endpoint)

@@ -146,7 +146,7 @@ class GrpcListener:
 async def open_listener(
     endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
 ) -> GrpcListener:
-    """See `Transport.listen`; on asyncio only."""
+    """See `Wire.listen`; on asyncio only."""
     if is_resolved_by_grpc(endpoint):
         raise ConfigError(f"{endpoint} is for clients: a server listens on grpc://host:port or grpcs://host:port")
     for compression in (config.compression, *(binding.method.compression for binding in dispatcher.bindings)):

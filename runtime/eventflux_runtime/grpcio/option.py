@@ -30,7 +30,7 @@ MAX_METADATA_BYTES: Final = 64 * 1024
 
 def is_resolved_by_grpc(endpoint: Endpoint) -> bool:
     """Whether the target goes to grpcio's own resolver and balancer."""
-    return "+" in endpoint.scheme
+    return endpoint.is_resolved_by_protocol
 
 
 def channel_target(endpoint: Endpoint) -> str:

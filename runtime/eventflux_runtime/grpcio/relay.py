@@ -86,8 +86,7 @@ async def open_relay(endpoint: Endpoint, tls: TlsConfig, reactor: Reactor) -> Re
     Raises:
         OSError: the connection or the handshake failed; `ssl.SSLError` is one.
     """
-    context = client_context(tls)
-    context.set_alpn_protocols([ALPN])
+    context = client_context(tls, (ALPN,))
     reader, writer = await asyncio.open_connection(
         endpoint.host, endpoint.port, ssl=context, server_hostname=expected_name(tls, endpoint)
     )

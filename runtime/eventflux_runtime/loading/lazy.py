@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from types import ModuleType
 
 __all__ = ["lazy_names"]
 
@@ -19,6 +20,15 @@ def lazy_names(
         homes: the public names of each module that has some.
     """
     modules = {name: module for module, names in homes.items() for name in names}
+
+    class Package(ModuleType):
+        """Keeps a public name from becoming the module of that name, when that is imported by somebody else first."""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if not (name in modules and isinstance(value, ModuleType)):
+                super().__setattr__(name, value)
+
+    sys.modules[package].__class__ = Package
 
     def load(name: str) -> object:
         module = modules.get(name)

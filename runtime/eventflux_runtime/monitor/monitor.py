@@ -29,7 +29,7 @@ from eventflux_runtime.rpc.errors import CodecError, ConfigError
 from eventflux_runtime.rpc.method import Method
 from eventflux_runtime.rpc.rpc_error import RpcError
 from eventflux_runtime.rpc.status import StatusCode
-from eventflux_runtime.wire.registry import transport_for
+from eventflux_runtime.wire.registry import wire_of
 
 __all__ = ["Monitor", "MonitorBinding"]
 
@@ -178,7 +178,7 @@ class Monitor(Generic[H, R]):
         if node in self._nodes:
             raise ConfigError(f"{node!r} is monitored already: remove it first, or choose another name")
         endpoints = target_endpoints(url)
-        added = _Node(node, url, endpoints, Channel(endpoints, transport_for(endpoints[0]), self._client))
+        added = _Node(node, url, endpoints, Channel(endpoints, wire_of(endpoints[0]), self._client))
         self._nodes[node] = added
         if self._tenure is not None and not self._is_over:
             self._start(added)

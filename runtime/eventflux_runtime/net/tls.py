@@ -30,22 +30,22 @@ __all__ = [
     "warn_unverified",
 ]
 
-ALPN = "eft/1"
-"""What native peers negotiate, so that a TLS port that speaks something else is told apart in the handshake."""
-
 _KEPT_SOURCES: Final = 64
 _log: Final = logging.getLogger("eventflux_runtime.tls")
 
 
-def client_context(config: TlsConfig | None) -> ssl.SSLContext:
+def client_context(config: TlsConfig | None, protocols: tuple[str, ...]) -> ssl.SSLContext:
     """The context of a connecting side, from what its files hold now.
+
+    `protocols` is what may be spoken inside (ALPN, RFC 7301), so that a port that speaks something else is told apart
+    in the handshake.
 
     Raises:
         ConfigError: a file cannot be read or is not what it should be.
     """
     tls = config if config is not None else TlsConfig()
     warn_unverified(tls)
-    return _build_client(tls)
+    return _build_client(tls, protocols)
 
 
 def expected_name(config: TlsConfig | None, endpoint: Endpoint) -> str:
@@ -55,8 +55,8 @@ def expected_name(config: TlsConfig | None, endpoint: Endpoint) -> str:
     return certificate_name(parse_host(config.server_name))
 
 
-def _build_client(tls: TlsConfig) -> ssl.SSLContext:
-    context = _bare_context(ssl.PROTOCOL_TLS_CLIENT)
+def _build_client(tls: TlsConfig, protocols: tuple[str, ...]) -> ssl.SSLContext:
+    context = _bare_context(ssl.PROTOCOL_TLS_CLIENT, protocols)
     if tls.insecure_skip_verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -79,15 +79,15 @@ def warn_unverified(tls: TlsConfig) -> None:
         )
 
 
-def server_context(config: TlsConfig | None) -> ssl.SSLContext:
-    """The context of a listening side, from what its files hold now.
+def server_context(config: TlsConfig | None, protocols: tuple[str, ...]) -> ssl.SSLContext:
+    """The context of a listening side, from what its files hold now; `protocols` as in `client_context`.
 
     Raises:
         ConfigError: no certificate is configured, or a file cannot be read or is not what it should be.
     """
     if config is None or config.cert_file is None:
         raise ConfigError("a TLS endpoint needs ServerConfig(tls=TlsConfig(cert_file=..., key_file=...))")
-    context = _bare_context(ssl.PROTOCOL_TLS_SERVER)
+    context = _bare_context(ssl.PROTOCOL_TLS_SERVER, protocols)
     _load_own(context, config)
     if config.ca_file is not None:
         _load_authorities(context, config.ca_file)
@@ -95,11 +95,11 @@ def server_context(config: TlsConfig | None) -> ssl.SSLContext:
     return context
 
 
-def _bare_context(protocol: int) -> ssl.SSLContext:
+def _bare_context(protocol: int, protocols: tuple[str, ...]) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols([ALPN])
+    context.set_alpn_protocols(protocols)
     return context
 
 
@@ -138,12 +138,18 @@ class ContextSource:
     Invariant: `_stamps` are those of the files that `_context` was built from, or older.
     """
 
-    def __init__(self, tls: TlsConfig, build: Callable[[TlsConfig], ssl.SSLContext]) -> None:
+    def __init__(
+        self,
+        tls: TlsConfig,
+        protocols: tuple[str, ...],
+        build: Callable[[TlsConfig, tuple[str, ...]], ssl.SSLContext],
+    ) -> None:
         self._tls = tls
+        self._protocols = protocols
         self._build = build
         self._paths = [path for path in (tls.ca_file, tls.cert_file, tls.key_file) if path is not None]
         self._stamps = self._read_stamps()
-        self._context = build(tls)
+        self._context = build(tls, protocols)
         self._failed_stamps: list[tuple[int, int, int]] | None = None
 
     def _read_stamps(self) -> list[tuple[int, int, int]] | None:
@@ -158,7 +164,7 @@ class ContextSource:
         if stamps is None or stamps in (self._stamps, self._failed_stamps):
             return self._context
         try:
-            self._context = self._build(self._tls)
+            self._context = self._build(self._tls, self._protocols)
         except ConfigError as error:
             self._failed_stamps = stamps
             _log.warning("the certificates that were used before stay in use: %s", error)
@@ -168,11 +174,11 @@ class ContextSource:
 
 
 @lru_cache(maxsize=_KEPT_SOURCES)
-def _kept_source(tls: TlsConfig) -> ContextSource:
-    return ContextSource(tls, _build_client)
+def _kept_source(tls: TlsConfig, protocols: tuple[str, ...]) -> ContextSource:
+    return ContextSource(tls, protocols, _build_client)
 
 
-def client_source(config: TlsConfig | None) -> ContextSource:
+def client_source(config: TlsConfig | None, protocols: tuple[str, ...]) -> ContextSource:
     """The contexts of a connecting side.
 
     They are kept for the next connection with an equal configuration: to read the system's authorities takes a tenth of
@@ -181,16 +187,16 @@ def client_source(config: TlsConfig | None) -> ContextSource:
     Raises:
         ConfigError: a file cannot be read or is not what it should be.
     """
-    return _kept_source(config if config is not None else TlsConfig())
+    return _kept_source(config if config is not None else TlsConfig(), protocols)
 
 
-def server_source(config: TlsConfig | None) -> ContextSource:
+def server_source(config: TlsConfig | None, protocols: tuple[str, ...]) -> ContextSource:
     """The contexts of a listening side.
 
     Raises:
         ConfigError: no certificate is configured, or a file cannot be read or is not what it should be.
     """
-    return ContextSource(config if config is not None else TlsConfig(), server_context)
+    return ContextSource(config if config is not None else TlsConfig(), protocols, server_context)
 
 
 # -- what a handshake says
@@ -236,7 +242,7 @@ _REASONS: Final = (
     ("ALERT_UNSUPPORTED_CERTIFICATE", "our certificate is not meant for this purpose, says {other}"),
     ("ALERT_BAD_CERTIFICATE", "our certificate is not accepted by {other}"),
     ("ALERT_CERTIFICATE_UNKNOWN", "our certificate is not accepted by {other}"),
-    ("NO_APPLICATION_PROTOCOL", f"{{other}} does not speak the protocol {ALPN!r} inside TLS: check the port"),
+    ("NO_APPLICATION_PROTOCOL", "{other} does not speak the URL's protocol inside TLS: check the scheme and the port"),
     ("ALERT_PROTOCOL_VERSION", "{other} speaks no version of TLS from 1.2 on"),
     ("UNSUPPORTED_PROTOCOL", "{other} speaks no version of TLS from 1.2 on"),
     ("WRONG_VERSION_NUMBER", "{other} does not speak TLS: use tcps:// on both sides, or tcp:// on both"),
@@ -276,7 +282,7 @@ def _has_expired(tls: TlsConfig) -> bool:
     context.verify_mode = ssl.CERT_REQUIRED
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = context.wrap_bio(to_server, to_client, server_side=True)
-    unverified = _build_client(TlsConfig(cert_file=tls.cert_file, key_file=tls.key_file, insecure_skip_verify=True))
+    unverified = _build_client(TlsConfig(cert_file=tls.cert_file, key_file=tls.key_file, insecure_skip_verify=True), ())
     client = unverified.wrap_bio(to_client, to_server)
     for side in (client, server, client, server):
         try:

@@ -17,7 +17,7 @@ from eventflux_runtime.peer.stream_link import StreamLink
 from eventflux_runtime.protocol.api import CallHead, ClientCall, ClientConnection
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.rpc_error import RpcError, Unimplemented
-from eventflux_runtime.wire.registry import transport_for
+from eventflux_runtime.wire.registry import wire_of
 
 __all__ = ["open_link"]
 
@@ -48,7 +48,7 @@ async def open_link(
         Unavailable: nothing usable answers there.
         MissingExtraError: the wire needs a package that is not installed.
     """
-    transport = transport_for(endpoint)
+    transport = wire_of(endpoint)
     link: _ClientLink[M] = _ClientLink(endpoint.address, payloads, config.request_timeout_s)
 
     async def live(started: Callable[[], None]) -> None:

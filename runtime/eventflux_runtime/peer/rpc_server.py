@@ -26,7 +26,7 @@ from eventflux_runtime.rpc.rpc_error import Internal, InvalidArgument, ResourceE
 from eventflux_runtime.rpc.status import OK_STATUS, Status
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.server.service import Service
-from eventflux_runtime.wire.registry import transport_for
+from eventflux_runtime.wire.registry import wire_of
 
 __all__ = ["PeerDispatcher", "RpcListener", "open_listener"]
 
@@ -96,7 +96,7 @@ async def open_listener(
         ConfigError: it cannot be bound, or the configuration does not fit.
         MissingExtraError: the wire needs a package that is not installed.
     """
-    transport = transport_for(endpoint)
+    transport = wire_of(endpoint)
     listener = RpcListener(binding, payloads, config)
     dispatcher = PeerDispatcher(listener)
 

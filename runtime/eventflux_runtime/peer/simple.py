@@ -17,7 +17,7 @@ from eventflux_runtime.protocol.api import CallHead, ClientConnection, Connectio
 from eventflux_runtime.rpc.config import ClientConfig, Compression
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.rpc_error import FailedPrecondition
-from eventflux_runtime.wire.registry import transport_for
+from eventflux_runtime.wire.registry import wire_of
 
 __all__ = ["SimpleGrpcPeerTransport"]
 
@@ -142,7 +142,7 @@ class SimpleGrpcPeerTransport(Generic[M, H]):
 
         async def live(started: Callable[[], None]) -> None:
             async with open_reactor() as reactor:
-                connection = await transport_for(endpoint).open(endpoint, config, reactor)
+                connection = await wire_of(endpoint).open(endpoint, config, reactor)
                 made.append(connection)
                 try:
                     started()

@@ -1,7 +1,8 @@
-"""What a wire offers to the rest of the runtime: the contract between wires and `client/` or `server/`.
+"""What wires and protocols offer to the rest of the runtime: the contract with `client/` and `server/`.
 
-A new wire implements `Transport` and is named in `wire/registry.py`. Everything above it
-(pool, balancer, retries, interceptors, dispatch, drain) speaks only to these protocols.
+A new protocol over pipes implements `StreamProtocol` and has a row in the table of schemes
+(`eventflux_runtime.rpc.scheme`); a library that moves its bytes itself implements `Wire`. Everything above (pool,
+balancer, retries, interceptors, dispatch, drain) speaks only to these.
 
 Rules that hold for every implementation:
 
@@ -14,10 +15,11 @@ Rules that hold for every implementation:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from eventflux_runtime.carrier.api import Pipe, PipeHandler
 from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.call_head import CallHead, ResponseInfo
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
@@ -28,7 +30,9 @@ from eventflux_runtime.rpc.method import Method
 from eventflux_runtime.rpc.status import Status
 
 if TYPE_CHECKING:
+    from eventflux_runtime.net.limited_log import LimitedLog
     from eventflux_runtime.net.reactor import Reactor
+    from eventflux_runtime.protocol.sniff import Sniff
 
 __all__ = [
     "CallHead",
@@ -39,7 +43,11 @@ __all__ = [
     "Listener",
     "ResponseInfo",
     "ServerCall",
-    "Transport",
+    "ServerConnection",
+    "ServerProtocol",
+    "ServingProtocol",
+    "StreamProtocol",
+    "Wire",
 ]
 
 T = TypeVar("T")
@@ -192,12 +200,8 @@ class Listener(Protocol):
         """Cancels what is still in flight, closes every connection and releases the address."""
 
 
-class Transport(Protocol):
-    """One wire: it opens connections and listens. Stateless; one instance serves the whole process."""
-
-    @property
-    def schemes(self) -> frozenset[str]:
-        """The URL schemes it speaks."""
+class Wire(Protocol):
+    """What a URL scheme stands for: it opens connections and listens. One instance serves the whole process."""
 
     async def open(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
         """Connects and shakes hands, within ``config.connect_timeout_s`` overall.
@@ -214,4 +218,65 @@ class Transport(Protocol):
 
         Raises:
             ConfigError: the address cannot be bound, or the configuration does not fit this wire.
+        """
+
+
+# -- protocols over pipes
+
+
+class ServerConnection(PipeHandler, Protocol):
+    """One accepted connection."""
+
+    @property
+    def active_calls(self) -> int:
+        """Calls in flight; one more while the client has not taken all that was sent."""
+
+    def start(self, handler: PipeHandler | None = None) -> None:
+        """Starts the pipe and begins to serve; `handler` stands in for it at the pipe, and forwards to it."""
+
+    def step_aside(self) -> None:
+        """Gives its pipe, on which nothing of its own was read, to another connection."""
+
+    def drain(self) -> None:
+        """Tells the client to go elsewhere, as far as the protocol can, and closes when the last call has ended."""
+
+    async def aclose(self) -> None:
+        """Ends every call and closes, within a second; at once where this wait is cancelled."""
+
+
+class ServerProtocol(Protocol):
+    """A protocol as one listening endpoint speaks it."""
+
+    def speaks(self, first: Sniff) -> bool:
+        """Whether a peer that begins so speaks this protocol."""
+
+    def connection(self, pipe: Pipe, on_lost: Callable[[ServerConnection], None]) -> ServerConnection:
+        """A connection over an accepted pipe, which its `start` starts. `on_lost` is called once, at its end."""
+
+
+class ServingProtocol(Protocol):
+    """A protocol that listens."""
+
+    def server(
+        self, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor, log: LimitedLog
+    ) -> ServerProtocol | None:
+        """Makes ready to serve one endpoint; None: nothing of what is served is for peers of this protocol.
+
+        Raises:
+            ConfigError: the configuration does not fit.
+        """
+
+
+class StreamProtocol(ServingProtocol, Protocol):
+    """A protocol over any pipe. One instance serves the whole process."""
+
+    @property
+    def alpn(self) -> str:
+        """Its name in ALPN (RFC 7301)."""
+
+    async def connect(self, pipe: Pipe, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
+        """The client's connection over a fresh pipe, once the server has answered; the pipe is its own from then on.
+
+        Raises:
+            Unavailable: it closed instead, or speaks another protocol. The pipe is closed then.
         """

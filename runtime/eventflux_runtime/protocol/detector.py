@@ -7,33 +7,32 @@ from collections.abc import Callable
 from eventflux_runtime.carrier.api import PipeHandler
 from eventflux_runtime.protocol.sniff import SNIFF_BYTES, Sniff, sniff
 
-__all__ = ["Doorway"]
+__all__ = ["ProtocolDetector"]
 
 
-class Doorway:
+class ProtocolDetector:
     """A `PipeHandler` that stands in until four bytes have arrived, and forwards everything from then on."""
 
-    __slots__ = ("_early", "_native", "_turn", "on_congested", "on_data", "on_eof", "on_lost", "on_writable")
+    __slots__ = ("_choose", "_early", "on_congested", "on_data", "on_eof", "on_lost", "on_writable")
 
-    def __init__(self, native: PipeHandler, turn: Callable[[], PipeHandler]) -> None:
-        """A doorway for one pipe.
+    def __init__(self, first: PipeHandler, choose: Callable[[Sniff], PipeHandler]) -> None:
+        """A detector for one pipe.
 
         Args:
-            native: who speaks with a peer of the native protocol, and with any that is unknown.
-            turn: gives the one who speaks with an EventFlux peer, in place of `native`.
+            first: hears of everything else until it is known who is there.
+            choose: gives the one who speaks with a peer that begins so.
         """
-        self._native = native
-        self._turn = turn
+        self._choose = choose
         self._early = b""
         self.on_data: Callable[[bytes], None] = self._look
-        self._forward_to(native)
+        self._forward_to(first)
         self.on_data = self._look
 
     def _look(self, data: bytes) -> None:
         self._early += data
         if len(self._early) < SNIFF_BYTES:
             return
-        chosen = self._turn() if sniff(self._early) is Sniff.EVENTFLUX else self._native
+        chosen = self._choose(sniff(self._early))
         early, self._early = self._early, b""
         self._forward_to(chosen)
         chosen.on_data(early)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from eventflux_runtime.rpc.checked import require_instance
 from eventflux_runtime.rpc.config import TlsConfig
 from eventflux_runtime.rpc.endpoint import Endpoint, parse_target
 from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.scheme import SCHEMES, AddressForm
 
 __all__ = ["config_or_default", "refuse_unused_tls", "target_endpoints"]
 
 C = TypeVar("C")
-
-_ENCRYPTED: Final = ("tcp", "grpc")
-"""Schemes that are encrypted with an ``s`` behind them, whatever follows a ``+``."""
 
 
 def config_or_default(config: C | None, kind: type[C], name: str = "config") -> C:
@@ -50,13 +48,10 @@ def refuse_unused_tls(endpoints: Sequence[Endpoint], tls: TlsConfig | None) -> N
     """
     if tls is None or not endpoints or any(endpoint.is_tls for endpoint in endpoints):
         return
-    schemes = list(dict.fromkeys(endpoint.scheme for endpoint in endpoints))
-    encrypted = [_encrypted(scheme) for scheme in schemes if scheme.partition("+")[0] in _ENCRYPTED]
-    wanted = " or ".join(f"{scheme}://" for scheme in encrypted or ("tcps", "grpcs"))
-    plain = " and ".join(f"{scheme}://" for scheme in schemes)
-    raise ConfigError(f"tls is set, and {plain} is not encrypted: write {wanted}, or leave tls out")
-
-
-def _encrypted(scheme: str) -> str:
-    protocol, plus, resolver = scheme.partition("+")
-    return f"{protocol}s{plus}{resolver}"
+    rows = dict.fromkeys(row for endpoint in endpoints for row in endpoint.rows)
+    wanted = [row.encrypted for row in rows if row.encrypted] or [
+        row.name for row in SCHEMES.values() if row.is_tls and row.form is AddressForm.HOST
+    ]
+    plain = " and ".join(f"{row.name}://" for row in rows)
+    secured = " or ".join(f"{name}://" for name in wanted)
+    raise ConfigError(f"tls is set, and {plain} is not encrypted: write {secured}, or leave tls out")

@@ -12,16 +12,13 @@ from typing import Final
 
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.host import certificate_name, is_address, parse_host
+from eventflux_runtime.rpc.scheme import SCHEMES, AddressForm, Scheme, plain_twin, schemes_of
 
 __all__ = ["ANY_HOST", "Endpoint", "parse_endpoint", "parse_target"]
 
 ANY_HOST: Final = "*"
 """Stands for every address of the machine, of both families. Only to listen on."""
 
-_HOST_SCHEMES: Final = ("tcp", "tcps", "grpc", "grpcs")
-_PATH_SCHEMES: Final = ("unix", "memory")
-_RESOLVER_SCHEMES: Final = ("grpc+dns", "grpc+xds", "grpcs+dns", "grpcs+xds")
-_SCHEMES: Final = _HOST_SCHEMES + _PATH_SCHEMES + _RESOLVER_SCHEMES
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 LONGEST_PATH: Final = 107 if sys.platform == "linux" else 103
@@ -32,31 +29,52 @@ LONGEST_PATH: Final = 107 if sys.platform == "linux" else 103
 class Endpoint:
     """One parsed URL.
 
-    ``host`` and ``port`` are set for ``tcp``, ``tcps``, ``grpc`` and ``grpcs``; ``path`` holds a Unix socket's path, a
-    memory endpoint's name, or what grpcio's own resolver is handed (``dns:///host:port``).
+    ``host`` and ``port`` are set where the scheme takes a host; ``path`` holds a Unix socket's path, a memory
+    endpoint's name, or what a resolver of the protocol's own is handed (``dns:///host:port``).
     """
 
     scheme: str
+    """As in `eventflux_runtime.rpc.scheme`; several joined by ``+`` share the address."""
     host: str = ""
     port: int = 0
     path: str = ""
 
     @property
+    def rows(self) -> tuple[Scheme, ...]:
+        """What the table says of the scheme, or of each that is joined in it."""
+        return schemes_of(self.scheme)
+
+    @property
+    def form(self) -> AddressForm:
+        """How the address is written."""
+        return self.rows[0].form
+
+    @property
     def is_tls(self) -> bool:
         """Whether the scheme asks for TLS."""
-        return self.scheme in ("tcps", "grpcs") or self.scheme.startswith("grpcs+")
+        return self.rows[0].is_tls
+
+    @property
+    def is_resolved_by_protocol(self) -> bool:
+        """Whether the target goes to a resolver and a balancer of the protocol's own."""
+        return self.form is AddressForm.RESOLVER
+
+    @property
+    def plain_scheme(self) -> str:
+        """The scheme that is the same without TLS."""
+        return plain_twin(self.rows[0])
 
     @property
     def address(self) -> str:
         """``host:port`` with IPv6 in brackets, or the path."""
-        if self.scheme in _HOST_SCHEMES:
+        if self.form is AddressForm.HOST:
             return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
         return self.path
 
     @property
     def is_name(self) -> bool:
         """Whether the host is a name, which stands for any number of addresses."""
-        return self.scheme in _HOST_SCHEMES and not is_address(self.host)
+        return self.form is AddressForm.HOST and not is_address(self.host)
 
     @property
     def certificate_name(self) -> str:
@@ -68,7 +86,7 @@ class Endpoint:
         return replace(self, port=port)
 
     def __str__(self) -> str:
-        if self.scheme in _RESOLVER_SCHEMES:
+        if self.form is AddressForm.RESOLVER:
             return f"{self.scheme}:{self.path.split(':', 1)[1]}"
         return f"{self.scheme}://{self.address}"
 
@@ -95,6 +113,9 @@ def parse_target(target: str | Iterable[str]) -> tuple[Endpoint, ...]:
     for endpoint in endpoints:
         if endpoint.host == ANY_HOST:
             raise ConfigError(f"{str(endpoint)!r} is to listen on: name the host to connect to")
+        if len(endpoint.rows) > 1:
+            names = " or ".join(f"{row.name}://" for row in endpoint.rows)
+            raise ConfigError(f"{str(endpoint)!r} is to listen on: connect with {names}")
     return endpoints
 
 
@@ -114,26 +135,49 @@ def _parse_url(url: str) -> list[Endpoint]:
         raise ConfigError(f"an address is a URL such as tcp://127.0.0.1:7070, not {url!r}")
     scheme, separator, rest = url.partition(":")
     scheme = scheme.lower()  # its letters may be small or capital (RFC 3986, 3.1)
-    if not separator or scheme not in _SCHEMES:
+    rows = schemes_of(scheme) if separator else ()
+    if not rows:
         raise ConfigError(_unknown_scheme(url, scheme if separator else ""))
+    if len(rows) > 1:
+        _check_joined(url, rows)
     if wrong := _CONTROL.search(rest):
         raise ConfigError(f"{url!r}: an address has no control characters, and here is {wrong[0]!r}")
     if not rest.startswith("//"):
         raise ConfigError(f"{url!r}: after the scheme come two slashes, as in {scheme}://...")
     rest = rest[2:]
-    if scheme in _RESOLVER_SCHEMES:
-        if len(rest.rpartition("/")[2]) == 0 or "/" not in rest:
-            raise ConfigError(f"{url!r} names nothing to resolve: write {scheme}:///host:port")
-        return [Endpoint(scheme, path=f"{scheme.partition('+')[2]}://{rest}")]
-    if scheme in _PATH_SCHEMES:
-        return [_path_endpoint(url, scheme, rest)]
-    return [_host_endpoint(url, scheme, part) for part in rest.removesuffix("/").split(",")]
+    match rows[0].form:
+        case AddressForm.RESOLVER:
+            return [_resolver_endpoint(url, scheme, rest)]
+        case AddressForm.PATH | AddressForm.NAME as form:
+            return [_path_endpoint(url, scheme, rest, is_file=form is AddressForm.PATH)]
+        case AddressForm.HOST:
+            return [_host_endpoint(url, scheme, part) for part in rest.removesuffix("/").split(",")]
 
 
-def _path_endpoint(url: str, scheme: str, rest: str) -> Endpoint:
+def _check_joined(url: str, rows: tuple[Scheme, ...]) -> None:
+    """Checks that one port can be of all these schemes: the same carrier moves them, and all or none are encrypted."""
+    first = rows[0]
+    for position, row in enumerate(rows):
+        if row.form is AddressForm.RESOLVER:
+            raise ConfigError(f"{url!r}: {row.name}:// is only to connect to, and has no port to share")
+        if row in rows[:position]:
+            raise ConfigError(f"{url!r} names {row.name} twice: once is enough")
+        if row.is_tls is not first.is_tls:
+            raise ConfigError(f"{url!r}: {first.name} and {row.name} cannot share a port, one of them is encrypted")
+        if (row.carrier, row.form) != (first.carrier, first.form):
+            raise ConfigError(f"{url!r}: {first.name} and {row.name} cannot share an address: give each its own URL")
+
+
+def _resolver_endpoint(url: str, scheme: str, rest: str) -> Endpoint:
+    if len(rest.rpartition("/")[2]) == 0 or "/" not in rest:
+        raise ConfigError(f"{url!r} names nothing to resolve: write {scheme}:///host:port")
+    return Endpoint(scheme, path=f"{scheme.partition('+')[2]}://{rest}")
+
+
+def _path_endpoint(url: str, scheme: str, rest: str, *, is_file: bool) -> Endpoint:
     if not rest:
         raise ConfigError(f"{url!r} names nothing: write {scheme}://name")
-    if scheme == "unix":
+    if is_file:
         _check_socket_path(url, rest)
     return Endpoint(scheme, path=rest)
 
@@ -176,9 +220,9 @@ def _host_endpoint(url: str, scheme: str, part: str) -> Endpoint:
 
 
 def _unknown_scheme(url: str, scheme: str) -> str:
-    known = ", ".join((*_HOST_SCHEMES, *_PATH_SCHEMES))
+    known = ", ".join(row.name for row in SCHEMES.values() if row.form is not AddressForm.RESOLVER)
     if not scheme:
         return f"{url!r} has no scheme: start it with one of {known}, as in tcp://127.0.0.1:7070"
-    near = difflib.get_close_matches(scheme, _SCHEMES, n=1)
+    near = difflib.get_close_matches(scheme, SCHEMES, n=1)
     hint = f"did you mean {near[0]}?" if near else f"use one of {known}"
     return f"{url!r}: unknown scheme {scheme!r}; {hint}"

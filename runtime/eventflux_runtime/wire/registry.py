@@ -1,44 +1,56 @@
-"""Which transport serves which URL scheme; modules are imported at first use, so that an unused wire costs nothing."""
+"""From an endpoint to its wire; modules are imported at first use, so that an unused wire costs nothing."""
 
 from __future__ import annotations
 
 import importlib
-from typing import Final, cast
+from functools import cache
+from typing import Any, cast
 
-from eventflux_runtime.protocol.api import Transport
+from eventflux_runtime.protocol.api import Wire
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import ConfigError, MissingExtraError
+from eventflux_runtime.rpc.scheme import Scheme
 
-__all__ = ["transport_for"]
-
-_MODULES: Final = {
-    "tcp": "eventflux_runtime.carrier.tcp",
-    "tcps": "eventflux_runtime.carrier.tcp",
-    "unix": "eventflux_runtime.carrier.unix",
-    "memory": "eventflux_runtime.carrier.memory",
-    "grpc": "eventflux_runtime.grpcio",
-    "grpcs": "eventflux_runtime.grpcio",
-    "grpc+dns": "eventflux_runtime.grpcio",
-    "grpc+xds": "eventflux_runtime.grpcio",
-    "grpcs+dns": "eventflux_runtime.grpcio",
-    "grpcs+xds": "eventflux_runtime.grpcio",
-}
-"""Each module has a `TRANSPORT`."""
+__all__ = ["wire_of"]
 
 
-def transport_for(endpoint: Endpoint) -> Transport:
-    """The transport of an endpoint's scheme.
+def wire_of(endpoint: Endpoint) -> Wire:
+    """The wire of an endpoint's scheme, or of those that it joins.
 
     Raises:
+        ConfigError: schemes are joined that cannot share a port.
         MissingExtraError: the wire needs a package that is not installed.
     """
-    module_name = _MODULES.get(endpoint.scheme)
-    if module_name is None:
-        raise ConfigError(f"no wire for {endpoint.scheme}://")
+    return _made(endpoint.rows)
+
+
+@cache
+def _made(rows: tuple[Scheme, ...]) -> Wire:
+    for row in rows:
+        if row.wire and len(rows) > 1:
+            others = " and ".join(f"{other.name}://" for other in rows if other is not row)
+            raise ConfigError(
+                f"{row.name}:// opens a port of its own and shares none with {others}: give it its own URL"
+            )
+    first = rows[0]
+    if first.wire:
+        return cast("Wire", _loaded(first, first.wire))
+    from eventflux_runtime.wire.stack import StackedWire  # noqa: PLC0415 - only stacked wires need what it imports
+
+    return StackedWire(
+        _loaded(first, first.carrier),
+        [_loaded(first, layer) for layer in first.layers],
+        [_loaded(row, row.protocol) for row in rows],
+        [_loaded(row, guest) for row, guest in {guest: (row, guest) for row in rows for guest in row.guests}.values()],
+    )
+
+
+def _loaded(row: Scheme, name: str) -> Any:
+    """The object that a row names as ``module:name``."""
+    module, _, attribute = name.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        return getattr(importlib.import_module(module), attribute)
     except ModuleNotFoundError as error:
-        if error.name is not None and error.name.partition(".")[0] in ("grpc", "google"):
-            raise MissingExtraError(f"the {endpoint.scheme}:// wire", "grpc") from None
+        if error.name is not None and error.name.partition(".")[0] in row.packages:
+            raise MissingExtraError(f"the {row.name}:// wire", row.extra) from None
         raise
-    return cast("Transport", module.TRANSPORT)

@@ -23,7 +23,7 @@ from eventflux_runtime.client.pool.resolver import Address, Resolver
 from eventflux_runtime.client.pool.subchannel import Held, Subchannel
 from eventflux_runtime.net.reactor import Reactor, TimerHandle
 from eventflux_runtime.net.resolve import resolve
-from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Transport
+from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Wire
 from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import TransportError
@@ -44,7 +44,7 @@ class Pool:
     def __init__(
         self,
         endpoints: Sequence[Endpoint],
-        transport: Transport,
+        wire: Wire,
         config: ClientConfig,
         reactor: Reactor,
     ) -> None:
@@ -53,7 +53,7 @@ class Pool:
         self.is_watching = False
         self._home = reactor.home
         self._current = reactor.current
-        self._transport = transport
+        self._wire = wire
         self._config = config
         self._reactor = reactor
         self._picker = picker_for(config.balancer)
@@ -213,7 +213,7 @@ class Pool:
     def _subchannel(self, address: Address) -> Subchannel:
         return Subchannel(
             address,
-            self._transport,
+            self._wire,
             self._config,
             self._reactor,
             self._on_attempt,

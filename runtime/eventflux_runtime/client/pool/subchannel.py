@@ -15,7 +15,7 @@ from eventflux_runtime.client.pool.backoff import Backoff
 from eventflux_runtime.client.pool.ejection import Conduct
 from eventflux_runtime.client.pool.plan import AddressView, ConnectionView
 from eventflux_runtime.client.pool.resolver import Address
-from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Transport
+from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Wire
 from eventflux_runtime.rpc.config import ClientConfig, EjectionConfig, TlsConfig
 from eventflux_runtime.rpc.errors import ConfigError, TransportError
 from eventflux_runtime.rpc.rpc_error import RpcError, Unavailable
@@ -74,7 +74,7 @@ class Subchannel:
     def __init__(
         self,
         address: Address,
-        transport: Transport,
+        wire: Wire,
         config: ClientConfig,
         reactor: Reactor,
         on_change: Callable[[], None],
@@ -88,7 +88,7 @@ class Subchannel:
         self.failure = 0
         self.backoff = Backoff(config.pool.reconnect_backoff_s, config.pool.max_reconnect_backoff_s)
         self.conduct = Conduct(config.ejection if config.ejection is not None else EjectionConfig())
-        self._transport = transport
+        self._wire = wire
         self._pool_config = config.pool
         self._config = config
         self._reactor = reactor
@@ -190,7 +190,7 @@ class Subchannel:
         endpoint = self.address.endpoint
         try:
             config = _config_for(self.address, self._config)
-            connection = await self._transport.open(endpoint, config, self._reactor)
+            connection = await self._wire.open(endpoint, config, self._reactor)
         except Exception as error:  # noqa: BLE001 - whatever connecting fails with is an attempt that failed
             self._attempts.pop(number, None)
             self._failed(_attempt_error(endpoint, error))
@@ -218,7 +218,7 @@ class Subchannel:
         self.connections.append(Held(connection, self, limit, self._expiry()))
 
     def _expiry(self) -> float:
-        if "+" in self.address.endpoint.scheme:
+        if self.address.endpoint.is_resolved_by_protocol:
             return float("inf")  # grpcio's own resolver and balancer keep such a connection up to date
         age_s = self._pool_config.max_age_s * (1.0 - _AGE_SPREAD * random.random())
         return self._reactor.now() + age_s

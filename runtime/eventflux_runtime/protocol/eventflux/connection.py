@@ -29,10 +29,10 @@ from eventflux_runtime.rpc.rpc_error import ResourceExhausted
 from eventflux_runtime.rpc.status import Status, StatusCode
 
 if TYPE_CHECKING:
-    from eventflux_runtime.carrier.api import Pipe
+    from eventflux_runtime.carrier.api import Pipe, PipeHandler
     from eventflux_runtime.net.reactor import Reactor, TaskHandle, Waiter
 
-__all__ = ["EventFluxConnection", "EventFluxServerCall", "peer_binding"]
+__all__ = ["EventFluxConnection", "EventFluxServerCall"]
 
 HIGH_WATER_BYTES: Final = 1024 * 1024
 """Bytes of messages that wait to be served at which reading stops."""
@@ -42,11 +42,6 @@ PEER_METADATA: Final = Metadata((("eventflux-frames", "1"),))
 """What a handler finds in the metadata of such a peer's calls: of its answer, only what such frames carry arrives."""
 _LAST_S: Final = 0.9
 """Seconds that a peer has to take what is left for it, once its last message was given up."""
-
-
-def peer_binding(dispatcher: Dispatcher) -> AnyBinding | None:
-    """The method that answers EventFlux peers; None: none of the services is for them."""
-    return next((binding for binding in dispatcher.bindings if binding.method.peer is not None), None)
 
 
 class EventFluxConnection:
@@ -92,6 +87,13 @@ class EventFluxConnection:
         return len(self._waiting) + int(self._is_serving) + int(self.pipe.unsent_bytes > 0)
 
     # -- the pipe
+
+    def start(self, handler: PipeHandler | None = None) -> None:
+        """See `ServerConnection.start`."""
+        self.pipe.start(self if handler is None else handler)
+
+    def step_aside(self) -> None:
+        """See `ServerConnection.step_aside`; nothing of it stands anywhere before there are bytes."""
 
     def on_data(self, data: bytes) -> None:
         """See `PipeHandler.on_data`."""

@@ -111,6 +111,10 @@ class NativeServerConnection(ServerSession):
         self.schedule_timer()
         self.pipe.start(self if handler is None else handler)
 
+    def step_aside(self) -> None:
+        """See `ServerConnection.step_aside`."""
+        self.wheel.discard(self)
+
     def _on_hello(self, event: HelloReceived) -> None:
         self._packer.agree(event.settings)
         self.schedule_timer()

@@ -1,4 +1,4 @@
-"""The gRPC `Transport`: grpcio on asyncio as it is, on every other event loop behind a thread that runs asyncio."""
+"""The gRPC `Wire`: grpcio on asyncio as it is, on every other event loop behind a thread that runs asyncio."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from eventflux_runtime.rpc.endpoint import Endpoint
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor
 
-__all__ = ["GrpcTransport"]
+__all__ = ["GrpcWire"]
 
 
-class GrpcTransport:
-    """A `Transport` over grpcio."""
-
-    schemes = frozenset({"grpc", "grpcs", "grpc+dns", "grpcs+dns", "grpc+xds", "grpcs+xds"})
+class GrpcWire:
+    """A `Wire` over grpcio."""
 
     async def open(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
-        """See `Transport.open`."""
+        """See `Wire.open`."""
         if reactor.is_asyncio:
             return await open_connection(endpoint, config, reactor)
         # The bridge imports trio, which only its users have.
@@ -33,7 +31,7 @@ class GrpcTransport:
     async def listen(
         self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
     ) -> Listener:
-        """See `Transport.listen`."""
+        """See `Wire.listen`."""
         if reactor.is_asyncio:
             return await open_listener(endpoint, config, dispatcher, reactor)
         from eventflux_runtime.grpcio.bridged_server import open_bridged_listener  # noqa: PLC0415 - as in open

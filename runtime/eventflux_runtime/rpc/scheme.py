@@ -1,0 +1,165 @@
+"""The table of schemes: what stands before ``://`` in a URL, and everything that follows from it.
+
+A row says what moves the bytes and what gives them a meaning, how the rest of the URL is read, and what has to be
+installed. Endpoints, wires, the look-up of names, TLS and the texts of errors derive from it, so a new wire is a row
+and the modules that it names. Packages of others add a row by an entry point of the group `ENTRY_POINTS`, which has
+the scheme's name and loads its `Scheme`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from eventflux_runtime.rpc.errors import ConfigError
+
+__all__ = ["ENTRY_POINTS", "SCHEMES", "AddressForm", "Scheme", "plain_twin", "schemes_of"]
+
+ENTRY_POINTS: Final = "eventflux_runtime.schemes"
+
+
+class AddressForm(Enum):
+    """How what follows ``://`` is read."""
+
+    HOST = auto()
+    """``host:port``; a host that is a name is looked up."""
+    PATH = auto()
+    """The absolute path of a Unix socket."""
+    NAME = auto()
+    """Any text."""
+    RESOLVER = auto()
+    """``/target``, for a resolver of the protocol's own; only to connect to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheme:
+    """One row. Objects are named as in an entry point, ``package.module:name``, and imported at first use."""
+
+    name: str
+    """What stands before ``://``; small letters, with a ``+`` before what is no protocol."""
+    form: AddressForm
+    carrier: str
+    """The `eventflux_runtime.carrier.api.Carrier` that moves the bytes."""
+    protocol: str = ""
+    """The `eventflux_runtime.protocol.api.StreamProtocol` that gives them a meaning; empty: that of `wire`."""
+    layers: tuple[str, ...] = ()
+    """Each `eventflux_runtime.carrier.api.PipeLayer` between them, the lowest first."""
+    guests: tuple[str, ...] = ()
+    """Each `eventflux_runtime.protocol.api.ServingProtocol` whose peers are answered on the same port."""
+    wire: str = ""
+    """An `eventflux_runtime.protocol.api.Wire` in place of all these, for a library that moves its bytes itself."""
+    is_tls: bool = False
+    """Whether what travels is encrypted."""
+    encrypted: str = ""
+    """The scheme that is this one with TLS; empty: there is none."""
+    extra: str = ""
+    """The extra that brings `packages`."""
+    packages: tuple[str, ...] = ()
+    """Top-level packages that the modules named here import and the base install does not have."""
+
+
+_TCP: Final = "eventflux_runtime.carrier.tcp:CARRIER"
+_TLS: Final = ("eventflux_runtime.carrier.tls:LAYER",)
+_UNIX: Final = "eventflux_runtime.carrier.unix:CARRIER"
+_MEMORY: Final = "eventflux_runtime.carrier.memory:CARRIER"
+_NATIVE: Final = "eventflux_runtime.protocol.native.driver.protocol:PROTOCOL"
+_EVENTFLUX: Final = ("eventflux_runtime.protocol.eventflux.protocol:PROTOCOL",)
+
+
+def _native(name: str, form: AddressForm, carrier: str, *, layers: tuple[str, ...] = (), encrypted: str = "") -> Scheme:
+    return Scheme(
+        name=name,
+        form=form,
+        carrier=carrier,
+        protocol=_NATIVE,
+        layers=layers,
+        guests=_EVENTFLUX,
+        is_tls=layers == _TLS,
+        encrypted=encrypted,
+    )
+
+
+def _grpcio(name: str, form: AddressForm = AddressForm.HOST, *, encrypted: str = "") -> Scheme:
+    return Scheme(
+        name=name,
+        form=form,
+        carrier=_TCP,
+        wire="eventflux_runtime.grpcio:WIRE",
+        is_tls=not encrypted,
+        encrypted=encrypted,
+        extra="grpc",
+        packages=("grpc", "google"),
+    )
+
+
+SCHEMES: Final[dict[str, Scheme]] = {
+    row.name: row
+    for row in (
+        _native("tcp", AddressForm.HOST, _TCP, encrypted="tcps"),
+        _native("tcps", AddressForm.HOST, _TCP, layers=_TLS),
+        _grpcio("grpc", encrypted="grpcs"),
+        _grpcio("grpcs"),
+        _native("unix", AddressForm.PATH, _UNIX),
+        _native("memory", AddressForm.NAME, _MEMORY),
+        _grpcio("grpc+dns", AddressForm.RESOLVER, encrypted="grpcs+dns"),
+        _grpcio("grpcs+dns", AddressForm.RESOLVER),
+        _grpcio("grpc+xds", AddressForm.RESOLVER, encrypted="grpcs+xds"),
+        _grpcio("grpcs+xds", AddressForm.RESOLVER),
+    )
+}
+"""The rows of this package, by name, in the order in which errors list them."""
+
+
+_found: Final[dict[str, tuple[Scheme, ...]]] = {name: (row,) for name, row in SCHEMES.items()}
+"""What was asked for and is there: to look through the entry points takes milliseconds."""
+
+
+def schemes_of(text: str) -> tuple[Scheme, ...]:
+    """The rows that a URL's scheme names: one, or those joined by ``+``, as in ``tcp+grpc``; empty: it names none.
+
+    Raises:
+        ConfigError: a package that adds a scheme is broken.
+    """
+    rows = _found.get(text)
+    if rows is None:
+        rows = _split(text)
+        if rows:
+            _found[text] = rows
+    return rows
+
+
+def _split(text: str) -> tuple[Scheme, ...]:
+    rows: list[Scheme] = []
+    parts = text.split("+")
+    while parts:
+        # The longest first, because a name may have a plus of its own.
+        for count in range(len(parts), 0, -1):
+            name = "+".join(parts[:count])
+            row = SCHEMES.get(name) or _foreign_row(name)
+            if row is not None:
+                rows.append(row)
+                del parts[:count]
+                break
+        else:
+            return ()
+    return tuple(rows)
+
+
+def _foreign_row(name: str) -> Scheme | None:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import, and hardly ever needed
+
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        try:
+            row = entry.load()
+        except Exception as error:  # whatever another's module fails with when it is imported
+            raise ConfigError(f"the package that adds {name}:// cannot be loaded ({entry.value}): {error}") from error
+        if not isinstance(row, Scheme) or row.name != name:
+            raise ConfigError(f"{entry.value} adds {name}://, so it has to be a Scheme of that name, not {row!r}")
+        return row
+    return None
+
+
+def plain_twin(row: Scheme) -> str:
+    """The name of the scheme that is this one without TLS; its own, where there is none."""
+    return next((other.name for other in SCHEMES.values() if other.encrypted == row.name), row.name)

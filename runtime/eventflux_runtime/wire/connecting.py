@@ -1,0 +1,60 @@
+"""Bounds an attempt to connect, and turns whatever it fails with into Unavailable with a reason and what to do."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from eventflux_runtime.net.tls import explain_tls
+from eventflux_runtime.rpc.config import ClientConfig
+from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.errors import TransportError
+from eventflux_runtime.rpc.rpc_error import Unavailable
+
+__all__ = ["connecting"]
+
+
+@contextmanager
+def connecting(endpoint: Endpoint, config: ClientConfig) -> Iterator[None]:
+    """Bounds an attempt by ``config.connect_timeout_s`` and turns what the system raises into Unavailable."""
+    try:
+        with anyio.fail_after(config.connect_timeout_s):
+            yield
+    except TimeoutError:
+        limit = f"connect_timeout_s={config.connect_timeout_s:g}"
+        raise _unreachable(endpoint, f"nothing answered within {limit}; check the address and firewalls") from None
+    except ssl.SSLError as error:
+        raise _unreachable(endpoint, explain_tls(error, "the server")) from None
+    except TransportError:
+        raise
+    except Exception as error:  # an OSError, or what a resolver or a loop raises that is none
+        raise _unreachable(endpoint, _reason(error, endpoint)) from error
+
+
+def _reason(error: BaseException, endpoint: Endpoint) -> str:
+    while True:
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        elif error.__cause__ is not None and not (isinstance(error, OSError) and error.errno):
+            error = error.__cause__  # anyio wraps what the system said
+        else:
+            break
+    if isinstance(error, FileNotFoundError):
+        return f"no such socket: {endpoint.path}; is the server running?"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused; is a server listening there?"
+    if isinstance(error, socket.gaierror):
+        return "the host name is not known; check its spelling and DNS"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    if isinstance(error, UnicodeError):
+        return f"the host name is not valid ({error}); check its spelling"
+    return str(error) or "the connection was closed during the handshake"
+
+
+def _unreachable(endpoint: Endpoint, reason: str) -> Unavailable:
+    return Unavailable(f"cannot connect to {endpoint}: {reason}")
