@@ -25,8 +25,8 @@ from eventflux_runtime import (
     connect,
     serve,
 )
+from eventflux_runtime.net.connecting import connecting
 from eventflux_runtime.rpc.endpoint import parse_endpoint
-from eventflux_runtime.wire.connecting import connecting
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.runtime.wires import WIRES, linked
@@ -113,7 +113,7 @@ def caused(error: OSError, cause: Exception) -> OSError:
 @pytest.mark.usefixtures("anyio_backend")
 async def test_whatever_connecting_raises_is_unavailable_and_says_why(error: Exception, words: str) -> None:
     said = rf"^UNAVAILABLE: cannot connect to tcp://name:1: {words}"
-    with pytest.raises(Unavailable, match=said), connecting(parse_endpoint("tcp://name:1"), ClientConfig()):
+    with pytest.raises(Unavailable, match=said), connecting(parse_endpoint("tcp://name:1"), 10, ""):
         raise error
 
 

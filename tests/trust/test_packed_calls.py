@@ -23,6 +23,7 @@ from eventflux_runtime import (
 from eventflux_runtime.compression.algorithm import decompress
 from eventflux_runtime.protocol.native.driver import packing
 from eventflux_runtime.protocol.native.driver import settings as native_settings
+from eventflux_runtime.rpc.config import COMPRESSION_OF_ID
 from eventflux_runtime.rpc.errors import MissingExtraError
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.runtime.probe import Probe
@@ -207,5 +208,5 @@ async def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def _agree_without_limit(self: packing.Packer, peer: object) -> None:
-    self._readable = frozenset(packing.COMPRESSIONS)
+    self._readable = frozenset(COMPRESSION_OF_ID)
     self._max_bytes = 2**31 - 1

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pytest
 import zstandard
 
-from eventflux_runtime.protocol.native.core import Connection, MethodEntry, Role, Settings, handshake, settings, state
+from eventflux_runtime.protocol.native.core import Connection, MethodEntry, Role, Settings, handshake, state
 from eventflux_runtime.protocol.native.core import frame as frame_module
 from eventflux_runtime.protocol.native.core.event import (
     Event,
@@ -26,6 +26,7 @@ from eventflux_runtime.protocol.native.core.event import (
     StreamReset,
 )
 from eventflux_runtime.protocol.native.core.frame import frame_name
+from eventflux_runtime.rpc.config import COMPRESSION_IDS
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.status import OK_STATUS, ErrorDetail, Status, StatusCode
 from tests.wire.pair import content, frame, write
@@ -373,7 +374,10 @@ def test_settings() -> None:
 
 def test_compressions() -> None:
     ids = {row[0].partition(",")[0]: int(row[1]) for row in rows("compression", "id")}
-    assert ids == {"LZ4": settings.LZ4, "Snappy": settings.SNAPPY, "Zstandard": settings.ZSTD, "gzip": settings.GZIP}
+    assert ids == {
+        {"zstd": "Zstandard", "snappy": "Snappy", "lz4": "LZ4"}.get(c.value, c.value): n
+        for c, n in COMPRESSION_IDS.items()
+    }
 
 
 def test_fingerprint_example() -> None:

@@ -11,6 +11,7 @@ from typing import cast
 
 from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, Patience, PipeHandler
 from eventflux_runtime.carrier.read_buffer import READ_BUFFER
+from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.rpc.peer import Peer
 
 __all__ = ["AsyncioPipe", "asyncio_pipe"]
@@ -82,8 +83,7 @@ class AsyncioPipe(asyncio.BaseProtocol):
         self.write = _drop  # type: ignore[method-assign]  # uvloop's transport raises from here on
         if self._giving_up is not None:
             self._giving_up.cancel()
-        if not self._lost.done():
-            self._lost.set_result(None)
+        wake(self._lost)
         if self._handler is not None:
             self._handler.on_lost(exc)
 

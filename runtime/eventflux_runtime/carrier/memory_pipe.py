@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eventflux_runtime.carrier.api import PipeHandler
+from eventflux_runtime.net.waiting import wake_all
 from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
@@ -95,9 +96,7 @@ class MemoryPipe:
         self._is_lost = True
         if self._handler is not None:
             self._handler.on_lost(error)
-        for waiter in self._closed_waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        wake_all(self._closed_waiters)
 
     async def wait_closed(self) -> None:
         """See `Pipe.wait_closed`."""

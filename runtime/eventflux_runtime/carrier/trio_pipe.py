@@ -15,6 +15,7 @@ from trio.lowlevel import cancel_shielded_checkpoint, notify_closing, wait_reada
 
 from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, Patience, PipeHandler
 from eventflux_runtime.carrier.read_buffer import READ_BUFFER
+from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
@@ -96,8 +97,7 @@ class TrioPipe:
     def resume_reading(self) -> None:
         """See `Pipe.resume_reading`."""
         self._is_paused = False
-        if self._resume is not None and not self._resume.done():
-            self._resume.set_result(None)
+        wake(self._resume)
 
     # -- bytes out
 

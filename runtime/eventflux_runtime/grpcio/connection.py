@@ -222,9 +222,9 @@ class GrpcConnection:
             Unavailable: it is not.
         """
         if self.state is not ConnectionState.READY:
-            refusal = Unavailable(f"the connection to {self.endpoint} is {self.state.value}; the call never left")
-            refusal.unprocessed = True
-            raise refusal
+            raise Unavailable(
+                f"the connection to {self.endpoint} is {self.state.value}; the call never left", unprocessed=True
+            )
 
     def begin(self, method: AnyMethod, head: CallHead) -> float | None:
         """Counts a call in and returns its time left in seconds; `ended` counts it out.
@@ -256,12 +256,11 @@ class GrpcConnection:
             ResourceExhausted: it is above the limit.
         """
         if len(data) > self.max_message_bytes:
-            refusal = ResourceExhausted(
+            raise ResourceExhausted(
                 f"a request of {method.path} has {len(data)} bytes, the limit is {self.max_message_bytes}: "
-                "send less at a time or raise ClientConfig.max_message_bytes"
+                "send less at a time or raise ClientConfig.max_message_bytes",
+                unprocessed=True,
             )
-            refusal.unprocessed = True
-            raise refusal
 
     def streaming_callable(self, method: AnyMethod) -> Any:
         """What starts a call of a streaming method on the channel."""

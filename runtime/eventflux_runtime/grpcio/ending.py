@@ -124,9 +124,8 @@ def error_of(error: aio.AioRpcError) -> RpcError:
         text = f"the call never ran: {text}"
     elif text.startswith(_LOCAL):
         text = f"the call was lost: {text.removeprefix(_LOCAL).removesuffix(')')}"
-    made = RpcError.from_status(status_of(code, text, error.trailing_metadata()))
-    made.unprocessed = is_unprocessed or (code is grpc.StatusCode.UNIMPLEMENTED and text.startswith(_NOT_SERVED))
-    return made
+    is_unprocessed |= code is grpc.StatusCode.UNIMPLEMENTED and text.startswith(_NOT_SERVED)
+    return RpcError.from_status(status_of(code, text, error.trailing_metadata()), unprocessed=is_unprocessed)
 
 
 def is_connection_failure(error: aio.AioRpcError) -> bool:

@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from eventflux_runtime.compression.algorithm import available_compressions, compress, require_compression
-from eventflux_runtime.rpc.config import Compression
+from eventflux_runtime.compression.algorithm import compress, require_compression
+from eventflux_runtime.compression.offer import offer, offered, usable
+from eventflux_runtime.rpc.config import COMPRESSION_IDS, COMPRESSION_OF_ID, Compression
 from eventflux_runtime.rpc.errors import CodecError
 
 if TYPE_CHECKING:
@@ -28,22 +29,18 @@ PACKING: Final = frozenset({Compression.LZ4, Compression.SNAPPY, Compression.ZST
 
 _FIELD: Final = b"\xfa\xff\xff\xff\x0f"
 """The tag of field 2**29 - 1 with a length (https://protobuf.dev/programming-guides/encoding/)."""
-_IDS: Final = {Compression.LZ4: 1, Compression.SNAPPY: 2, Compression.ZSTD: 3}
-"""As on the native wire."""
-_BY_ID: Final = {number: compression for compression, number in _IDS.items()}
 
 
 def acceptance() -> tuple[str, str]:
     """The metadata that tells the other side what this one decompresses."""
-    return ACCEPT_KEY, ",".join(compression.value for compression in available_compressions() if compression in PACKING)
+    return ACCEPT_KEY, offer(usable(PACKING))
 
 
 def accepted_by(metadata: Iterable[tuple[str, Any]] | None) -> frozenset[Compression] | None:
     """What the other side's metadata says that it decompresses; None: it is not one of ours, or does not want any."""
     for key, value in metadata or ():
         if key == ACCEPT_KEY:
-            names = str(value).split(",")
-            return frozenset(compression for compression in PACKING if compression.value in names)
+            return frozenset(offered(str(value), PACKING))
     return None
 
 
@@ -59,7 +56,7 @@ def pack(data: bytes, compression: Compression, min_bytes: int) -> bytes:
     is_like_packed = data.startswith(_FIELD)
     if len(data) < min_bytes and not is_like_packed:
         return data
-    body = bytes([_IDS[compression]]) + compress(compression, data)
+    body = bytes([COMPRESSION_IDS[compression]]) + compress(compression, data)
     packed = _FIELD + _varint(len(body)) + body
     return packed if len(packed) < len(data) or is_like_packed else data
 
@@ -77,9 +74,13 @@ def unpack(data: bytes, max_bytes: int, loan: Loan) -> bytes:
     while position < len(data) and data[position] & 0x80:
         position += 1
     body = data[position + 1 :]
-    if data[len(_FIELD) : position + 1] != _varint(len(body)) or not body or body[0] not in _BY_ID:
+    if (
+        data[len(_FIELD) : position + 1] != _varint(len(body))
+        or not body
+        or COMPRESSION_OF_ID.get(body[0]) not in PACKING
+    ):
         raise CodecError("a compressed message is not in the form that was agreed on", offset=0)
-    return loan.expand(_BY_ID[body[0]], body[1:], max_bytes)
+    return loan.expand(COMPRESSION_OF_ID[body[0]], body[1:], max_bytes)
 
 
 def _varint(number: int) -> bytes:

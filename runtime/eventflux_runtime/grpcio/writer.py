@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from grpc import aio
 
+from eventflux_runtime.net.waiting import wake, wake_all
+
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
 
@@ -83,14 +85,11 @@ class WriteBehind:
         self._wake_senders()
 
     def _wake_writer(self) -> None:
-        if self._work is not None and not self._work.done():
-            self._work.set_result(None)
+        wake(self._work)
 
     def _wake_senders(self) -> None:
         senders, self._senders = self._senders, []
-        for waiter in senders:
-            if not waiter.done():
-                waiter.set_result(None)
+        wake_all(senders)
 
     # -- the writing task's side
 

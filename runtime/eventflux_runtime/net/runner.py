@@ -18,6 +18,8 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from typing import Any, Protocol, TypeAlias
 
+from eventflux_runtime.net.waiting import wake
+
 __all__ = ["Function", "Job", "Runner", "RunnerPool", "Seat", "Wakeup"]
 
 Function: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
@@ -149,8 +151,8 @@ class RunnerPool:
         if self._parked is runner:
             self._parked = None
         self.hand_over(runner)
-        if not self.runners and self._all_left is not None and not self._all_left.done():
-            self._all_left.set_result(None)
+        if not self.runners:
+            wake(self._all_left)
 
     def is_at_work_here(self) -> bool:
         """Whether the task that asks is one of the runners."""

@@ -33,6 +33,7 @@ from trio.lowlevel import (
 
 from eventflux_runtime.net.reactor import Failures
 from eventflux_runtime.net.runner import Job, Runner, RunnerPool
+from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.net.wheel import DeadlineWheel
 from eventflux_runtime.rpc.tally import Tally
 
@@ -204,9 +205,7 @@ class TrioReactor:
     def call_soon(self, callback: Callable[[], None]) -> None:
         """See `Reactor.call_soon`."""
         self._ready.append(callback)
-        idle = self._idle
-        if idle is not None and not idle.done():
-            idle.set_result(None)
+        wake(self._idle)
 
     @enable_ki_protection
     def call_at(self, when: float, callback: Callable[[], None]) -> _Timer:

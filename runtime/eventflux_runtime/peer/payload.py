@@ -10,10 +10,10 @@ from __future__ import annotations
 import time
 from typing import Final, Generic, TypeVar
 
-from eventflux_runtime.compression.algorithm import available_compressions
+from eventflux_runtime.compression.offer import offer, offered, usable
 from eventflux_runtime.compression.payload import compress_payload, decompress_payload, is_marked
 from eventflux_runtime.peer.binding import PeerBinding
-from eventflux_runtime.rpc.config import Compression
+from eventflux_runtime.rpc.config import COMPRESSION_IDS, Compression
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 
@@ -23,9 +23,9 @@ M = TypeVar("M")
 
 ANNOUNCEMENT: Final = "eventflux-payload-compression"
 """The metadata key; its value is the names of algorithms, the most wanted first, joined by commas."""
-NUMBERS: Final = {Compression.LZ4: 1, Compression.SNAPPY: 2, Compression.ZSTD: 3}
-"""The numbers of ``CompressionType`` in EventFlux's IDL."""
-BY_NUMBER: Final = {number: compression for compression, number in NUMBERS.items()}
+KNOWN: Final = (Compression.LZ4, Compression.SNAPPY, Compression.ZSTD)
+"""The algorithms of ``CompressionType`` in EventFlux's IDL."""
+BY_NUMBER: Final = {COMPRESSION_IDS[compression]: compression for compression in KNOWN}
 MIN_BYTES: Final = 256
 """Payloads below this size travel plain: hardly any gets smaller by what the work costs."""
 
@@ -33,9 +33,7 @@ MIN_BYTES: Final = 256
 def announced(metadata: Metadata) -> tuple[Compression, ...]:
     """The algorithms that a peer's metadata announces."""
     value = metadata.get(ANNOUNCEMENT)
-    names = value.split(",") if isinstance(value, str) else []
-    known = {compression.value: compression for compression in NUMBERS}
-    return tuple(known[name] for name in names if name in known)
+    return offered(value, KNOWN) if isinstance(value, str) else ()
 
 
 class PayloadCodec(Generic[M]):
@@ -47,15 +45,15 @@ class PayloadCodec(Generic[M]):
         self._binding = binding
         self._max_bytes = max_bytes
         self._reads_priority = reads_priority
-        usable = [c for c in available_compressions() if c in NUMBERS] if preferred is not Compression.NONE else []
-        self._usable = tuple(sorted(usable, key=lambda compression: compression is not preferred))
+        found = usable(KNOWN) if preferred is not Compression.NONE else ()
+        self._usable = tuple(sorted(found, key=lambda compression: compression is not preferred))
 
     @property
     def announcement(self) -> Metadata:
         """What a peer is told; empty where compression is off."""
         if not self._usable:
             return EMPTY_METADATA
-        return Metadata([(ANNOUNCEMENT, ",".join(compression.value for compression in self._usable))])
+        return Metadata([(ANNOUNCEMENT, offer(self._usable))])
 
     def size_of(self, message: M) -> int:
         """What a message that waits costs, in bytes."""
@@ -80,7 +78,11 @@ class PayloadCodec(Generic[M]):
         if chosen is None or number or len(payload) < MIN_BYTES:
             return message
         packed = compress_payload(chosen, payload)
-        return self._binding.with_payload(message, packed, NUMBERS[chosen]) if len(packed) < len(payload) else message
+        return (
+            self._binding.with_payload(message, packed, COMPRESSION_IDS[chosen])
+            if len(packed) < len(payload)
+            else message
+        )
 
     def unpack(self, message: M) -> M:
         """The message as it was before `pack`; one that is marked as compressed and is not, without the mark.

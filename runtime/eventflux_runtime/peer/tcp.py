@@ -11,6 +11,7 @@ from typing import TypeVar
 import anyio
 import anyio.lowlevel
 
+from eventflux_runtime.net.connecting import connecting, why_not
 from eventflux_runtime.net.dial import dial_tcp
 from eventflux_runtime.net.resolve import shown_host
 from eventflux_runtime.net.socket import apply_options, bind_tcp
@@ -40,17 +41,9 @@ class TcpPeerTransport(PooledTransport[M]):
         self.config = config if config is not None else TcpPeerConfig()
 
     async def _open(self, endpoint: Endpoint) -> Link[M]:
-        timeout_s = self.config.connection_timeout_ms / 1000
-        try:
-            with anyio.fail_after(timeout_s):
-                sock = await dial_tcp(endpoint, self.config.socket, self.config.keepalive)
-        except TimeoutError:
-            raise Unavailable(
-                f"cannot connect to {endpoint}: nothing answered within connection_timeout_ms="
-                f"{self.config.connection_timeout_ms}; check the address and firewalls"
-            ) from None
-        except OSError as error:
-            raise Unavailable(f"cannot connect to {endpoint}: {_reason(error)}; is a node listening there?") from None
+        timeout_ms = self.config.connection_timeout_ms
+        with connecting(endpoint, timeout_ms / 1000, f"connection_timeout_ms={timeout_ms}"):
+            sock = await dial_tcp(endpoint, self.config.socket, self.config.keepalive)
         return TcpLink(SocketStream(sock), endpoint.address, self._binding.codec, self.config)
 
     async def _bind(self, endpoint: Endpoint) -> LinkListener[M]:
@@ -84,7 +77,7 @@ class TcpListener(LinkListener[M]):
         except anyio.ClosedResourceError:
             raise Unavailable(f"the listener on {self.local_addr} was closed") from None
         except OSError as error:
-            raise Unavailable(f"cannot accept on {self.local_addr}: {_reason(error)}") from None
+            raise Unavailable(f"cannot accept on {self.local_addr}: {why_not(error)}") from None
         address = _address(name)
         return TcpLink(SocketStream(sock), address, self._binding.codec, self._config), address
 
@@ -119,7 +112,3 @@ def _address(address: object) -> str:
     assert isinstance(address, tuple)
     host, port = shown_host(address), address[1]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

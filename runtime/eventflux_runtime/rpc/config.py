@@ -58,6 +58,11 @@ class Compression(Enum):
     GZIP = "gzip"
 
 
+COMPRESSION_IDS: Final = {Compression.LZ4: 1, Compression.SNAPPY: 2, Compression.ZSTD: 3, Compression.GZIP: 4}
+"""What stands for an algorithm where a number does: in docs/protocol.md, and in EventFlux's IDL, which has three."""
+COMPRESSION_OF_ID: Final = {number: compression for compression, number in COMPRESSION_IDS.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsConfig(Checked):
     """Certificates and checks of a TLS connection, for a client or a server. TLS 1.2 is the least that is spoken."""

@@ -74,6 +74,7 @@ class RpcError(TransportError):
         code: StatusCode | None = None,
         details: Iterable[ErrorDetail] = (),
         metadata: MetadataLike | None = None,
+        unprocessed: bool = False,
     ) -> None:
         """An error ready to be raised.
 
@@ -88,6 +89,7 @@ class RpcError(TransportError):
             self.details = plain_details(details)
         if metadata is not None:
             self.metadata = Metadata.of(metadata)
+        self.unprocessed = unprocessed
 
     def __str__(self) -> str:
         name = plain_code(self.code).name
@@ -104,12 +106,15 @@ class RpcError(TransportError):
         )
 
     @staticmethod
-    def from_status(status: Status) -> RpcError:
+    def from_status(status: Status, *, unprocessed: bool = False) -> RpcError:
         """The exception of a status: an instance of the class that belongs to its code."""
-        kind = _BY_CODE.get(status.code)
-        if kind is None:
-            return RpcError(status.message, code=status.code, details=status.details, metadata=status.trailers)
-        return kind(status.message, details=status.details, metadata=status.trailers)
+        return _BY_CODE.get(status.code, RpcError)(
+            status.message,
+            code=status.code,
+            details=status.details,
+            metadata=status.trailers,
+            unprocessed=unprocessed,
+        )
 
 
 class Cancelled(RpcError):

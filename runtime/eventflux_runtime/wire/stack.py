@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from eventflux_runtime.carrier.api import Carrier, CarrierListener, PipeLayer
+from eventflux_runtime.net.connecting import connecting
 from eventflux_runtime.protocol.acceptor import Acceptor
 from eventflux_runtime.protocol.api import ClientConnection, Dispatcher, ServingProtocol, StreamProtocol
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
-from eventflux_runtime.wire.connecting import connecting
 from eventflux_runtime.wire.upgrade import Upgrader
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class StackedWire:
     async def open(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
         """See `Wire.open`."""
         upgrades = [layer.of_client(endpoint, config, self._alpn) for layer in self._layers]
-        with connecting(endpoint, config):
+        timeout_s = config.connect_timeout_s
+        with connecting(endpoint, timeout_s, f"connect_timeout_s={timeout_s:g}"):
             pipe = await self._carrier.connect(endpoint, config, reactor)
             for upgrade in upgrades:
                 pipe = await upgrade(pipe, reactor)

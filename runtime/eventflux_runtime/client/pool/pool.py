@@ -306,12 +306,12 @@ class Pool:
         """Why no address can be reached: the latest failure, and how many others there are."""
         failed = [subchannel for subchannel in self._subchannels if subchannel.error is not None]
         if not failed:
-            return _unprocessed(self._resolver.error or Unavailable("the target has no address"))
+            return self._resolver.error or Unavailable("the target has no address", unprocessed=True)
         error = max(failed, key=lambda subchannel: subchannel.failure).error
         assert error is not None
         if len(self._subchannels) > 1 and isinstance(error, Unavailable):
             others = len(self._subchannels) - 1
-            return _unprocessed(Unavailable(f"{error.message} (nor can the other {others} addresses be reached)"))
+            return Unavailable(f"{error.message} (nor can the other {others} addresses be reached)", unprocessed=True)
         return error
 
     def _last_failure(self) -> str:
@@ -325,17 +325,16 @@ class Pool:
         return f"; the last attempt: {error.message if isinstance(error, RpcError) else error}"
 
     def _deadline_error(self) -> RpcError:
-        return _unprocessed(
-            DeadlineExceeded(f"the deadline passed while waiting for a connection: {self!r}{self._last_failure()}")
+        return DeadlineExceeded(
+            f"the deadline passed while waiting for a connection: {self!r}{self._last_failure()}", unprocessed=True
         )
 
     def _timeout_error(self) -> RpcError:
-        return _unprocessed(
-            PoolTimeout(
-                f"no connection had room within acquire_timeout_s={self._config.pool.acquire_timeout_s:g}: {self!r}; "
-                "make fewer calls at a time, or raise max_connections or max_calls_per_connection"
-                f"{self._last_failure()}"
-            )
+        return PoolTimeout(
+            f"no connection had room within acquire_timeout_s={self._config.pool.acquire_timeout_s:g}: {self!r}; "
+            "make fewer calls at a time, or raise max_connections or max_calls_per_connection"
+            f"{self._last_failure()}",
+            unprocessed=True,
         )
 
     async def aclose(self) -> None:
@@ -360,11 +359,6 @@ async def _close(connection: ClientConnection) -> None:
         _log.exception("a connection could not be closed in order")
 
 
-def _unprocessed(error: RpcError) -> RpcError:
-    error.unprocessed = True
-    return error
-
-
 def _closed_error() -> RpcError:
     """What a call gets that was still waiting when its channel was left."""
-    return _unprocessed(Unavailable("the channel was closed"))
+    return Unavailable("the channel was closed", unprocessed=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.client.pool.backoff import Backoff, jittered
+from eventflux_runtime.net.connecting import why_not
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.rpc_error import Unavailable
 
@@ -148,10 +149,7 @@ class _Name:
             self._task = None
             self._backoff.failed(self._reactor.now())
             if not self.addresses:
-                self.error = Unavailable(
-                    f"cannot connect to {endpoint}: the host name is not known ({_reason(error)}); "
-                    "check its spelling and DNS"
-                )
+                self.error = Unavailable(f"cannot connect to {endpoint}: {why_not(error)}", unprocessed=True)
             self._schedule(self._backoff.retry_at)
         else:
             self._task = None
@@ -160,9 +158,3 @@ class _Name:
             self.addresses = tuple(Address(replace(endpoint, host=host), endpoint.certificate_name) for host in hosts)
             self._schedule(self._reactor.now() + jittered(self._refresh_s))
         self._on_change()
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return str(error).lower() or type(error).__name__

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from eventflux_runtime.carrier.api import wait_closed
 from eventflux_runtime.net.limited_log import LimitedLog
+from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.net.wheel import Alarm
 from eventflux_runtime.protocol.api import Dispatcher
 from eventflux_runtime.protocol.eventflux.frame import MIN_BYTES_PER_S, FrameReader, encode_frame
@@ -157,8 +158,7 @@ class EventFluxConnection:
 
     def on_writable(self) -> None:
         """See `PipeHandler.on_writable`."""
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
+        wake(self._room)
 
     # -- messages
 

@@ -8,10 +8,10 @@ from enum import Enum
 from typing import Final, final
 
 from eventflux_runtime.protocol.native.core.frame import MAX_METHODS, MAX_WINDOW, MIN_FRAME_BYTES, MIN_WINDOW
+from eventflux_runtime.rpc.config import COMPRESSION_OF_ID
 from eventflux_runtime.rpc.errors import ConfigError
 
 __all__ = [
-    "KNOWN_COMPRESSIONS",
     "VERSION_MAJOR",
     "VERSION_MINOR",
     "MethodEntry",
@@ -23,12 +23,6 @@ __all__ = [
 
 VERSION_MAJOR: Final = 1
 VERSION_MINOR: Final = 0
-
-LZ4: Final = 1
-SNAPPY: Final = 2
-ZSTD: Final = 3
-GZIP: Final = 4
-KNOWN_COMPRESSIONS: Final = (LZ4, SNAPPY, ZSTD, GZIP)
 
 FRAME_CEILING: Final = 16 * 1024 * 1024
 METADATA_MARGIN: Final = 1024
@@ -112,8 +106,8 @@ class Settings:
             if value is not None and not 0 < value < float("inf"):
                 raise ConfigError(f"{name} must be above 0 and finite, not {value}")
         for compression in self.compressions:
-            if compression not in KNOWN_COMPRESSIONS:
-                raise ConfigError(f"compressions: {compression} is not one of the ids {KNOWN_COMPRESSIONS}")
+            if compression not in COMPRESSION_OF_ID:
+                raise ConfigError(f"compressions: {compression} is not one of the ids {tuple(COMPRESSION_OF_ID)}")
         if len(set(self.compressions)) != len(self.compressions):
             raise ConfigError(f"compressions: an id stands twice in {self.compressions}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eventflux_runtime.carrier.api import CLOSE_S, wait_closed
 from eventflux_runtime.net.tls import explain_tls
+from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.protocol.api import CallHead, ClientCall, ConnectionState
 from eventflux_runtime.protocol.native.core.connection import Connection
 from eventflux_runtime.protocol.native.core.error import LimitError
@@ -34,7 +35,7 @@ from eventflux_runtime.protocol.native.driver.client_call import (
     deadline_error,
     undecodable,
 )
-from eventflux_runtime.protocol.native.driver.client_methods import ClientMethods, unprocessed
+from eventflux_runtime.protocol.native.driver.client_methods import ClientMethods
 from eventflux_runtime.protocol.native.driver.decoding import decoded
 from eventflux_runtime.protocol.native.driver.encoding import Encoding
 from eventflux_runtime.protocol.native.driver.packing import Packer, write_packed
@@ -120,8 +121,7 @@ class NativeClientConnection(ClientSession):
         self.max_calls = settings.max_streams
         self._packer.agree(settings)
         self._methods.offer(settings)
-        if self._hello is not None and not self._hello.done():
-            self._hello.set_result(None)
+        wake(self._hello)
         self._hello = None
         self.schedule_timer()
 
@@ -132,7 +132,7 @@ class NativeClientConnection(ClientSession):
             call = self._end_call(stream_id)
             if call is not None:
                 call.fail(
-                    unprocessed(Unavailable(f"{self.endpoint} is going away ({event.reason}); the call never ran"))
+                    Unavailable(f"{self.endpoint} is going away ({event.reason}); the call never ran", unprocessed=True)
                 )
         if event.is_too_many_pings and self._ping_interval_s is not None:
             PING_BACKOFF.complained(self.endpoint, self._ping_interval_s)
@@ -224,7 +224,7 @@ class NativeClientConnection(ClientSession):
             else:
                 stream_id = self._open_packed(encoding, timeout_us, request, head)
         except LimitError as error:
-            raise unprocessed(ResourceExhausted(str(error))) from None
+            raise ResourceExhausted(str(error), unprocessed=True) from None
         call = UnaryCall(self, encoding, stream_id, self._waiter(), head.deadline, head.response)
         self._calls[stream_id] = call
         if head.deadline is not None:
@@ -266,7 +266,7 @@ class NativeClientConnection(ClientSession):
                 encoding.method_id, timeout_us, head.metadata, None, None, False, encoding.is_protobuf
             )
         except LimitError as error:
-            raise unprocessed(ResourceExhausted(str(error))) from None
+            raise ResourceExhausted(str(error), unprocessed=True) from None
         call: StreamingCall[Req, Res] = StreamingCall(self, encoding, stream_id, head)
         self._calls[stream_id] = call
         if head.deadline is not None:
@@ -276,14 +276,13 @@ class NativeClientConnection(ClientSession):
 
     def _check_open(self) -> None:
         if self.state is not _READY:
-            raise unprocessed(
-                Unavailable(f"the connection to {self.endpoint} is {self.state.value}; the call never left")
+            raise Unavailable(
+                f"the connection to {self.endpoint} is {self.state.value}; the call never left", unprocessed=True
             )
         if len(self._calls) >= self.max_calls:
-            raise unprocessed(
-                ResourceExhausted(
-                    f"{self.endpoint} allows {self.max_calls} calls in flight on a connection: wait for some to end"
-                )
+            raise ResourceExhausted(
+                f"{self.endpoint} allows {self.max_calls} calls in flight on a connection: wait for some to end",
+                unprocessed=True,
             )
 
     # -- what calls do
@@ -378,9 +377,8 @@ class NativeClientConnection(ClientSession):
         if call is not None:
             reason = f": {event.reason}" if event.reason else ""
             side = "this side" if event.is_local else str(self.endpoint)
-            error = RpcError.from_status(Status(event.code, f"{side} broke off the call{reason}"))
-            error.unprocessed = event.unprocessed
-            call.fail(error)
+            status = Status(event.code, f"{side} broke off the call{reason}")
+            call.fail(RpcError.from_status(status, unprocessed=event.unprocessed))
 
     def _on_sent(self, event: MessageSent) -> None:
         call = self._calls.get(event.stream_id)

@@ -8,12 +8,13 @@ import anyio
 
 from eventflux_runtime.compression.expansion import Room
 from eventflux_runtime.loading.compiled import mypyc_attr
+from eventflux_runtime.net.waiting import wake_all
 from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.protocol.api import CallHead, ResponseInfo
+from eventflux_runtime.protocol.inbox import Inbox
 from eventflux_runtime.protocol.native.core.event import StatusReceived
 from eventflux_runtime.protocol.native.driver.decoding import PackedMessage, decoded
 from eventflux_runtime.protocol.native.driver.encoding import Encoding
-from eventflux_runtime.protocol.native.driver.inbox import Inbox
 from eventflux_runtime.protocol.native.driver.outbox import Outbox
 from eventflux_runtime.protocol.native.driver.session import Session
 from eventflux_runtime.rpc.errors import CodecError
@@ -365,9 +366,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
 
     def _wake_headers(self) -> None:
         waiters, self._headers_waiters = self._headers_waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        wake_all(waiters)
 
 
 def deadline_error(connection: ClientSession, encoding: Encoding) -> DeadlineExceeded:

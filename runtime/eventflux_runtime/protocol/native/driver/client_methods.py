@@ -8,12 +8,12 @@ from eventflux_runtime.protocol.native.core.settings import PeerSettings
 from eventflux_runtime.protocol.native.driver.encoding import Encoding, has_protobuf, known_paths
 from eventflux_runtime.rpc.errors import MissingExtraError
 from eventflux_runtime.rpc.method import AnyMethod, keep_for
-from eventflux_runtime.rpc.rpc_error import RpcError, Unimplemented
+from eventflux_runtime.rpc.rpc_error import Unimplemented
 
 if TYPE_CHECKING:
     from eventflux_runtime.rpc.endpoint import Endpoint
 
-__all__ = ["ClientMethods", "unprocessed"]
+__all__ = ["ClientMethods"]
 
 
 @final
@@ -44,10 +44,9 @@ class ClientMethods:
     def _resolve(self, method: AnyMethod) -> Encoding:
         known = self._offered.get(method.path)
         if known is None:
-            raise unprocessed(
-                Unimplemented(
-                    f"{self._endpoint} does not serve {method.path}; it serves {known_paths(list(self._offered))}"
-                )
+            raise Unimplemented(
+                f"{self._endpoint} does not serve {method.path}; it serves {known_paths(list(self._offered))}",
+                unprocessed=True,
             )
         method_id, fingerprint = known
         is_protobuf = fingerprint != method.fingerprint
@@ -58,13 +57,7 @@ class ClientMethods:
             if not has_protobuf():
                 raise MissingExtraError(f"{sides}; to speak protobuf instead, this side", "grpc")
             if not self._has_protobuf:
-                raise unprocessed(
-                    Unimplemented(f"{sides}, and the server cannot speak protobuf: install its 'grpc' extra")
+                raise Unimplemented(
+                    f"{sides}, and the server cannot speak protobuf: install its 'grpc' extra", unprocessed=True
                 )
         return keep_for(method, Encoding.of_client(method, method_id, is_protobuf), self._encodings)
-
-
-def unprocessed(error: RpcError) -> RpcError:
-    """The error, marked: the call never reached a handler."""
-    error.unprocessed = True
-    return error

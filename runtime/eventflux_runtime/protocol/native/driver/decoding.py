@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from eventflux_runtime.protocol.native.driver.packing import COMPRESSIONS
+from eventflux_runtime.rpc.config import COMPRESSION_OF_ID
 from eventflux_runtime.rpc.errors import CodecError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class PackedMessage:
             ResourceExhausted: decompressed, it is longer than this side's limit, or there is no room for it now.
             CodecError: the bytes do not decompress, or do not decode.
         """
-        plain = loan.expand(COMPRESSIONS[self._compression_id], self._data, self._max_bytes)
+        plain = loan.expand(COMPRESSION_OF_ID[self._compression_id], self._data, self._max_bytes)
         try:
             return self._decode(plain, 0, len(plain))
         except CodecError:

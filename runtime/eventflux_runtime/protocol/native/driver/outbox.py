@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from anyio.lowlevel import checkpoint
 
+from eventflux_runtime.net.waiting import wake_all
+
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Waiter
     from eventflux_runtime.protocol.native.driver.session import Session
@@ -77,6 +79,4 @@ class Outbox:
         """The core has queued the last of it, or the call has ended."""
         self.is_sending = False
         waiters, self._waiters = self._waiters, {}
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        wake_all(waiters)

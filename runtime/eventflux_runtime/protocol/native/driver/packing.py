@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from librt.strings import BytesWriter
 
 from eventflux_runtime.compression.algorithm import available_compressions, compress, require_compression
 from eventflux_runtime.protocol.native.core.error import MessageTooLarge
-from eventflux_runtime.rpc.config import Compression
+from eventflux_runtime.rpc.config import COMPRESSION_IDS, Compression
 
 if TYPE_CHECKING:
     from eventflux_runtime.protocol.native.core.settings import PeerSettings
 
 __all__ = ["Packer", "offered_compressions", "write_packed"]
 
-WIRE_IDS: Final = {Compression.LZ4: 1, Compression.SNAPPY: 2, Compression.ZSTD: 3, Compression.GZIP: 4}
-"""The ids of docs/protocol.md."""
-COMPRESSIONS: Final = {number: compression for compression, number in WIRE_IDS.items()}
-
 
 def offered_compressions() -> tuple[int, ...]:
     """The ids of what this side can decompress, best first, for its HELLO."""
-    return tuple(WIRE_IDS[compression] for compression in available_compressions())
+    return tuple(COMPRESSION_IDS[compression] for compression in available_compressions())
 
 
 class Packer:
@@ -57,7 +53,7 @@ class Packer:
         writer = BytesWriter()
         encode(message, writer)
         plain = writer.getvalue()
-        wire_id = WIRE_IDS[compression]
+        wire_id = COMPRESSION_IDS[compression]
         if len(plain) < self._min_bytes or wire_id not in self._readable:
             return plain, 0
         if len(plain) > self._max_bytes:

@@ -8,9 +8,9 @@ from anyio.lowlevel import checkpoint
 
 from eventflux_runtime.compression.expansion import Room
 from eventflux_runtime.net.wheel import Expirable
+from eventflux_runtime.protocol.inbox import Inbox
 from eventflux_runtime.protocol.native.driver.decoding import PackedMessage
 from eventflux_runtime.protocol.native.driver.encoding import Encoding
-from eventflux_runtime.protocol.native.driver.inbox import Inbox
 from eventflux_runtime.protocol.native.driver.outbox import Outbox
 from eventflux_runtime.protocol.native.driver.session import Session
 from eventflux_runtime.rpc.errors import CodecError

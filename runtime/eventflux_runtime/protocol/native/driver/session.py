@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflux_runtime.carrier.api import Pipe
+from eventflux_runtime.net.waiting import wake, wake_all
 from eventflux_runtime.net.wheel import Alarm, Expirable
 from eventflux_runtime.protocol.native.core.connection import Connection
 from eventflux_runtime.protocol.native.core.error import WireError
@@ -100,7 +101,7 @@ class Session(Expirable):
             now = self.now()
             if deadline <= now:
                 return
-            alarm = Alarm(deadline, partial(_wake, waiter))
+            alarm = Alarm(deadline, partial(wake, waiter))
             self.wheel.add(alarm, now)
             try:
                 await self.wait_for_room(waiter)
@@ -115,8 +116,7 @@ class Session(Expirable):
         """See `PipeHandler.on_writable`."""
         self.core.set_blocked(False)
         waiters, self._room_waiters = self._room_waiters, {}
-        for waiter in waiters:
-            _wake(waiter)
+        wake_all(waiters)
 
     # -- bytes in
 
@@ -248,11 +248,6 @@ class Session(Expirable):
             return
         self._dispatch(events)
         self.schedule_timer()
-
-
-def _wake(waiter: Waiter[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
 
 
 def _ignore(event: object) -> None:

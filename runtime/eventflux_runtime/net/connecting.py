@@ -10,32 +10,31 @@ from contextlib import contextmanager
 import anyio
 
 from eventflux_runtime.net.tls import explain_tls
-from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import TransportError
 from eventflux_runtime.rpc.rpc_error import Unavailable
 
-__all__ = ["connecting"]
+__all__ = ["connecting", "why_not"]
 
 
 @contextmanager
-def connecting(endpoint: Endpoint, config: ClientConfig) -> Iterator[None]:
-    """Bounds an attempt by ``config.connect_timeout_s`` and turns what the system raises into Unavailable."""
+def connecting(endpoint: Endpoint, timeout_s: float, limit: str) -> Iterator[None]:
+    """Bounds an attempt by a time, which `limit` names, and turns what the system raises into Unavailable."""
     try:
-        with anyio.fail_after(config.connect_timeout_s):
+        with anyio.fail_after(timeout_s):
             yield
     except TimeoutError:
-        limit = f"connect_timeout_s={config.connect_timeout_s:g}"
         raise _unreachable(endpoint, f"nothing answered within {limit}; check the address and firewalls") from None
     except ssl.SSLError as error:
         raise _unreachable(endpoint, explain_tls(error, "the server")) from None
     except TransportError:
         raise
     except Exception as error:  # an OSError, or what a resolver or a loop raises that is none
-        raise _unreachable(endpoint, _reason(error, endpoint)) from error
+        raise _unreachable(endpoint, why_not(error, endpoint.path)) from error
 
 
-def _reason(error: BaseException, endpoint: Endpoint) -> str:
+def why_not(error: BaseException, path: str = "") -> str:
+    """What the failure of a look-up, of connecting or of accepting says, and what to do; `path` is a Unix socket's."""
     while True:
         if isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
@@ -44,11 +43,11 @@ def _reason(error: BaseException, endpoint: Endpoint) -> str:
         else:
             break
     if isinstance(error, FileNotFoundError):
-        return f"no such socket: {endpoint.path}; is the server running?"
+        return f"no such socket: {path}; is the server running?"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused; is a server listening there?"
     if isinstance(error, socket.gaierror):
-        return "the host name is not known; check its spelling and DNS"
+        return f"the host name is not known ({(error.strerror or str(error)).lower()}); check its spelling and DNS"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     if isinstance(error, UnicodeError):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from eventflux_runtime.net.waiting import wake
+
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
 
@@ -18,7 +20,7 @@ __all__ = ["Inbox"]
 
 
 class Inbox:
-    """Decoded messages with the bytes of flow-control credit that each holds; -1 where it holds none."""
+    """Messages, each with the bytes that it counts; -1 where it counts none."""
 
     __slots__ = ("_end", "_is_ended", "_items", "_reactor", "_waiter")
 
@@ -34,17 +36,21 @@ class Inbox:
         """Whether `end` was called; messages may still wait."""
         return self._is_ended
 
-    def put(self, message: Any, credit: int) -> None:
+    def __len__(self) -> int:
+        """Messages that wait."""
+        return len(self._items)
+
+    def put(self, message: Any, size: int) -> None:
         """A message arrived."""
-        self._items.append((message, credit))
-        self._wake()
+        self._items.append((message, size))
+        wake(self._waiter)
 
     def end(self, error: Exception | None) -> None:
         """Nothing follows; the first end counts."""
         if not self._is_ended:
             self._is_ended = True
             self._end = error
-            self._wake()
+            wake(self._waiter)
 
     def clear(self) -> bool:
         """Drops what waits; whether anything did."""
@@ -52,13 +58,8 @@ class Inbox:
         self._items.clear()
         return had_items
 
-    def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
     async def get(self) -> tuple[Any, int]:
-        """The next message and its credit.
+        """The next message and what it counts.
 
         Raises:
             anyio.EndOfStream: an orderly end.
