@@ -180,7 +180,7 @@ async def test_no_way_past_the_queue_is_open_while_a_call_waits() -> None:
         assert pool is not None
 
         def is_open() -> bool:
-            return pool.sole is not None or pool.try_acquire() is not None
+            return pool.only_connection is not None or pool.try_acquire() is not None
 
         for _ in range(20):  # which of two tasks runs first is a matter of chance on trio
             places[0].node.release = anyio.Event()

@@ -13,7 +13,7 @@ from eventflux_runtime import EjectionConfig, PoolTimeout, RetryPolicy, RpcError
 from eventflux_runtime.client.pool.backoff import Backoff, jittered
 from eventflux_runtime.client.pool.balancer import LeastLoaded, Picker, PickFirst, RoundRobin, picker_for
 from eventflux_runtime.client.pool.budget import RetryBudget
-from eventflux_runtime.client.pool.ejection import Conduct, can_eject, is_held_against
+from eventflux_runtime.client.pool.ejection import OutlierStats, can_eject, is_held_against
 from eventflux_runtime.client.retry import Attempts
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.testing import ManualClock
@@ -58,28 +58,28 @@ def test_jitter_is_a_fifth_either_way(drawn: float) -> None:
 
 def test_ejection_after_failures_in_a_row_and_longer_each_time() -> None:
     clock = ManualClock()
-    conduct = Conduct(EjectionConfig(consecutive_failures=3, ejection_s=5, max_ejection_s=60))
-    conduct.failed(clock(), may_eject=True)
-    conduct.failed(clock(), may_eject=True)
-    conduct.succeeded()
-    assert [conduct.failed(clock(), may_eject=True) for _ in range(3)] == [False, False, True]
-    assert 4 <= conduct.ejected_for_s(clock()) <= 6
-    clean = [conduct.is_clean]
+    stats = OutlierStats(EjectionConfig(consecutive_failures=3, ejection_s=5, max_ejection_s=60))
+    stats.failed(clock(), may_eject=True)
+    stats.failed(clock(), may_eject=True)
+    stats.succeeded()
+    assert [stats.failed(clock(), may_eject=True) for _ in range(3)] == [False, False, True]
+    assert 4 <= stats.ejected_for_s(clock()) <= 6
+    clean = [stats.is_clean]
     clock.advance(6)
-    assert conduct.ejected_for_s(clock()) == 0
-    assert conduct.failed(clock(), may_eject=True), "the probe failed"
-    assert 8 <= conduct.ejected_for_s(clock()) <= 12
+    assert stats.ejected_for_s(clock()) == 0
+    assert stats.failed(clock(), may_eject=True), "the probe failed"
+    assert 8 <= stats.ejected_for_s(clock()) <= 12
     clock.advance(12)
-    conduct.succeeded()
-    clean.append(conduct.is_clean)
+    stats.succeeded()
+    clean.append(stats.is_clean)
     assert clean == [False, True]
-    assert not conduct.failed(clock(), may_eject=True)
+    assert not stats.failed(clock(), may_eject=True)
 
 
 def test_at_most_half_of_the_addresses_are_ejected() -> None:
     def ejected_of(size: int) -> int:
-        conducts = [Conduct(EjectionConfig(consecutive_failures=1)) for _ in range(size)]
-        return sum(conduct.failed(0.0, can_eject(conducts, 0.0)) for conduct in conducts)
+        all_stats = [OutlierStats(EjectionConfig(consecutive_failures=1)) for _ in range(size)]
+        return sum(stats.failed(0.0, can_eject(all_stats, 0.0)) for stats in all_stats)
 
     assert [ejected_of(size) for size in (1, 2, 3, 4, 5)] == [0, 1, 1, 2, 2]
 

@@ -14,7 +14,7 @@ from grpc import aio
 from eventflux_runtime import ClientConfig, HealthClient, ServerConfig, ServingStatus, Unavailable, connect, serve
 from eventflux_runtime.grpcio import listener as listener_module
 from eventflux_runtime.grpcio.drain import DRAIN_NOTICES, NOTICE_KEY, DrainNotices, notice_s_of
-from eventflux_runtime.grpcio.ending import error_of, metadata_of
+from eventflux_runtime.grpcio.status import error_of, metadata_of
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Listener
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.rpc_error import RpcError

@@ -8,7 +8,7 @@ from grpc import aio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflux_runtime.grpcio.ending import (
+from eventflux_runtime.grpcio.status import (
     error_of,
     fitted_ending,
     grpc_code,

@@ -43,7 +43,7 @@ class Sample:
     """One process at a moment without calls."""
 
     rss: int
-    """Resident bytes."""
+    """BackgroundTask bytes."""
     files: int
     tasks: int
 
@@ -72,7 +72,7 @@ class Soak:
         return self.calls_per_s * (REQUEST_BYTES + RESPONSE_BYTES)
 
     def growth(self, samples: list[Sample]) -> float:
-        """Resident bytes gained over all rounds after the warm-up, by the line that fits the samples best."""
+        """BackgroundTask bytes gained over all rounds after the warm-up, by the line that fits the samples best."""
         later = _warm(samples)
         slope, _ = statistics.linear_regression(range(len(later)), [sample.rss for sample in later])
         return slope * (len(later) - 1)

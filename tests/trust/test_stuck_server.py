@@ -32,8 +32,8 @@ async def stuck() -> AsyncIterator[tuple[Channel, NativeClientConnection]]:
             client = TransportClient(channel)
             await client.send_message(Message())
             assert channel._pool is not None
-            assert channel._pool.sole is not None
-            connection = channel._pool.sole.connection
+            assert channel._pool.only_connection is not None
+            connection = channel._pool.only_connection.connection
             assert isinstance(connection, NativeClientConnection)
             proxy.is_stuck = True
             while not connection.pipe.is_congested:

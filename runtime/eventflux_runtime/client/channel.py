@@ -153,7 +153,7 @@ class Channel:
         if self._interceptors:
             return await self._intercepted_unary(pool, method, request, head, waits)
         # The steps of a call that goes well, without those that only failures and interceptors need.
-        held = pool.sole
+        held = pool.only_connection
         if held is not None:
             held.is_used = True
         else:

@@ -15,10 +15,10 @@ import anyio
 import grpc
 from grpc import aio
 
-from eventflux_runtime.grpcio.ending import metadata_of, status_of
 from eventflux_runtime.grpcio.option import grpc_compression
 from eventflux_runtime.grpcio.packed import PACKING, acceptance
 from eventflux_runtime.grpcio.reader import ReadAhead
+from eventflux_runtime.grpcio.status import metadata_of, status_of
 from eventflux_runtime.grpcio.writer import WriteBehind
 from eventflux_runtime.protocol.api import CallHead, ResponseInfo
 from eventflux_runtime.rpc.deadline import ENDLESS_S

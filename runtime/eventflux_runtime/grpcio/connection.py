@@ -18,14 +18,14 @@ from grpc import aio
 from eventflux_runtime.compression.expansion import Room
 from eventflux_runtime.grpcio.call import StreamingCall
 from eventflux_runtime.grpcio.drain import DRAIN_NOTICES, notice_s_of
-from eventflux_runtime.grpcio.ending import (
+from eventflux_runtime.grpcio.option import grpc_compression
+from eventflux_runtime.grpcio.packed import PACKING, acceptance, accepted_by, pack, unpack
+from eventflux_runtime.grpcio.status import (
     error_of,
     is_connection_failure,
     metadata_of,
     says_too_many_pings,
 )
-from eventflux_runtime.grpcio.option import grpc_compression
-from eventflux_runtime.grpcio.packed import PACKING, acceptance, accepted_by, pack, unpack
 from eventflux_runtime.grpcio.unary import HeardMetadata, UnaryCalls
 from eventflux_runtime.protocol.api import CallHead, ClientCall, ConnectionState, ResponseInfo
 from eventflux_runtime.protocol.ping_backoff import PING_BACKOFF, ping_interval_s

@@ -10,10 +10,10 @@ from grpc._cython import cygrpc
 
 from eventflux_runtime.compression.expansion import Rooms
 from eventflux_runtime.grpcio.drain import is_ours
-from eventflux_runtime.grpcio.ending import fitted_ending, grpc_code, trailing_pairs
 from eventflux_runtime.grpcio.option import grpc_compression
 from eventflux_runtime.grpcio.packed import acceptance
 from eventflux_runtime.grpcio.server_call import GrpcServerCall, ServedMethod
+from eventflux_runtime.grpcio.status import fitted_ending, grpc_code, trailing_pairs
 from eventflux_runtime.protocol.api import Dispatcher
 from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.config import Compression, ServerConfig

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from grpc import aio
 
-from eventflux_runtime.grpcio.ending import metadata_of
 from eventflux_runtime.grpcio.packed import accepted_by, pack, unpack
 from eventflux_runtime.grpcio.peer import peer_of
 from eventflux_runtime.grpcio.reader import ReadAhead
+from eventflux_runtime.grpcio.status import metadata_of
 from eventflux_runtime.rpc.config import ServerConfig
 from eventflux_runtime.rpc.errors import CodecError, MissingExtraError
 from eventflux_runtime.rpc.metadata import Metadata

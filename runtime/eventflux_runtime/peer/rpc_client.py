@@ -9,10 +9,10 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from eventflux_runtime.net.event_loop import open_reactor
+from eventflux_runtime.peer.background_task import BackgroundTask
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import GrpcPeerConfig
 from eventflux_runtime.peer.payload import PayloadCodec, announced
-from eventflux_runtime.peer.resident import Resident
 from eventflux_runtime.peer.stream_link import StreamLink
 from eventflux_runtime.protocol.api import CallHead, ClientCall, ClientConnection
 from eventflux_runtime.rpc.endpoint import Endpoint
@@ -27,12 +27,12 @@ M = TypeVar("M")
 class _ClientLink(StreamLink[M], Generic[M]):
     """A stream link with the task that runs it."""
 
-    resident: Resident
+    task: BackgroundTask
 
     async def aclose(self) -> None:
         """See `Link.aclose`."""
         await super().aclose()
-        await self.resident.stop()
+        await self.task.stop()
 
 
 async def open_link(
@@ -61,8 +61,8 @@ async def open_link(
             finally:
                 await connection.aclose()
 
-    link.resident = Resident(live)
-    await link.resident.start()
+    link.task = BackgroundTask(live)
+    await link.task.start()
     return link
 
 

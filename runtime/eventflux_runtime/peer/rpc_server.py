@@ -9,12 +9,12 @@ from typing import Any, Final, Generic, TypeVar
 import anyio
 
 from eventflux_runtime.net.event_loop import open_reactor
+from eventflux_runtime.peer.background_task import BackgroundTask
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import GrpcPeerConfig
 from eventflux_runtime.peer.mailbox import Mailbox
-from eventflux_runtime.peer.one_way import ReplyLink, SubscriberLink
 from eventflux_runtime.peer.payload import PayloadCodec, announced
-from eventflux_runtime.peer.resident import Resident
+from eventflux_runtime.peer.single_message import ReplyLink, SubscriberLink
 from eventflux_runtime.peer.stream_link import StreamLink
 from eventflux_runtime.peer.transport import Link, LinkListener
 from eventflux_runtime.protocol.api import Listener, ServerCall
@@ -51,7 +51,7 @@ class RpcListener(LinkListener[M]):
         self.backlog: Mailbox[tuple[Link[M], str]] = Mailbox(BACKLOG)
         self.waiting_bytes = 0
         """What plain callers' messages cost that nobody has accepted."""
-        self.resident: Resident | None = None
+        self.task: BackgroundTask | None = None
 
     async def accept(self) -> tuple[Link[M], str]:
         """See `LinkListener.accept`."""
@@ -83,8 +83,8 @@ class RpcListener(LinkListener[M]):
         """See `LinkListener.aclose`. Ends the connections too, because they are calls of this server."""
         self.backlog.end(Unavailable(f"the listener on {self.local_addr} was closed"))
         self.backlog.clear()
-        if self.resident is not None:
-            await self.resident.stop()
+        if self.task is not None:
+            await self.task.stop()
 
 
 async def open_listener(
@@ -111,8 +111,8 @@ async def open_listener(
                 with anyio.CancelScope(shield=True):
                     await bound.aclose()
 
-    listener.resident = Resident(live)
-    await listener.resident.start()
+    listener.task = BackgroundTask(live)
+    await listener.task.start()
     return listener
 
 

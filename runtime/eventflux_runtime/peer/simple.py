@@ -9,10 +9,10 @@ from typing import Any, Final, Generic, Self, TypeVar
 import anyio
 
 from eventflux_runtime.net.event_loop import open_reactor
+from eventflux_runtime.peer.background_task import BackgroundTask
 from eventflux_runtime.peer.binding import PeerBinding
 from eventflux_runtime.peer.config import SimpleGrpcPeerConfig
 from eventflux_runtime.peer.payload import PayloadCodec, announced
-from eventflux_runtime.peer.resident import Resident
 from eventflux_runtime.protocol.api import CallHead, ClientConnection, ConnectionState, ResponseInfo
 from eventflux_runtime.rpc.config import ClientConfig, Compression
 from eventflux_runtime.rpc.endpoint import parse_endpoint
@@ -36,7 +36,7 @@ class _Server:
         self.accepted: tuple[Compression, ...] = ()
         self.connecting = anyio.Lock()
         self.connection: ClientConnection | None = None
-        self.resident: Resident | None = None
+        self.task: BackgroundTask | None = None
 
 
 class SimpleGrpcPeerTransport(Generic[M, H]):
@@ -100,8 +100,8 @@ class SimpleGrpcPeerTransport(Generic[M, H]):
         """Closes every connection."""
         servers, self._servers = self._servers, {}
         for server in servers.values():
-            if server.resident is not None:
-                await server.resident.stop()
+            if server.task is not None:
+                await server.task.stop()
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,9 +127,9 @@ class SimpleGrpcPeerTransport(Generic[M, H]):
         async with server.connecting:
             connection = server.connection
             if connection is None or connection.state is not ConnectionState.READY:
-                if server.resident is not None:
-                    await server.resident.stop()
-                server.resident, server.connection = None, None
+                if server.task is not None:
+                    await server.task.stop()
+                server.task, server.connection = None, None
                 connection = await self._open(server)
             return connection
 
@@ -150,7 +150,7 @@ class SimpleGrpcPeerTransport(Generic[M, H]):
                 finally:
                     await connection.aclose()
 
-        resident = Resident(live)
-        await resident.start()
-        server.resident, server.connection = resident, made[0]
+        task = BackgroundTask(live)
+        await task.start()
+        server.task, server.connection = task, made[0]
         return made[0]

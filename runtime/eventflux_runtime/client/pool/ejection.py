@@ -9,7 +9,7 @@ from eventflux_runtime.client.pool.backoff import Backoff
 from eventflux_runtime.rpc.config import EjectionConfig
 from eventflux_runtime.rpc.status import StatusCode
 
-__all__ = ["Conduct", "can_eject", "is_held_against"]
+__all__ = ["OutlierStats", "can_eject", "is_held_against"]
 
 _SERVERS_FAULT: Final = frozenset({StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED})
 """Codes that say something of the server rather than of the request."""
@@ -20,7 +20,7 @@ def is_held_against(code: StatusCode) -> bool:
     return code in _SERVERS_FAULT
 
 
-class Conduct:
+class OutlierStats:
     """How the calls of one address have ended of late.
 
     Invariants: `failures` counts those since the last success; `is_clean` is True exactly if there is nothing to
@@ -57,7 +57,7 @@ class Conduct:
         return self._backoff.left_s(now)
 
 
-def can_eject(all_of_them: Sequence[Conduct], now: float) -> bool:
+def can_eject(all_of_them: Sequence[OutlierStats], now: float) -> bool:
     """Whether one more address may be left out: at most half of them are at a time."""
-    ejected = sum(1 for conduct in all_of_them if conduct.ejected_for_s(now) > 0)
+    ejected = sum(1 for stats in all_of_them if stats.ejected_for_s(now) > 0)
     return (ejected + 1) * 2 <= len(all_of_them)

@@ -1,8 +1,9 @@
 """Every connection of an entered channel: carries out what `plan` says, and hands connections to calls.
 
 Invariants: a connection that is not READY, or is full, is never handed out; while calls wait, a new call goes behind
-them; `sole` is set only while one connection is all there is to choose from, no call waits, and the connection itself
-knows best when it is full; `is_watching` is True while the end of a call, however good, is news to somebody.
+them; `only_connection` is set only while one connection is all there is to choose from, no call waits, and the
+connection itself knows best when it is full; `is_watching` is True while the end of a call, however good, is news to
+somebody.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Pool:
         self._subchannels: list[Subchannel] = []
         self._retired: list[Subchannel] = []
         self._rotation: list[Subchannel] = []
-        self.sole: Held | None = None
+        self.only_connection: Held | None = None
         """Where the next call may go unseen: a connection that has gone or is full refuses it before it leaves."""
         self._used_at = float("-inf")
         self._timer: TimerHandle | None = None
@@ -128,7 +129,7 @@ class Pool:
             expires_at,
             self._deadline_error if is_deadline_first else self._timeout_error,
         )
-        self.sole = None  # until the queue is empty again: no call may overtake those that wait
+        self.only_connection = None  # until the queue is empty again: no call may overtake those that wait
         self._resolver.want()
         if not self._is_saturated:
             self._replan_soon()
@@ -167,15 +168,15 @@ class Pool:
     def succeeded(self, held: Held) -> None:
         """A call ended well; needs to be told only while `is_watching`."""
         self.budget.refill()
-        held.subchannel.conduct.succeeded()
+        held.subchannel.outlier_stats.succeeded()
         self.ended(held)
 
     def failed(self, held: Held, error: RpcError) -> None:
         """A call ended with an error."""
         is_up = held.connection.state is ConnectionState.READY
         if self._config.ejection is not None and is_up and not error.unprocessed and is_held_against(error.code):
-            conducts = [subchannel.conduct for subchannel in self._subchannels]
-            held.subchannel.conduct.failed(self.now(), can_eject(conducts, self.now()))
+            all_stats = [subchannel.outlier_stats for subchannel in self._subchannels]
+            held.subchannel.outlier_stats.failed(self.now(), can_eject(all_stats, self.now()))
         self._replan_soon()
 
     def ended(self, held: Held) -> None:
@@ -191,7 +192,7 @@ class Pool:
         self.is_watching = (
             bool(self._queue)
             or not self.budget.is_full
-            or not all(subchannel.conduct.is_clean for subchannel in self._subchannels)
+            or not all(subchannel.outlier_stats.is_clean for subchannel in self._subchannels)
         )
 
     # -- addresses
@@ -252,7 +253,7 @@ class Pool:
         self._is_saturated = bool(self._queue) and not any(subchannel.may_open() for subchannel in self._subchannels)
         usable = [held for subchannel in self._rotation for held in subchannel.usable]
         is_alone = len(usable) == 1 and len(self._rotation) == 1 and not self._queue
-        self.sole = usable[0] if is_alone and usable[0].is_unguarded() else None
+        self.only_connection = usable[0] if is_alone and usable[0].is_unguarded() else None
 
     def _view(self) -> PoolView:
         now = self.now()
@@ -340,7 +341,7 @@ class Pool:
     async def aclose(self) -> None:
         """Closes every connection; calls that wait for one fail."""
         self._is_closed = True
-        self.sole = None
+        self.only_connection = None
         self._rotation = []
         if self._timer is not None:
             self._timer.cancel()

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, final
 
 from eventflux_runtime.client.pool.backoff import Backoff
-from eventflux_runtime.client.pool.ejection import Conduct
+from eventflux_runtime.client.pool.ejection import OutlierStats
 from eventflux_runtime.client.pool.plan import AddressView, ConnectionView
 from eventflux_runtime.client.pool.resolver import Address
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Wire
@@ -87,7 +87,7 @@ class Subchannel:
         self.error: TransportError | None = None
         self.failure = 0
         self.backoff = Backoff(config.pool.reconnect_backoff_s, config.pool.max_reconnect_backoff_s)
-        self.conduct = Conduct(config.ejection if config.ejection is not None else EjectionConfig())
+        self.outlier_stats = OutlierStats(config.ejection if config.ejection is not None else EjectionConfig())
         self._wire = wire
         self._pool_config = config.pool
         self._config = config
@@ -117,7 +117,7 @@ class Subchannel:
             parts.append("connecting")
         elif not ready and self.backoff.failures:
             parts.append(f"{self.backoff.failures} failed")
-        if self.conduct.ejected_for_s(self._reactor.now()) > 0:
+        if self.outlier_stats.ejected_for_s(self._reactor.now()) > 0:
             parts.append("ejected")
         return ", ".join(parts) or "idle"
 
@@ -165,7 +165,7 @@ class Subchannel:
             now - self._attempted_at,
             self.backoff.left_s(now),
             self.failure,
-            self.conduct.ejected_for_s(now),
+            self.outlier_stats.ejected_for_s(now),
         )
 
     def may_open(self) -> bool:
@@ -213,7 +213,7 @@ class Subchannel:
         self.error = None
         self.failure = 0
         self.backoff.succeeded()
-        self.conduct.succeeded()
+        self.outlier_stats.succeeded()
         limit = min(connection.max_calls, self._pool_config.max_calls_per_connection)
         self.connections.append(Held(connection, self, limit, self._expiry()))
 

@@ -16,13 +16,13 @@ from typing import TypeAlias
 
 import anyio
 
-__all__ = ["Body", "Resident"]
+__all__ = ["BackgroundTask", "Body"]
 
 Body: TypeAlias = Callable[[Callable[[], None]], Awaitable[None]]
 """What the task runs; it calls its argument once it is up."""
 
 
-class Resident:
+class BackgroundTask:
     """One such task."""
 
     def __init__(self, body: Body) -> None:
