@@ -8,7 +8,7 @@ import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflux_runtime.monitor.change import MonitorChange, Outlet
+from eventflux_runtime.monitor.change import ChangeQueue, MonitorChange
 from eventflux_runtime.monitor.track import Health
 
 
@@ -18,7 +18,7 @@ def change(node: str, previous: int, health: int) -> MonitorChange[Health, None]
     )
 
 
-async def taken(outlet: Outlet[Health, None]) -> list[tuple[str, int, int]]:
+async def taken(outlet: ChangeQueue[Health, None]) -> list[tuple[str, int, int]]:
     found = []
     while len(outlet):
         one = await outlet.take()
@@ -28,7 +28,7 @@ async def taken(outlet: Outlet[Health, None]) -> list[tuple[str, int, int]]:
 
 
 async def test_changes_of_one_node_become_one() -> None:
-    outlet: Outlet[Health, None] = Outlet()
+    outlet: ChangeQueue[Health, None] = ChangeQueue()
     outlet.put(change("a", 1, 2))
     outlet.put(change("b", 0, 1))
     outlet.put(change("a", 2, 3))
@@ -36,7 +36,7 @@ async def test_changes_of_one_node_become_one() -> None:
 
 
 async def test_a_node_that_is_back_is_no_news() -> None:
-    outlet: Outlet[Health, None] = Outlet()
+    outlet: ChangeQueue[Health, None] = ChangeQueue()
     outlet.put(change("a", 1, 2))
     outlet.put(change("a", 2, 1))
     assert await taken(outlet) == []
@@ -45,7 +45,7 @@ async def test_a_node_that_is_back_is_no_news() -> None:
 
 
 async def test_a_cancelled_wait_takes_nothing() -> None:
-    outlet: Outlet[Health, None] = Outlet()
+    outlet: ChangeQueue[Health, None] = ChangeQueue()
     with anyio.CancelScope() as scope:
         outlet.put(change("a", 1, 2))
         scope.cancel()
@@ -55,7 +55,7 @@ async def test_a_cancelled_wait_takes_nothing() -> None:
 
 
 async def test_a_wait_ends_with_the_next_change_or_the_end() -> None:
-    outlet: Outlet[Health, None] = Outlet()
+    outlet: ChangeQueue[Health, None] = ChangeQueue()
     found: list[MonitorChange[Health, None] | None] = []
 
     async def wait() -> None:
@@ -75,7 +75,7 @@ async def test_a_wait_ends_with_the_next_change_or_the_end() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.one_of(st.none(), st.integers(1, 4))), max_size=60))
 def test_a_listener_always_learns_the_latest_state_and_little_waits(events: list[tuple[str, int | None]]) -> None:
     # None: the listener takes one change, whatever node it is of.
-    outlet: Outlet[Health, None] = Outlet()
+    outlet: ChangeQueue[Health, None] = ChangeQueue()
     actual = dict.fromkeys("abc", 0)
     known = dict.fromkeys("abc", 0)
 

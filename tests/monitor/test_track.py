@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventflux_runtime import ConfigError
-from eventflux_runtime.monitor.track import Health, Shift, Track
+from eventflux_runtime.monitor.track import Health, HeartbeatTrack, Transition
 from eventflux_transport import MonitorConfig
 
 LETTERS = {
@@ -26,11 +26,11 @@ ANSWER_S = 0.01
 class Lab:
     """A track with a clock that the test moves."""
 
-    track: Track
+    track: HeartbeatTrack
     config: MonitorConfig
     now: float = 0.0
 
-    def beat(self, letter: str) -> Shift | None:
+    def beat(self, letter: str) -> Transition | None:
         """Waits until the next beat is due, sends it, and lets it end as the letter says."""
         self.now = max(self.now, self.track.due)
         self.track.sent(self.now)
@@ -46,14 +46,14 @@ class Lab:
         self.now += ANSWER_S
         return self.track.answered(self.now, LETTERS[letter])
 
-    def run(self, letters: str) -> list[Shift]:
+    def run(self, letters: str) -> list[Transition]:
         """The changes that a sequence of beats makes."""
         return [shift for shift in map(self.beat, letters) if shift is not None]
 
 
 def lab(config: MonitorConfig | None = None, chance: float = 0.5, spread_s: float = 1.0) -> Lab:
     config = config if config is not None else MonitorConfig()
-    return Lab(Track(config, 0.0, chance, spread_s), config)
+    return Lab(HeartbeatTrack(config, 0.0, chance, spread_s), config)
 
 
 def path(letters: str, config: MonitorConfig | None = None) -> str:
@@ -132,7 +132,7 @@ def test_beats_keep_their_pace() -> None:
 
 
 def test_beats_that_were_not_sent_are_not_made_up_for() -> None:
-    track = Track(MonitorConfig(interval_s=1.0), 0.0, 0.0, 1.0)
+    track = HeartbeatTrack(MonitorConfig(interval_s=1.0), 0.0, 0.0, 1.0)
     track.sent(0.0)
     track.sent(100.0)  # the process stood still meanwhile
     assert track.due == 101.0

@@ -157,14 +157,14 @@ async def _close_when_cancelled(service: Probe, server: Server) -> None:
 async def test_an_error_of_the_body_is_not_replaced_by_one_of_closing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
         async with serve([Probe()], memory_endpoint(), config=AT_ONCE) as server, connect(server.endpoints[0]) as made:
-            assert made._tenure is not None
-            made._tenure.reactor.spawn(_fail)
+            assert made._lifetime is not None
+            made._lifetime.reactor.spawn(_fail)
             await anyio.wait_all_tasks_blocked()
             raise ZeroDivisionError
     with pytest.raises(LookupError, match="in the background"):
         async with connect("memory://nobody") as made:
-            assert made._tenure is not None
-            made._tenure.reactor.spawn(_fail)
+            assert made._lifetime is not None
+            made._lifetime.reactor.spawn(_fail)
             await anyio.wait_all_tasks_blocked()
 
 

@@ -24,8 +24,8 @@ from eventflux_runtime import (
     serve,
 )
 from eventflux_runtime.compression.algorithm import compress
-from eventflux_runtime.compression.expansion import Room, Rooms
-from eventflux_runtime.rpc.tally import Tally
+from eventflux_runtime.compression.expansion import ExpansionBudget, ExpansionBudgets
+from eventflux_runtime.rpc.byte_counter import ByteCounter
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.runtime.probe import Probe
 from tests.runtime.wires import WIRES, address
@@ -243,7 +243,7 @@ async def test_a_hundred_bombs_at_once_hold_what_the_limit_says(wire: str, tmp_p
 
 
 def test_rooms_of_one_address_are_one_as_long_as_somebody_holds() -> None:
-    rooms = Rooms(Tally(), CONFIG)
+    rooms = ExpansionBudgets(ByteCounter(), CONFIG)
     first = rooms.of("ipv4:127.0.0.1:4000").loan()
     first.expand(Compression.ZSTD, compress(Compression.ZSTD, bytes(1000)), 1000)
     assert rooms.of("ipv4:127.0.0.1:4000").held == 1000
@@ -254,8 +254,8 @@ def test_rooms_of_one_address_are_one_as_long_as_somebody_holds() -> None:
 
 
 def test_what_does_not_expand_is_not_held() -> None:
-    tally = Tally()
-    loan = Room(tally, 10_000, None).loan()
+    tally = ByteCounter()
+    loan = ExpansionBudget(tally, 10_000, None).loan()
     packed = compress(Compression.ZSTD, bytes(1000))
     for _ in range(3):
         loan.expand(Compression.ZSTD, packed, 1000)

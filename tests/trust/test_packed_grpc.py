@@ -20,11 +20,11 @@ from eventflux_runtime import (
     connect,
     serve,
 )
-from eventflux_runtime.compression.expansion import Loan, Room
+from eventflux_runtime.compression.expansion import ExpansionBudget, Loan
 from eventflux_runtime.grpcio import packed
 from eventflux_runtime.grpcio.packed import ACCEPT_KEY, acceptance, accepted_by, pack, unpack
+from eventflux_runtime.rpc.byte_counter import ByteCounter
 from eventflux_runtime.rpc.errors import MissingExtraError
-from eventflux_runtime.rpc.tally import Tally
 from eventflux_transport import Message, TransportClient, transport_pb2
 from tests.runtime.probe import Probe
 from tests.trust.proxy import proxied
@@ -143,7 +143,7 @@ async def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def loan() -> Loan:
-    return Room(Tally(), 1_000_000, None).loan()
+    return ExpansionBudget(ByteCounter(), 1_000_000, None).loan()
 
 
 @pytest.mark.parametrize("compression", PACKING)

@@ -24,10 +24,10 @@ __all__ = [
     "READ_BYTES",
     "Carrier",
     "CarrierListener",
-    "Patience",
     "Pipe",
     "PipeHandler",
     "PipeLayer",
+    "StallDetector",
     "Upgrade",
     "wait_closed",
 ]
@@ -162,8 +162,8 @@ class PipeLayer(Protocol):
         """The listening side's half; as `of_client`."""
 
 
-class Patience:
-    """With a peer that is to take what a pipe has left to send, and to which nothing more is written."""
+class StallDetector:
+    """Tells whether a peer, to which nothing more is written, still takes what a pipe has left to send."""
 
     __slots__ = ("_pipe", "_unsent")
 
@@ -171,7 +171,7 @@ class Patience:
         self._pipe = pipe
         self._unsent = pipe.unsent_bytes
 
-    def is_over(self) -> bool:
+    def is_stalled(self) -> bool:
         """Whether the peer took nothing since the last look."""
         before, self._unsent = self._unsent, self._pipe.unsent_bytes
         return self._unsent >= before

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, Patience, PipeHandler
+from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, PipeHandler, StallDetector
 from eventflux_runtime.carrier.read_buffer import READ_BUFFER
 from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.rpc.peer import Peer
@@ -120,16 +120,16 @@ class AsyncioPipe(asyncio.BaseProtocol):
         self.write = _drop  # type: ignore[method-assign]  # a loop's transport adds it to what it has still to send
         self._transport.close()
         if self._giving_up is None and self.unsent_bytes:
-            self._give_up_later(Patience(self))
+            self._give_up_later(StallDetector(self))
 
-    def _give_up_later(self, patience: Patience) -> None:
-        self._giving_up = self._loop.call_later(CLOSE_S, self._give_up, patience)
+    def _give_up_later(self, stall: StallDetector) -> None:
+        self._giving_up = self._loop.call_later(CLOSE_S, self._give_up, stall)
 
-    def _give_up(self, patience: Patience) -> None:
-        if patience.is_over():
+    def _give_up(self, stall: StallDetector) -> None:
+        if stall.is_stalled():
             self.abort()
         else:
-            self._give_up_later(patience)
+            self._give_up_later(stall)
 
     def abort(self) -> None:
         """See `Pipe.abort`."""

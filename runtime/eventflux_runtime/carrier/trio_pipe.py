@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 from trio.lowlevel import cancel_shielded_checkpoint, notify_closing, wait_readable, wait_writable
 
-from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, Patience, PipeHandler
+from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, PipeHandler, StallDetector
 from eventflux_runtime.carrier.read_buffer import READ_BUFFER
 from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.rpc.peer import Peer
@@ -168,18 +168,18 @@ class TrioPipe:
             return
         self._is_closing = True
         if self._pending:
-            self._give_up_later(Patience(self))
+            self._give_up_later(StallDetector(self))
         else:
             self._end_reading()
 
-    def _give_up_later(self, patience: Patience) -> None:
-        self._giving_up = self._reactor.call_at(self._reactor.now() + CLOSE_S, lambda: self._give_up(patience))
+    def _give_up_later(self, stall: StallDetector) -> None:
+        self._giving_up = self._reactor.call_at(self._reactor.now() + CLOSE_S, lambda: self._give_up(stall))
 
-    def _give_up(self, patience: Patience) -> None:
-        if patience.is_over():
+    def _give_up(self, stall: StallDetector) -> None:
+        if stall.is_stalled():
             self.abort()
         else:
-            self._give_up_later(patience)
+            self._give_up_later(stall)
 
     def abort(self) -> None:
         """See `Pipe.abort`."""

@@ -23,7 +23,7 @@ from eventflux_runtime.client.pool.pool import Pool
 from eventflux_runtime.client.retrying import Caller, RestartableCall
 from eventflux_runtime.client.stream import BidiStream, ClientStream, ServerStream
 from eventflux_runtime.net.event_loop import start_reactor
-from eventflux_runtime.net.tenure import Tenure
+from eventflux_runtime.net.lifetime import Lifetime
 from eventflux_runtime.protocol.api import CallHead, ClientCall, ResponseInfo, Wire
 from eventflux_runtime.rpc.config import ClientConfig, Compression
 from eventflux_runtime.rpc.deadline import ENDLESS_S, UNSET, Unset, checked_timeout, current_scope
@@ -58,7 +58,7 @@ class Channel:
         self._config = config
         self._interceptors = tuple(interceptors)
         self._pool: Pool | None = None
-        self._tenure: Tenure | None = None
+        self._lifetime: Lifetime | None = None
         self._defaults: dict[AnyMethod, _Defaults] = {}
 
     @property
@@ -86,16 +86,16 @@ class Channel:
         except BaseException:
             await reactor.aclose()
             raise
-        self._tenure = Tenure(f"the channel to {self._target}", reactor, pool.aclose, is_watched=True)
+        self._lifetime = Lifetime(f"the channel to {self._target}", reactor, pool.aclose, is_watched=True)
         self._pool = pool
         return self
 
     def _check_closed(self) -> None:
-        tenure = self._tenure
-        if tenure is None or tenure.is_over:
+        lifetime = self._lifetime
+        if lifetime is None or lifetime.is_over:
             return
-        if not tenure.is_here:
-            raise tenure.foreign_error()
+        if not lifetime.is_here:
+            raise lifetime.foreign_error()
         raise ConfigError("this channel is entered already: leave it first, or make a second one with connect()")
 
     async def __aexit__(
@@ -113,15 +113,15 @@ class Channel:
         Raises:
             ConfigError: the channel is open on another event loop or in another thread.
         """
-        tenure = self._tenure
-        if tenure is None:
+        lifetime = self._lifetime
+        if lifetime is None:
             return
-        tenure.check_closable()
+        lifetime.check_closable()
         self._pool = None
         try:
-            await tenure.aclose()
+            await lifetime.aclose()
         finally:
-            self._tenure = None
+            self._lifetime = None
 
     async def unary(
         self,
@@ -239,10 +239,10 @@ class Channel:
         return await intercepted_stream(self._interceptors, method, head, proceed)
 
     def _unusable(self) -> ConfigError:
-        tenure = self._tenure
-        if tenure is None or tenure.is_here:
+        lifetime = self._lifetime
+        if lifetime is None or lifetime.is_here:
             return ConfigError("the channel is not open: use it inside 'async with connect(...) as channel'")
-        return tenure.foreign_error()
+        return lifetime.foreign_error()
 
     def _head(
         self,

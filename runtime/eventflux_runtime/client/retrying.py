@@ -20,7 +20,7 @@ from eventflux_runtime.rpc.status import Status, StatusCode
 
 if TYPE_CHECKING:
     from eventflux_runtime.client.pool.pool import Pool
-    from eventflux_runtime.client.pool.subchannel import Held, Subchannel
+    from eventflux_runtime.client.pool.subchannel import PooledConnection, Subchannel
 
 __all__ = ["Caller", "RestartableCall"]
 
@@ -43,7 +43,7 @@ class Caller:
         self._refused_by: list[Subchannel] = []
         self._failure: RpcError | None = None
 
-    async def acquire(self) -> Held:
+    async def acquire(self) -> PooledConnection:
         """A connection for the next attempt. Where none can be had, tries again as the policy says.
 
         Raises:
@@ -60,7 +60,7 @@ class Caller:
             except RpcError as error:
                 await self._pause(error, None)
 
-    async def after(self, held: Held, error: RpcError) -> None:
+    async def after(self, held: PooledConnection, error: RpcError) -> None:
         """Waits until the next attempt is due.
 
         Raises:
@@ -69,7 +69,7 @@ class Caller:
         self.pool.failed(held, error)
         await self._pause(error, held)
 
-    async def _pause(self, error: RpcError, held: Held | None) -> None:
+    async def _pause(self, error: RpcError, held: PooledConnection | None) -> None:
         pool = self.pool
         self._failure = error
         if held is not None and _is_not_served(error):
@@ -91,7 +91,7 @@ class Caller:
         if delay_s > 0:
             await anyio.sleep(delay_s)
 
-    async def unary(self, request: Any, held: Held | None = None, failure: RpcError | None = None) -> Any:
+    async def unary(self, request: Any, held: PooledConnection | None = None, failure: RpcError | None = None) -> Any:
         """One request, one response; goes on after a first attempt on `held` that ended with `failure`, if given.
 
         Raises:
@@ -114,7 +114,7 @@ class Caller:
                     pool.succeeded(held)
                 return result
 
-    async def start(self) -> tuple[Held, ClientCall[Any, Any]]:
+    async def start(self) -> tuple[PooledConnection, ClientCall[Any, Any]]:
         """A streaming call on a connection that takes it.
 
         Raises:
@@ -131,7 +131,7 @@ class Caller:
 class RestartableCall(Generic[Req, Res]):
     """A `ClientCall` of one request and many responses."""
 
-    def __init__(self, caller: Caller, held: Held, call: ClientCall[Req, Res]) -> None:
+    def __init__(self, caller: Caller, held: PooledConnection, call: ClientCall[Req, Res]) -> None:
         self._caller = caller
         self._held = held
         self._call = call
@@ -261,7 +261,7 @@ class _FailedCall(Generic[Req, Res]):
         """See `ClientCall.cancel`."""
 
 
-def _was_full(held: Held, error: RpcError) -> bool:
+def _was_full(held: PooledConnection, error: RpcError) -> bool:
     connection = held.connection
     is_refusal = error.unprocessed and error.code is StatusCode.RESOURCE_EXHAUSTED
     return is_refusal and connection.active_calls >= connection.max_calls

@@ -18,21 +18,21 @@ from eventflux_runtime.rpc.config import ClientConfig, Compression, ServerConfig
 from eventflux_runtime.rpc.rpc_error import ResourceExhausted
 
 if TYPE_CHECKING:
-    from eventflux_runtime.rpc.tally import Tally
+    from eventflux_runtime.rpc.byte_counter import ByteCounter
 
-__all__ = ["Loan", "Room", "Rooms"]
+__all__ = ["ExpansionBudget", "ExpansionBudgets", "Loan"]
 
 _TOTAL: Final = "max_decompressed_bytes"
 _OWN: Final = "max_decompressed_bytes_per_connection"
 
 
 @final
-class Room:
+class ExpansionBudget:
     """The room that the calls of one connection have for decompressed messages."""
 
     __slots__ = ("__weakref__", "_limit", "_tally", "_total", "held")
 
-    def __init__(self, tally: Tally, total: int, limit: int | None) -> None:
+    def __init__(self, tally: ByteCounter, total: int, limit: int | None) -> None:
         """A room.
 
         Args:
@@ -47,12 +47,12 @@ class Room:
         self._limit = limit
 
     @classmethod
-    def of_client(cls, tally: Tally, config: ClientConfig) -> Room:
+    def of_client(cls, tally: ByteCounter, config: ClientConfig) -> ExpansionBudget:
         """The room of a client's connection."""
         return cls(tally, config.max_decompressed_bytes, None)
 
     @classmethod
-    def of_server(cls, tally: Tally, config: ServerConfig) -> Room:
+    def of_server(cls, tally: ByteCounter, config: ServerConfig) -> ExpansionBudget:
         """The room of a server's connection."""
         return cls(tally, config.max_decompressed_bytes, config.max_decompressed_bytes_per_connection)
 
@@ -109,12 +109,12 @@ class Loan:
 
     __slots__ = ("_room", "_size")
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: ExpansionBudget) -> None:
         self._room = room
         self._size = 0
 
     def expand(self, compression: Compression, data: bytes, max_bytes: int) -> bytes:
-        """See `Room.expand`. The message takes the place of the one before."""
+        """See `ExpansionBudget.expand`. The message takes the place of the one before."""
         self.release()
         plain = self._room.expand(compression, data, max_bytes)
         self._size = len(plain)
@@ -127,15 +127,15 @@ class Loan:
             self._size = 0
 
 
-class Rooms:
+class ExpansionBudgets:
     """The rooms of a server's connections, where nothing but the peer's address tells them apart."""
 
-    def __init__(self, tally: Tally, config: ServerConfig) -> None:
+    def __init__(self, tally: ByteCounter, config: ServerConfig) -> None:
         self._tally = tally
         self._config = config
-        self._rooms: WeakValueDictionary[str, Room] = WeakValueDictionary()
+        self._rooms: WeakValueDictionary[str, ExpansionBudget] = WeakValueDictionary()
 
-    def of(self, address: str) -> Room:
+    def of(self, address: str) -> ExpansionBudget:
         """The room of a connection, as long as a call has a loan of it.
 
         Args:
@@ -144,7 +144,7 @@ class Rooms:
         """
         room = self._rooms.get(address)
         if room is None:
-            room = Room.of_server(self._tally, self._config)
+            room = ExpansionBudget.of_server(self._tally, self._config)
             if address.rpartition(":")[2].isdigit():
                 self._rooms[address] = room
         return room

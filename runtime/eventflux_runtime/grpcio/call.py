@@ -28,7 +28,7 @@ from eventflux_runtime.rpc.rpc_error import Internal, RpcError, Unavailable
 from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 
 if TYPE_CHECKING:
-    from eventflux_runtime.compression.expansion import Loan, Room
+    from eventflux_runtime.compression.expansion import ExpansionBudget, Loan
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
     from eventflux_runtime.rpc.endpoint import Endpoint
 
@@ -52,7 +52,7 @@ class CallHost(Protocol):
         """Where the call's tasks run."""
 
     @property
-    def room(self) -> Room:
+    def room(self) -> ExpansionBudget:
         """What bounds the messages that calls hold decompressed."""
 
     def check_size(self, method: AnyMethod, data: bytes) -> None:

@@ -15,7 +15,7 @@ from anyio import CancelScope
 from anyio.lowlevel import checkpoint_if_cancelled
 from grpc import aio
 
-from eventflux_runtime.compression.expansion import Room
+from eventflux_runtime.compression.expansion import ExpansionBudget
 from eventflux_runtime.grpcio.call import StreamingCall
 from eventflux_runtime.grpcio.drain import DRAIN_NOTICES, notice_s_of
 from eventflux_runtime.grpcio.option import grpc_compression
@@ -72,7 +72,7 @@ class GrpcConnection:
         self.active_calls = 0
         self.reactor = reactor
         self.max_message_bytes = config.max_message_bytes
-        self.room = Room.of_client(reactor.decompressed, config)
+        self.room = ExpansionBudget.of_client(reactor.decompressed, config)
         self._ping_interval_s = ping_interval_s(config, endpoint)
         self._compression_min_bytes = config.compression_min_bytes
         self._accepted: frozenset[Compression] = frozenset()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import grpc
 from grpc._cython import cygrpc
 
-from eventflux_runtime.compression.expansion import Rooms
+from eventflux_runtime.compression.expansion import ExpansionBudgets
 from eventflux_runtime.grpcio.drain import is_ours
 from eventflux_runtime.grpcio.option import grpc_compression
 from eventflux_runtime.grpcio.packed import acceptance
@@ -65,7 +65,7 @@ class _MethodHandler:
         reactor: Reactor,
         is_tls: bool,
         calls: ServedCalls,
-        rooms: Rooms,
+        rooms: ExpansionBudgets,
     ) -> None:
         self.binding = binding
         self.dispatcher = dispatcher
@@ -193,7 +193,7 @@ class DispatcherHandler(grpc.GenericRpcHandler):
     def __init__(
         self, dispatcher: Dispatcher, config: ServerConfig, reactor: Reactor, is_tls: bool, calls: ServedCalls
     ) -> None:
-        rooms = Rooms(reactor.decompressed, config)
+        rooms = ExpansionBudgets(reactor.decompressed, config)
         self._methods = {
             binding.method.path: _MethodHandler(binding, dispatcher, config, reactor, is_tls, calls, rooms)
             for binding in dispatcher.bindings

@@ -27,7 +27,7 @@ from eventflux_runtime.rpc.rpc_error import ResourceExhausted
 from eventflux_runtime.rpc.status import Status, StatusCode
 
 if TYPE_CHECKING:
-    from eventflux_runtime.compression.expansion import Loan, Rooms
+    from eventflux_runtime.compression.expansion import ExpansionBudgets, Loan
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
 
 __all__ = ["GrpcServerCall", "ServedMethod"]
@@ -50,7 +50,7 @@ class ServedMethod:
         "rooms",
     )
 
-    def __init__(self, method: AnyMethod, config: ServerConfig, is_tls: bool, rooms: Rooms) -> None:
+    def __init__(self, method: AnyMethod, config: ServerConfig, is_tls: bool, rooms: ExpansionBudgets) -> None:
         self.method = method
         self.rooms = rooms
         self.is_tls = is_tls

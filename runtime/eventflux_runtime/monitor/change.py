@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 import anyio
 
-__all__ = ["MonitorChange", "Outlet"]
+__all__ = ["ChangeQueue", "MonitorChange"]
 
 H = TypeVar("H")
 R = TypeVar("R")
@@ -37,7 +37,7 @@ class MonitorChange(Generic[H, R]):
     """When it changed: milliseconds since the Unix epoch."""
 
 
-class Outlet(Generic[H, R]):
+class ChangeQueue(Generic[H, R]):
     """Holds changes until they are taken, by one listener."""
 
     def __init__(self) -> None:

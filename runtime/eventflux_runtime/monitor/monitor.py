@@ -16,12 +16,12 @@ from typing import Any, Final, Generic, Self, TypeVar
 import anyio
 
 from eventflux_runtime.client.channel import Channel
-from eventflux_runtime.monitor.change import MonitorChange, Outlet
+from eventflux_runtime.monitor.change import ChangeQueue, MonitorChange
 from eventflux_runtime.monitor.config import MonitorConfig
-from eventflux_runtime.monitor.track import Health, Shift, Track
+from eventflux_runtime.monitor.track import Health, HeartbeatTrack, Transition
 from eventflux_runtime.net.event_loop import start_reactor
+from eventflux_runtime.net.lifetime import Lifetime
 from eventflux_runtime.net.reactor import TaskHandle
-from eventflux_runtime.net.tenure import Tenure
 from eventflux_runtime.rpc.argument import config_or_default, refuse_unused_tls, target_endpoints
 from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
@@ -105,8 +105,8 @@ class Monitor(Generic[H, R]):
         self._client = config_or_default(client, ClientConfig, "client")
         self._node_id = node_id
         self._nodes: dict[str, _Node] = {}
-        self._outlet: Outlet[H, R] = Outlet()
-        self._tenure: Tenure | None = None
+        self._outlet: ChangeQueue[H, R] = ChangeQueue()
+        self._lifetime: Lifetime | None = None
         self._error: Exception | None = None
         self._is_over = False
         for name, url in _by_name(nodes):
@@ -118,9 +118,9 @@ class Monitor(Generic[H, R]):
         return f"<{type(self).__name__} {states or 'of no nodes'}>"
 
     async def __aenter__(self) -> Self:
-        if self._tenure is not None or self._is_over:
+        if self._lifetime is not None or self._is_over:
             raise ConfigError("this monitor has been entered already: make a second one")
-        self._tenure = Tenure(repr(self), await start_reactor(), self._outlet.aclose)
+        self._lifetime = Lifetime(repr(self), await start_reactor(), self._outlet.aclose)
         for node in self._nodes.values():
             self._start(node)
         return self
@@ -139,8 +139,8 @@ class Monitor(Generic[H, R]):
             ConfigError: the monitor is open on another event loop or in another thread.
         """
         self._is_over = True
-        if self._tenure is not None:
-            await self._tenure.aclose()
+        if self._lifetime is not None:
+            await self._lifetime.aclose()
 
     def __aiter__(self) -> Self:
         return self
@@ -180,7 +180,7 @@ class Monitor(Generic[H, R]):
         endpoints = target_endpoints(url)
         added = _Node(node, url, endpoints, Channel(endpoints, wire_of(endpoints[0]), self._client))
         self._nodes[node] = added
-        if self._tenure is not None and not self._is_over:
+        if self._lifetime is not None and not self._is_over:
             self._start(added)
 
     def remove(self, node: str) -> None:
@@ -198,8 +198,8 @@ class Monitor(Generic[H, R]):
         self._outlet.forget(node)
 
     def _start(self, node: _Node) -> None:
-        assert self._tenure is not None
-        node.task = self._tenure.reactor.spawn(self._watch, node)
+        assert self._lifetime is not None
+        node.task = self._lifetime.reactor.spawn(self._watch, node)
 
     async def _watch(self, node: _Node) -> None:
         try:
@@ -211,7 +211,7 @@ class Monitor(Generic[H, R]):
     async def _ask(self, node: _Node) -> None:
         async with node.channel:
             spread_s = _CONNECTING_S * len(self._nodes)
-            track = Track(self._config, anyio.current_time(), random.random(), spread_s)
+            track = HeartbeatTrack(self._config, anyio.current_time(), random.random(), spread_s)
             while True:
                 await anyio.sleep_until(track.due)
                 track.sent(anyio.current_time())
@@ -219,7 +219,7 @@ class Monitor(Generic[H, R]):
                 if shift is not None and not node.is_removed:
                     self._tell(node, shift)
 
-    async def _beat(self, node: _Node, track: Track) -> Shift | None:
+    async def _beat(self, node: _Node, track: HeartbeatTrack) -> Transition | None:
         binding = self._binding
         request = binding.request(self._node_id, _now_ms())
         try:
@@ -239,7 +239,7 @@ class Monitor(Generic[H, R]):
         # A number that the enum does not know yet says nothing.
         return next((Health[name] for name, own in self._binding.healths.items() if own is reported), Health.UNKNOWN)
 
-    def _tell(self, node: _Node, shift: Shift) -> None:
+    def _tell(self, node: _Node, shift: Transition) -> None:
         node.health = shift.health
         self._outlet.put(
             MonitorChange(

@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from eventflux_runtime.monitor.config import MonitorConfig
 
-__all__ = ["Health", "Shift", "Track"]
+__all__ = ["Health", "HeartbeatTrack", "Transition"]
 
 
 class Health(IntEnum):
@@ -27,7 +27,7 @@ class Health(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class Transition:
     """A node is taken for something else now."""
 
     previous: Health
@@ -36,7 +36,7 @@ class Shift:
     """Why, for people."""
 
 
-class Track:
+class HeartbeatTrack:
     """One node's beats: when the next one is due, and what the node is taken for."""
 
     def __init__(self, config: MonitorConfig, now: float, chance: float, spread_s: float) -> None:
@@ -71,7 +71,7 @@ class Track:
         self.due = start + (self._second_s if self._is_first else self._config.interval_s)
         self._is_first = False
 
-    def answered(self, now: float, reported: Health) -> Shift | None:
+    def answered(self, now: float, reported: Health) -> Transition | None:
         """The beat that left last was answered, and this is what the node says of itself."""
         took_s = now - self._sent
         slow_s = self._config.slow_s
@@ -81,15 +81,15 @@ class Track:
             return self._judge(Health.DEGRADED, f"the answer took {took_s:.3g} s, above slow_s ({slow_s:g} s)")
         return self._judge(Health.HEALTHY, "the node answers")
 
-    def refused(self, reason: str) -> Shift | None:
+    def refused(self, reason: str) -> Transition | None:
         """The beat that left last was answered by an error: something lives there, and cannot say how it is."""
         return self._judge(Health.UNHEALTHY, reason)
 
-    def missed(self, reason: str) -> Shift | None:
+    def missed(self, reason: str) -> Transition | None:
         """Nobody answered the beat that left last."""
         return self._judge(Health.OFFLINE, reason)
 
-    def _judge(self, grade: Health, reason: str) -> Shift | None:
+    def _judge(self, grade: Health, reason: str) -> Transition | None:
         self._count(grade)
         lower = self._next_lower()
         if lower is not None:
@@ -134,8 +134,8 @@ class Track:
             return f"{_beats(self._unserving)} in a row were missed or bad"
         return f"{_beats(self._missed)} in a row were missed"
 
-    def _become(self, health: Health, reason: str) -> Shift:
-        shift = Shift(self.health, health, reason)
+    def _become(self, health: Health, reason: str) -> Transition:
+        shift = Transition(self.health, health, reason)
         self.health = health
         return shift
 

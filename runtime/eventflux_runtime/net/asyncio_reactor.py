@@ -17,7 +17,7 @@ from anyio import CancelScope
 from eventflux_runtime.net.reactor import Failures
 from eventflux_runtime.net.runner import Job, Runner, RunnerPool
 from eventflux_runtime.net.wheel import DeadlineWheel
-from eventflux_runtime.rpc.tally import Tally
+from eventflux_runtime.rpc.byte_counter import ByteCounter
 
 __all__ = ["AsyncioReactor"]
 
@@ -37,9 +37,9 @@ class AsyncioReactor:
         self.now: Callable[[], float] = self.loop.time
         self.waiter: Callable[[], asyncio.Future[Any]] = self.loop.create_future
         self.wheel = DeadlineWheel(self.loop.time, self._arm)
-        self.decompressed = Tally()
+        self.decompressed = ByteCounter()
         self._failures = Failures()
-        self._runners = RunnerPool(self._take_seat, self.loop.create_future, self._failures.add)
+        self._runners = RunnerPool(self._start_task, self.loop.create_future, self._failures.add)
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -83,12 +83,12 @@ class AsyncioReactor:
             self._timer.cancel()
         self._timer = self.loop.call_at(when, self.wheel.fire)
 
-    def _take_seat(self, runner: Runner) -> _Seat:
-        return _Seat(self.loop, self._runners, runner, self._failures)
+    def _start_task(self, runner: Runner) -> _RunnerTask:
+        return _RunnerTask(self.loop, self._runners, runner, self._failures)
 
 
-class _Seat:
-    """A `Seat`.
+class _RunnerTask:
+    """A `RunnerTask`.
 
     The task is made without the loop's task factory: one that starts tasks at once would start a runner within the job
     that another one drives, and one that knows no contexts would give it a foreign one.
@@ -110,12 +110,12 @@ class _Seat:
             await self._runner
 
     def look(self) -> None:
-        """See `Seat.look`."""
+        """See `RunnerTask.look`."""
         self._references = sys.getrefcount(self._task)
         self._weak_references = weakref.getweakrefcount(self._task)
 
     def is_changed(self) -> bool:
-        """See `Seat.is_changed`. Whoever has the task in a dictionary, or waits to cancel it, refers to it."""
+        """See `RunnerTask.is_changed`. Whoever has the task in a dictionary, or waits to cancel it, refers to it."""
         task = self._task
         return (
             task.cancelling() > 0
@@ -125,11 +125,11 @@ class _Seat:
         )
 
     def is_current(self) -> bool:
-        """See `Seat.is_current`."""
+        """See `RunnerTask.is_current`."""
         return asyncio.current_task() is self._task
 
     def cancel(self) -> None:
-        """See `Seat.cancel`."""
+        """See `RunnerTask.cancel`."""
         if self._scope is not None:
             self._scope.cancel()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.wheel import DeadlineWheel
-    from eventflux_runtime.rpc.tally import Tally
+    from eventflux_runtime.rpc.byte_counter import ByteCounter
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -98,7 +98,7 @@ class Reactor(Protocol):
         """The deadlines of everything in this scope, behind one timer of the loop."""
 
     @property
-    def decompressed(self) -> Tally:
+    def decompressed(self) -> ByteCounter:
         """What calls in this scope hold that came compressed."""
 
     def is_at_work_here(self) -> bool:

@@ -1,6 +1,6 @@
 """Tasks that run one job after another, so that a call costs no task of its own and still is one for all that it sees.
 
-A runner is a task of the event loop inside a cancel scope, its seat. It takes jobs (coroutines) from a shared queue and
+A runner is a task of the event loop inside a cancel scope. It takes jobs (coroutines) from a shared queue and
 drives each step by step, in a context of the job's own. A job that never waits is done within its first step, and the
 runner takes the next. As soon as a job waits, the runner is that job's alone: it ends with it, and another one sees to
 the queue. So does a runner whose job left something with its task: a reference, a name, a cancellation.
@@ -20,12 +20,12 @@ from typing import Any, Protocol, TypeAlias
 
 from eventflux_runtime.net.waiting import wake
 
-__all__ = ["Function", "Job", "Runner", "RunnerPool", "Seat", "Wakeup"]
+__all__ = ["Function", "Job", "Runner", "RunnerPool", "RunnerTask", "Wakeup"]
 
 Function: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
 
 
-class Seat(Protocol):
+class RunnerTask(Protocol):
     """The task that a runner runs on, as its event loop has it."""
 
     def look(self) -> None:
@@ -76,18 +76,18 @@ class RunnerPool:
 
     def __init__(
         self,
-        take_seat: Callable[[Runner], Seat],
+        start_task: Callable[[Runner], RunnerTask],
         wakeup: Callable[[], Wakeup],
         on_failure: Callable[[Exception], None],
     ) -> None:
         """A pool without a runner.
 
         Args:
-            take_seat: starts a task that awaits the runner and, however it ends, tells `left` of it.
+            start_task: starts a task that awaits the runner and, however it ends, tells `left` of it.
             wakeup: makes what an idle runner waits for.
             on_failure: is told of an error that a job let out. Must not raise.
         """
-        self.take_seat = take_seat
+        self.start_task = start_task
         self.wakeup = wakeup
         self.on_failure = on_failure
         self.queue: deque[Job] = deque()
@@ -156,7 +156,7 @@ class RunnerPool:
 
     def is_at_work_here(self) -> bool:
         """Whether the task that asks is one of the runners."""
-        return any(runner.seat.is_current() for runner in self.runners)
+        return any(runner.task.is_current() for runner in self.runners)
 
     def cancel(self) -> None:
         """Takes no more jobs, drops those that have not begun and cancels the others."""
@@ -181,12 +181,12 @@ class Runner:
         self._wakeup: Wakeup | None = None
         self._is_leaving = False
         pool.runners.add(self)
-        self.seat: Seat = pool.take_seat(self)
+        self.task: RunnerTask = pool.start_task(self)
 
     def cancel(self) -> None:
         """Cancels the job that runs, or the wait for one; the runner ends after it."""
         self._is_leaving = True
-        self.seat.cancel()
+        self.task.cancel()
 
     def wake(self) -> bool:
         """There is a job; False: this runner is on its way out."""
@@ -212,8 +212,8 @@ class Runner:
     def _drive(self, job: Job) -> Generator[Any, Any, None]:
         """Runs a job to its end."""
         pool = self._pool
-        seat = self.seat
-        seat.look()
+        task = self.task
+        task.look()
         job.runner = self
         try:
             context = pool.base.copy()
@@ -242,5 +242,5 @@ class Runner:
                 raise
         finally:
             job.runner = None
-        if not self._is_leaving and seat.is_changed():
+        if not self._is_leaving and task.is_changed():
             self._is_leaving = True

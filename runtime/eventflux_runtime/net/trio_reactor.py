@@ -35,7 +35,7 @@ from eventflux_runtime.net.reactor import Failures
 from eventflux_runtime.net.runner import Job, Runner, RunnerPool
 from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.net.wheel import DeadlineWheel
-from eventflux_runtime.rpc.tally import Tally
+from eventflux_runtime.rpc.byte_counter import ByteCounter
 
 __all__ = ["TrioReactor", "TrioWaiter", "start_trio_reactor"]
 
@@ -161,10 +161,10 @@ class TrioReactor:
         self.now: Callable[[], float] = trio.current_time
         self.waiter: Callable[[], TrioWaiter[Any]] = TrioWaiter
         self.wheel = DeadlineWheel(trio.current_time, self._arm)
-        self.decompressed = Tally()
+        self.decompressed = ByteCounter()
         self.is_over = False
         self._failures = Failures()
-        self._runners = RunnerPool(self._take_seat, TrioWaiter, self._failures.add)
+        self._runners = RunnerPool(self._start_task, TrioWaiter, self._failures.add)
         self._timers = _Timers(self._failures)
         self._wheel_timer: _Timer | None = None
         self._ready: deque[Callable[[], None]] = deque()
@@ -242,12 +242,12 @@ class TrioReactor:
             self._wheel_timer.cancel()
         self._wheel_timer = self._timers.add(when, self.wheel.fire)
 
-    def _take_seat(self, runner: Runner) -> _Seat:
-        return _Seat(self._nursery, self._runners, runner, self._failures)
+    def _start_task(self, runner: Runner) -> _RunnerTask:
+        return _RunnerTask(self._nursery, self._runners, runner, self._failures)
 
 
-class _Seat:
-    """A `Seat` in a nursery."""
+class _RunnerTask:
+    """A `RunnerTask` in a nursery."""
 
     def __init__(self, nursery: trio.Nursery, pool: RunnerPool, runner: Runner, failures: Failures) -> None:
         self._pool = pool
@@ -277,12 +277,12 @@ class _Seat:
             self._pool.left(self._runner)
 
     def look(self) -> None:
-        """See `Seat.look`."""
+        """See `RunnerTask.look`."""
         self._references = sys.getrefcount(self._task)
         self._weak_references = weakref.getweakrefcount(self._task)
 
     def is_changed(self) -> bool:
-        """See `Seat.is_changed`. Whoever has the task in a dictionary refers to it."""
+        """See `RunnerTask.is_changed`. Whoever has the task in a dictionary refers to it."""
         task = self._task
         return (
             sys.getrefcount(self._task) != self._references + 1
@@ -291,11 +291,11 @@ class _Seat:
         )
 
     def is_current(self) -> bool:
-        """See `Seat.is_current`."""
+        """See `RunnerTask.is_current`."""
         return in_trio_task() and current_task() is self._task
 
     def cancel(self) -> None:
-        """See `Seat.cancel`."""
+        """See `RunnerTask.cancel`."""
         self._scope.cancel()
 
 

@@ -16,7 +16,7 @@ import anyio
 
 from eventflux_runtime.health.board import Health
 from eventflux_runtime.net.event_loop import start_reactor
-from eventflux_runtime.net.tenure import Tenure
+from eventflux_runtime.net.lifetime import Lifetime
 from eventflux_runtime.protocol.api import Listener, Wire
 from eventflux_runtime.rpc.checked import Timeout, checked_value
 from eventflux_runtime.rpc.config import ServerConfig
@@ -58,7 +58,7 @@ class Server:
         self._wire_of = wire_of
         self._config = config
         self._listeners: tuple[Listener, ...] = ()
-        self._tenure: Tenure | None = None
+        self._lifetime: Lifetime | None = None
         self._farewell: anyio.CancelScope
         """Around what tells clients of the end, which the listeners bound themselves, too."""
         self._was_opened = False
@@ -70,7 +70,7 @@ class Server:
 
     @property
     def _state(self) -> str:
-        if self._tenure is None or self._tenure.is_over:
+        if self._lifetime is None or self._lifetime.is_over:
             return "closed" if self._was_opened else "not entered"
         return "draining" if self._is_draining else "serving"
 
@@ -112,7 +112,7 @@ class Server:
         self._listeners = tuple(listeners)
         what = f"the server on {', '.join(self.endpoints)}"
         self._farewell = anyio.CancelScope()
-        self._tenure = Tenure(what, reactor, self._close_listeners)
+        self._lifetime = Lifetime(what, reactor, self._close_listeners)
         return self
 
     async def __aexit__(
@@ -135,9 +135,9 @@ class Server:
             ConfigError: the server is open on another event loop or in another thread, or the caller is a handler of
                 its own.
         """
-        if self._tenure is None:
+        if self._lifetime is None:
             return
-        self._tenure.check_closable()
+        self._lifetime.check_closable()
         try:
             await self.drain()
             await self._end(math.inf)
@@ -153,16 +153,16 @@ class Server:
         await self._end(_AT_ONCE_S)
 
     async def _end(self, within_s: float) -> None:
-        tenure = self._tenure
-        if tenure is None:
+        lifetime = self._lifetime
+        if lifetime is None:
             return
-        tenure.check_closable()
+        lifetime.check_closable()
         # One that closes already is hurried.
         self._farewell.deadline = min(self._farewell.deadline, anyio.current_time() + within_s)
         try:
-            await tenure.aclose()
+            await lifetime.aclose()
         finally:
-            self._tenure = None
+            self._lifetime = None
 
     async def _close_listeners(self) -> None:
         with self._farewell:
@@ -185,8 +185,8 @@ class Server:
                 thread.
         """
         grace_s = self._config.drain_grace_s if grace_s is None else checked_value("grace_s", grace_s, Timeout)
-        if self._tenure is not None and not self._tenure.is_here:
-            raise self._tenure.foreign_error()
+        if self._lifetime is not None and not self._lifetime.is_here:
+            raise self._lifetime.foreign_error()
         self._is_draining = True
         ends_at = anyio.current_time() + grace_s
         self.health.close()

@@ -21,7 +21,7 @@ from eventflux_runtime.client.pool.ejection import can_eject, is_held_against
 from eventflux_runtime.client.pool.plan import CallView, Plan, PoolView, plan
 from eventflux_runtime.client.pool.queue import CallQueue
 from eventflux_runtime.client.pool.resolver import Address, Resolver
-from eventflux_runtime.client.pool.subchannel import Held, Subchannel
+from eventflux_runtime.client.pool.subchannel import PooledConnection, Subchannel
 from eventflux_runtime.net.reactor import Reactor, TimerHandle
 from eventflux_runtime.net.resolve import resolve
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Wire
@@ -64,7 +64,7 @@ class Pool:
         self._subchannels: list[Subchannel] = []
         self._retired: list[Subchannel] = []
         self._rotation: list[Subchannel] = []
-        self.only_connection: Held | None = None
+        self.only_connection: PooledConnection | None = None
         """Where the next call may go unseen: a connection that has gone or is full refuses it before it leaves."""
         self._used_at = float("-inf")
         self._timer: TimerHandle | None = None
@@ -99,7 +99,7 @@ class Pool:
         except RuntimeError:
             return True
 
-    def try_acquire(self) -> Held | None:
+    def try_acquire(self) -> PooledConnection | None:
         """A connection for the next call, if one is ready now. The call starts on it before anything else runs."""
         if self._queue:
             return None
@@ -109,7 +109,7 @@ class Pool:
             held.is_used = True
         return held
 
-    async def acquire(self, deadline: float | None, wait_for_ready: bool) -> Held:
+    async def acquire(self, deadline: float | None, wait_for_ready: bool) -> PooledConnection:
         """A connection for the next call; connects, or waits for room, where none is ready.
 
         Raises:
@@ -137,7 +137,9 @@ class Pool:
         held.is_used = True
         return held
 
-    async def acquire_elsewhere(self, refused_by: Sequence[Subchannel], deadline: float | None) -> Held | None:
+    async def acquire_elsewhere(
+        self, refused_by: Sequence[Subchannel], deadline: float | None
+    ) -> PooledConnection | None:
         """A connection to an address that has not said that it does not serve a call; None: there is none.
 
         Waits while one is being made, or has no room, for `PoolConfig.acquire_timeout_s` and to the deadline at most.
@@ -165,13 +167,13 @@ class Pool:
 
     # -- how calls end
 
-    def succeeded(self, held: Held) -> None:
+    def succeeded(self, held: PooledConnection) -> None:
         """A call ended well; needs to be told only while `is_watching`."""
         self.budget.refill()
         held.subchannel.outlier_stats.succeeded()
         self.ended(held)
 
-    def failed(self, held: Held, error: RpcError) -> None:
+    def failed(self, held: PooledConnection, error: RpcError) -> None:
         """A call ended with an error."""
         is_up = held.connection.state is ConnectionState.READY
         if self._config.ejection is not None and is_up and not error.unprocessed and is_held_against(error.code):
@@ -179,7 +181,7 @@ class Pool:
             held.subchannel.outlier_stats.failed(self.now(), can_eject(all_stats, self.now()))
         self._replan_soon()
 
-    def ended(self, held: Held) -> None:
+    def ended(self, held: PooledConnection) -> None:
         """A call is over, one way or another. Its room goes to the call that waits longest."""
         if not self._queue:
             self._watch()

@@ -16,7 +16,7 @@ from eventflux_runtime.rpc.errors import TransportError
 from eventflux_runtime.rpc.rpc_error import RpcError
 
 if TYPE_CHECKING:
-    from eventflux_runtime.client.pool.subchannel import Held
+    from eventflux_runtime.client.pool.subchannel import PooledConnection
     from eventflux_runtime.net.reactor import Reactor, Waiter
 
 __all__ = ["CallQueue", "Waiting"]
@@ -31,7 +31,7 @@ class Waiting(Expirable):
     def __init__(
         self,
         queue: CallQueue,
-        waiter: Waiter[Held],
+        waiter: Waiter[PooledConnection],
         view: CallView,
         expires_at: float,
         on_expiry: Callable[[], RpcError],
@@ -41,16 +41,16 @@ class Waiting(Expirable):
         self._waiter = waiter
         self._on_expiry = on_expiry
         self.view = view
-        self.given: Held | None = None
+        self.given: PooledConnection | None = None
 
-    async def wait(self) -> Held:
+    async def wait(self) -> PooledConnection:
         """The connection, once there is one with room.
 
         Raises:
             TransportError: what `fail` was given, or the expiry's own error.
         """
         try:
-            held: Held = await self._waiter
+            held: PooledConnection = await self._waiter
         except BaseException:
             if self.given is not None:
                 self.given.promised -= 1
@@ -60,7 +60,7 @@ class Waiting(Expirable):
         self._queue.left(self, is_served=True)
         return held
 
-    def give(self, held: Held) -> None:
+    def give(self, held: PooledConnection) -> None:
         """Settles the call with a connection."""
         if not self._waiter.done():
             self.given = held
@@ -109,7 +109,7 @@ class CallQueue:
         if not (is_served and self._calls):
             self._on_left()
 
-    def give_next(self, held: Held) -> None:
+    def give_next(self, held: PooledConnection) -> None:
         """Gives a connection with room for one call to the call that waits longest."""
         call = next(iter(self._calls))
         self.take(call)
@@ -119,7 +119,9 @@ class CallQueue:
         """Removes a call; one that is not there is left alone."""
         self._calls.pop(waiting, None)
 
-    def settle(self, given: tuple[Held, ...], failed: tuple[int, ...], error: Callable[[], TransportError]) -> None:
+    def settle(
+        self, given: tuple[PooledConnection, ...], failed: tuple[int, ...], error: Callable[[], TransportError]
+    ) -> None:
         """Gives connections to the first calls, and fails those at the indexes `failed`."""
         calls = list(self._calls)
         for held, call in zip(given, calls, strict=False):

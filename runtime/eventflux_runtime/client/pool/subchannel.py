@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
     from eventflux_runtime.rpc.endpoint import Endpoint
 
-__all__ = ["Held", "Subchannel"]
+__all__ = ["PooledConnection", "Subchannel"]
 
 _READY: Final = ConnectionState.READY
 _AGE_SPREAD: Final = 0.1
@@ -32,7 +32,7 @@ _AGE_SPREAD: Final = 0.1
 
 
 @final
-class Held:
+class PooledConnection:
     """One connection in a pool."""
 
     __slots__ = ("connection", "expires_at", "idle_since", "is_used", "limit", "promised", "subchannel")
@@ -82,8 +82,8 @@ class Subchannel:
         next_number: Callable[[], int],
     ) -> None:
         self.address = address
-        self.connections: list[Held] = []
-        self.usable: list[Held] = []
+        self.connections: list[PooledConnection] = []
+        self.usable: list[PooledConnection] = []
         self.error: TransportError | None = None
         self.failure = 0
         self.backoff = Backoff(config.pool.reconnect_backoff_s, config.pool.max_reconnect_backoff_s)
@@ -98,7 +98,7 @@ class Subchannel:
         self._attempts: dict[int, TaskHandle] = {}
         self._attempted_at = 0.0
         self._is_retired = False
-        self._latest: Held | None = None
+        self._latest: PooledConnection | None = None
         """Where the last call went."""
 
     def __repr__(self) -> str:
@@ -126,7 +126,7 @@ class Subchannel:
         """Calls in flight on this address."""
         return sum(held.connection.active_calls for held in self.connections)
 
-    def free(self) -> Held | None:
+    def free(self) -> PooledConnection | None:
         """A connection with room for one call: that of the last call, or else the least loaded.
 
         Calls stay with a connection until it is full, so that few calls have to look at all of them, and connections
@@ -138,8 +138,8 @@ class Subchannel:
         best = self._latest = self._least_loaded()
         return best
 
-    def _least_loaded(self) -> Held | None:
-        best: Held | None = None
+    def _least_loaded(self) -> PooledConnection | None:
+        best: PooledConnection | None = None
         best_load = 0
         for held in self.usable:
             connection = held.connection
@@ -215,7 +215,7 @@ class Subchannel:
         self.backoff.succeeded()
         self.outlier_stats.succeeded()
         limit = min(connection.max_calls, self._pool_config.max_calls_per_connection)
-        self.connections.append(Held(connection, self, limit, self._expiry()))
+        self.connections.append(PooledConnection(connection, self, limit, self._expiry()))
 
     def _expiry(self) -> float:
         if self.address.endpoint.is_resolved_by_protocol:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 
-from eventflux_runtime.compression.expansion import Room
+from eventflux_runtime.compression.expansion import ExpansionBudget
 from eventflux_runtime.loading.compiled import mypyc_attr
 from eventflux_runtime.net.waiting import wake_all
 from eventflux_runtime.net.wheel import Expirable
@@ -44,7 +44,7 @@ class ClientSession(Session):
     ) -> None:
         super().__init__(pipe, core, reactor)
         self.endpoint = endpoint
-        self.room = Room.of_client(reactor.decompressed, config)
+        self.room = ExpansionBudget.of_client(reactor.decompressed, config)
         self.max_message_bytes = config.max_message_bytes
 
     def send_message(self, stream_id: int, message: Any, encoding: Encoding, compression: Compression) -> bool:

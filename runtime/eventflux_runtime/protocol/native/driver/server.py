@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from eventflux_runtime.carrier.api import Patience, wait_closed
+from eventflux_runtime.carrier.api import StallDetector, wait_closed
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.protocol.api import Dispatcher
 from eventflux_runtime.protocol.native.core.connection import Connection
@@ -143,16 +143,16 @@ class NativeServerConnection(ServerSession):
         elif self._linger is None:
             # A socket closed with requests still on their way is reset, which can cost the client our go-away. It
             # closes by itself once it has read that.
-            self._linger_on(Patience(self.pipe))
+            self._linger_on(StallDetector(self.pipe))
 
-    def _linger_on(self, patience: Patience) -> None:
-        self._linger = self.reactor.call_at(self.now() + _LINGER_S, lambda: self._look_after(patience))
+    def _linger_on(self, stall: StallDetector) -> None:
+        self._linger = self.reactor.call_at(self.now() + _LINGER_S, lambda: self._look_after(stall))
 
-    def _look_after(self, patience: Patience) -> None:
-        if patience.is_over():
+    def _look_after(self, stall: StallDetector) -> None:
+        if stall.is_stalled():
             self.close()
         else:
-            self._linger_on(patience)
+            self._linger_on(stall)
 
     def fail(self, error: Exception) -> None:
         """See `Session.fail`."""

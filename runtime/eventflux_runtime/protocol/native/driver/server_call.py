@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from anyio.lowlevel import checkpoint
 
-from eventflux_runtime.compression.expansion import Room
+from eventflux_runtime.compression.expansion import ExpansionBudget
 from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.protocol.inbox import Inbox
 from eventflux_runtime.protocol.native.driver.decoding import PackedMessage
@@ -35,7 +35,7 @@ class ServerSession(Session):
 
     def __init__(self, pipe: Pipe, core: Connection, reactor: Reactor, config: ServerConfig) -> None:
         super().__init__(pipe, core, reactor)
-        self.room = Room.of_server(reactor.decompressed, config)
+        self.room = ExpansionBudget.of_server(reactor.decompressed, config)
 
     def mark_started(self, call: NativeServerCall) -> None:
         """The call's handler runs, or never will."""

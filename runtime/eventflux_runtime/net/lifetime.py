@@ -19,16 +19,16 @@ from eventflux_runtime.rpc.errors import ConfigError
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor
 
-__all__ = ["Tenure"]
+__all__ = ["Lifetime"]
 
 
-class Tenure:
+class Lifetime:
     """Owns a reactor and what runs on it."""
 
     def __init__(
         self, what: str, reactor: Reactor, close: Callable[[], Coroutine[Any, Any, None]], *, is_watched: bool = False
     ) -> None:
-        """A tenure that begins now.
+        """A lifetime that begins now.
 
         Args:
             what: names the owner in errors, as ``the channel to tcp://127.0.0.1:7070``.
@@ -119,15 +119,15 @@ class Tenure:
             )
 
 
-_begun: Final[weakref.WeakSet[Tenure]] = weakref.WeakSet()
-_left_behind: Final[list[Tenure]] = []
+_begun: Final[weakref.WeakSet[Lifetime]] = weakref.WeakSet()
+_left_behind: Final[list[Lifetime]] = []
 """A forked child keeps what it inherited alive, so that no finalizer touches the parent's sockets and event loop."""
 
 
 def _leave_to_parent() -> None:
-    for tenure in list(_begun):
-        tenure.inherit()
-        _left_behind.append(tenure)
+    for lifetime in list(_begun):
+        lifetime.inherit()
+        _left_behind.append(lifetime)
     _begun.clear()
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import final
 
-__all__ = ["Tally"]
+__all__ = ["ByteCounter"]
 
 
 @final
-class Tally:
+class ByteCounter:
     """Bytes that are held.
 
     Attributes:
