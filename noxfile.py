@@ -68,10 +68,13 @@ def drift(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check formatting and rules."""
+    """Check formatting and rules, of code and of pages; ``-- --fix`` mends what can be mended."""
     session.install(*_group("lint"))
-    session.run("ruff", "format", "--check", ".")
-    session.run("ruff", "check", ".")
+    is_fixing = "--fix" in session.posargs
+    pages = [*map(str, Path().glob("*.md")), *map(str, Path("docs").glob("*.md"))]
+    session.run("ruff", "format", *([] if is_fixing else ["--check"]), ".")
+    session.run("ruff", "check", *(["--fix"] if is_fixing else []), ".")
+    session.run("mdformat", *([] if is_fixing else ["--check"]), "--wrap", "120", "--compact-tables", *pages)
 
 
 @nox.session

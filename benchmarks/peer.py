@@ -103,7 +103,7 @@ def main() -> None:
         anyio.run(_serve, options.serve, **LOOPS[options.loop])
         return
     print("| transport | event loop | p50 µs | p99 µs | messages and answers per second |")
-    print("| --- | --- | --- | --- | --- |")
+    print("| -- | -- | -- | -- | -- |")
     for name in TRANSPORTS[:1] if options.address else TRANSPORTS:
         for loop in [options.loop] if options.loop else LOOPS:
             _measure(name, loop, options.seconds, options.address)

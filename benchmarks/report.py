@@ -74,13 +74,13 @@ def render(results: dict[str, list[dict[str, Figures]]]) -> str:
     """Both tables, in Markdown."""
     lines = [
         "| peer, loop, form | " + " | ".join(title for title, _, _ in COLUMNS) + " |",
-        "| --- |" + " ---: |" * len(COLUMNS),
+        "| -- |" + " -: |" * len(COLUMNS),
     ]
     for name, rounds in results.items():
         cells = (median_text(values(rounds, workload, figure)) for _, workload, figure in COLUMNS)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += ["", "CPU: seconds for 10,000 calls, 64 of them in flight.", ""]
-    lines += ["| target | bound | ratio | by CPU | met |", "| --- | ---: | ---: | ---: | --- |"]
+    lines += ["| target | bound | ratio | by CPU | met |", "| -- | -: | -: | -: | -- |"]
     for target in TARGETS:
         reached = ratio(results, target)
         if reached is not None:

@@ -39,9 +39,9 @@ def tables() -> dict[str, list[Row]]:
             head = ""
             continue
         cells = tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1])
-        if following.startswith("| ---"):
+        if following.startswith("| --"):
             head = cells[0]
-        elif not line.startswith("| ---"):
+        elif not line.startswith("| --"):
             found.setdefault(head, []).append(cells)
     return found
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eventflux_runtime.rpc.binding import AnyBinding
     from eventflux_runtime.rpc.config import ServerConfig
 
-__all__ = ["PROTOCOL", "EventFluxProtocol"]
+__all__ = ["PROTOCOL", "EventFluxProtocol", "EventFluxServer"]
 
 
 class EventFluxProtocol:

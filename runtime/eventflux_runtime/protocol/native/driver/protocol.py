@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
     from eventflux_runtime.rpc.endpoint import Endpoint
 
-__all__ = ["PROTOCOL", "NativeProtocol"]
+__all__ = ["PROTOCOL", "NativeProtocol", "NativeServer"]
 
 
 class NativeProtocol:
