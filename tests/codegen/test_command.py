@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eventflux_codegen.cli import main
-from tests.codegen.workspace import CONFIG, PROTO, Workspace
+from tests.support.workspace import CONFIG, PROTO, Workspace
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from eventflux_codegen import GenerationError
 from eventflux_codegen.cli import main
 from eventflux_codegen.lock import find_breaking, lock_text
-from tests.codegen.workspace import CONFIG, Workspace
+from tests.support.workspace import CONFIG, Workspace
 
 PROTO = """syntax = "proto3";
 package demo;

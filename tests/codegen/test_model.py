@@ -12,7 +12,7 @@ from eventflux_codegen.error import nearest
 from eventflux_codegen.naming import as_class, as_constant, as_field, as_member, as_method, as_snake, flatten
 from eventflux_transport.methods import TRANSPORT_STREAM_EVENTS
 from inventory_sdk.methods import INVENTORY_RESERVE
-from tests.codegen.workspace import CONFIG, PROTO, Workspace
+from tests.support.workspace import CONFIG, PROTO, Workspace
 
 ROOT = Path(__file__).parents[2]
 

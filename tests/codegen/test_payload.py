@@ -8,7 +8,7 @@ import pytest
 
 from eventflux_codegen import GenerationError
 from eventflux_codegen.model import Payload
-from tests.codegen.workspace import CONFIG, Workspace
+from tests.support.workspace import CONFIG, Workspace
 
 PROTO = """syntax = "proto3";
 package demo;

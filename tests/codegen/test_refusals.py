@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.codegen.workspace import CONFIG, PROTO, Workspace
+from tests.support.workspace import CONFIG, PROTO, Workspace
 
 RENAME = "give one a 'name' in the options"
 

@@ -15,7 +15,7 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from eventflux_runtime import HealthClient, NotFound, Server, ServerConfig, ServingStatus, connect, serve
-from tests.runtime.probe import Probe
+from tests.support.probe import Probe
 
 SERVICE = "eventflux.transport.Transport"
 LONG_S = 20

@@ -16,7 +16,7 @@ from grpc import aio
 from grpc_reflection.v1alpha import reflection_pb2 as pb
 
 from eventflux_runtime import ServerConfig, Service, serve
-from tests.runtime.probe import Probe
+from tests.support.probe import Probe
 
 SERVICE = "eventflux.transport.Transport"
 VERSIONS = ("v1", "v1alpha")
@@ -160,7 +160,7 @@ DESCRIBES = """
 import anyio, grpc
 from eventflux_runtime import serve
 from grpc_reflection.v1alpha import reflection_pb2 as pb
-from tests.runtime.probe import Probe
+from tests.support.probe import Probe
 
 def ask(target):
     with grpc.insecure_channel(target) as channel:

@@ -26,8 +26,8 @@ from eventflux_runtime import (
 from eventflux_runtime.health.message import HealthCheckRequest, HealthCheckResponse
 from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_SERVICE
 from eventflux_runtime.rpc.binding import AnyBinding, Binding
-from tests.runtime.probe import Probe
-from tests.runtime.wires import WIRES, address
+from tests.support.probe import Probe
+from tests.support.wires import WIRES, address
 
 pytestmark = pytest.mark.usefixtures("anyio_backend")
 

@@ -19,7 +19,7 @@ from eventflux_transport import (
 )
 from tests.interop.conftest import Program
 from tests.interop.test_rust import SIZES, TYPES, message_of
-from tests.peer.nodes import carried
+from tests.support.nodes import carried
 
 LIMIT = 2 * 1024 * 1024
 

@@ -8,7 +8,7 @@ import pytest
 from eventflux_runtime import Context, ResourceExhausted, TransportError, Unavailable, serve
 from eventflux_transport import CompressionType, Listener, Message, MessageType, TcpTransport, TcpTransportConfig
 from tests.interop.conftest import Program
-from tests.runtime.probe import Probe
+from tests.support.probe import Probe
 
 TYPES = [
     MessageType.EVENT,

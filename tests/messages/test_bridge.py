@@ -41,8 +41,8 @@ from kitchen_package import (
     WellKnown,
     kitchen_pb2,
 )
-from tests.messages.catalogue import descriptor_of, message_classes
-from tests.messages.strategy import messages_of
+from tests.support.catalogue import descriptor_of, message_classes
+from tests.support.strategy import messages_of
 
 
 def test_the_objects_are_those_of_the_generated_pb2_module() -> None:

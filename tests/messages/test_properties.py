@@ -14,9 +14,9 @@ from librt.strings import BytesWriter
 from eventflux_runtime import CodecError
 from eventflux_transport import TransportMessage
 from kitchen_package import Maps, Nothings, Scalars, Shape, Tree, WellKnown
-from tests.messages.catalogue import descriptor_of, message_classes
-from tests.messages.reference import encode_native
-from tests.messages.strategy import any_message, messages_of
+from tests.support.bincode_reference import encode_native
+from tests.support.catalogue import descriptor_of, message_classes
+from tests.support.strategy import any_message, messages_of
 
 KINDS = pytest.mark.parametrize("kind", message_classes(), ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 FEW = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -10,7 +10,7 @@ import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 import eventflux_transport
-from tests.messages.catalogue import attribute_of, class_of, descriptor_of, enum_of, is_map
+from tests.support.catalogue import attribute_of, class_of, descriptor_of, enum_of, is_map
 
 FILE = Path(__file__).parent / "data" / "bincode_vectors.jsonl"
 VECTORS = [json.loads(line) for line in FILE.read_text("utf-8").splitlines()]

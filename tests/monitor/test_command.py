@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.channel.fleet import fleet
+from tests.support.fleet import fleet
 
 COMMAND = (sys.executable, "-W", "error", "-m", "eventflux_node", "monitor")
 

@@ -23,7 +23,7 @@ from eventflux_transport import (
     NodeStatus,
     TransportService,
 )
-from tests.channel.fleet import fleet
+from tests.support.fleet import fleet
 
 HEALTHY, DEGRADED, UNHEALTHY, OFFLINE = (
     NodeHealth.HEALTHY,

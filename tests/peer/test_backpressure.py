@@ -22,7 +22,7 @@ from eventflux_transport import (
     TcpTransportConfig,
     TransportClient,
 )
-from tests.peer.nodes import LOOPBACK, PATIENCE_S, body_of, frame, raw_node
+from tests.support.nodes import LOOPBACK, PATIENCE_S, body_of, frame, raw_node
 
 BOUND_BYTES: Final = 4 * 1024 * 1024
 """What may be on its way: both sockets have 64 KiB each way, which the system doubles, and one read is ours."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eventflux_codegen import GenerationError, generate
-from tests.peer.nodes import ROOT
+from tests.support.nodes import ROOT
 
 PROTO = (ROOT / "idl/transport.proto").read_text()
 CONFIG = (ROOT / "idl/transport.yaml").read_text()

@@ -7,7 +7,7 @@ import pytest
 
 from eventflux_runtime import Unavailable
 from eventflux_transport import Connection, ConnectionState, Message, Transport, TransportFactory
-from tests.peer.nodes import LOOPBACK, PATIENCE_S, has_gone
+from tests.support.nodes import LOOPBACK, PATIENCE_S, has_gone
 
 UNREAD = [("tcp", 0), ("tcp", 3), ("tcp", 1000), ("grpc", 0), ("grpc", 3)]
 """Transports, and how many messages nobody has received; gRPC tells an end only to who has come near to it."""

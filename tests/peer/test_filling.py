@@ -18,8 +18,8 @@ from eventflux_transport import (
     SimpleGrpcTransport,
     TransportClient,
 )
-from tests.peer.nodes import LOOPBACK, PATIENCE_S, carried
 from tests.peer.test_grpc import recording, round_trip
+from tests.support.nodes import LOOPBACK, PATIENCE_S, carried
 
 ROUTED = {"source_node": "node-1", "target_node": "node-2"}
 

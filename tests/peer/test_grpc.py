@@ -44,7 +44,7 @@ from eventflux_transport import (
     TransportClient,
     TransportService,
 )
-from tests.peer.nodes import LOOPBACK, PATIENCE_S, carried, echoing, raw_node, receive_patiently, relayed
+from tests.support.nodes import LOOPBACK, PATIENCE_S, carried, echoing, raw_node, receive_patiently, relayed
 
 ANNOUNCEMENT = "eventflux-payload-compression"
 TEXT = b"compressible " * 100

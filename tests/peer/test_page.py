@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from eventflux_transport import GrpcTransportConfig, Message, MessageType, TcpTransportConfig
-from tests.peer.nodes import ROOT, body_of, frame
+from tests.support.nodes import ROOT, body_of, frame
 
 PAGE = (ROOT / "docs/eventflux.md").read_text()
 

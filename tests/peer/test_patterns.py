@@ -19,7 +19,7 @@ from eventflux_transport import (
     Transport,
     TransportFactory,
 )
-from tests.peer.nodes import LOOPBACK, PATIENCE_S, carried, echoing
+from tests.support.nodes import LOOPBACK, PATIENCE_S, carried, echoing
 
 TRANSPORTS = ["tcp", "grpc"]
 

@@ -16,7 +16,7 @@ from eventflux_transport import (
     TcpTransportConfig,
     TransportClient,
 )
-from tests.peer.nodes import LOOPBACK, PATIENCE_S, raw_node, read_frame
+from tests.support.nodes import LOOPBACK, PATIENCE_S, raw_node, read_frame
 
 TEXT = b"compressible " * 100
 

@@ -29,7 +29,7 @@ from eventflux_transport import (
     TcpTransport,
     TcpTransportConfig,
 )
-from tests.peer.nodes import (
+from tests.support.nodes import (
     LOOPBACK,
     PATIENCE_S,
     body_of,

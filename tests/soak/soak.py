@@ -23,7 +23,7 @@ from benchmarks.loop import run_on
 from eventflux_runtime import ClientConfig, RpcError, connect
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
 from tests.soak.content import REQUEST_BYTES, RESPONSE_BYTES, request_of, response_of
-from tests.trust.authority import Authority
+from tests.support.authority import Authority
 
 __all__ = ["WIRES", "Sample", "Soak", "run_soak"]
 
