@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import Any
+import zlib
+from typing import Any, Final
 
 import hypothesis
 import pytest
 import uvloop
+
+BACKENDS: Final = [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True}), ("trio", {})]
+BACKEND_IDS: Final = ["asyncio", "uvloop", "trio"]
 
 hypothesis.settings.register_profile("project", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("project")
@@ -52,18 +56,70 @@ hear_grpcio_out(asyncio.BaseEventLoop)
 hear_grpcio_out(uvloop.Loop)
 
 
+FULL_MATRIX = "--full-matrix"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option for whoever has the time."""
+    parser.addoption(FULL_MATRIX, action="store_true", help="run each test on each wire and each event loop")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of a test that runs on several wires and event loops, takes as many pairs as show each wire and each loop.
+
+    A fault lies in a wire or in a loop's driver, so a test meets it without the full product; and over all tests each
+    wire meets each loop. A test that is about both has the marker ``full_matrix``, and runs on all of them.
+    """
+    if config.getoption(FULL_MATRIX) or any("[" in argument for argument in config.args):
+        return
+    wires: dict[str, list[str]] = {}
+    for item in items:
+        pair = _pair(item)
+        if pair is not None:
+            known = wires.setdefault(_without_pair(item), [])
+            if pair[0] not in known:
+                known.append(pair[0])
+    kept, left_out = [], []
+    for item in items:
+        pair = _pair(item)
+        is_kept = pair is None or pair in _pairs(_without_pair(item), wires[_without_pair(item)])
+        (kept if is_kept else left_out).append(item)
+    if left_out:
+        items[:] = kept
+        config.hook.pytest_deselected(items=left_out)
+
+
+def _pair(item: pytest.Item) -> tuple[str, int] | None:
+    """The wire of a test and the position of its event loop; None: it has not both, or runs on every pair."""
+    spec = getattr(item, "callspec", None)
+    if spec is None or item.get_closest_marker("full_matrix") is not None:
+        return None
+    wire, loop, backend = (spec.params.get(name) for name in ("wire", "loop", "anyio_backend"))
+    if not isinstance(wire, str) or (loop not in BACKEND_IDS and backend not in BACKENDS):
+        return None
+    # A test that starts a process names the loop of that; its own is always the same.
+    return wire, BACKEND_IDS.index(loop) if loop in BACKEND_IDS else BACKENDS.index(backend)
+
+
+def _without_pair(item: pytest.Item) -> str:
+    name, _, parameters = item.nodeid.partition("[")
+    wire: str = getattr(item, "callspec").params["wire"]  # noqa: B009 - plain items have none
+    return name + "-".join(part for part in parameters.rstrip("]").split("-") if part not in (wire, *BACKEND_IDS))
+
+
+def _pairs(test: str, wires: list[str]) -> set[tuple[str, int]]:
+    """Each wire and each loop at least once; from a start that differs from test to test, and never changes."""
+    start = zlib.crc32(test.encode())
+    count = max(len(wires), len(BACKENDS))
+    return {(wires[k % len(wires)], (start + k) % len(BACKENDS)) for k in range(count)}
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Runs in the project's folder, wherever it was started: children import the tests from there."""
     os.chdir(config.rootpath)
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
-        pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
-        pytest.param(("trio", {}), id="trio"),
-    ]
-)
+@pytest.fixture(params=BACKENDS, ids=BACKEND_IDS)
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """Each event loop in turn; an async test, or one that uses this fixture, runs on all three."""
     backend: tuple[str, dict[str, Any]] = request.param

@@ -38,9 +38,20 @@ def scenario(function: Scenario) -> Scenario:
     return function
 
 
+@pytest.mark.full_matrix
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("run", SCENARIOS, ids=lambda run: run.__name__)
 async def test_scenario(run: Scenario, wire: str, tmp_path: Path) -> None:
+    with anyio.fail_after(20):
+        async with linked(wire, tmp_path) as link:
+            await run(link)
+
+
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"debug": True})], ids=["debug"])
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("run", SCENARIOS, ids=lambda run: run.__name__)
+@pytest.mark.usefixtures("anyio_backend")
+async def test_scenario_in_asyncio_s_debug_mode(run: Scenario, wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(20):
         async with linked(wire, tmp_path) as link:
             await run(link)
