@@ -14,7 +14,7 @@ from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import TransportError
 from eventflux_runtime.rpc.rpc_error import Unavailable
 
-__all__ = ["connecting", "why_not"]
+__all__ = ["connecting", "why_not", "why_not_found"]
 
 
 @contextmanager
@@ -33,6 +33,12 @@ def connecting(endpoint: Endpoint, timeout_s: float, limit: str) -> Iterator[Non
         raise _unreachable(endpoint, why_not(error, endpoint.path)) from error
 
 
+def why_not_found(error: BaseException) -> str:
+    """What a failed look-up of a host says, and what to do."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+    return f"the host name is not known ({reason.lower()}); check its spelling and DNS"
+
+
 def why_not(error: BaseException, path: str = "") -> str:
     """What the failure of a look-up, of connecting or of accepting says, and what to do; `path` is a Unix socket's."""
     while True:
@@ -47,7 +53,7 @@ def why_not(error: BaseException, path: str = "") -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused; is a server listening there?"
     if isinstance(error, socket.gaierror):
-        return f"the host name is not known ({(error.strerror or str(error)).lower()}); check its spelling and DNS"
+        return why_not_found(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     if isinstance(error, UnicodeError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.client.pool.backoff import Backoff, jittered
-from eventflux_runtime.net.connecting import why_not
+from eventflux_runtime.net.connecting import why_not_found
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.rpc_error import Unavailable
 
@@ -149,7 +149,7 @@ class _Name:
             self._task = None
             self._backoff.failed(self._reactor.now())
             if not self.addresses:
-                self.error = Unavailable(f"cannot connect to {endpoint}: {why_not(error)}", unprocessed=True)
+                self.error = Unavailable(f"cannot connect to {endpoint}: {why_not_found(error)}", unprocessed=True)
             self._schedule(self._backoff.retry_at)
         else:
             self._task = None
