@@ -28,7 +28,7 @@ class Place:
     def connections(self) -> list[Any]:
         """The connections that it holds now."""
         (listener,) = self.server._listeners
-        return list(cast("Any", listener).acceptor._connections)
+        return list(cast("Any", listener)._acceptor._connections)
 
 
 @asynccontextmanager
