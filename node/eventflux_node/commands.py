@@ -13,8 +13,8 @@ import anyio
 import click
 
 from eventflux_node.demo.run import run_demo
+from eventflux_node.event_file import FileFormat
 from eventflux_node.heartbeat import print_heartbeat
-from eventflux_node.lines import FileFormat
 from eventflux_node.monitoring import print_changes
 from eventflux_node.publishing import Publication, publish_file
 from eventflux_node.serving import serve_node

@@ -11,8 +11,8 @@ from typing import Final
 
 import anyio.to_thread
 
+from eventflux_node.event_file import FileFormat, UnreadableFileError, format_of, read_payloads
 from eventflux_node.filter import STREAM_HEADER
-from eventflux_node.lines import FileFormat, UnreadableFileError, format_of, read_payloads
 from eventflux_node.progress import progress_bar
 from eventflux_node.publisher import publish
 from eventflux_runtime import ClientConfig, connect

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eventflux_node.lines import FileFormat, UnreadableFileError, format_of, read_payloads
+from eventflux_node.event_file import FileFormat, UnreadableFileError, format_of, read_payloads
 
 
 def payloads(folder: Path, content: bytes, file_format: FileFormat) -> list[bytes]:
