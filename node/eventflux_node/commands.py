@@ -13,10 +13,10 @@ import anyio
 import click
 
 from eventflux_node.demo.run import run_demo
-from eventflux_node.event_file import FileFormat
+from eventflux_node.event_file import EventFile, FileFormat
 from eventflux_node.heartbeat import print_heartbeat
 from eventflux_node.monitoring import print_changes
-from eventflux_node.publishing import Publication, publish_file
+from eventflux_node.publishing import publish_file
 from eventflux_node.serving import serve_node
 from eventflux_node.subscribing import print_events
 from eventflux_runtime import ClientConfig, ServerConfig, TlsConfig
@@ -202,14 +202,14 @@ def publish(
 ) -> int:
     """Send each record of FILE to the node at URL, and see it acknowledged."""
     config = _client_config(options)
-    publication = Publication(
+    events = EventFile(
         path=file,
         stream=stream if stream is not None else file.stem,
         message_type=MessageType[type_name.upper()],
         source_node=node_id,
         file_format=file_format,
     )
-    return _run_async(loop, lambda: publish_file(url, publication, config))
+    return _run_async(loop, lambda: publish_file(url, events, config))
 
 
 @eventflux.command()

@@ -1,24 +1,95 @@
-"""Files of events: CSV, JSON lines and plain lines, read into the payloads that `publish` sends."""
+"""Files of events: CSV, JSON lines and plain lines, read into the messages that `publish` sends."""
 
 from __future__ import annotations
 
 import csv
+import itertools
 import json
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from eventflux_runtime import TransportError
+import anyio.to_thread
 
-__all__ = ["FileFormat", "UnreadableFileError", "format_of", "read_payloads"]
+from eventflux_node.filter import STREAM_HEADER
+from eventflux_runtime import TransportError
+from eventflux_transport import Message, MessageType
+
+__all__ = ["EventFile", "FileFormat", "UnreadableFileError", "format_of", "read_payloads"]
 
 FileFormat: TypeAlias = Literal["csv", "jsonl", "lines"]
 
 _FORMATS: Final[dict[str, FileFormat]] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
+_READ_AHEAD: Final = 256
+"""Records read at a time in a worker thread; one at a time from a pipe, whose next line may be long in coming."""
+
 
 class UnreadableFileError(TransportError):
     """A file that cannot be opened, or a line of it that is not what its format asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFile:
+    """A file, and how its records become messages."""
+
+    path: Path
+    stream: str
+    """The name of the stream in each message's headers."""
+    message_type: MessageType = MessageType.EVENT
+    source_node: str = ""
+    file_format: FileFormat | None = None
+    """None: what the file's name says."""
+
+    def line_count(self) -> int | None:
+        """How many lines there are, which is about how many records; None for what can be read only once."""
+        if not self.path.is_file():
+            return None
+        with self.path.open("rb") as file:
+            return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """The message of each record, stamped with the time at which it is taken.
+
+        Raises:
+            UnreadableFileError: the file cannot be read to its end; what comes before is given.
+        """
+        payloads = read_payloads(self.path, self.file_format if self.file_format is not None else format_of(self.path))
+        chunk_size = _READ_AHEAD if self.path.is_file() else 1
+        while True:
+            chunk = await anyio.to_thread.run_sync(_take, payloads, chunk_size, abandon_on_cancel=True)
+            for payload in chunk.payloads:
+                yield self._message(payload)
+            if chunk.failure is not None:
+                raise chunk.failure
+            if len(chunk.payloads) < chunk_size:
+                return
+
+    def _message(self, payload: bytes) -> Message:
+        made = Message.event(payload).with_header(STREAM_HEADER, self.stream)
+        made.message_type = self.message_type
+        made.source_node = self.source_node
+        made.timestamp = time.time_ns() // 1_000_000
+        return made
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Records read together, and what stopped the reading after the last of them, if anything did."""
+
+    payloads: list[bytes]
+    failure: UnreadableFileError | None = None
+
+
+def _take(payloads: Iterator[bytes], count: int) -> _Chunk:
+    chunk = _Chunk([])
+    try:
+        chunk.payloads.extend(itertools.islice(payloads, count))
+    except UnreadableFileError as error:
+        chunk.failure = error
+    return chunk
 
 
 def format_of(path: Path) -> FileFormat:

@@ -1,13 +1,15 @@
-"""Files become payloads, and a wrong line is named by its number."""
+"""Files become messages, and a wrong line is named by its number."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from eventflux_node.event_file import FileFormat, UnreadableFileError, format_of, read_payloads
+from eventflux_node.event_file import EventFile, FileFormat, UnreadableFileError, format_of, read_payloads
+from eventflux_transport import MessageType
 
 
 def payloads(folder: Path, content: bytes, file_format: FileFormat) -> list[bytes]:
@@ -84,3 +86,33 @@ def test_what_comes_before_a_wrong_line_is_read(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path, name: str, reason: str) -> None:
     with pytest.raises(UnreadableFileError, match=reason):
         next(read_payloads(tmp_path / name, "lines"))
+
+
+async def test_records_become_messages(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(b"1\n2\n" * 300)
+    events = EventFile(path=path, stream="s", message_type=MessageType.STATE, source_node="n")
+    messages = [message async for message in events.messages()]
+    assert [message.payload for message in messages] == [b"1", b"2"] * 300
+    assert {message.message_type for message in messages} == {MessageType.STATE}
+    assert {(message.headers["stream"], message.source_node) for message in messages} == {("s", "n")}
+    assert len({message.id for message in messages}) == 600
+    assert all(message.timestamp > 1_700_000_000_000 for message in messages)
+
+
+async def test_messages_before_a_wrong_line_are_given(tmp_path: Path) -> None:
+    path = tmp_path / "data.txt"
+    path.write_bytes(b"1\n2\nnot json\n")
+    got: list[bytes] = []
+    with pytest.raises(UnreadableFileError, match="line 3: not JSON"):
+        async for message in EventFile(path=path, stream="s", file_format="jsonl").messages():
+            got.append(message.payload)
+    assert got == [b"1", b"2"]
+
+
+def test_lines_are_counted_in_what_can_be_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "data.txt"
+    path.write_bytes(b"1\n\n3")
+    assert EventFile(path=path, stream="s").line_count() == 2
+    os.mkfifo(tmp_path / "pipe")
+    assert EventFile(path=tmp_path / "pipe", stream="s").line_count() is None
