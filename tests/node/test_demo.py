@@ -1,11 +1,9 @@
-"""The demo: it passes on the real node, and each thing it checks can fail."""
+"""The demo: a node that works passes, and each thing that is checked can fail."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -49,18 +47,6 @@ def test_a_missing_data_set_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(importlib.metadata, "distribution", missing)
     with pytest.raises(MissingExtraError, match=r"pip install 'eventflux-transport\[demo\]'"):
         readings()
-
-
-def test_the_demo_passes(tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", "-m", "eventflux_node", "demo", "--limit", "120"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path)
-    assert (result.returncode, result.stderr) == (0, "")
-    lines = result.stdout.splitlines()
-    # The suite also runs on an installed wheel, which has no IDL to generate from.
-    assert ("generated afresh" if idl_config() is not None else "not compared") in lines[0]
-    rows = [line.replace("│", " ").split() for line in lines if line.startswith("│")]
-    assert [(row[0], row[1]) for row in rows] == [("tcp", "120"), ("grpc", "120"), ("unix", "120")]
-    assert lines[-1].startswith("each event arrived once, unchanged and in order")
 
 
 def test_generated_code_that_was_edited_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

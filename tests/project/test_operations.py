@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from eventflux_node.commands import eventflux
+from eventflux_node.cli import monitor, node
 from eventflux_runtime import ClientConfig, ServerConfig
 from eventflux_runtime.grpcio.option import channel_options, server_options
 from eventflux_runtime.protocol.native.core.settings import Settings
@@ -133,11 +133,11 @@ def test_what_grpcio_is_told_is_on_the_page(head: str, options: list[tuple[str, 
 def command_options() -> dict[str, str]:
     """The options of the command whose defaults are figures."""
     found = {}
-    for command_name in ("monitor", "node"):
-        for parameter in eventflux.commands[command_name].params:
+    for command in (monitor.command, node.command):
+        for parameter in command.params:
             default = parameter.default
             if isinstance(default, int | float) and not isinstance(default, bool):
-                found[f"`eventflux {command_name} {parameter.opts[0]}`"] = figure(str(parameter.name), default)
+                found[f"`eventflux {command.name} {parameter.opts[0]}`"] = figure(str(parameter.name), default)
     return found
 
 

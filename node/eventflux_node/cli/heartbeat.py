@@ -5,21 +5,37 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from eventflux_node.output import json_text
+import click
+
+from eventflux_node.cli.loop import run_async
+from eventflux_node.cli.option import client_config, client_options, node_id_option, seconds_option
+from eventflux_node.cli.output import json_text
 from eventflux_runtime import ClientConfig, connect
 from eventflux_transport import HeartbeatRequest, HeartbeatResponse, NodeStatus, TransportClient
 
-__all__ = ["print_heartbeat"]
+__all__ = ["command"]
 
 
-async def print_heartbeat(target: str, node_id: str, config: ClientConfig, timeout_s: float, as_json: bool) -> int:
+@click.command("heartbeat")
+@click.argument("url")
+@seconds_option("--timeout", 5.0, "How long to wait for the answer.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@node_id_option("How we call ourselves.")
+@client_options
+def command(*, url: str, timeout_s: float, as_json: bool, node_id: str, loop: str, **options: Any) -> int:
+    """Ask the node at URL how it is."""
+    config = client_config(options)
+    return run_async(loop, lambda: _print_heartbeat(url, node_id, config, timeout_s, as_json))
+
+
+async def _print_heartbeat(url: str, node_id: str, config: ClientConfig, timeout_s: float, as_json: bool) -> int:
     """Asks a node once and prints its answer. Returns the exit code, 0.
 
     Raises:
         TransportError: the node cannot be reached, or did not answer in time.
     """
     started = time.perf_counter()
-    async with connect(target, config=config) as channel:
+    async with connect(url, config=config) as channel:
         request = HeartbeatRequest(node_id=node_id, timestamp=time.time_ns() // 1_000_000)
         answer = await TransportClient(channel).heartbeat(request, timeout_s=timeout_s)
     milliseconds = (time.perf_counter() - started) * 1000

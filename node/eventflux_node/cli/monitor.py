@@ -4,16 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from eventflux_node.output import json_text
+import click
+
+from eventflux_node.cli.loop import run_async
+from eventflux_node.cli.option import client_config, client_options, node_id_option, seconds_option
+from eventflux_node.cli.output import json_text
 from eventflux_runtime import ClientConfig
 from eventflux_transport import HealthChange, HeartbeatMonitor, MonitorConfig, NodeHealth
 
-__all__ = ["print_changes"]
+__all__ = ["command"]
+
+_DEFAULT: Final = MonitorConfig()
 
 
-async def print_changes(
+@click.command("monitor")
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@seconds_option("--interval", _DEFAULT.interval_s, "How often each node is asked.", is_zero_allowed=False)
+@seconds_option("--timeout", _DEFAULT.timeout_s, "How long to wait for each answer.", is_zero_allowed=False)
+@seconds_option("--slow", _DEFAULT.slow_s, "An answer that takes longer counts as degraded.", is_zero_allowed=False)
+@click.option("--count", type=click.IntRange(1), help="Stop after this many changes [default: go on].")
+@node_id_option("How we call ourselves.")
+@client_options
+def command(
+    *,
+    urls: tuple[str, ...],
+    interval_s: float,
+    timeout_s: float,
+    slow_s: float,
+    count: int | None,
+    node_id: str,
+    loop: str,
+    **options: Any,
+) -> int:
+    """Ask the nodes at URL... how they are, and print a line of JSON whenever one changes."""
+    client = client_config(options)
+    config = MonitorConfig(interval_s=interval_s, timeout_s=timeout_s, slow_s=min(slow_s, timeout_s))
+    return run_async(loop, lambda: _print_changes(urls, node_id, client, config, count))
+
+
+async def _print_changes(
     urls: Sequence[str], node_id: str, client: ClientConfig, config: MonitorConfig, count: int | None
 ) -> int:
     """Prints changes as they happen, without end, or until `count` of them. Returns the exit code, 0.

@@ -1,12 +1,12 @@
-"""The `eventflux` command: from the command line to an exit code, with every expected failure in one line."""
+"""From the command line to an exit code, with every expected failure in one line."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
+from eventflux_node.cli.output import abandon_output, flush_output, prepare_output
 from eventflux_node.failure import first_failure
-from eventflux_node.output import abandon_output, flush_output, prepare_output
 from eventflux_runtime import MissingExtraError, TransportError
 
 __all__ = ["main"]
@@ -20,15 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: the command line without the program's name; None: the process's own.
     """
-    try:
-        from eventflux_node.commands import run  # noqa: PLC0415 - the packages it needs are an extra
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRA_PACKAGES:
-            raise
-        return _fail(MissingExtraError("the eventflux command", "cli"))
     prepare_output()
     try:
-        return_code = run(sys.argv[1:] if arguments is None else list(arguments))
+        return_code = _run(sys.argv[1:] if arguments is None else arguments)
         flush_output()
     except* TransportError as errors:
         return_code = _fail(first_failure(errors))
@@ -41,6 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except* KeyboardInterrupt:
         return_code = 130
     return return_code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Runs one command, and tells which extra brings the packages that it misses."""
+    try:
+        from eventflux_node.cli.group import run  # noqa: PLC0415 - click is one of those packages
+
+        return run(arguments)
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA_PACKAGES:
+            raise
+        raise MissingExtraError("the eventflux command", "cli") from error
 
 
 def _fail(error: BaseException) -> int:

@@ -1,0 +1,57 @@
+"""The click group of `eventflux`: it finds the commands, and turns what click reports into an exit code."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+__all__ = ["eventflux", "run"]
+
+COMMANDS: Final = ("demo", "heartbeat", "monitor", "node", "publish", "subscribe")
+"""The modules beside this one that are commands: each has its click command under the name `command`."""
+
+
+class _CommandGroup(click.Group):
+    """The commands in `COMMANDS`, each imported when it is asked for, because most are slow to import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in the order in which the help shows them."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name. None: all are imported then, so that click can name one like it."""
+        for name in (cmd_name,) if cmd_name in COMMANDS else COMMANDS:
+            if name not in self.commands:
+                self.add_command(importlib.import_module(f"eventflux_node.cli.{name}").command)
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="eventflux-transport", message="%(version)s")
+def eventflux() -> None:
+    """Run an EventFlux node, and talk to one.
+
+    URLs say which wire is spoken: tcp://HOST:PORT, grpc://HOST:PORT, unix:///PATH; tcps and grpcs add TLS.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code.
+
+    Raises:
+        TransportError: the command failed.
+    """
+    try:
+        result = eventflux.main(args=list(arguments), prog_name="eventflux", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        click.echo(f"eventflux: {' '.join(error.format_message().split())}", err=True)
+        return error.exit_code
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,86 @@
+"""`eventflux node`: a `NodeService` on its endpoints from start to drain."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from eventflux_node.cli.loop import run_async
+from eventflux_node.cli.option import loop_option, node_id_option, seconds_option
+from eventflux_node.hub import Hub
+from eventflux_node.service import NodeService
+from eventflux_runtime import Server, ServerConfig, TlsConfig, serve_forever
+
+__all__ = ["command"]
+
+
+@click.command("node")
+@click.option("--listen", "endpoints", multiple=True, required=True, metavar="URL", help="Where to listen; repeatable.")
+@node_id_option("How the node calls itself.")
+@click.option("--cluster-id", default="", help="The cluster that the node belongs to.")
+@click.option(
+    "--buffer-events",
+    type=click.IntRange(1),
+    default=4096,
+    show_default=True,
+    help="Events held for one subscriber; while they are this many, publishers wait.",
+)
+@seconds_option("--patience", 10.0, "How long a full subscriber holds publishers up before it is cut off.")
+@seconds_option("--drain-grace", 10.0, "How long calls in flight have to finish when the node is stopped.")
+@click.option("--cert-file", help="PEM file of the node's certificate chain, for tcps and grpcs.")
+@click.option("--key-file", help="PEM file of the key that belongs to --cert-file.")
+@click.option("--client-ca-file", help="PEM file of authorities: clients must show a certificate that one has signed.")
+@loop_option
+def command(
+    *,
+    endpoints: tuple[str, ...],
+    loop: str,
+    drain_grace_s: float,
+    cert_file: str | None,
+    key_file: str | None,
+    client_ca_file: str | None,
+    **options: Any,
+) -> int:
+    """Run a node until it is told to stop (SIGTERM or Ctrl-C)."""
+    tls = None
+    if cert_file or key_file or client_ca_file:
+        tls = TlsConfig(
+            cert_file=cert_file,
+            key_file=key_file,
+            ca_file=client_ca_file,
+            require_client_cert=client_ca_file is not None,
+        )
+    config = ServerConfig(tls=tls, drain_grace_s=drain_grace_s)
+    return run_async(loop, lambda: _serve_node(endpoints, config, **options))
+
+
+async def _serve_node(
+    endpoints: Sequence[str],
+    config: ServerConfig,
+    *,
+    node_id: str,
+    cluster_id: str,
+    buffer_events: int,
+    patience_s: float,
+) -> int:
+    """Serves until SIGTERM or SIGINT, then drains. Returns the exit code, 0.
+
+    Prints one line ``listening on URL`` for each endpoint once all are bound.
+
+    Raises:
+        ConfigError: an endpoint cannot be served.
+    """
+    hub = Hub(buffer_events=buffer_events, patience_s=patience_s)
+    version = importlib.metadata.version("eventflux-transport")
+    service = NodeService(node_id=node_id, cluster_id=cluster_id, version=version, hub=hub)
+    # Subscriptions have no end of their own: unless the hub ends them, a drain would wait its whole grace time.
+    await serve_forever([service], *endpoints, config=config, on_started=_announce, on_draining=hub.close)
+    return 0
+
+
+def _announce(server: Server) -> None:
+    for url in server.endpoints:
+        print(f"listening on {url}", flush=True)
