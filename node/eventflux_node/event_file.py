@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 import anyio.to_thread
 
-from eventflux_node.filter import STREAM_HEADER
+from eventflux_node.header import STREAM_HEADER
 from eventflux_runtime import TransportError
 from eventflux_transport import Message, MessageType
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
+from eventflux_node.header import STREAM_HEADER
 from eventflux_runtime import InvalidArgument
 from eventflux_transport import EventFilter, Message, MessageType
 
-__all__ = ["STREAM_HEADER", "Filter"]
-
-STREAM_HEADER: Final = "stream"
-"""The header that names the stream an event belongs to."""
+__all__ = ["Filter"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,7 @@ class Hub:
         self._is_closed = False
 
     @property
-    def subscriptions(self) -> int:
+    def subscription_count(self) -> int:
         """How many subscriptions there are."""
         return len(self._subscriptions)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import anyio
 
-from eventflux_node.service import ACKNOWLEDGED_ID
+from eventflux_node.header import ACKNOWLEDGED_ID_HEADER
 from eventflux_runtime import BidiStream, DataLoss, RpcError, TransportError
 from eventflux_transport import Message, MessageType, TransportClient
 
@@ -74,7 +74,7 @@ async def publish(
 
 
 def _check(answer: Message, pending: deque[str]) -> None:
-    acknowledged = answer.headers.get(ACKNOWLEDGED_ID, "")
+    acknowledged = answer.headers.get(ACKNOWLEDGED_ID_HEADER, "")
     if answer.message_type != MessageType.ACKNOWLEDGMENT:
         raise DataLoss(f"the node answered with {answer.message_type!r} where an acknowledgment was due")
     expected = pending.popleft() if pending else None

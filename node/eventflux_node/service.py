@@ -11,6 +11,7 @@ from typing import Final
 
 from eventflux_node.filter import Filter
 from eventflux_node.gauge import MachineGauge, RateGauge
+from eventflux_node.header import ACKNOWLEDGED_ID_HEADER, SUBSCRIBED_METADATA
 from eventflux_node.hub import Hub
 from eventflux_runtime import Context, InvalidArgument
 from eventflux_transport import (
@@ -25,15 +26,9 @@ from eventflux_transport import (
     TransportService,
 )
 
-__all__ = ["ACKNOWLEDGED_ID", "SUBSCRIBED", "NodeService"]
+__all__ = ["NodeService"]
 
-ACKNOWLEDGED_ID: Final = "acknowledged-id"
-"""The header of an acknowledgment that holds the id of the message it answers."""
-
-SUBSCRIBED: Final = "eventflux-subscribed"
-"""The initial metadata that a subscriber gets once every later event will reach it."""
-
-_EVENTFLUX_FRAMES: Final = "eventflux-frames"
+_EVENTFLUX_FRAMES_METADATA: Final = "eventflux-frames"
 """The metadata that the runtime gives to calls of peers that speak EventFlux's own TCP frames."""
 
 _MEMORY_LIMIT_PERCENT: Final = 95.0
@@ -44,8 +39,8 @@ class NodeService(TransportService):
     """One node. `hub` may be shared with other parts of the process that publish or subscribe.
 
     Acknowledgments are messages of their own: a fresh id, type ACKNOWLEDGMENT, EventFlux's payload ``ACK``, and the id
-    of the message they answer in the header `ACKNOWLEDGED_ID`. They are sent once every subscriber that wants the
-    message has room for it.
+    of the message they answer in the header `ACKNOWLEDGED_ID_HEADER`. They are sent once every subscriber that wants
+    the message has room for it.
 
     EventFlux's own TCP frames have neither that type nor fields for times and nodes, so a peer that speaks them gets a
     CONTROL message with the same header, and the node's name in the header ``source_node``.
@@ -65,7 +60,7 @@ class NodeService(TransportService):
         """Takes one message; the answer is its acknowledgment."""
         with self._serving(context):
             await self._accept(request)
-        return self._acknowledgment(request, _EVENTFLUX_FRAMES in context.metadata)
+        return self._acknowledgment(request, _EVENTFLUX_FRAMES_METADATA in context.metadata)
 
     async def stream_messages(self, requests: AsyncIterator[Message], context: Context) -> AsyncIterator[Message]:
         """Takes messages and acknowledges each, in order."""
@@ -88,7 +83,7 @@ class NodeService(TransportService):
             raise InvalidArgument(f"batch_size must be 0 or more, not {request.batch_size}")
         wanted = Filter.of(request.filter)
         with self._serving(context), self.hub.subscribe(wanted, request.batch_size) as subscription:
-            await context.send_initial_metadata({SUBSCRIBED: self._node_id})
+            await context.send_initial_metadata({SUBSCRIBED_METADATA: self._node_id})
             async for event in subscription:
                 yield event
 
@@ -116,7 +111,7 @@ class NodeService(TransportService):
             version=self._version,
             metadata={
                 "events_total": str(self._rate.total),
-                "subscribers": str(self.hub.subscriptions),
+                "subscribers": str(self.hub.subscription_count),
                 "uptime_s": str(int(time.monotonic() - self._started)),
             },
         )
@@ -148,13 +143,13 @@ class NodeService(TransportService):
 
     def _acknowledgment(self, message: Message, fits_eventflux_frames: bool = False) -> Message:
         if fits_eventflux_frames:
-            answer = Message.control(b"").with_header(ACKNOWLEDGED_ID, message.id)
+            answer = Message.control(b"").with_header(ACKNOWLEDGED_ID_HEADER, message.id)
             return answer.with_header("source_node", self._node_id)
         return Message(
             id=str(uuid.uuid4()),
             message_type=MessageType.ACKNOWLEDGMENT,
             payload=b"ACK",
-            headers={ACKNOWLEDGED_ID: message.id},
+            headers={ACKNOWLEDGED_ID_HEADER: message.id},
             timestamp=_now_ms(),
             source_node=self._node_id,
             target_node=message.source_node,

@@ -8,7 +8,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from eventflux_node.filter import STREAM_HEADER, Filter
+from eventflux_node.filter import Filter
+from eventflux_node.header import STREAM_HEADER
 from eventflux_node.hub import Hub, Subscription
 from eventflux_runtime import InvalidArgument, ResourceExhausted, Unavailable
 from eventflux_transport import EventFilter, Message, MessageType
@@ -190,11 +191,11 @@ async def test_a_subscriber_that_leaves_holds_nobody_up() -> None:
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(subscribe_and_leave)
-            while not hub.subscriptions:
+            while not hub.subscription_count:
                 await checkpoint()
             for number in range(3):
                 await hub.publish(event(number))
-    assert hub.subscriptions == 0
+    assert hub.subscription_count == 0
 
 
 async def test_a_subscription_may_ask_for_less_than_the_limit_but_not_for_more() -> None:

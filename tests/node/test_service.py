@@ -10,10 +10,11 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from eventflux_node.filter import STREAM_HEADER, Filter
+from eventflux_node.filter import Filter
+from eventflux_node.header import ACKNOWLEDGED_ID_HEADER, STREAM_HEADER, SUBSCRIBED_METADATA
 from eventflux_node.hub import Hub
 from eventflux_node.publisher import publish
-from eventflux_node.service import ACKNOWLEDGED_ID, SUBSCRIBED, NodeService
+from eventflux_node.service import NodeService
 from eventflux_runtime import InvalidArgument, ResourceExhausted, Unavailable, connect, serve
 from eventflux_transport import (
     EventFilter,
@@ -65,7 +66,7 @@ async def test_a_message_is_acknowledged_by_its_id(wire: str, tmp_path: Path) ->
     async with node(address(wire, tmp_path)) as (url,), connect(url) as channel:
         answer = await TransportClient(channel).send_message(sent)
     assert answer.message_type is MessageType.ACKNOWLEDGMENT
-    assert answer.headers == {ACKNOWLEDGED_ID: sent.id}
+    assert answer.headers == {ACKNOWLEDGED_ID_HEADER: sent.id}
     assert answer.id != sent.id
     assert (answer.source_node, answer.target_node) == ("node-1", "tester")
     assert answer.timestamp > 1_700_000_000_000
@@ -85,7 +86,7 @@ async def test_a_peer_in_eventflux_frames_gets_an_acknowledgment_that_fits_them(
         answer = await transport.receive(connection)
         assert await events.receive() == sent
     assert answer.message_type is MessageType.CONTROL
-    assert answer.headers == {ACKNOWLEDGED_ID: sent.id, "source_node": "node-1"}
+    assert answer.headers == {ACKNOWLEDGED_ID_HEADER: sent.id, "source_node": "node-1"}
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -97,7 +98,7 @@ async def test_subscribers_get_what_is_streamed_in(wire: str, tmp_path: Path) ->
         odd = client.stream_events(EventRequest(filter=EventFilter(stream_names=["odd"], start_timestamp=100)))
         async with everything, odd:
             for stream in (everything, odd):
-                assert (await stream.initial_metadata()).get(SUBSCRIBED) == "node-1"
+                assert (await stream.initial_metadata()).get(SUBSCRIBED_METADATA) == "node-1"
             assert await publish(client, each(sent)) == 600
             assert [await everything.receive() for _ in sent] == sent
             wanted = [message for message in sent[100:] if message.timestamp % 2]
@@ -147,8 +148,8 @@ async def test_a_subscriber_that_leaves_is_forgotten(wire: str, tmp_path: Path) 
     async with node(address(wire, tmp_path), hub=hub) as (url,), connect(url) as channel:
         async with TransportClient(channel).stream_events(EventRequest()) as events:
             await events.initial_metadata()
-            assert hub.subscriptions == 1
-        while hub.subscriptions:
+            assert hub.subscription_count == 1
+        while hub.subscription_count:
             await checkpoint()
 
 

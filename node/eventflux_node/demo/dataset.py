@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from eventflux_node.filter import STREAM_HEADER
+from eventflux_node.header import STREAM_HEADER
 from eventflux_runtime import MissingExtraError
 from eventflux_transport import Message
 

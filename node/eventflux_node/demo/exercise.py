@@ -13,7 +13,7 @@ import anyio
 from eventflux_node.demo.collector import END_TYPE, Collector
 from eventflux_node.demo.dataset import Reading, message_of
 from eventflux_node.failure import first_failure
-from eventflux_node.filter import STREAM_HEADER
+from eventflux_node.header import STREAM_HEADER
 from eventflux_node.publisher import publish
 from eventflux_runtime import RpcError, connect
 from eventflux_transport import EventFilter, Message, MessageType, TransportClient

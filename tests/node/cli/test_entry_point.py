@@ -59,14 +59,20 @@ class Absent:
 
 sys.meta_path.insert(0, Absent())
 from eventflux_node.cli import main
-sys.exit(main(["publish", "tcp://127.0.0.1:1", "file"]))
+sys.exit(main([{command!r}, "--help"]))
 """
 
 
-@pytest.mark.parametrize("package", ["click", "psutil", "rich"])
-def test_a_missing_extra_is_named_with_its_command(package: str) -> None:
-    command = [sys.executable, "-W", "error", "-c", WITHOUT.format(package=package)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+def run_without(package: str, command: str) -> subprocess.CompletedProcess[str]:
+    """A command's help in a process that finds everything but one package."""
+    program = WITHOUT.format(package=package, command=command)
+    arguments = [sys.executable, "-W", "error", "-c", program]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize(("package", "command"), [("click", "heartbeat"), ("psutil", "node"), ("rich", "publish")])
+def test_a_missing_extra_is_named_with_its_command(package: str, command: str) -> None:
+    result = run_without(package, command)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
         "eventflux: the eventflux command needs an extra: run pip install 'eventflux-transport[cli]'\n"
@@ -74,8 +80,7 @@ def test_a_missing_extra_is_named_with_its_command(package: str) -> None:
 
 
 def test_another_module_that_is_missing_is_no_missing_extra() -> None:
-    command = [sys.executable, "-W", "error", "-c", WITHOUT.format(package="anyio")]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    result = run_without("anyio", "heartbeat")
     assert result.returncode == 1
     assert "Traceback" in result.stderr
     assert "pip install" not in result.stderr
