@@ -9,7 +9,7 @@ import click
 
 from eventflux_node.cli.loop import run_async
 from eventflux_node.cli.option import client_config, client_options, node_id_option, seconds_option
-from eventflux_node.cli.output import json_text
+from eventflux_node.cli.output import json_line
 from eventflux_runtime import ClientConfig, connect
 from eventflux_transport import HeartbeatRequest, HeartbeatResponse, NodeStatus, TransportClient
 
@@ -41,7 +41,7 @@ async def _print_heartbeat(url: str, node_id: str, config: ClientConfig, timeout
     milliseconds = (time.perf_counter() - started) * 1000
     figures = {**_figures(answer), "answered_in_ms": round(milliseconds, 1)}
     if as_json:
-        print(json_text(figures))
+        print(json_line(figures))
         return 0
     width = max(len(name) for name in figures)
     for name, value in figures.items():

@@ -10,7 +10,7 @@ import click
 
 from eventflux_node.cli.loop import run_async
 from eventflux_node.cli.option import client_config, client_options, node_id_option, seconds_option
-from eventflux_node.cli.output import json_text
+from eventflux_node.cli.output import json_line, print_lines
 from eventflux_runtime import ClientConfig
 from eventflux_transport import HealthChange, HeartbeatMonitor, MonitorConfig, NodeHealth
 
@@ -52,15 +52,8 @@ async def _print_changes(
     Raises:
         ConfigError: a URL is wrong, or stands twice.
     """
-    left = count
     async with HeartbeatMonitor(urls, config=config, client=client, node_id=node_id) as monitor:
-        async for change in monitor:
-            # Each line leaves at once: whoever reads a pipe sees a change when it happens, not when a buffer fills.
-            print(_line(change), flush=True)
-            if left is not None:
-                left -= 1
-                if left <= 0:
-                    break
+        await print_lines(monitor, _line, count)
     return 0
 
 
@@ -76,4 +69,4 @@ def _line(change: HealthChange) -> str:
     if change.answer is not None:
         record["node"] = change.answer.server_node_id
     record["reason"] = change.reason
-    return json_text(record)
+    return json_line(record)

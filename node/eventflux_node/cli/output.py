@@ -7,9 +7,12 @@ import io
 import json
 import os
 import sys
-from typing import Any, Final
+from collections.abc import AsyncIterable, Callable
+from typing import Any, Final, TypeVar
 
-__all__ = ["abandon_output", "flush_output", "json_text", "prepare_output"]
+__all__ = ["abandon_output", "flush_output", "json_line", "prepare_output", "print_lines"]
+
+_T = TypeVar("_T")
 
 _LAST_STANDARD: Final = 2
 """The descriptor of standard error."""
@@ -26,7 +29,7 @@ def prepare_output() -> None:
     os.close(descriptor)
 
 
-def json_text(record: dict[str, Any]) -> str:
+def json_line(record: dict[str, Any]) -> str:
     """A record as one line of JSON; beyond ASCII escaped as JSON does it, unless the output is UTF-8."""
     return json.dumps(record, ensure_ascii=not _is_unicode(), separators=(",", ":"))
 
@@ -34,6 +37,20 @@ def json_text(record: dict[str, Any]) -> str:
 def _is_unicode() -> bool:
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return codecs.lookup(encoding).name == "utf-8"
+
+
+async def print_lines(items: AsyncIterable[_T], line_of: Callable[[_T], str], count: int | None) -> None:
+    """Prints a line for each item as it comes, to the end of them or until there were `count`.
+
+    Each line leaves at once: whoever reads a pipe sees it when it happens, not when a buffer fills.
+    """
+    left = count
+    async for item in items:
+        print(line_of(item), flush=True)
+        if left is not None:
+            left -= 1
+            if left <= 0:
+                return
 
 
 def flush_output() -> None:

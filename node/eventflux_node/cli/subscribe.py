@@ -9,7 +9,7 @@ import click
 
 from eventflux_node.cli.loop import run_async
 from eventflux_node.cli.option import MESSAGE_TYPES, Timestamp, client_config, client_options, node_id_option
-from eventflux_node.cli.output import json_text
+from eventflux_node.cli.output import json_line, print_lines
 from eventflux_runtime import ClientConfig, connect
 from eventflux_transport import EventFilter, EventRequest, Message, TransportClient
 
@@ -63,15 +63,8 @@ async def _print_events(url: str, request: EventRequest, config: ClientConfig, c
     Raises:
         TransportError: the node cannot be reached, or cut the subscription off.
     """
-    left = count
     async with connect(url, config=config) as channel, TransportClient(channel).stream_events(request) as events:
-        async for event in events:
-            # Each line leaves at once: whoever reads a pipe sees an event when it happens, not when a buffer fills.
-            print(_line(event), flush=True)
-            if left is not None:
-                left -= 1
-                if left <= 0:
-                    break
+        await print_lines(events, _line, count)
     return 0
 
 
@@ -91,4 +84,4 @@ def _line(event: Message) -> str:
             record[name] = value
     if event.compression:
         record["compression"] = event.compression.name
-    return json_text(record)
+    return json_line(record)
