@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.node.cli.process import eventflux, running_node
+from tests.support.node_command import eventflux, running_node
 
 
 def test_a_heartbeat_is_readable(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.node.cli.process import eventflux, running_node, running_subscriber
+from tests.support.node_command import eventflux, running_node, running_subscriber
 
 
 @pytest.mark.parametrize("wire", [0, 1, 2], ids=["tcp", "grpc", "unix"])
