@@ -79,7 +79,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             known = wires.setdefault(_without_pair(item), [])
             if pair[0] not in known:
                 known.append(pair[0])
-    kept, left_out = [], []
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         pair = _pair(item)
         is_kept = pair is None or pair in _pairs(_without_pair(item), wires[_without_pair(item)])
