@@ -8,12 +8,12 @@ from eventflux_runtime.loading.lazy import lazy_names
 
 if TYPE_CHECKING:
     from eventflux_runtime.client.channel import Channel
+    from eventflux_runtime.client.health_client import HealthClient
     from eventflux_runtime.client.interceptor import ClientInterceptor
     from eventflux_runtime.client.options import CallOptions
     from eventflux_runtime.client.stream import BidiStream, ClientStream, ServerStream
     from eventflux_runtime.connect import connect
     from eventflux_runtime.health.board import Health
-    from eventflux_runtime.health.client import HealthClient
     from eventflux_runtime.health.message import ServingStatus
     from eventflux_runtime.loading.compiled import compiled_modules
     from eventflux_runtime.protocol.api import ResponseInfo
@@ -94,7 +94,7 @@ else:
                 "TransportError",
             ],
             "eventflux_runtime.health.board": ["Health"],
-            "eventflux_runtime.health.client": ["HealthClient"],
+            "eventflux_runtime.client.health_client": ["HealthClient"],
             "eventflux_runtime.health.message": ["ServingStatus"],
             "eventflux_runtime.rpc.metadata": ["Metadata", "MetadataLike", "MetadataValue"],
             "eventflux_runtime.rpc.method": ["AnyMethod", "MessageCodec", "Method", "MethodKind", "PeerCodec"],

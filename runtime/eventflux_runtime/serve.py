@@ -11,10 +11,10 @@ import anyio
 
 from eventflux_runtime.health.board import Health
 from eventflux_runtime.health.method import HEALTH_SERVICE
-from eventflux_runtime.health.service import HealthService
 from eventflux_runtime.rpc.config import ServerConfig
 from eventflux_runtime.server.argument import checked_arguments
 from eventflux_runtime.server.dispatch import ServiceDispatcher
+from eventflux_runtime.server.health_service import HealthService
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.server import Server
 from eventflux_runtime.server.service import Service

@@ -59,12 +59,12 @@ LAYERS: Final = {
     "wire": Layer(modules=("wire",), may_import=("rpc", "net", "calls", "pipe", "protocol"), forbidden=GRPC),
     "health": Layer(modules=("health",), may_import=("rpc",), forbidden=NETWORK | (GRPC - {"google"})),
     "client": Layer(
-        modules=("client", "health.client"),
+        modules=("client",),
         may_import=("rpc", "net", "calls", "health"),
         forbidden=NETWORK | GRPC,
     ),
     "server": Layer(
-        modules=("server", "health.service"),
+        modules=("server",),
         may_import=("rpc", "handler", "net", "calls", "health"),
         forbidden=NETWORK | GRPC,
     ),
