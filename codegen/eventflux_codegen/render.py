@@ -12,6 +12,7 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from eventflux_codegen.codec_source import build_codec
 from eventflux_codegen.package import Package
 
 __all__ = ["render"]
@@ -31,19 +32,13 @@ def render(package: Package) -> dict[str, str]:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters["at"] = _at
     environment.tests["keyword"] = keyword.iskeyword
     modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
     if package.peer is not None:
         modules = (*modules, "peer.py")
-    texts = {name: environment.get_template(f"{name}.j2").render(package=package) for name in modules}
+    environment.globals.update(package=package, codec=build_codec(package))
+    texts = {name: environment.get_template(f"{name}.j2").render() for name in modules}
     return _format(texts)
-
-
-def _at(text: str, indentation: int) -> str:
-    """The lines of a macro's output, without empty ones, all but the first indented."""
-    lines = [line for line in text.split("\n") if line.strip()]
-    return ("\n" + " " * indentation).join(lines)
 
 
 def _format(texts: dict[str, str]) -> dict[str, str]:

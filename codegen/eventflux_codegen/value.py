@@ -1,4 +1,4 @@
-"""The types of values: descriptors' field types in Python, in bincode, and in words."""
+"""The types of values: which kind of the table a descriptor's field is, and what it is called."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Proto
 
+from eventflux_codegen.kind import KINDS, value_words
 from eventflux_codegen.model import Cardinality, Enumeration, Value, ValueKind
 from eventflux_codegen.names import ClassNames
 from eventflux_codegen.naming import as_snake
@@ -34,19 +35,6 @@ _KINDS: Final[Mapping[int, ValueKind]] = {
     Proto.TYPE_MESSAGE: ValueKind.MESSAGE,
 }
 
-_SCALARS: Final[Mapping[ValueKind, tuple[str, str, int, str]]] = {
-    ValueKind.STR: ("str", '""', 8, "a str that UTF-8 can encode"),
-    ValueKind.BYTES: ("bytes", 'b""', 8, "bytes"),
-    ValueKind.BOOL: ("bool", "False", 1, "True or False"),
-    ValueKind.I32: ("int", "0", 4, f"an int from {-(2**31)} to {2**31 - 1}"),
-    ValueKind.U32: ("int", "0", 4, f"an int from 0 to {2**32 - 1}"),
-    ValueKind.I64: ("int", "0", 8, f"an int from {-(2**63)} to {2**63 - 1}"),
-    ValueKind.U64: ("int", "0", 8, f"an int from 0 to {2**64 - 1}"),
-    ValueKind.F32: ("float", "0.0", 4, "a float"),
-    ValueKind.F64: ("float", "0.0", 8, "a float"),
-}
-"""Annotation, default, bytes at least in bincode, and what an encoder expects, in words."""
-
 _LENGTH_BYTES: Final = 8
 _TAG_BYTES: Final = 1
 
@@ -73,31 +61,35 @@ class ValueTypes:
         """The type of one value of a field; of an entry's key or value, for a map."""
         kind = _KINDS[field.type]
         if kind is ValueKind.ENUM:
-            enum = self._enums[field.type_name[1:]]
-            return Value(
-                kind=kind,
-                annotation=enum.name,
-                local=enum.local,
-                default=f"{enum.name}.{enum.members[0].name}",
-                snake=enum.snake,
-                dense_members=enum.dense_members,
-                min_bytes=4,
-            )
+            return self._enum(self._enums[field.type_name[1:]])
         if kind is ValueKind.MESSAGE:
-            full_name = field.type_name[1:]
-            name = self._names.by_full_name[full_name]
-            least = self.min_bytes(self._schema.messages[full_name])
-            return Value(
-                kind=kind,
-                annotation=name,
-                local=self._names.local(name),
-                default=f"{name}()",
-                snake=as_snake(name),
-                is_recursive=full_name in self._recursive,
-                min_bytes=least,
-            )
-        annotation, default, least, _ = _SCALARS[kind]
-        return Value(kind, annotation, annotation, default, min_bytes=least)
+            return self._message(field.type_name[1:])
+        row = KINDS[kind]
+        return Value(kind, row.annotation, row.annotation, row.default, min_bytes=row.min_bytes)
+
+    def _enum(self, enum: Enumeration) -> Value:
+        row = KINDS[ValueKind.ENUM]
+        return Value(
+            kind=ValueKind.ENUM,
+            annotation=row.annotation.format(name=enum.name),
+            local=enum.local,
+            default=row.default.format(name=enum.name, member=enum.members[0].name),
+            snake=enum.snake,
+            dense_members=enum.dense_members,
+            min_bytes=row.min_bytes,
+        )
+
+    def _message(self, full_name: str) -> Value:
+        row, name = KINDS[ValueKind.MESSAGE], self._names.by_full_name[full_name]
+        return Value(
+            kind=ValueKind.MESSAGE,
+            annotation=row.annotation.format(name=name),
+            local=self._names.local(name),
+            default=row.default.format(name=name),
+            snake=as_snake(name),
+            is_recursive=full_name in self._recursive,
+            min_bytes=self.min_bytes(self._schema.messages[full_name]),
+        )
 
     def min_bytes(self, node: MessageNode) -> int:
         """The least bytes of a message in the native layout."""
@@ -111,31 +103,22 @@ class ValueTypes:
             elif field.proto3_optional or field.type == Proto.TYPE_MESSAGE:
                 least += _TAG_BYTES
             else:
-                kind = _KINDS[field.type]
-                least += 4 if kind is ValueKind.ENUM else _SCALARS[kind][2]
+                least += KINDS[_KINDS[field.type]].min_bytes
         return least + _TAG_BYTES * len(oneofs)
 
 
 def describe(cardinality: Cardinality, value: Value, key: Value | None = None) -> str:
     """What an encoder takes for a field, in words."""
-    words = _describe_value(value)
+    words = value_words(value)
     match cardinality:
         case Cardinality.OPTIONAL:
             return f"{words}, or None"
         case Cardinality.REPEATED:
             return f"a list of {words}"
         case Cardinality.MAP if key is not None:
-            return f"a dict of {_describe_value(key)} to {words}"
+            return f"a dict of {value_words(key)} to {words}"
         case _:
             return words
-
-
-def _describe_value(value: Value) -> str:
-    if value.kind is ValueKind.ENUM:
-        return f"{value.annotation} or {_SCALARS[ValueKind.I32][3]}"
-    if value.kind is ValueKind.MESSAGE:
-        return value.annotation
-    return _SCALARS[value.kind][3]
 
 
 def _reaching_cycles(schema: Schema) -> frozenset[str]:

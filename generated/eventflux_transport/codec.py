@@ -1087,9 +1087,11 @@ def _read_tls_config(data: bytes, pos: i64) -> tuple[TlsConfig, i64]:
     return _TlsConfig(enabled_, cert_file_, key_file_, ca_file_, server_name_, insecure_skip_verify_), pos
 
 
-def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:
-    """The error for a layout that a message does not have."""
-    return CodecError(f"unknown layout {layout!r}: use one of {', '.join(known)}")
+def _write_bytes(writer: BytesWriter, value: object) -> None:
+    if not isinstance(value, bytes):
+        raise TypeError
+    write_i64_le(writer, len(value))
+    writer.write(value)
 
 
 def _write_bool(writer: BytesWriter, value: object) -> None:
@@ -1101,15 +1103,13 @@ def _write_bool(writer: BytesWriter, value: object) -> None:
         raise TypeError
 
 
-def _write_bytes(writer: BytesWriter, value: object) -> None:
-    if not isinstance(value, bytes):
-        raise TypeError
-    write_i64_le(writer, len(value))
-    writer.write(value)
-
-
 def _write_enum(writer: BytesWriter, value: int) -> None:
     write_i32_le(writer, value)
+
+
+def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:
+    """The error for a layout that a message does not have."""
+    return CodecError(f"unknown layout {layout!r}: use one of {', '.join(known)}")
 
 
 def _require(message: object, kind: type[object]) -> None:

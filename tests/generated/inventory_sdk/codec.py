@@ -968,15 +968,6 @@ def _read_refusal(data: bytes, pos: i64) -> tuple[Refusal, i64]:
     return _Refusal(reason_, available_), pos
 
 
-def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:
-    """The error for a layout that a message does not have."""
-    return CodecError(f"unknown layout {layout!r}: use one of {', '.join(known)}")
-
-
-def _write_enum(writer: BytesWriter, value: int) -> None:
-    write_i32_le(writer, value)
-
-
 def _write_u32(writer: BytesWriter, value: int) -> None:
     if not 0 <= value <= 0xFFFFFFFF:
         raise OverflowError
@@ -997,6 +988,15 @@ def _write_u64(writer: BytesWriter, value: int) -> None:
 def _read_u64(data: bytes, pos: i64) -> int:
     value = int(read_i64_le(data, pos))
     return value if value >= 0 else value + 0x10000000000000000
+
+
+def _write_enum(writer: BytesWriter, value: int) -> None:
+    write_i32_le(writer, value)
+
+
+def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:
+    """The error for a layout that a message does not have."""
+    return CodecError(f"unknown layout {layout!r}: use one of {', '.join(known)}")
 
 
 def _require(message: object, kind: type[object]) -> None:

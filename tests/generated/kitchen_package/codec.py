@@ -451,7 +451,6 @@ def decode_empty(data: bytes, start: int, end: int) -> Empty:
 
 
 def _read_empty(data: bytes, pos: i64) -> tuple[Empty, i64]:
-
     return _Empty(), pos
 
 
@@ -3263,7 +3262,6 @@ def decode_nothing(data: bytes, start: int, end: int) -> Nothing:
 
 
 def _read_nothing(data: bytes, pos: i64) -> tuple[Nothing, i64]:
-
     return _Nothing(), pos
 
 
@@ -3836,9 +3834,11 @@ def decode_elsewhere(data: bytes, start: int, end: int) -> Elsewhere:
     return _Elsewhere(point_, direction_, quoted_)
 
 
-def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:
-    """The error for a layout that a message does not have."""
-    return CodecError(f"unknown layout {layout!r}: use one of {', '.join(known)}")
+def _write_bytes(writer: BytesWriter, value: object) -> None:
+    if not isinstance(value, bytes):
+        raise TypeError
+    write_i64_le(writer, len(value))
+    writer.write(value)
 
 
 def _write_bool(writer: BytesWriter, value: object) -> None:
@@ -3848,17 +3848,6 @@ def _write_bool(writer: BytesWriter, value: object) -> None:
         writer.append(0)
     else:
         raise TypeError
-
-
-def _write_bytes(writer: BytesWriter, value: object) -> None:
-    if not isinstance(value, bytes):
-        raise TypeError
-    write_i64_le(writer, len(value))
-    writer.write(value)
-
-
-def _write_enum(writer: BytesWriter, value: int) -> None:
-    write_i32_le(writer, value)
 
 
 def _write_u32(writer: BytesWriter, value: int) -> None:
@@ -3881,6 +3870,15 @@ def _write_u64(writer: BytesWriter, value: int) -> None:
 def _read_u64(data: bytes, pos: i64) -> int:
     value = int(read_i64_le(data, pos))
     return value if value >= 0 else value + 0x10000000000000000
+
+
+def _write_enum(writer: BytesWriter, value: int) -> None:
+    write_i32_le(writer, value)
+
+
+def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:
+    """The error for a layout that a message does not have."""
+    return CodecError(f"unknown layout {layout!r}: use one of {', '.join(known)}")
 
 
 def _require(message: object, kind: type[object]) -> None:

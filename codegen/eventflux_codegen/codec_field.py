@@ -1,0 +1,236 @@
+"""Emits the code that writes or reads one field, by its cardinality.
+
+An encoder has the attributes of its message in ``values``, a decoder the input in ``data``, up to ``limit``, and its
+position in ``pos``. Both say in ``field`` where they are, so that one handler can name the field at fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from eventflux_codegen.kind import read_value, write_value
+from eventflux_codegen.model import Cardinality, ClosedEnum, Field, Value, ValueKind
+
+__all__ = ["indented", "read_closed", "read_field", "write_closed", "write_field"]
+
+
+def write_field(field: Field) -> list[str]:
+    """The code that writes a field of a message."""
+    lines = [_position(field)]
+    if field.value is None:
+        return lines + _write_oneof(field)
+    if field.key is not None:
+        return lines + _write_map(field, field.key, field.value)
+    match field.cardinality:
+        case Cardinality.REPEATED:
+            return lines + _write_list(field, field.value)
+        case Cardinality.OPTIONAL:
+            return lines + _write_optional(field, field.value)
+        case _:
+            return lines + _write_single(field, field.value)
+
+
+def read_field(field: Field) -> list[str]:
+    """The code that reads a field into its local variable."""
+    lines = [_position(field)]
+    if field.value is None:
+        return lines + _read_oneof(field)
+    if field.key is not None:
+        return lines + _read_map(field, field.key, field.value)
+    match field.cardinality:
+        case Cardinality.REPEATED:
+            return lines + _read_list(field, field.value)
+        case Cardinality.OPTIONAL:
+            return lines + _read_optional(field, field.value)
+        case _:
+            return lines + read_value(field.value, field.local)
+
+
+def write_closed(field: Field, closed: ClosedEnum, members: str, layout: str) -> list[str]:
+    """The code that writes an enum as the index of a member in the tuple `members`."""
+    return [
+        _position(field),
+        f"{field.local}: {closed.enum.local} = {_source(field)}",
+        f"if {field.local} not in {members}:",
+        f'    raise _no_variant(field, "{layout}", {field.local})',
+        f"write_i32_le(writer, {members}.index({field.local}))",
+    ]
+
+
+def read_closed(field: Field, closed: ClosedEnum, members: str) -> list[str]:
+    """The code that reads the index of a member in the tuple `members`."""
+    count = len(closed.members)
+    return [
+        _position(field),
+        "number = read_i32_le(data, pos)",
+        f"if not 0 <= number < {count}:",
+        f"    raise _bad_variant(field, pos, number, {count})",
+        "pos += 4",
+        f"{field.local} = {members}[number]",
+    ]
+
+
+def indented(lines: Iterable[str]) -> list[str]:
+    """Lines within a block."""
+    return [f"    {line}" for line in lines]
+
+
+def _position(field: Field) -> str:
+    return f'field = "{field.path}"'
+
+
+def _source(field: Field) -> str:
+    return f"values[{field.index}]"
+
+
+def _held(value: Value) -> str:
+    """The type of a local that holds a value: a message's class is checked before it is believed."""
+    return "object" if value.is_message else value.local
+
+
+def _write_single(field: Field, value: Value) -> list[str]:
+    if value.kind is ValueKind.STR:
+        return [f"{field.local}: str = {_source(field)}", *write_value(value, field.local)]
+    return write_value(value, _source(field))
+
+
+def _write_optional(field: Field, value: Value) -> list[str]:
+    held = "object" if value.is_message else f"{value.local} | None"
+    return [
+        f"{field.local}: {held} = {_source(field)}",
+        f"if {field.local} is None:",
+        "    writer.append(0)",
+        "else:",
+        "    writer.append(1)",
+        *indented(write_value(value, field.local)),
+    ]
+
+
+def _write_list(field: Field, value: Value) -> list[str]:
+    item = f"item{field.slot}"
+    lines = [
+        f"{field.local}: object = {_source(field)}",
+        f"if not isinstance({field.local}, list):",
+        "    raise TypeError",
+    ]
+    if value.min_bytes == 0:
+        lines += [
+            f"if len({field.local}) > _MAX_EMPTY:",
+            f"    raise _too_many_empty(field, len({field.local}))",
+        ]
+    return [
+        *lines,
+        f"write_i64_le(writer, len({field.local}))",
+        f"{item}: {_held(value)}",
+        f"for {item} in {field.local}:",
+        *indented(write_value(value, item)),
+    ]
+
+
+def _write_map(field: Field, key: Value, value: Value) -> list[str]:
+    name, item = f"key{field.slot}", f"item{field.slot}"
+    return [
+        f"{field.local}: object = {_source(field)}",
+        f"if not isinstance({field.local}, dict):",
+        "    raise TypeError",
+        f"write_i64_le(writer, len({field.local}))",
+        f"{name}: {key.local}",
+        f"{item}: {_held(value)}",
+        f"for {name}, {item} in {field.local}.items():",
+        *indented(write_value(key, name)),
+        *indented(write_value(value, item)),
+    ]
+
+
+def _write_oneof(field: Field) -> list[str]:
+    lines = [f"{field.local}: object = {_source(field)}", f"if {field.local} is None:", "    writer.append(0)"]
+    for variant in field.variants:
+        source = f"{field.local}.value"
+        lines += [
+            f"elif isinstance({field.local}, {variant.local}):",
+            "    writer.append(1)",
+            f"    write_i32_le(writer, {variant.index})",
+        ]
+        if variant.value.is_message:
+            item = f"item{variant.slot}"
+            lines += [f"    {item}: object = {source}", *indented(write_value(variant.value, item))]
+        else:
+            lines += indented(write_value(variant.value, source))
+    return [*lines, "else:", "    raise TypeError"]
+
+
+def _read_flag() -> list[str]:
+    return [
+        "flag = data[pos]",
+        "if flag > 1:",
+        "    raise _bad_flag(field, pos, flag)",
+        "pos += 1",
+    ]
+
+
+def _read_count(min_bytes: int) -> list[str]:
+    """The code that reads how many elements there are, and believes no more than the input has room for."""
+    room = f"(limit - pos) // {min_bytes}"
+    return [
+        "count = read_i64_le(data, pos)",
+        "pos += 8",
+        f"if not 0 <= count <= {room}:",
+        f"    raise _overlong(field, pos - 8, count, {room})",
+    ]
+
+
+def _read_optional(field: Field, value: Value) -> list[str]:
+    return [
+        *_read_flag(),
+        f"{field.local}: {value.local} | None = None",
+        "if flag == 1:",
+        *indented(read_value(value, field.local)),
+    ]
+
+
+def _read_list(field: Field, value: Value) -> list[str]:
+    count = _read_count(value.min_bytes)
+    if value.min_bytes == 0:
+        count[2:] = [
+            "if not 0 <= count <= _MAX_EMPTY:",
+            "    raise _too_many_empty(field, count, pos - 8)",
+        ]
+    item = f"item{field.slot}"
+    return [
+        *count,
+        f"{field.local}: list[{value.local}] = []",
+        "for _ in range(count):",
+        *indented(read_value(value, item)),
+        f"    {field.local}.append({item})",
+    ]
+
+
+def _read_map(field: Field, key: Value, value: Value) -> list[str]:
+    name, item = f"key{field.slot}", f"item{field.slot}"
+    return [
+        *_read_count(key.min_bytes + value.min_bytes),
+        f"{field.local}: dict[{key.local}, {value.local}] = {{}}",
+        "for _ in range(count):",
+        *indented(read_value(key, name)),
+        *indented(read_value(value, item)),
+        f"    {field.local}[{name}] = {item}",
+    ]
+
+
+def _read_oneof(field: Field) -> list[str]:
+    lines = [
+        *_read_flag(),
+        f"{field.local}: {field.union_local} | None = None",
+        "if flag == 1:",
+        "    number = read_i32_le(data, pos)",
+        "    pos += 4",
+    ]
+    for variant in field.variants:
+        item, word = f"item{variant.slot}", "if" if variant.index == 0 else "elif"
+        lines += [
+            f"    {word} number == {variant.index}:",
+            *indented(indented(read_value(variant.value, item))),
+            f"        {field.local} = {variant.local}({item})",
+        ]
+    count = len(field.variants)
+    return [*lines, "    else:", f"        raise _bad_variant(field, pos - 4, number, {count})"]

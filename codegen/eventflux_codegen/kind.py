@@ -1,0 +1,232 @@
+"""The table of value kinds: how each stands in Python, in bincode, in the code that writes or reads it, and in words.
+
+Lines of code are filled in by `str.format`. ``{value}`` is the expression that is written, ``{target}`` the variable
+that is read into, ``{name}`` and ``{local}`` are an enum's or a message's class where it is defined and where it is
+imported; the rest is in `_parts`. The functions of librt that the lines call are those that mypyc knows best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from eventflux_codegen.model import Lines, Value, ValueKind
+
+__all__ = ["KINDS", "Kind", "read_value", "value_words", "write_value"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One row."""
+
+    annotation: str
+    default: str
+    """Proto3's default, as an expression."""
+    min_bytes: int
+    """The least bytes in bincode; a message's depend on its fields."""
+    words: str
+    """What an encoder takes."""
+    write: Lines
+    read: Lines
+    functions: str = ""
+    """What the lines call and the codec has to define."""
+
+
+_I32: Final = f"an int from {-(2**31)} to {2**31 - 1}"
+
+_WRITE_BOOL: Final = """\
+def _write_bool(writer: BytesWriter, value: object) -> None:
+    if value is True:
+        writer.append(1)
+    elif value is False:
+        writer.append(0)
+    else:
+        raise TypeError
+"""
+_WRITE_BYTES: Final = """\
+def _write_bytes(writer: BytesWriter, value: object) -> None:
+    if not isinstance(value, bytes):
+        raise TypeError
+    write_i64_le(writer, len(value))
+    writer.write(value)
+"""
+_WRITE_ENUM: Final = """\
+def _write_enum(writer: BytesWriter, value: int) -> None:
+    write_i32_le(writer, value)
+"""
+_U32: Final = """\
+def _write_u32(writer: BytesWriter, value: int) -> None:
+    if not 0 <= value <= 0xFFFFFFFF:
+        raise OverflowError
+    write_i32_le(writer, value if value <= 0x7FFFFFFF else value - 0x100000000)
+
+
+def _read_u32(data: bytes, pos: i64) -> int:
+    value = int(read_i32_le(data, pos))
+    return value if value >= 0 else value + 0x100000000
+"""
+_U64: Final = """\
+def _write_u64(writer: BytesWriter, value: int) -> None:
+    if not 0 <= value <= 0xFFFFFFFFFFFFFFFF:
+        raise OverflowError
+    write_i64_le(writer, value if value <= 0x7FFFFFFFFFFFFFFF else value - 0x10000000000000000)
+
+
+def _read_u64(data: bytes, pos: i64) -> int:
+    value = int(read_i64_le(data, pos))
+    return value if value >= 0 else value + 0x10000000000000000
+"""
+
+_READ_LENGTH: Final = ("begin = pos + 8", "pos = begin + read_i64_le(data, pos)")
+
+KINDS: Final[Mapping[ValueKind, Kind]] = {
+    ValueKind.STR: Kind(
+        annotation="str",
+        default='""',
+        min_bytes=8,
+        words="a str that UTF-8 can encode",
+        write=("text = {value}.encode()", "write_i64_le(writer, len(text))", "writer.write(text)"),
+        read=(
+            *_READ_LENGTH,
+            "{target} = (",
+            "    data[begin:pos].decode()",
+            "    if pos > begin and limit >= pos",
+            '    else ""',
+            "    if pos == begin",
+            "    else _bad_length(field, begin, pos, limit)",
+            ")",
+        ),
+    ),
+    ValueKind.BYTES: Kind(
+        annotation="bytes",
+        default='b""',
+        min_bytes=8,
+        words="bytes",
+        write=("_write_bytes(writer, {value})",),
+        read=(
+            *_READ_LENGTH,
+            "if pos < begin or pos > limit:",
+            "    raise _overlong(field, begin - 8, pos - begin, limit - begin)",
+            "{target} = data[begin:pos]",
+        ),
+        functions=_WRITE_BYTES,
+    ),
+    ValueKind.BOOL: Kind(
+        annotation="bool",
+        default="False",
+        min_bytes=1,
+        words="True or False",
+        write=("_write_bool(writer, {value})",),
+        read=(
+            "flag = data[pos]",
+            "if flag > 1:",
+            "    raise _bad_flag(field, pos, flag)",
+            "pos += 1",
+            "{target} = flag == 1",
+        ),
+        functions=_WRITE_BOOL,
+    ),
+    ValueKind.I32: Kind(
+        annotation="int",
+        default="0",
+        min_bytes=4,
+        words=_I32,
+        write=("write_i32_le(writer, {value})",),
+        read=("{target} = read_i32_le(data, pos)", "pos += 4"),
+    ),
+    ValueKind.U32: Kind(
+        annotation="int",
+        default="0",
+        min_bytes=4,
+        words=f"an int from 0 to {2**32 - 1}",
+        write=("_write_u32(writer, {value})",),
+        read=("{target} = _read_u32(data, pos)", "pos += 4"),
+        functions=_U32,
+    ),
+    ValueKind.I64: Kind(
+        annotation="int",
+        default="0",
+        min_bytes=8,
+        words=f"an int from {-(2**63)} to {2**63 - 1}",
+        write=("write_i64_le(writer, {value})",),
+        read=("{target} = read_i64_le(data, pos)", "pos += 8"),
+    ),
+    ValueKind.U64: Kind(
+        annotation="int",
+        default="0",
+        min_bytes=8,
+        words=f"an int from 0 to {2**64 - 1}",
+        write=("_write_u64(writer, {value})",),
+        read=("{target} = _read_u64(data, pos)", "pos += 8"),
+        functions=_U64,
+    ),
+    ValueKind.F32: Kind(
+        annotation="float",
+        default="0.0",
+        min_bytes=4,
+        words="a float",
+        write=("write_f32_le(writer, {value})",),
+        read=("{target} = read_f32_le(data, pos)", "pos += 4"),
+    ),
+    ValueKind.F64: Kind(
+        annotation="float",
+        default="0.0",
+        min_bytes=8,
+        words="a float",
+        write=("write_f64_le(writer, {value})",),
+        read=("{target} = read_f64_le(data, pos)", "pos += 8"),
+    ),
+    ValueKind.ENUM: Kind(
+        annotation="{name}",
+        default="{name}.{member}",
+        min_bytes=4,
+        words=f"{{name}} or {_I32}",
+        write=("_write_enum(writer, {value})",),
+        read=(
+            "number = read_i32_le(data, pos)",
+            "pos += 4",
+            "{target} = {members}[number] if {is_member} else {local}(number)",
+        ),
+        functions=_WRITE_ENUM,
+    ),
+    ValueKind.MESSAGE: Kind(
+        annotation="{name}",
+        default="{name}()",
+        min_bytes=0,
+        words="{name}",
+        write=(
+            "if not isinstance({value}, {local}):",
+            "    raise TypeError",
+            "{write}({value}, writer{deeper})",
+        ),
+        read=("{target}, pos = _read_{snake}(data, pos{deeper})",),
+    ),
+}
+
+
+def write_value(value: Value, expression: str) -> list[str]:
+    """The code that writes what an expression gives, as the locals of an encoder have it."""
+    return [line.format(value=expression, **_parts(value)) for line in KINDS[value.kind].write]
+
+
+def read_value(value: Value, target: str) -> list[str]:
+    """The code that reads a value into a variable, and moves on behind it."""
+    return [line.format(target=target, **_parts(value)) for line in KINDS[value.kind].read]
+
+
+def value_words(value: Value) -> str:
+    """What an encoder takes for a value."""
+    return KINDS[value.kind].words.format(name=value.annotation)
+
+
+def _parts(value: Value) -> dict[str, str]:
+    members = f"_{value.snake.upper()}"
+    return {
+        "local": value.local,
+        "snake": value.snake,
+        "members": members,  # the table that a codec has of an enum: a tuple where numbers have no gap, or else a dict
+        "is_member": f"0 <= number < {value.dense_members}" if value.dense_members else f"number in {members}",
+        "write": f"_write_{value.snake}" if value.is_recursive else f"encode_{value.snake}",
+        "deeper": ", depth + 1" if value.is_recursive else "",
+    }
