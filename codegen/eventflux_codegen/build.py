@@ -20,7 +20,7 @@ from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_package"]
 
-CONTRACT_VERSION: Final = 2
+CONTRACT_VERSION: Final = 3
 """The version of the runtime's `codegen_api` that the templates are written for."""
 
 
@@ -44,9 +44,7 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         taken[module] = name
     used = {node.source.descriptor.name for node in schema.messages.values()}
     modules = {name: _pb_module(name, options.package) for name in sorted(used)}
-    messages = build_messages(
-        schema, options, places, names, enums, {name: alias for name, (_, _, alias) in modules.items()}
-    )
+    messages = build_messages(schema, options, places, names, enums, modules)
     services = build_services(schema, options, places, names, messages)
     keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
     aliases = []

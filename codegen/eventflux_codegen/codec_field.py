@@ -52,7 +52,7 @@ def write_closed(field: Field, closed: ClosedEnum, members: str, layout: str) ->
         _position(field),
         f"{field.local}: {closed.enum.local} = {_source(field)}",
         f"if {field.local} not in {members}:",
-        f'    raise _no_variant(field, "{layout}", {field.local})',
+        f'    raise no_variant(field, "{layout}", {field.local})',
         f"write_i32_le(writer, {members}.index({field.local}))",
     ]
 
@@ -64,7 +64,7 @@ def read_closed(field: Field, closed: ClosedEnum, members: str) -> list[str]:
         _position(field),
         "number = read_i32_le(data, pos)",
         f"if not 0 <= number < {count}:",
-        f"    raise _bad_variant(field, pos, number, {count})",
+        f"    raise bad_variant(field, pos, number, {count})",
         "pos += 4",
         f"{field.local} = {members}[number]",
     ]
@@ -116,7 +116,7 @@ def _write_list(field: Field, value: Value) -> list[str]:
     if value.min_bytes == 0:
         lines += [
             f"if len({field.local}) > _MAX_EMPTY:",
-            f"    raise _too_many_empty(field, len({field.local}))",
+            f"    raise too_many_empty(field, _MAX_EMPTY, len({field.local}))",
         ]
     return [
         *lines,
@@ -163,7 +163,7 @@ def _read_flag() -> list[str]:
     return [
         "flag = data[pos]",
         "if flag > 1:",
-        "    raise _bad_flag(field, pos, flag)",
+        "    raise bad_flag(field, pos, flag)",
         "pos += 1",
     ]
 
@@ -175,7 +175,7 @@ def _read_count(min_bytes: int) -> list[str]:
         "count = read_i64_le(data, pos)",
         "pos += 8",
         f"if not 0 <= count <= {room}:",
-        f"    raise _overlong(field, pos - 8, count, {room})",
+        f"    raise overlong(field, pos - 8, count, {room})",
     ]
 
 
@@ -193,7 +193,7 @@ def _read_list(field: Field, value: Value) -> list[str]:
     if value.min_bytes == 0:
         count[2:] = [
             "if not 0 <= count <= _MAX_EMPTY:",
-            "    raise _too_many_empty(field, count, pos - 8)",
+            "    raise too_many_empty(field, _MAX_EMPTY, count, pos - 8)",
         ]
     item = f"item{field.slot}"
     return [
@@ -233,4 +233,4 @@ def _read_oneof(field: Field) -> list[str]:
             f"        {field.local} = {variant.local}({item})",
         ]
     count = len(field.variants)
-    return [*lines, "    else:", f"        raise _bad_variant(field, pos - 4, number, {count})"]
+    return [*lines, "    else:", f"        raise bad_variant(field, pos - 4, number, {count})"]

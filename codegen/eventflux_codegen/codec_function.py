@@ -11,11 +11,11 @@ __all__ = ["layout_functions", "native_functions"]
 
 _UNFIT = (
     "except (AttributeError, OverflowError, TypeError, ValueError):",
-    "    raise _unfit(message, field) from None",
+    "    raise unfit(message, field, _EXPECTS) from None",
 )
 _MALFORMED = (
     "except (IndexError, UnicodeDecodeError) as error:",
-    "    raise _malformed(field, pos, limit, error) from None",
+    "    raise malformed(field, pos, limit, error) from None",
 )
 
 
@@ -110,7 +110,7 @@ def _head(verb: str, message: Message, suffix: str, where: str) -> list[str]:
 
 def _encoded(message: Message, written: list[str]) -> list[str]:
     """The body of an encoder, around the code that writes the fields."""
-    lines = [f"if type(message) is not _{message.local}:", f"    _require(message, _{message.local})"]
+    lines = [f"if type(message) is not _{message.local}:", f"    require(message, _{message.local})"]
     if not message.fields:
         return lines
     return [*lines, 'field = ""', "try:", *indented(["values = _astuple(message)", *written]), *_UNFIT]
@@ -130,18 +130,18 @@ def _cut() -> list[str]:
 
 
 def _ended(message: Message, end: str) -> list[str]:
-    return [f"if pos != {end}:", f'    raise _trailing("{message.name}", pos, {end})']
+    return [f"if pos != {end}:", f'    raise trailing("{message.name}", pos, {end})']
 
 
 def _limited(message: Message, pos: str) -> list[str]:
-    return ["if depth > _MAX_DEPTH:", f'    raise _too_deep("{message.name}", {pos})']
+    return ["if depth > _MAX_DEPTH:", f'    raise too_deep("{message.name}", _MAX_DEPTH, {pos})']
 
 
 def _refused(layout: Layout) -> Iterable[str]:
     """The code that refuses the fields that a layout lacks, where they are set."""
     for field in layout.lacks:
         yield f"if values[{field.index}]{_presence(field)}:"
-        yield f'    raise _lacking("{field.path}", "{layout.name}", values[{field.index}])'
+        yield f'    raise lacking("{field.path}", "{layout.name}", values[{field.index}])'
 
 
 def _presence(field: Field) -> str:

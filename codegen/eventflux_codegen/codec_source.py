@@ -1,8 +1,10 @@
-"""The text of a package's codec: the functions of its messages, and what those call."""
+"""The text of a package's codec: its functions, and what they import and define."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS
@@ -11,22 +13,62 @@ from eventflux_codegen.package import Package
 
 __all__ = ["Codec", "build_codec"]
 
+_CALLED: Final = re.compile(r"\b\w+(?=\()")
+_RUNTIME: Final = frozenset(
+    {
+        "bad_flag",
+        "bad_length",
+        "bad_variant",
+        "lacking",
+        "malformed",
+        "no_variant",
+        "overlong",
+        "require",
+        "too_deep",
+        "too_many_empty",
+        "trailing",
+        "unfit",
+    }
+)
+"""What functions of the runtime the codec may call: those that say what is wrong with a message."""
+_LIBRT: Final = re.compile(r"(?:read|write)_(?:i32|i64|f32|f64)_le")
+_LIMITS: Final = {"_MAX_DEPTH": 100, "_MAX_EMPTY": 64}
+"""How deep messages may lie in each other, and how many elements of no bytes a list may have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
     """What the template of the codec sees."""
 
+    names: Lines
+    """The public functions, sorted."""
     functions: Lines
     """The source of each function, not formatted."""
+    runtime_imports: Lines
+    """What the codec needs of the runtime, sorted."""
+    librt_imports: Lines
+    """What it needs of librt, sorted."""
+    limits: tuple[tuple[str, int], ...]
+    """The limits that those name."""
 
 
 def build_codec(package: Package) -> Codec:
     """The codec of all messages of a package."""
-    functions = []
+    stems, functions = [], []
     for message in package.messages:
+        stems.append(message.snake)
         functions += native_functions(message)
         for layout in message.layouts:
+            stems.append(f"{message.snake}_{layout.snake}")
             functions += layout_functions(message, layout)
     texts = ["\n".join(lines) for lines in functions]
-    texts += [row.functions for kind, row in KINDS.items() if kind.name in package.kinds and row.functions]
-    return Codec(tuple(texts))
+    texts += [row.functions for kind, row in KINDS.items() if kind in package.kinds and row.functions]
+    whole = "\n".join(texts)
+    called = set(_CALLED.findall(whole))
+    return Codec(
+        names=tuple(sorted(f"{verb}_{stem}" for verb in ("decode", "encode") for stem in stems)),
+        functions=tuple(texts),
+        runtime_imports=tuple(sorted({"register"} | (called & _RUNTIME))),
+        librt_imports=("BytesWriter", *sorted(name for name in called if _LIBRT.fullmatch(name))),
+        limits=tuple((name, limit) for name, limit in _LIMITS.items() if name in whole),
+    )

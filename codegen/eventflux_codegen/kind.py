@@ -94,7 +94,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
             "    if pos > begin and limit >= pos",
             '    else ""',
             "    if pos == begin",
-            "    else _bad_length(field, begin, pos, limit)",
+            "    else bad_length(field, begin, pos, limit)",
             ")",
         ),
     ),
@@ -107,7 +107,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
         read=(
             *_READ_LENGTH,
             "if pos < begin or pos > limit:",
-            "    raise _overlong(field, begin - 8, pos - begin, limit - begin)",
+            "    raise overlong(field, begin - 8, pos - begin, limit - begin)",
             "{target} = data[begin:pos]",
         ),
         functions=_WRITE_BYTES,
@@ -121,7 +121,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
         read=(
             "flag = data[pos]",
             "if flag > 1:",
-            "    raise _bad_flag(field, pos, flag)",
+            "    raise bad_flag(field, pos, flag)",
             "pos += 1",
             "{target} = flag == 1",
         ),

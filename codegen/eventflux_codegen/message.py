@@ -29,11 +29,11 @@ def build_messages(
     places: Places,
     names: ClassNames,
     enums: Mapping[str, Enumeration],
-    pb_modules: Mapping[str, str],
+    pb_modules: Mapping[str, tuple[str, str, str]],
 ) -> dict[str, Message]:
     """Every message by its full name, in the order of the files.
 
-    `pb_modules` has, for each .proto file, the name under which generated modules import its pb2 module.
+    `pb_modules` has, for each .proto file, the package, the name, and the local name of its pb2 module.
     """
     values = ValueTypes(schema, names, enums)
     keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
@@ -49,13 +49,16 @@ def build_messages(
             if unit not in {name for field in fields for name in (field.proto_name, *_variant_names(field))}:
                 raise _unknown_field(unit, by_proto_name, node, places, *path, "units", unit)
         name = names.by_full_name[full_name]
+        parent, module, local = pb_modules[node.source.descriptor.name]
+        pb_class = _pb_class(node)
         oneofs_last = sorted(fields, key=lambda field: field.cardinality is Cardinality.ONEOF)
         messages[full_name] = Message(
             name=name,
             local=names.local(name),
             full_name=full_name,
             snake=as_snake(name),
-            pb_path=_pb_path(node, pb_modules),
+            pb_path=f"{local}.{pb_class}",
+            pb_place=f"{parent}.{module}:{pb_class}",
             doc=as_docstring(node.comment, f"The message {full_name}."),
             fields=fields,
             wire_fields=tuple(oneofs_last),
@@ -108,12 +111,12 @@ def _unknown_field(
     return GenerationError(f"{node.full_name} has no field {name!r}: {nearest(name, fields)}", places(*path))
 
 
-def _pb_path(node: MessageNode, pb_modules: Mapping[str, str]) -> str:
+def _pb_class(node: MessageNode) -> str:
     local = node.full_name[len(node.package) + 1 :] if node.package else node.full_name
     if any(keyword.iskeyword(part) for part in local.split(".")):
         message = f"{node.full_name}: protoc's own Python code has no name for a Python keyword: rename the message"
         raise GenerationError(message, node.place)
-    return f"{pb_modules[node.source.descriptor.name]}.{local}"
+    return local
 
 
 @dataclass(frozen=True, slots=True)

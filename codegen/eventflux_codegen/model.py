@@ -34,7 +34,7 @@ Lines = tuple[str, ...]
 
 
 class ValueKind(Enum):
-    """How one value is laid out in bincode, or that it is an enum or a message."""
+    """How one value is laid out in bincode, or that it is an enum or a message; `kind.KINDS` has what follows of it."""
 
     STR = "str"
     BYTES = "bytes"
@@ -133,13 +133,6 @@ class Field:
         """The local variable that holds the field's value; no other local ends with an underscore."""
         return f"{self.name}_"
 
-    @property
-    def is_assigned(self) -> bool:
-        """See `Message.assigned_fields`."""
-        if self.value is None or self.value.is_message:
-            return False
-        return self.cardinality in (Cardinality.SINGLE, Cardinality.MAP)
-
 
 @dataclass(frozen=True, slots=True)
 class ClosedEnum:
@@ -205,7 +198,9 @@ class Message:
     full_name: str
     snake: str
     pb_path: str
-    """The pb2 class, as ``transport_pb2.TransportMessage``."""
+    """Protobuf's own class, as ``transport_pb2.TransportMessage``."""
+    pb_place: str
+    """Where that class is, as ``eventflux_transport.transport_pb2:TransportMessage``."""
     doc: Lines
     fields: tuple[Field, ...]
     """In the order of the IDL; oneofs stand where their first field does. The order of the class's attributes."""
@@ -221,24 +216,15 @@ class Message:
     """Whether some message has a field of this type."""
 
     @property
-    def layout_names(self) -> Lines:
-        """Every layout's name, the native one first."""
-        return ("native", *(layout.name for layout in self.layouts))
+    def layout_type(self) -> str:
+        """The type of the names of its layouts besides the native one."""
+        names = ", ".join(f'"{layout.name}"' for layout in self.layouts)
+        return f"typing.Literal[{names}]" if names else "typing.Never"
 
     @property
     def oneofs(self) -> tuple[Field, ...]:
         """The fields that are unions."""
         return tuple(field for field in self.fields if field.cardinality is Cardinality.ONEOF)
-
-    @property
-    def assigned_fields(self) -> tuple[Field, ...]:
-        """The fields that are set on protobuf's object one by one, which costs less than to pass them to its class."""
-        return tuple(field for field in self.fields if field.is_assigned)
-
-    @property
-    def passed_fields(self) -> tuple[Field, ...]:
-        """The other fields: those that can be absent, lists, and whatever holds messages."""
-        return tuple(field for field in self.fields if not field.is_assigned)
 
 
 @dataclass(frozen=True, slots=True)

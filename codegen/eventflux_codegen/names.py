@@ -18,10 +18,9 @@ __all__ = ["ClassNames", "resolve"]
 _TAKEN: Final = frozenset(
     {
         # What the generated modules import or define at their top.
-        "Any", "AsyncIterator", "BidiStream", "Binding", "BytesWriter", "CONTRACT_VERSION", "CallOptions", "Client",
-        "ClientStream", "CodecError", "Compression", "Context", "Coroutine", "Final", "MessageCodec", "Method",
-        "MethodKind", "MissingExtraError", "RetryPolicy", "ServerStream", "Service", "StatusCode", "TYPE_CHECKING",
-        "Unpack",
+        "Any", "AnyBinding", "AsyncIterator", "BidiStream", "Binding", "BytesWriter", "CallOptions", "Client",
+        "ClientStream", "Compression", "Context", "Coroutine", "Final", "Method", "MethodKind", "RetryPolicy",
+        "ServerStream", "Service", "StatusCode", "TYPE_CHECKING", "Unpack",
     }
 )  # fmt: skip
 """Names that are taken in generated modules; a class of that name is imported there under another."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eventflux_codegen.model import Cardinality, Enumeration, Lines, Message, Method, Peer, Service
+from eventflux_codegen.model import Enumeration, Lines, Message, Method, Peer, Service, ValueKind
 
 __all__ = ["Package"]
 
@@ -39,23 +39,6 @@ class Package:
         return any("uuid." in text for text in made)
 
     @property
-    def unused_enums(self) -> frozenset[str]:
-        """The enums that no field has as its type."""
-        values = {
-            value.annotation
-            for message in self.messages
-            for field in message.fields
-            for value in (field.value, *(variant.value for variant in field.variants))
-            if value is not None
-        }
-        return frozenset(enum.name for enum in self.enums) - values
-
-    @property
-    def used_enums(self) -> tuple[Enumeration, ...]:
-        """The enums that some field has as its type."""
-        return tuple(enum for enum in self.enums if enum.name not in self.unused_enums)
-
-    @property
     def class_names(self) -> Lines:
         """Every class and union of the package, sorted."""
         oneofs = [field for message in self.messages for field in message.oneofs]
@@ -82,56 +65,26 @@ class Package:
         return tuple((name, local[name]) for name in self.class_names)
 
     @property
-    def kinds(self) -> frozenset[str]:
-        """The kinds of values that occur, by name, keys and choices included."""
+    def kinds(self) -> frozenset[ValueKind]:
+        """The kinds of values that occur, keys and choices included."""
         values = [
             value
             for message in self.messages
             for field in message.fields
             for value in (field.value, field.key, *(variant.value for variant in field.variants))
         ]
-        return frozenset(value.kind.name for value in values if value is not None)
+        return frozenset(value.kind for value in values if value is not None)
 
     @property
-    def cardinalities(self) -> frozenset[str]:
-        """The cardinalities of fields that occur, by name."""
-        return frozenset(field.cardinality.name for message in self.messages for field in message.fields)
-
-    @property
-    def has_empty_elements(self) -> bool:
-        """Whether some list has elements that take no bytes."""
-        return any(
-            field.cardinality is Cardinality.REPEATED and field.value is not None and field.value.min_bytes == 0
-            for message in self.messages
-            for field in message.fields
-        )
-
-    @property
-    def is_recursive(self) -> bool:
-        """Whether some message can contain itself."""
-        return any(message.is_recursive for message in self.messages)
-
-    @property
-    def has_layouts(self) -> bool:
-        """Whether some message has a layout besides the native one."""
-        return any(message.layouts for message in self.messages)
-
-    @property
-    def has_scalar_lists(self) -> bool:
-        """Whether some list holds no messages."""
-        return self._has_scalars(Cardinality.REPEATED)
-
-    @property
-    def has_scalar_maps(self) -> bool:
-        """Whether the values of some map are no messages."""
-        return self._has_scalars(Cardinality.MAP)
-
-    def _has_scalars(self, cardinality: Cardinality) -> bool:
-        return any(
-            field.cardinality is cardinality and field.value is not None and not field.value.is_message
-            for message in self.messages
-            for field in message.fields
-        )
+    def homes(self) -> tuple[tuple[str, Lines], ...]:
+        """The modules that the package exports something of, and the names, each sorted."""
+        homes = {"messages": self.message_exports}
+        if self.services:
+            homes["client"] = tuple(sorted(service.client for service in self.services))
+            homes["service"] = tuple(sorted(service.service for service in self.services))
+        if self.peer is not None:
+            homes["peer"] = self.peer.names
+        return tuple(sorted(homes.items()))
 
     @property
     def message_exports(self) -> Lines:
@@ -141,22 +94,7 @@ class Package:
     @property
     def exports(self) -> Lines:
         """What the package exports, sorted as the linter sorts `__all__`."""
-        services = [name for service in self.services for name in (service.client, service.service)]
-        peers = self.peer.names if self.peer is not None else ()
-        return tuple(sorted([*self.message_exports, *services, *peers], key=_import_order))
-
-    @property
-    def codec_names(self) -> Lines:
-        """The public functions of the codec, sorted."""
-        stems = [message.snake for message in self.messages]
-        stems += [f"{message.snake}_{layout.snake}" for message in self.messages for layout in message.layouts]
-        return tuple(sorted([f"{verb}_{stem}" for verb in ("decode", "encode") for stem in stems] + ["unknown_layout"]))
-
-    @property
-    def bridge_names(self) -> Lines:
-        """The public functions of the bridge, sorted."""
-        suffixes = ("from_json", "from_proto", "from_protobuf", "to_json", "to_proto", "to_protobuf")
-        return tuple(sorted(f"{message.snake}_{suffix}" for message in self.messages for suffix in suffixes))
+        return tuple(sorted([name for _, names in self.homes for name in names], key=_import_order))
 
     @property
     def method_names(self) -> Lines:
@@ -172,7 +110,7 @@ class Package:
         text = " ".join(expression for method in self._methods for _, expression in method.arguments)
         optional = (name for name in ("Compression", "RetryPolicy", "StatusCode") if name in text)
         peers = ("PeerCodec", *self.peer.framing) if self.peer is not None else ()
-        return tuple(sorted(["MessageCodec", "Method", "MethodKind", *optional, *peers], key=_import_order))
+        return tuple(sorted(["Method", "MethodKind", "codec_of", *optional, *peers], key=_import_order))
 
     @property
     def client_imports(self) -> Lines:
@@ -194,16 +132,6 @@ class Package:
     @property
     def _methods(self) -> tuple[Method, ...]:
         return tuple(method for service in self.services for method in service.methods)
-
-    @property
-    def codec_functions(self) -> Lines:
-        """The functions of librt that the codec calls, sorted."""
-        widths = {"f32", "f64"} & {kind.lower() for kind in self.kinds}
-        if self.kinds & {"I32", "U32", "ENUM"} or "ONEOF" in self.cardinalities:
-            widths.add("i32")
-        if self.kinds & {"STR", "BYTES", "I64", "U64"} or self.cardinalities & {"REPEATED", "MAP"}:
-            widths.add("i64")
-        return tuple(sorted(f"{verb}_{width}_le" for verb in ("read", "write") for width in widths))
 
     @property
     def exchanged(self) -> tuple[Message, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 import subprocess
 import sys
@@ -17,8 +16,8 @@ from eventflux_codegen.package import Package
 
 __all__ = ["render"]
 
-_MODULES: Final = ("__init__.py", "bridge.py", "codec.py", "messages.py")
-_SERVICE_MODULES: Final = ("client.py", "methods.py", "service.py")
+_MODULES: Final = ("__init__", "codec", "messages")
+_SERVICE_MODULES: Final = ("client", "methods", "service")
 _STYLE: Final = ("--line-length=120", "--target-version=py311")
 
 
@@ -32,12 +31,11 @@ def render(package: Package) -> dict[str, str]:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.tests["keyword"] = keyword.iskeyword
+    environment.globals.update(package=package, codec=build_codec(package))
     modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
     if package.peer is not None:
-        modules = (*modules, "peer.py")
-    environment.globals.update(package=package, codec=build_codec(package))
-    texts = {name: environment.get_template(f"{name}.j2").render() for name in modules}
+        modules = (*modules, "peer")
+    texts = {f"{name}.py": environment.get_template(f"{name}.py.j2").render() for name in modules}
     return _format(texts)
 
 

@@ -114,4 +114,4 @@ __all__ = [
     "TransportService",
 ]
 
-check_contract(2, __name__)
+check_contract(3, __name__)

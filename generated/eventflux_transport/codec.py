@@ -9,21 +9,24 @@ first byte of the message that is decoded.
 
 from __future__ import annotations
 
-import reprlib
 from typing import TYPE_CHECKING, Final
 
-from librt.strings import (
-    BytesWriter,
-    read_f32_le,
-    read_i32_le,
-    read_i64_le,
-    write_f32_le,
-    write_i32_le,
-    write_i64_le,
-)
+from librt.strings import BytesWriter, read_f32_le, read_i32_le, read_i64_le, write_f32_le, write_i32_le, write_i64_le
 from msgspec.structs import astuple
 
-from eventflux_runtime.codegen_api import CodecError
+from eventflux_runtime.codegen_api import (
+    bad_flag,
+    bad_length,
+    bad_variant,
+    lacking,
+    malformed,
+    no_variant,
+    overlong,
+    register,
+    require,
+    trailing,
+    unfit,
+)
 from eventflux_transport.messages import (
     ClusterInfo,
     CompressionType,
@@ -63,7 +66,6 @@ __all__ = [
     "encode_tls_config",
     "encode_transport_message",
     "encode_transport_message_eventflux",
-    "unknown_layout",
 ]
 
 
@@ -122,9 +124,6 @@ _EXPECTS: Final[dict[str, str]] = {
     "TlsConfig.insecure_skip_verify": "True or False",
 }
 
-_repr: Final = reprlib.Repr()
-_repr.maxother = 80
-
 # What compiled code would look up by name at each use, if it were not a constant of this module.
 _astuple: Final = astuple
 _TransportMessage: Final = TransportMessage
@@ -141,7 +140,7 @@ _TlsConfig: Final = TlsConfig
 def encode_transport_message(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in the native layout. Raises CodecError."""
     if type(message) is not _TransportMessage:
-        _require(message, _TransportMessage)
+        require(message, _TransportMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -185,7 +184,7 @@ def encode_transport_message(message: TransportMessage, writer: BytesWriter) -> 
         field = "TransportMessage.compression"
         _write_enum(writer, values[8])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_transport_message(data: bytes, start: int, end: int) -> TransportMessage:
@@ -204,7 +203,7 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "TransportMessage.message_type"
         number = read_i32_le(data, pos)
@@ -214,13 +213,13 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
         if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
+            raise overlong(field, begin - 8, pos - begin, limit - begin)
         payload_ = data[begin:pos]
         field = "TransportMessage.headers"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 16:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 16)
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
         headers_: dict[str, str] = {}
         for _ in range(count):
             begin = pos + 8
@@ -230,7 +229,7 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
@@ -239,7 +238,7 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             headers_[key3] = item3
         field = "TransportMessage.timestamp"
@@ -253,7 +252,7 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "TransportMessage.target_node"
         begin = pos + 8
@@ -263,7 +262,7 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "TransportMessage.priority"
         priority_ = read_i32_le(data, pos)
@@ -273,9 +272,9 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
         pos += 4
         compression_ = _COMPRESSION_TYPE[number] if 0 <= number < 4 else CompressionType(number)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("TransportMessage", pos, limit)
+        raise trailing("TransportMessage", pos, limit)
     return _TransportMessage(
         id_, message_type_, payload_, headers_, timestamp_, source_node_, target_node_, priority_, compression_
     )
@@ -294,20 +293,20 @@ _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE: Final = (
 def encode_transport_message_eventflux(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in the layout eventflux. Raises CodecError."""
     if type(message) is not _TransportMessage:
-        _require(message, _TransportMessage)
+        require(message, _TransportMessage)
     field = ""
     try:
         values = _astuple(message)
         if values[4]:
-            raise _lacking("TransportMessage.timestamp", "eventflux", values[4])
+            raise lacking("TransportMessage.timestamp", "eventflux", values[4])
         if values[5]:
-            raise _lacking("TransportMessage.source_node", "eventflux", values[5])
+            raise lacking("TransportMessage.source_node", "eventflux", values[5])
         if values[6]:
-            raise _lacking("TransportMessage.target_node", "eventflux", values[6])
+            raise lacking("TransportMessage.target_node", "eventflux", values[6])
         if values[7]:
-            raise _lacking("TransportMessage.priority", "eventflux", values[7])
+            raise lacking("TransportMessage.priority", "eventflux", values[7])
         if values[8]:
-            raise _lacking("TransportMessage.compression", "eventflux", values[8])
+            raise lacking("TransportMessage.compression", "eventflux", values[8])
         field = "TransportMessage.id"
         id_: str = values[0]
         text = id_.encode()
@@ -332,10 +331,10 @@ def encode_transport_message_eventflux(message: TransportMessage, writer: BytesW
         field = "TransportMessage.message_type"
         message_type_: MessageType = values[1]
         if message_type_ not in _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE:
-            raise _no_variant(field, "eventflux", message_type_)
+            raise no_variant(field, "eventflux", message_type_)
         write_i32_le(writer, _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE.index(message_type_))
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> TransportMessage:
@@ -354,19 +353,19 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "TransportMessage.payload"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
         if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
+            raise overlong(field, begin - 8, pos - begin, limit - begin)
         payload_ = data[begin:pos]
         field = "TransportMessage.headers"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 16:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 16)
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
         headers_: dict[str, str] = {}
         for _ in range(count):
             begin = pos + 8
@@ -376,7 +375,7 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
@@ -385,19 +384,19 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             headers_[key3] = item3
         field = "TransportMessage.message_type"
         number = read_i32_le(data, pos)
         if not 0 <= number < 6:
-            raise _bad_variant(field, pos, number, 6)
+            raise bad_variant(field, pos, number, 6)
         pos += 4
         message_type_ = _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE[number]
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("TransportMessage", pos, limit)
+        raise trailing("TransportMessage", pos, limit)
     return _TransportMessage(
         id=id_,
         payload=payload_,
@@ -409,7 +408,7 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
 def encode_event_request(message: EventRequest, writer: BytesWriter) -> None:
     """Appends a EventRequest in the native layout. Raises CodecError."""
     if type(message) is not _EventRequest:
-        _require(message, _EventRequest)
+        require(message, _EventRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -430,7 +429,7 @@ def encode_event_request(message: EventRequest, writer: BytesWriter) -> None:
         field = "EventRequest.batch_size"
         write_i32_le(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
@@ -449,12 +448,12 @@ def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "EventRequest.filter"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         filter_: EventFilter | None = None
         if flag == 1:
@@ -463,16 +462,16 @@ def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
         batch_size_ = read_i32_le(data, pos)
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("EventRequest", pos, limit)
+        raise trailing("EventRequest", pos, limit)
     return _EventRequest(node_id_, filter_, batch_size_)
 
 
 def encode_event_filter(message: EventFilter, writer: BytesWriter) -> None:
     """Appends a EventFilter in the native layout. Raises CodecError."""
     if type(message) is not _EventFilter:
-        _require(message, _EventFilter)
+        require(message, _EventFilter)
     field = ""
     try:
         values = _astuple(message)
@@ -499,7 +498,7 @@ def encode_event_filter(message: EventFilter, writer: BytesWriter) -> None:
         field = "EventFilter.end_timestamp"
         write_i64_le(writer, values[3])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_event_filter(data: bytes, start: int, end: int) -> EventFilter:
@@ -508,7 +507,7 @@ def decode_event_filter(data: bytes, start: int, end: int) -> EventFilter:
         data = data[start:end]
     message, pos = _read_event_filter(data, 0)
     if pos != len(data):
-        raise _trailing("EventFilter", pos, len(data))
+        raise trailing("EventFilter", pos, len(data))
     return message
 
 
@@ -520,7 +519,7 @@ def _read_event_filter(data: bytes, pos: i64) -> tuple[EventFilter, i64]:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         stream_names_: list[str] = []
         for _ in range(count):
             begin = pos + 8
@@ -530,14 +529,14 @@ def _read_event_filter(data: bytes, pos: i64) -> tuple[EventFilter, i64]:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             stream_names_.append(item0)
         field = "EventFilter.message_types"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 4:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 4)
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
         message_types_: list[MessageType] = []
         for _ in range(count):
             number = read_i32_le(data, pos)
@@ -551,14 +550,14 @@ def _read_event_filter(data: bytes, pos: i64) -> tuple[EventFilter, i64]:
         end_timestamp_ = read_i64_le(data, pos)
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _EventFilter(stream_names_, message_types_, start_timestamp_, end_timestamp_), pos
 
 
 def encode_heartbeat_request(message: HeartbeatRequest, writer: BytesWriter) -> None:
     """Appends a HeartbeatRequest in the native layout. Raises CodecError."""
     if type(message) is not _HeartbeatRequest:
-        _require(message, _HeartbeatRequest)
+        require(message, _HeartbeatRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -579,7 +578,7 @@ def encode_heartbeat_request(message: HeartbeatRequest, writer: BytesWriter) -> 
                 raise TypeError
             encode_node_status(status_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequest:
@@ -598,7 +597,7 @@ def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequ
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "HeartbeatRequest.timestamp"
         timestamp_ = read_i64_le(data, pos)
@@ -606,22 +605,22 @@ def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequ
         field = "HeartbeatRequest.status"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         status_: NodeStatus | None = None
         if flag == 1:
             status_, pos = _read_node_status(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("HeartbeatRequest", pos, limit)
+        raise trailing("HeartbeatRequest", pos, limit)
     return _HeartbeatRequest(node_id_, timestamp_, status_)
 
 
 def encode_heartbeat_response(message: HeartbeatResponse, writer: BytesWriter) -> None:
     """Appends a HeartbeatResponse in the native layout. Raises CodecError."""
     if type(message) is not _HeartbeatResponse:
-        _require(message, _HeartbeatResponse)
+        require(message, _HeartbeatResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -651,7 +650,7 @@ def encode_heartbeat_response(message: HeartbeatResponse, writer: BytesWriter) -
                 raise TypeError
             encode_cluster_info(cluster_info_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatResponse:
@@ -673,12 +672,12 @@ def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatRes
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "HeartbeatResponse.server_status"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         server_status_: NodeStatus | None = None
         if flag == 1:
@@ -686,22 +685,22 @@ def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatRes
         field = "HeartbeatResponse.cluster_info"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         cluster_info_: ClusterInfo | None = None
         if flag == 1:
             cluster_info_, pos = _read_cluster_info(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("HeartbeatResponse", pos, limit)
+        raise trailing("HeartbeatResponse", pos, limit)
     return _HeartbeatResponse(server_timestamp_, server_node_id_, server_status_, cluster_info_)
 
 
 def encode_node_status(message: NodeStatus, writer: BytesWriter) -> None:
     """Appends a NodeStatus in the native layout. Raises CodecError."""
     if type(message) is not _NodeStatus:
-        _require(message, _NodeStatus)
+        require(message, _NodeStatus)
     field = ""
     try:
         values = _astuple(message)
@@ -735,7 +734,7 @@ def encode_node_status(message: NodeStatus, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_node_status(data: bytes, start: int, end: int) -> NodeStatus:
@@ -744,7 +743,7 @@ def decode_node_status(data: bytes, start: int, end: int) -> NodeStatus:
         data = data[start:end]
     message, pos = _read_node_status(data, 0)
     if pos != len(data):
-        raise _trailing("NodeStatus", pos, len(data))
+        raise trailing("NodeStatus", pos, len(data))
     return message
 
 
@@ -776,13 +775,13 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "NodeStatus.metadata"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 16:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 16)
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
         metadata_: dict[str, str] = {}
         for _ in range(count):
             begin = pos + 8
@@ -792,7 +791,7 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
@@ -801,11 +800,11 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             metadata_[key6] = item6
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _NodeStatus(
         health_, cpu_usage_, memory_usage_, active_connections_, events_per_second_, version_, metadata_
     ), pos
@@ -814,7 +813,7 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
 def encode_cluster_info(message: ClusterInfo, writer: BytesWriter) -> None:
     """Appends a ClusterInfo in the native layout. Raises CodecError."""
     if type(message) is not _ClusterInfo:
-        _require(message, _ClusterInfo)
+        require(message, _ClusterInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -838,7 +837,7 @@ def encode_cluster_info(message: ClusterInfo, writer: BytesWriter) -> None:
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_cluster_info(data: bytes, start: int, end: int) -> ClusterInfo:
@@ -847,7 +846,7 @@ def decode_cluster_info(data: bytes, start: int, end: int) -> ClusterInfo:
         data = data[start:end]
     message, pos = _read_cluster_info(data, 0)
     if pos != len(data):
-        raise _trailing("ClusterInfo", pos, len(data))
+        raise trailing("ClusterInfo", pos, len(data))
     return message
 
 
@@ -863,7 +862,7 @@ def _read_cluster_info(data: bytes, pos: i64) -> tuple[ClusterInfo, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "ClusterInfo.total_nodes"
         total_nodes_ = read_i32_le(data, pos)
@@ -879,7 +878,7 @@ def _read_cluster_info(data: bytes, pos: i64) -> tuple[ClusterInfo, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "ClusterInfo.cluster_version"
         begin = pos + 8
@@ -889,17 +888,17 @@ def _read_cluster_info(data: bytes, pos: i64) -> tuple[ClusterInfo, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _ClusterInfo(cluster_id_, total_nodes_, healthy_nodes_, leader_node_, cluster_version_), pos
 
 
 def encode_connection_config(message: ConnectionConfig, writer: BytesWriter) -> None:
     """Appends a ConnectionConfig in the native layout. Raises CodecError."""
     if type(message) is not _ConnectionConfig:
-        _require(message, _ConnectionConfig)
+        require(message, _ConnectionConfig)
     field = ""
     try:
         values = _astuple(message)
@@ -925,7 +924,7 @@ def encode_connection_config(message: ConnectionConfig, writer: BytesWriter) -> 
                 raise TypeError
             encode_tls_config(tls_config_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionConfig:
@@ -951,7 +950,7 @@ def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionCon
         field = "ConnectionConfig.enable_compression"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         enable_compression_ = flag == 1
         field = "ConnectionConfig.preferred_compression"
@@ -961,15 +960,15 @@ def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionCon
         field = "ConnectionConfig.tls_config"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         tls_config_: TlsConfig | None = None
         if flag == 1:
             tls_config_, pos = _read_tls_config(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("ConnectionConfig", pos, limit)
+        raise trailing("ConnectionConfig", pos, limit)
     return _ConnectionConfig(
         connection_timeout_ms_,
         request_timeout_ms_,
@@ -984,7 +983,7 @@ def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionCon
 def encode_tls_config(message: TlsConfig, writer: BytesWriter) -> None:
     """Appends a TlsConfig in the native layout. Raises CodecError."""
     if type(message) is not _TlsConfig:
-        _require(message, _TlsConfig)
+        require(message, _TlsConfig)
     field = ""
     try:
         values = _astuple(message)
@@ -1013,7 +1012,7 @@ def encode_tls_config(message: TlsConfig, writer: BytesWriter) -> None:
         field = "TlsConfig.insecure_skip_verify"
         _write_bool(writer, values[5])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_tls_config(data: bytes, start: int, end: int) -> TlsConfig:
@@ -1022,7 +1021,7 @@ def decode_tls_config(data: bytes, start: int, end: int) -> TlsConfig:
         data = data[start:end]
     message, pos = _read_tls_config(data, 0)
     if pos != len(data):
-        raise _trailing("TlsConfig", pos, len(data))
+        raise trailing("TlsConfig", pos, len(data))
     return message
 
 
@@ -1033,7 +1032,7 @@ def _read_tls_config(data: bytes, pos: i64) -> tuple[TlsConfig, i64]:
         field = "TlsConfig.enabled"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         enabled_ = flag == 1
         field = "TlsConfig.cert_file"
@@ -1044,7 +1043,7 @@ def _read_tls_config(data: bytes, pos: i64) -> tuple[TlsConfig, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "TlsConfig.key_file"
         begin = pos + 8
@@ -1054,7 +1053,7 @@ def _read_tls_config(data: bytes, pos: i64) -> tuple[TlsConfig, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "TlsConfig.ca_file"
         begin = pos + 8
@@ -1064,7 +1063,7 @@ def _read_tls_config(data: bytes, pos: i64) -> tuple[TlsConfig, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "TlsConfig.server_name"
         begin = pos + 8
@@ -1074,16 +1073,16 @@ def _read_tls_config(data: bytes, pos: i64) -> tuple[TlsConfig, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "TlsConfig.insecure_skip_verify"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         insecure_skip_verify_ = flag == 1
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _TlsConfig(enabled_, cert_file_, key_file_, ca_file_, server_name_, insecure_skip_verify_), pos
 
 
@@ -1107,70 +1106,60 @@ def _write_enum(writer: BytesWriter, value: int) -> None:
     write_i32_le(writer, value)
 
 
-def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:
-    """The error for a layout that a message does not have."""
-    return CodecError(f"unknown layout {layout!r}: use one of {', '.join(known)}")
-
-
-def _require(message: object, kind: type[object]) -> None:
-    if not isinstance(message, kind):
-        raise CodecError(f"expected a message of type {kind.__name__}, not {_shown(message)}", field=kind.__name__)
-
-
-def _unfit(message: object, field: str) -> CodecError:
-    value = getattr(message, field.rpartition(".")[2], None)
-    return CodecError(f"{field}: expected {_EXPECTS[field]}; found {_shown(value)}", field=field)
-
-
-def _shown(value: object) -> str:
-    try:
-        return _repr.repr(value)
-    except ValueError:  # repr() refuses an int of more than 4,300 digits
-        return f"a value of type {type(value).__name__} too long to print"
-
-
-def _malformed(field: str, pos: int, end: int, error: Exception) -> CodecError:
-    if isinstance(error, UnicodeDecodeError):
-        offset = pos - len(error.object) + error.start
-        return CodecError(f"{field}: byte {offset} of the input is not UTF-8", field=field, offset=offset)
-    return CodecError(f"{field}: begins at byte {pos}, but the input ends at byte {end}", field=field, offset=pos)
-
-
-def _overlong(field: str, pos: int, length: int, limit: int) -> CodecError:
-    length &= 0xFFFFFFFFFFFFFFFF
-    return CodecError(
-        f"{field}: the length at byte {pos} is {length}, but the rest of the input has room for {limit}",
-        field=field,
-        offset=pos,
-    )
-
-
-def _bad_length(field: str, begin: i64, pos: i64, limit: i64) -> str:
-    # Never returns; it stands in an expression where a text is read.
-    raise _overlong(field, begin - 8, pos - begin, limit - begin)
-
-
-def _bad_flag(field: str, pos: int, flag: int) -> CodecError:
-    return CodecError(f"{field}: the flag at byte {pos} is {flag}, but must be 0 or 1", field=field, offset=pos)
-
-
-def _bad_variant(field: str, pos: int, number: int, limit: int) -> CodecError:
-    number &= 0xFFFFFFFF
-    return CodecError(
-        f"{field}: the variant at byte {pos} is {number}, but must be below {limit}", field=field, offset=pos
-    )
-
-
-def _trailing(name: str, pos: int, end: int) -> CodecError:
-    return CodecError(f"{name}: ends at byte {pos}, but the input goes on to byte {end}", field=name, offset=pos)
-
-
-def _lacking(field: str, layout: str, value: object) -> CodecError:
-    return CodecError(
-        f"{field}: the layout {layout!r} has no place for it, so it must keep its default; found {_shown(value)}",
-        field=field,
-    )
-
-
-def _no_variant(field: str, layout: str, value: object) -> CodecError:
-    return CodecError(f"{field}: the layout {layout!r} has no variant for {_shown(value)}", field=field)
+register(
+    TransportMessage,
+    "eventflux.transport.TransportMessage",
+    "eventflux_transport.transport_pb2:TransportMessage",
+    {
+        "native": (encode_transport_message, decode_transport_message),
+        "eventflux": (encode_transport_message_eventflux, decode_transport_message_eventflux),
+    },
+)
+register(
+    EventRequest,
+    "eventflux.transport.EventRequest",
+    "eventflux_transport.transport_pb2:EventRequest",
+    {"native": (encode_event_request, decode_event_request)},
+)
+register(
+    EventFilter,
+    "eventflux.transport.EventFilter",
+    "eventflux_transport.transport_pb2:EventFilter",
+    {"native": (encode_event_filter, decode_event_filter)},
+)
+register(
+    HeartbeatRequest,
+    "eventflux.transport.HeartbeatRequest",
+    "eventflux_transport.transport_pb2:HeartbeatRequest",
+    {"native": (encode_heartbeat_request, decode_heartbeat_request)},
+)
+register(
+    HeartbeatResponse,
+    "eventflux.transport.HeartbeatResponse",
+    "eventflux_transport.transport_pb2:HeartbeatResponse",
+    {"native": (encode_heartbeat_response, decode_heartbeat_response)},
+)
+register(
+    NodeStatus,
+    "eventflux.transport.NodeStatus",
+    "eventflux_transport.transport_pb2:NodeStatus",
+    {"native": (encode_node_status, decode_node_status)},
+)
+register(
+    ClusterInfo,
+    "eventflux.transport.ClusterInfo",
+    "eventflux_transport.transport_pb2:ClusterInfo",
+    {"native": (encode_cluster_info, decode_cluster_info)},
+)
+register(
+    ConnectionConfig,
+    "eventflux.transport.ConnectionConfig",
+    "eventflux_transport.transport_pb2:ConnectionConfig",
+    {"native": (encode_connection_config, decode_connection_config)},
+)
+register(
+    TlsConfig,
+    "eventflux.transport.TlsConfig",
+    "eventflux_transport.transport_pb2:TlsConfig",
+    {"native": (encode_tls_config, decode_tls_config)},
+)

@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import enum
 import typing
 import uuid
 
 import msgspec
-from librt.strings import BytesWriter
 
-from eventflux_runtime.codegen_api import pack_payload, unpack_payload
+import eventflux_runtime.codegen_api as runtime
 
 if typing.TYPE_CHECKING:
     from eventflux_transport import transport_pb2
@@ -34,20 +32,7 @@ __all__ = [
 ]
 
 
-class _OpenEnum(enum.IntEnum):
-    """An enum as proto3 has it: a number without a name is a value too, and survives decoding and encoding."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> typing.Self | None:
-        if not isinstance(value, int) or not -0x80000000 <= value <= 0x7FFFFFFF:
-            return None
-        member = int.__new__(cls, value)
-        member._name_ = f"UNRECOGNIZED_{value}".replace("-", "MINUS_")
-        member._value_ = value
-        return member
-
-
-class MessageType(_OpenEnum):
+class MessageType(runtime.OpenEnum):
     """The purpose of a message."""
 
     UNSPECIFIED = 0
@@ -70,7 +55,7 @@ class MessageType(_OpenEnum):
     """The receipt of an earlier message."""
 
 
-class CompressionType(_OpenEnum):
+class CompressionType(runtime.OpenEnum):
     """An algorithm that compresses payloads."""
 
     NONE = 0
@@ -83,7 +68,7 @@ class CompressionType(_OpenEnum):
     """Zstandard."""
 
 
-class NodeHealth(_OpenEnum):
+class NodeHealth(runtime.OpenEnum):
     """How well a node can serve."""
 
     UNKNOWN = 0
@@ -98,7 +83,7 @@ class NodeHealth(_OpenEnum):
     """Does not run."""
 
 
-class TransportMessage(msgspec.Struct):
+class TransportMessage(runtime.Message["transport_pb2.TransportMessage", typing.Literal["eventflux"]]):
     """What travels between nodes: a payload with the headers that route it."""
 
     id: str = ""
@@ -190,7 +175,7 @@ class TransportMessage(msgspec.Struct):
         It stays plain, and says that, where compressing makes it no shorter. Raises CodecError for a compression that
         is not known, MissingExtraError for one that is not installed, and what `decompressed_payload` raises.
         """
-        packed, name = pack_payload(self.payload, self.compression.name, compression.name)
+        packed, name = runtime.pack_payload(self.payload, self.compression.name, compression.name)
         return msgspec.structs.replace(self, payload=packed, compression=CompressionType[name])
 
     def decompressed_payload(self, max_bytes: int | None = None) -> bytes:
@@ -199,59 +184,10 @@ class TransportMessage(msgspec.Struct):
         As it is, where ``compression`` is not true of it. Raises CodecError if it is damaged, and ResourceExhausted
         beyond `max_bytes` (None: 64 MiB).
         """
-        return unpack_payload(self.payload, self.compression.name, max_bytes)
-
-    def to_wire(self, layout: typing.Literal["native", "eventflux"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        match layout:
-            case "native":
-                _codec.encode_transport_message(self, writer)
-            case "eventflux":
-                _codec.encode_transport_message_eventflux(self, writer)
-            case _:
-                raise _codec.unknown_layout(layout, ("native", "eventflux"))
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native", "eventflux"] = "native") -> TransportMessage:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        match layout:
-            case "native":
-                return _codec.decode_transport_message(data, 0, len(data))
-            case "eventflux":
-                return _codec.decode_transport_message_eventflux(data, 0, len(data))
-            case _:
-                raise _codec.unknown_layout(layout, ("native", "eventflux"))
-
-    def to_proto(self) -> transport_pb2.TransportMessage:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge  # protobuf is loaded when it is first used
-
-        return bridge.transport_message_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: transport_pb2.TransportMessage) -> TransportMessage:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.transport_message_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.transport_message_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> TransportMessage:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.transport_message_from_json(data)
+        return runtime.unpack_payload(self.payload, self.compression.name, max_bytes)
 
 
-class EventRequest(msgspec.Struct):
+class EventRequest(runtime.Message["transport_pb2.EventRequest", typing.Never]):
     """A subscription to events."""
 
     node_id: str = ""
@@ -261,49 +197,8 @@ class EventRequest(msgspec.Struct):
     batch_size: int = 0
     """How many events to deliver at a time at most; 0 leaves it to the node."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_event_request(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> EventRequest:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_event_request(data, 0, len(data))
-
-    def to_proto(self) -> transport_pb2.EventRequest:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge  # protobuf is loaded when it is first used
-
-        return bridge.event_request_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: transport_pb2.EventRequest) -> EventRequest:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.event_request_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.event_request_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> EventRequest:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.event_request_from_json(data)
-
-
-class EventFilter(msgspec.Struct):
+class EventFilter(runtime.Message["transport_pb2.EventFilter", typing.Never]):
     """Selects events.
 
     Every condition that is set must hold.
@@ -324,49 +219,8 @@ class EventFilter(msgspec.Struct):
     Unit: milliseconds since the Unix epoch.
     """
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_event_filter(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> EventFilter:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_event_filter(data, 0, len(data))
-
-    def to_proto(self) -> transport_pb2.EventFilter:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge  # protobuf is loaded when it is first used
-
-        return bridge.event_filter_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: transport_pb2.EventFilter) -> EventFilter:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.event_filter_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.event_filter_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> EventFilter:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.event_filter_from_json(data)
-
-
-class HeartbeatRequest(msgspec.Struct):
+class HeartbeatRequest(runtime.Message["transport_pb2.HeartbeatRequest", typing.Never]):
     """A sign of life from a node or a client."""
 
     node_id: str = ""
@@ -379,49 +233,8 @@ class HeartbeatRequest(msgspec.Struct):
     status: NodeStatus | None = None
     """How the sender is."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_heartbeat_request(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> HeartbeatRequest:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_heartbeat_request(data, 0, len(data))
-
-    def to_proto(self) -> transport_pb2.HeartbeatRequest:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge  # protobuf is loaded when it is first used
-
-        return bridge.heartbeat_request_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: transport_pb2.HeartbeatRequest) -> HeartbeatRequest:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.heartbeat_request_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.heartbeat_request_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> HeartbeatRequest:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.heartbeat_request_from_json(data)
-
-
-class HeartbeatResponse(msgspec.Struct):
+class HeartbeatResponse(runtime.Message["transport_pb2.HeartbeatResponse", typing.Never]):
     """The answer to a sign of life."""
 
     server_timestamp: int = 0
@@ -436,49 +249,8 @@ class HeartbeatResponse(msgspec.Struct):
     cluster_info: ClusterInfo | None = None
     """The cluster that the node belongs to; absent outside a cluster."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_heartbeat_response(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> HeartbeatResponse:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_heartbeat_response(data, 0, len(data))
-
-    def to_proto(self) -> transport_pb2.HeartbeatResponse:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge  # protobuf is loaded when it is first used
-
-        return bridge.heartbeat_response_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: transport_pb2.HeartbeatResponse) -> HeartbeatResponse:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.heartbeat_response_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.heartbeat_response_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> HeartbeatResponse:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.heartbeat_response_from_json(data)
-
-
-class NodeStatus(msgspec.Struct):
+class NodeStatus(runtime.Message["transport_pb2.NodeStatus", typing.Never]):
     """The condition of a node."""
 
     health: NodeHealth = NodeHealth.UNKNOWN
@@ -502,49 +274,8 @@ class NodeStatus(msgspec.Struct):
     metadata: dict[str, str] = msgspec.field(default_factory=dict)
     """Further properties, by name."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_node_status(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> NodeStatus:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_node_status(data, 0, len(data))
-
-    def to_proto(self) -> transport_pb2.NodeStatus:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge  # protobuf is loaded when it is first used
-
-        return bridge.node_status_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: transport_pb2.NodeStatus) -> NodeStatus:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.node_status_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.node_status_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> NodeStatus:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.node_status_from_json(data)
-
-
-class ClusterInfo(msgspec.Struct):
+class ClusterInfo(runtime.Message["transport_pb2.ClusterInfo", typing.Never]):
     """A cluster, as one of its nodes sees it."""
 
     cluster_id: str = ""
@@ -558,49 +289,8 @@ class ClusterInfo(msgspec.Struct):
     cluster_version: str = ""
     """The version of the cluster's software."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_cluster_info(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> ClusterInfo:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_cluster_info(data, 0, len(data))
-
-    def to_proto(self) -> transport_pb2.ClusterInfo:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge  # protobuf is loaded when it is first used
-
-        return bridge.cluster_info_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: transport_pb2.ClusterInfo) -> ClusterInfo:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.cluster_info_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.cluster_info_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> ClusterInfo:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.cluster_info_from_json(data)
-
-
-class ConnectionConfig(msgspec.Struct):
+class ConnectionConfig(runtime.Message["transport_pb2.ConnectionConfig", typing.Never]):
     """How a node's own connections are set up."""
 
     connection_timeout_ms: int = 0
@@ -630,49 +320,8 @@ class ConnectionConfig(msgspec.Struct):
     tls_config: TlsConfig | None = None
     """Encryption; absent: none."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_connection_config(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> ConnectionConfig:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_connection_config(data, 0, len(data))
-
-    def to_proto(self) -> transport_pb2.ConnectionConfig:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge  # protobuf is loaded when it is first used
-
-        return bridge.connection_config_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: transport_pb2.ConnectionConfig) -> ConnectionConfig:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.connection_config_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.connection_config_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> ConnectionConfig:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.connection_config_from_json(data)
-
-
-class TlsConfig(msgspec.Struct):
+class TlsConfig(runtime.Message["transport_pb2.TlsConfig", typing.Never]):
     """How connections are encrypted."""
 
     enabled: bool = False
@@ -688,50 +337,5 @@ class TlsConfig(msgspec.Struct):
     insecure_skip_verify: bool = False
     """Accept any certificate."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_tls_config(self, writer)
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> TlsConfig:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_tls_config(data, 0, len(data))
-
-    def to_proto(self) -> transport_pb2.TlsConfig:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge  # protobuf is loaded when it is first used
-
-        return bridge.tls_config_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: transport_pb2.TlsConfig) -> TlsConfig:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.tls_config_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.tls_config_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> TlsConfig:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from eventflux_transport import bridge
-
-        return bridge.tls_config_from_json(data)
-
 
 Message = TransportMessage
-
-
-# The codec needs the classes above.
-from eventflux_transport import codec as _codec

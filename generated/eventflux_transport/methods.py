@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 import uuid
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from eventflux_runtime.codegen_api import (
-    MessageCodec,
     Method,
     MethodKind,
     PeerCodec,
     StatusCode,
+    codec_of,
     framed_headers,
     framed_payload,
 )
@@ -37,54 +36,6 @@ __all__ = [
     "TRANSPORT_STREAM_EVENTS",
     "TRANSPORT_STREAM_MESSAGES",
 ]
-
-
-@cache
-def _bridge() -> Any:
-    # At the first use, because it needs protobuf; through a cache, because an import statement takes its time.
-    from eventflux_transport import bridge
-
-    return bridge
-
-
-def _transport_message_to_protobuf(message: TransportMessage) -> bytes:
-    data: bytes = _bridge().transport_message_to_protobuf(message)
-    return data
-
-
-def _transport_message_from_protobuf(data: bytes) -> TransportMessage:
-    message: TransportMessage = _bridge().transport_message_from_protobuf(data)
-    return message
-
-
-def _event_request_to_protobuf(message: EventRequest) -> bytes:
-    data: bytes = _bridge().event_request_to_protobuf(message)
-    return data
-
-
-def _event_request_from_protobuf(data: bytes) -> EventRequest:
-    message: EventRequest = _bridge().event_request_from_protobuf(data)
-    return message
-
-
-def _heartbeat_request_to_protobuf(message: HeartbeatRequest) -> bytes:
-    data: bytes = _bridge().heartbeat_request_to_protobuf(message)
-    return data
-
-
-def _heartbeat_request_from_protobuf(data: bytes) -> HeartbeatRequest:
-    message: HeartbeatRequest = _bridge().heartbeat_request_from_protobuf(data)
-    return message
-
-
-def _heartbeat_response_to_protobuf(message: HeartbeatResponse) -> bytes:
-    data: bytes = _bridge().heartbeat_response_to_protobuf(message)
-    return data
-
-
-def _heartbeat_response_from_protobuf(data: bytes) -> HeartbeatResponse:
-    message: HeartbeatResponse = _bridge().heartbeat_response_from_protobuf(data)
-    return message
 
 
 def _refuse_transport_message(request: TransportMessage, code: str, text: str) -> TransportMessage:
@@ -120,34 +71,10 @@ TRANSPORT_MESSAGE_PEER_CODEC: Final[PeerCodec[TransportMessage]] = PeerCodec(
     refuse=_refuse_transport_message,
     fit=_fit_transport_message,
 )
-TRANSPORT_MESSAGE_CODEC: Final[MessageCodec[TransportMessage]] = MessageCodec(
-    type_name="eventflux.transport.TransportMessage",
-    encode=codec.encode_transport_message,
-    decode=codec.decode_transport_message,
-    to_protobuf=_transport_message_to_protobuf,
-    from_protobuf=_transport_message_from_protobuf,
-)
-EVENT_REQUEST_CODEC: Final[MessageCodec[EventRequest]] = MessageCodec(
-    type_name="eventflux.transport.EventRequest",
-    encode=codec.encode_event_request,
-    decode=codec.decode_event_request,
-    to_protobuf=_event_request_to_protobuf,
-    from_protobuf=_event_request_from_protobuf,
-)
-HEARTBEAT_REQUEST_CODEC: Final[MessageCodec[HeartbeatRequest]] = MessageCodec(
-    type_name="eventflux.transport.HeartbeatRequest",
-    encode=codec.encode_heartbeat_request,
-    decode=codec.decode_heartbeat_request,
-    to_protobuf=_heartbeat_request_to_protobuf,
-    from_protobuf=_heartbeat_request_from_protobuf,
-)
-HEARTBEAT_RESPONSE_CODEC: Final[MessageCodec[HeartbeatResponse]] = MessageCodec(
-    type_name="eventflux.transport.HeartbeatResponse",
-    encode=codec.encode_heartbeat_response,
-    decode=codec.decode_heartbeat_response,
-    to_protobuf=_heartbeat_response_to_protobuf,
-    from_protobuf=_heartbeat_response_from_protobuf,
-)
+TRANSPORT_MESSAGE_CODEC: Final = codec_of(TransportMessage)
+EVENT_REQUEST_CODEC: Final = codec_of(EventRequest)
+HEARTBEAT_REQUEST_CODEC: Final = codec_of(HeartbeatRequest)
+HEARTBEAT_RESPONSE_CODEC: Final = codec_of(HeartbeatResponse)
 
 TRANSPORT_SEND_MESSAGE: Final[Method[TransportMessage, TransportMessage]] = Method(
     service="eventflux.transport.Transport",

@@ -17,6 +17,24 @@ if TYPE_CHECKING:
     from eventflux_runtime.client.options import CallOptions
     from eventflux_runtime.client.stream import BidiStream, ClientStream, ServerStream
     from eventflux_runtime.compression.payload import pack_payload, unpack_payload
+    from eventflux_runtime.message.base import Message
+    from eventflux_runtime.message.codec import codec_of
+    from eventflux_runtime.message.open_enum import OpenEnum
+    from eventflux_runtime.message.refusal import (
+        bad_flag,
+        bad_length,
+        bad_variant,
+        lacking,
+        malformed,
+        no_variant,
+        overlong,
+        require,
+        too_deep,
+        too_many_empty,
+        trailing,
+        unfit,
+    )
+    from eventflux_runtime.message.registration import register
     from eventflux_runtime.monitor.change import MonitorChange
     from eventflux_runtime.monitor.config import MonitorConfig
     from eventflux_runtime.monitor.monitor import Monitor, MonitorBinding
@@ -47,6 +65,24 @@ else:
             "eventflux_runtime.client.stream": ["BidiStream", "ClientStream", "ServerStream"],
             "eventflux_runtime.rpc.config": ["Compression", "RetryPolicy"],
             "eventflux_runtime.rpc.errors": ["CodecError", "MissingExtraError"],
+            "eventflux_runtime.message.base": ["Message"],
+            "eventflux_runtime.message.codec": ["codec_of"],
+            "eventflux_runtime.message.open_enum": ["OpenEnum"],
+            "eventflux_runtime.message.refusal": [
+                "bad_flag",
+                "bad_length",
+                "bad_variant",
+                "lacking",
+                "malformed",
+                "no_variant",
+                "overlong",
+                "require",
+                "too_deep",
+                "too_many_empty",
+                "trailing",
+                "unfit",
+            ],
+            "eventflux_runtime.message.registration": ["register"],
             "eventflux_runtime.rpc.method": ["MessageCodec", "Method", "MethodKind", "PeerCodec"],
             "eventflux_runtime.rpc.binding": ["AnyBinding", "Binding"],
             "eventflux_runtime.monitor.change": ["MonitorChange"],
@@ -96,6 +132,7 @@ __all__ = [
     "Context",
     "GrpcPeerConfig",
     "GrpcPeerTransport",
+    "Message",
     "MessageCodec",
     "Method",
     "MethodKind",
@@ -104,6 +141,7 @@ __all__ = [
     "MonitorBinding",
     "MonitorChange",
     "MonitorConfig",
+    "OpenEnum",
     "PeerBinding",
     "PeerCodec",
     "PeerConnection",
@@ -122,19 +160,33 @@ __all__ = [
     "TcpPeerConfig",
     "TcpPeerTransport",
     "TlsSettings",
+    "bad_flag",
+    "bad_length",
+    "bad_variant",
     "check_contract",
+    "codec_of",
     "create_transport",
     "framed_headers",
     "framed_payload",
     "is_wanted",
+    "lacking",
     "lazy_names",
+    "malformed",
+    "no_variant",
+    "overlong",
     "pack_payload",
+    "register",
+    "require",
     "size_of",
     "stamp",
+    "too_deep",
+    "too_many_empty",
+    "trailing",
+    "unfit",
     "unpack_payload",
 ]
 
-CONTRACT_VERSION: Final = 2
+CONTRACT_VERSION: Final = 3
 """What generated code may count on; rises when code of an older generator would no longer work."""
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from tests.codegen.workspace import CONFIG, Workspace
 
 from eventflux_codegen.codec_field import read_field, write_field
 from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS, read_value, value_words, write_value
 from eventflux_codegen.model import Cardinality, ClosedEnum, Field, Layout, Message, Value, ValueKind, Variant
-from tests.codegen.workspace import CONFIG, Workspace
 
 
 def scalar(kind: ValueKind) -> Value:
@@ -65,17 +65,17 @@ READ: Final = {
         "    if pos > begin and limit >= pos",
         '    else ""',
         "    if pos == begin",
-        "    else _bad_length(field, begin, pos, limit)",
+        "    else bad_length(field, begin, pos, limit)",
         ")",
     ],
     "bytes": [
         "begin = pos + 8",
         "pos = begin + read_i64_le(data, pos)",
         "if pos < begin or pos > limit:",
-        "    raise _overlong(field, begin - 8, pos - begin, limit - begin)",
+        "    raise overlong(field, begin - 8, pos - begin, limit - begin)",
         "x = data[begin:pos]",
     ],
-    "bool": ["flag = data[pos]", "if flag > 1:", "    raise _bad_flag(field, pos, flag)", "pos += 1", "x = flag == 1"],
+    "bool": ["flag = data[pos]", "if flag > 1:", "    raise bad_flag(field, pos, flag)", "pos += 1", "x = flag == 1"],
     "i32": ["x = read_i32_le(data, pos)", "pos += 4"],
     "u32": ["x = _read_u32(data, pos)", "pos += 4"],
     "i64": ["x = read_i64_le(data, pos)", "pos += 8"],
@@ -179,7 +179,7 @@ else:
 field = "M.f"
 flag = data[pos]
 if flag > 1:
-    raise _bad_flag(field, pos, flag)
+    raise bad_flag(field, pos, flag)
 pos += 1
 f_: {local} | None = None
 if flag == 1:
@@ -210,7 +210,7 @@ field = "M.f"
 count = read_i64_le(data, pos)
 pos += 8
 if not 0 <= count <= (limit - pos) // {LEAST[name]}:
-    raise _overlong(field, pos - 8, count, (limit - pos) // {LEAST[name]})
+    raise overlong(field, pos - 8, count, (limit - pos) // {LEAST[name]})
 f_: list[{local}] = []
 for _ in range(count):
     {read(name, "item4", 4)}
@@ -228,7 +228,7 @@ f_: object = values[2]
 if not isinstance(f_, list):
     raise TypeError
 if len(f_) > _MAX_EMPTY:
-    raise _too_many_empty(field, len(f_))
+    raise too_many_empty(field, _MAX_EMPTY, len(f_))
 write_i64_le(writer, len(f_))
 item4: object
 for item4 in f_:
@@ -243,7 +243,7 @@ field = "M.f"
 count = read_i64_le(data, pos)
 pos += 8
 if not 0 <= count <= _MAX_EMPTY:
-    raise _too_many_empty(field, count, pos - 8)
+    raise too_many_empty(field, _MAX_EMPTY, count, pos - 8)
 f_: list[Nothing_] = []
 for _ in range(count):
     item4, pos = _read_nothing(data, pos)
@@ -278,7 +278,7 @@ field = "M.f"
 count = read_i64_le(data, pos)
 pos += 8
 if not 0 <= count <= (limit - pos) // {room}:
-    raise _overlong(field, pos - 8, count, (limit - pos) // {room})
+    raise overlong(field, pos - 8, count, (limit - pos) // {room})
 f_: dict[{VALUES[key].local}, {local}] = {{}}
 for _ in range(count):
     {read(key, "key4", 4)}
@@ -323,7 +323,7 @@ else:
 field = "M.f"
 flag = data[pos]
 if flag > 1:
-    raise _bad_flag(field, pos, flag)
+    raise bad_flag(field, pos, flag)
 pos += 1
 f_: MF | None = None
 if flag == 1:
@@ -337,7 +337,7 @@ if flag == 1:
         {read(name, "item7", 8)}
         f_ = MF1(item7)
     else:
-        raise _bad_variant(field, pos - 4, number, 2)"""
+        raise bad_variant(field, pos - 4, number, 2)"""
     )
 
 
@@ -350,6 +350,7 @@ def whole(
         full_name="p.M",
         snake="m",
         pb_path="p_pb2.M",
+        pb_place="x.p_pb2:M",
         doc=(),
         fields=fields,
         wire_fields=fields,
@@ -374,14 +375,14 @@ def test_the_functions_of_a_message() -> None:
 def encode_m(message: M, writer: BytesWriter) -> None:
     """Appends a M in the native layout. Raises CodecError."""
     if type(message) is not _M:
-        _require(message, _M)
+        require(message, _M)
     field = ""
     try:
         values = _astuple(message)
         field = "M.f"
         write_i32_le(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 def decode_m(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, native layout. Raises CodecError."""
@@ -395,9 +396,9 @@ def decode_m(data: bytes, start: int, end: int) -> M:
         f_ = read_i32_le(data, pos)
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("M", pos, limit)
+        raise trailing("M", pos, limit)
     return _M(f_)'''
     )
 
@@ -414,9 +415,9 @@ def encode_m(message: M, writer: BytesWriter) -> None:
 
 def _write_m(message: M, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
-        raise _too_deep("M", -1)
+        raise too_deep("M", _MAX_DEPTH, -1)
     if type(message) is not _M:
-        _require(message, _M)
+        require(message, _M)
     field = ""
     try:
         values = _astuple(message)
@@ -430,7 +431,7 @@ def _write_m(message: M, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(f_, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 def decode_m(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, native layout. Raises CodecError."""
@@ -438,25 +439,25 @@ def decode_m(data: bytes, start: int, end: int) -> M:
         data = data[start:end]
     message, pos = _read_m(data, 0, 1)
     if pos != len(data):
-        raise _trailing("M", pos, len(data))
+        raise trailing("M", pos, len(data))
     return message
 
 def _read_m(data: bytes, pos: i64, depth: i64) -> tuple[M, i64]:
     if depth > _MAX_DEPTH:
-        raise _too_deep("M", pos)
+        raise too_deep("M", _MAX_DEPTH, pos)
     limit: i64 = len(data)
     field = ""
     try:
         field = "M.f"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         f_: Tree_ | None = None
         if flag == 1:
             f_, pos = _read_tree(data, pos, depth + 1)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _M(f_), pos'''
     )
 
@@ -468,7 +469,7 @@ def test_the_functions_of_a_message_without_fields() -> None:
 def encode_m(message: M, writer: BytesWriter) -> None:
     """Appends a M in the native layout. Raises CodecError."""
     if type(message) is not _M:
-        _require(message, _M)
+        require(message, _M)
 
 def decode_m(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, native layout. Raises CodecError."""
@@ -476,7 +477,7 @@ def decode_m(data: bytes, start: int, end: int) -> M:
         data = data[start:end]
     message, pos = _read_m(data, 0)
     if pos != len(data):
-        raise _trailing("M", pos, len(data))
+        raise trailing("M", pos, len(data))
     return message
 
 def _read_m(data: bytes, pos: i64) -> tuple[M, i64]:
@@ -502,18 +503,18 @@ def encode_m_short(message: M, writer: BytesWriter) -> None:
     """Appends a M in the layout short. Raises CodecError."""
     depth: i64 = 1
     if type(message) is not _M:
-        _require(message, _M)
+        require(message, _M)
     field = ""
     try:
         values = _astuple(message)
         if values[0]:
-            raise _lacking("M.h", "short", values[0])
+            raise lacking("M.h", "short", values[0])
         if values[1] is not None:
-            raise _lacking("M.i", "short", values[1])
+            raise lacking("M.i", "short", values[1])
         field = "M.f"
         f_: Color = values[2]
         if f_ not in _M_SHORT_F:
-            raise _no_variant(field, "short", f_)
+            raise no_variant(field, "short", f_)
         write_i32_le(writer, _M_SHORT_F.index(f_))
         field = "M.g"
         g_: object = values[3]
@@ -525,7 +526,7 @@ def encode_m_short(message: M, writer: BytesWriter) -> None:
                 raise TypeError
             _write_tree(g_, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 def decode_m_short(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, layout short. Raises CodecError."""
@@ -539,21 +540,21 @@ def decode_m_short(data: bytes, start: int, end: int) -> M:
         field = "M.f"
         number = read_i32_le(data, pos)
         if not 0 <= number < 2:
-            raise _bad_variant(field, pos, number, 2)
+            raise bad_variant(field, pos, number, 2)
         pos += 4
         f_ = _M_SHORT_F[number]
         field = "M.g"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         g_: Tree_ | None = None
         if flag == 1:
             g_, pos = _read_tree(data, pos, depth + 1)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("M", pos, limit)
+        raise trailing("M", pos, limit)
     return _M(f=f_, g=g_, )'''
     )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,6 +165,20 @@ def test_a_dotted_package_and_a_proto_without_a_package(tmp_path: Path) -> None:
     assert "client.py" not in result.files
     assert "sample_pb2_grpc.py" not in result.files
     assert "AddSerializedFile(b'\\n\\x15\\x61\\x63me/sdk/sample.proto" in (result.output / "sample_pb2.py").read_text()
+
+
+def test_a_package_of_enums_alone(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.write(proto='syntax = "proto3";\nenum Color { COLOR_RED = 0; }\n')
+    workspace.generate()
+    done = subprocess.run(
+        [sys.executable, "-c", "from sample import Color; import sample.codec; print(Color(5))"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("5\n", "")
 
 
 def test_files_that_would_become_one_module_are_refused(tmp_path: Path) -> None:

@@ -36,6 +36,19 @@ def test_importing_loads_neither_grpc_nor_protobuf(package: str) -> None:
     assert run(program) == "[]\n"
 
 
+def test_messages_load_no_codec_before_it_is_used() -> None:
+    program = """
+import sys
+from eventflux_transport import Message, TransportMessage
+codec = "eventflux_transport.codec"
+message = Message.event(b"x")
+print(codec in sys.modules)
+message.to_wire()
+print(codec in sys.modules)
+"""
+    assert run(program) == "False\nTrue\n"
+
+
 def test_the_tcp_side_works_without_protobuf() -> None:
     program = """
 from eventflux_transport import Message
@@ -66,11 +79,11 @@ for attempt in (
 
 def test_each_module_can_be_imported_first() -> None:
     for module in (
-        "bridge",
         "client",
         "codec",
         "messages",
         "methods",
+        "peer",
         "service",
         "transport_pb2",
         "transport_pb2_grpc",

@@ -39,6 +39,7 @@ LAYERS: Final = {
     "rpc": Layer(modules=("rpc", "loading"), forbidden=SANS_IO),
     "handler": Layer(modules=("rpc.context", "rpc.binding"), may_import=("rpc",), forbidden=NETWORK | GRPC),
     "compression": Layer(modules=("compression",), may_import=("rpc",), forbidden=SANS_IO),
+    "message": Layer(modules=("message",), may_import=("rpc",), forbidden=SANS_IO - {"google"}),
     "net": Layer(modules=("net",), may_import=("rpc",), forbidden=GRPC),
     "pipe": Layer(modules=("carrier.api",), may_import=("rpc", "net"), forbidden=GRPC),
     "calls": Layer(modules=("protocol.api",), may_import=("rpc", "handler", "net", "pipe", "core"), forbidden=SANS_IO),
@@ -78,7 +79,7 @@ LAYERS: Final = {
     ),
     "contract": Layer(
         modules=("codegen_api",),
-        may_import=("rpc", "handler", "compression", "client", "server", "peer", "monitor"),
+        may_import=("rpc", "handler", "message", "compression", "client", "server", "peer", "monitor"),
         forbidden=GRPC,
     ),
     "surface": Layer(

@@ -101,4 +101,4 @@ __all__ = [
     "WatchRequest",
 ]
 
-check_contract(2, __name__)
+check_contract(3, __name__)

@@ -9,21 +9,22 @@ first byte of the message that is decoded.
 
 from __future__ import annotations
 
-import reprlib
 from typing import TYPE_CHECKING, Final
 
-from librt.strings import (
-    BytesWriter,
-    read_f64_le,
-    read_i32_le,
-    read_i64_le,
-    write_f64_le,
-    write_i32_le,
-    write_i64_le,
-)
+from librt.strings import BytesWriter, read_f64_le, read_i32_le, read_i64_le, write_f64_le, write_i32_le, write_i64_le
 from msgspec.structs import astuple
 
-from eventflux_runtime.codegen_api import CodecError
+from eventflux_runtime.codegen_api import (
+    bad_flag,
+    bad_length,
+    bad_variant,
+    malformed,
+    overlong,
+    register,
+    require,
+    trailing,
+    unfit,
+)
 from inventory_sdk.messages import (
     ChangeKind,
     ChangeSummary,
@@ -79,7 +80,6 @@ __all__ = [
     "encode_stock_change_move",
     "encode_timestamp",
     "encode_watch_request",
-    "unknown_layout",
 ]
 
 
@@ -120,9 +120,6 @@ _EXPECTS: Final[dict[str, str]] = {
     "Refusal.available": "an int from 0 to 4294967295",
 }
 
-_repr: Final = reprlib.Repr()
-_repr.maxother = 80
-
 # What compiled code would look up by name at each use, if it were not a constant of this module.
 _astuple: Final = astuple
 _Timestamp: Final = Timestamp
@@ -142,7 +139,7 @@ _Refusal: Final = Refusal
 def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in the native layout. Raises CodecError."""
     if type(message) is not _Timestamp:
-        _require(message, _Timestamp)
+        require(message, _Timestamp)
     field = ""
     try:
         values = _astuple(message)
@@ -151,7 +148,7 @@ def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
         field = "Timestamp.nanos"
         write_i32_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_timestamp(data: bytes, start: int, end: int) -> Timestamp:
@@ -160,7 +157,7 @@ def decode_timestamp(data: bytes, start: int, end: int) -> Timestamp:
         data = data[start:end]
     message, pos = _read_timestamp(data, 0)
     if pos != len(data):
-        raise _trailing("Timestamp", pos, len(data))
+        raise trailing("Timestamp", pos, len(data))
     return message
 
 
@@ -175,14 +172,14 @@ def _read_timestamp(data: bytes, pos: i64) -> tuple[Timestamp, i64]:
         nanos_ = read_i32_le(data, pos)
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Timestamp(seconds_, nanos_), pos
 
 
 def encode_item(message: Item, writer: BytesWriter) -> None:
     """Appends a Item in the native layout. Raises CodecError."""
     if type(message) is not _Item:
-        _require(message, _Item)
+        require(message, _Item)
     field = ""
     try:
         values = _astuple(message)
@@ -263,7 +260,7 @@ def encode_item(message: Item, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_item(data: bytes, start: int, end: int) -> Item:
@@ -282,7 +279,7 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Item.title"
         begin = pos + 8
@@ -292,13 +289,13 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Item.stock"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 12:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 12)
+            raise overlong(field, pos - 8, count, (limit - pos) // 12)
         stock_: dict[str, int] = {}
         for _ in range(count):
             begin = pos + 8
@@ -308,7 +305,7 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             item2 = _read_u32(data, pos)
             pos += 4
@@ -316,7 +313,7 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         field = "Item.dimensions"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         dimensions_: ItemDimensions | None = None
         if flag == 1:
@@ -324,7 +321,7 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         field = "Item.price_cents"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         price_cents_: int | None = None
         if flag == 1:
@@ -334,7 +331,7 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         tags_: list[str] = []
         for _ in range(count):
             begin = pos + 8
@@ -344,13 +341,13 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             tags_.append(item5)
         field = "Item.counted_at"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         counted_at_: Timestamp | None = None
         if flag == 1:
@@ -358,7 +355,7 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         field = "Item.origin"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         origin_: ItemOrigin | None = None
         if flag == 1:
@@ -375,22 +372,22 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
                     if pos > begin and limit >= pos
                     else ""
                     if pos == begin
-                    else _bad_length(field, begin, pos, limit)
+                    else bad_length(field, begin, pos, limit)
                 )
                 origin_ = ItemOriginSupplier(item7)
             else:
-                raise _bad_variant(field, pos - 4, number, 2)
+                raise bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Item", pos, limit)
+        raise trailing("Item", pos, limit)
     return _Item(sku_, title_, stock_, dimensions_, price_cents_, tags_, origin_, counted_at_)
 
 
 def encode_item_dimensions(message: ItemDimensions, writer: BytesWriter) -> None:
     """Appends a ItemDimensions in the native layout. Raises CodecError."""
     if type(message) is not _ItemDimensions:
-        _require(message, _ItemDimensions)
+        require(message, _ItemDimensions)
     field = ""
     try:
         values = _astuple(message)
@@ -401,7 +398,7 @@ def encode_item_dimensions(message: ItemDimensions, writer: BytesWriter) -> None
         field = "ItemDimensions.depth_mm"
         write_f64_le(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_item_dimensions(data: bytes, start: int, end: int) -> ItemDimensions:
@@ -410,7 +407,7 @@ def decode_item_dimensions(data: bytes, start: int, end: int) -> ItemDimensions:
         data = data[start:end]
     message, pos = _read_item_dimensions(data, 0)
     if pos != len(data):
-        raise _trailing("ItemDimensions", pos, len(data))
+        raise trailing("ItemDimensions", pos, len(data))
     return message
 
 
@@ -428,14 +425,14 @@ def _read_item_dimensions(data: bytes, pos: i64) -> tuple[ItemDimensions, i64]:
         depth_mm_ = read_f64_le(data, pos)
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _ItemDimensions(width_mm_, height_mm_, depth_mm_), pos
 
 
 def encode_plant(message: Plant, writer: BytesWriter) -> None:
     """Appends a Plant in the native layout. Raises CodecError."""
     if type(message) is not _Plant:
-        _require(message, _Plant)
+        require(message, _Plant)
     field = ""
     try:
         values = _astuple(message)
@@ -447,7 +444,7 @@ def encode_plant(message: Plant, writer: BytesWriter) -> None:
         field = "Plant.line"
         _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_plant(data: bytes, start: int, end: int) -> Plant:
@@ -456,7 +453,7 @@ def decode_plant(data: bytes, start: int, end: int) -> Plant:
         data = data[start:end]
     message, pos = _read_plant(data, 0)
     if pos != len(data):
-        raise _trailing("Plant", pos, len(data))
+        raise trailing("Plant", pos, len(data))
     return message
 
 
@@ -472,20 +469,20 @@ def _read_plant(data: bytes, pos: i64) -> tuple[Plant, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Plant.line"
         line_ = _read_u32(data, pos)
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Plant(name_, line_), pos
 
 
 def encode_get_item_request(message: GetItemRequest, writer: BytesWriter) -> None:
     """Appends a GetItemRequest in the native layout. Raises CodecError."""
     if type(message) is not _GetItemRequest:
-        _require(message, _GetItemRequest)
+        require(message, _GetItemRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -495,7 +492,7 @@ def encode_get_item_request(message: GetItemRequest, writer: BytesWriter) -> Non
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_get_item_request(data: bytes, start: int, end: int) -> GetItemRequest:
@@ -514,19 +511,19 @@ def decode_get_item_request(data: bytes, start: int, end: int) -> GetItemRequest
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("GetItemRequest", pos, limit)
+        raise trailing("GetItemRequest", pos, limit)
     return _GetItemRequest(sku_)
 
 
 def encode_stock_change(message: StockChange, writer: BytesWriter) -> None:
     """Appends a StockChange in the native layout. Raises CodecError."""
     if type(message) is not _StockChange:
-        _require(message, _StockChange)
+        require(message, _StockChange)
     field = ""
     try:
         values = _astuple(message)
@@ -564,7 +561,7 @@ def encode_stock_change(message: StockChange, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
@@ -583,7 +580,7 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "StockChange.shelf"
         begin = pos + 8
@@ -593,7 +590,7 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "StockChange.sequence"
         sequence_ = _read_u64(data, pos)
@@ -601,7 +598,7 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
         field = "StockChange.change"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         change_: StockChangeChange | None = None
         if flag == 1:
@@ -619,18 +616,18 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
                 item4, pos = _read_stock_change_move(data, pos)
                 change_ = StockChangeChangeMoved(item4)
             else:
-                raise _bad_variant(field, pos - 4, number, 3)
+                raise bad_variant(field, pos - 4, number, 3)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("StockChange", pos, limit)
+        raise trailing("StockChange", pos, limit)
     return _StockChange(sku_, shelf_, change_, sequence_)
 
 
 def encode_stock_change_move(message: StockChangeMove, writer: BytesWriter) -> None:
     """Appends a StockChangeMove in the native layout. Raises CodecError."""
     if type(message) is not _StockChangeMove:
-        _require(message, _StockChangeMove)
+        require(message, _StockChangeMove)
     field = ""
     try:
         values = _astuple(message)
@@ -642,7 +639,7 @@ def encode_stock_change_move(message: StockChangeMove, writer: BytesWriter) -> N
         field = "StockChangeMove.count"
         _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_stock_change_move(data: bytes, start: int, end: int) -> StockChangeMove:
@@ -651,7 +648,7 @@ def decode_stock_change_move(data: bytes, start: int, end: int) -> StockChangeMo
         data = data[start:end]
     message, pos = _read_stock_change_move(data, 0)
     if pos != len(data):
-        raise _trailing("StockChangeMove", pos, len(data))
+        raise trailing("StockChangeMove", pos, len(data))
     return message
 
 
@@ -667,20 +664,20 @@ def _read_stock_change_move(data: bytes, pos: i64) -> tuple[StockChangeMove, i64
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "StockChangeMove.count"
         count_ = _read_u32(data, pos)
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _StockChangeMove(to_shelf_, count_), pos
 
 
 def encode_change_summary(message: ChangeSummary, writer: BytesWriter) -> None:
     """Appends a ChangeSummary in the native layout. Raises CodecError."""
     if type(message) is not _ChangeSummary:
-        _require(message, _ChangeSummary)
+        require(message, _ChangeSummary)
     field = ""
     try:
         values = _astuple(message)
@@ -699,7 +696,7 @@ def encode_change_summary(message: ChangeSummary, writer: BytesWriter) -> None:
             writer.write(text)
             write_i64_le(writer, item1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
@@ -717,7 +714,7 @@ def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 16:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 16)
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
         delta_: dict[str, int] = {}
         for _ in range(count):
             begin = pos + 8
@@ -727,22 +724,22 @@ def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             item1 = read_i64_le(data, pos)
             pos += 8
             delta_[key1] = item1
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("ChangeSummary", pos, limit)
+        raise trailing("ChangeSummary", pos, limit)
     return _ChangeSummary(changes_, delta_)
 
 
 def encode_watch_request(message: WatchRequest, writer: BytesWriter) -> None:
     """Appends a WatchRequest in the native layout. Raises CodecError."""
     if type(message) is not _WatchRequest:
-        _require(message, _WatchRequest)
+        require(message, _WatchRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -765,7 +762,7 @@ def encode_watch_request(message: WatchRequest, writer: BytesWriter) -> None:
         for item1 in kinds_:
             _write_enum(writer, item1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
@@ -780,7 +777,7 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         skus_: list[str] = []
         for _ in range(count):
             begin = pos + 8
@@ -790,14 +787,14 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             skus_.append(item0)
         field = "WatchRequest.kinds"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 4:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 4)
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
         kinds_: list[ChangeKind] = []
         for _ in range(count):
             number = read_i32_le(data, pos)
@@ -805,16 +802,16 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
             item1 = _CHANGE_KIND[number] if 0 <= number < 4 else ChangeKind(number)
             kinds_.append(item1)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("WatchRequest", pos, limit)
+        raise trailing("WatchRequest", pos, limit)
     return _WatchRequest(skus_, kinds_)
 
 
 def encode_reservation(message: Reservation, writer: BytesWriter) -> None:
     """Appends a Reservation in the native layout. Raises CodecError."""
     if type(message) is not _Reservation:
-        _require(message, _Reservation)
+        require(message, _Reservation)
     field = ""
     try:
         values = _astuple(message)
@@ -826,7 +823,7 @@ def encode_reservation(message: Reservation, writer: BytesWriter) -> None:
         field = "Reservation.count"
         _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_reservation(data: bytes, start: int, end: int) -> Reservation:
@@ -845,22 +842,22 @@ def decode_reservation(data: bytes, start: int, end: int) -> Reservation:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Reservation.count"
         count_ = _read_u32(data, pos)
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Reservation", pos, limit)
+        raise trailing("Reservation", pos, limit)
     return _Reservation(sku_, count_)
 
 
 def encode_reservation_result(message: ReservationResult, writer: BytesWriter) -> None:
     """Appends a ReservationResult in the native layout. Raises CodecError."""
     if type(message) is not _ReservationResult:
-        _require(message, _ReservationResult)
+        require(message, _ReservationResult)
     field = ""
     try:
         values = _astuple(message)
@@ -884,7 +881,7 @@ def encode_reservation_result(message: ReservationResult, writer: BytesWriter) -
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationResult:
@@ -898,7 +895,7 @@ def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationR
         field = "ReservationResult.outcome"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         outcome_: ReservationResultOutcome | None = None
         if flag == 1:
@@ -912,25 +909,25 @@ def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationR
                     if pos > begin and limit >= pos
                     else ""
                     if pos == begin
-                    else _bad_length(field, begin, pos, limit)
+                    else bad_length(field, begin, pos, limit)
                 )
                 outcome_ = ReservationResultOutcomeConfirmation(item0)
             elif number == 1:
                 item1, pos = _read_refusal(data, pos)
                 outcome_ = ReservationResultOutcomeRefusal(item1)
             else:
-                raise _bad_variant(field, pos - 4, number, 2)
+                raise bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("ReservationResult", pos, limit)
+        raise trailing("ReservationResult", pos, limit)
     return _ReservationResult(outcome_)
 
 
 def encode_refusal(message: Refusal, writer: BytesWriter) -> None:
     """Appends a Refusal in the native layout. Raises CodecError."""
     if type(message) is not _Refusal:
-        _require(message, _Refusal)
+        require(message, _Refusal)
     field = ""
     try:
         values = _astuple(message)
@@ -939,7 +936,7 @@ def encode_refusal(message: Refusal, writer: BytesWriter) -> None:
         field = "Refusal.available"
         _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_refusal(data: bytes, start: int, end: int) -> Refusal:
@@ -948,7 +945,7 @@ def decode_refusal(data: bytes, start: int, end: int) -> Refusal:
         data = data[start:end]
     message, pos = _read_refusal(data, 0)
     if pos != len(data):
-        raise _trailing("Refusal", pos, len(data))
+        raise trailing("Refusal", pos, len(data))
     return message
 
 
@@ -964,7 +961,7 @@ def _read_refusal(data: bytes, pos: i64) -> tuple[Refusal, i64]:
         available_ = _read_u32(data, pos)
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Refusal(reason_, available_), pos
 
 
@@ -994,59 +991,67 @@ def _write_enum(writer: BytesWriter, value: int) -> None:
     write_i32_le(writer, value)
 
 
-def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:
-    """The error for a layout that a message does not have."""
-    return CodecError(f"unknown layout {layout!r}: use one of {', '.join(known)}")
-
-
-def _require(message: object, kind: type[object]) -> None:
-    if not isinstance(message, kind):
-        raise CodecError(f"expected a message of type {kind.__name__}, not {_shown(message)}", field=kind.__name__)
-
-
-def _unfit(message: object, field: str) -> CodecError:
-    value = getattr(message, field.rpartition(".")[2], None)
-    return CodecError(f"{field}: expected {_EXPECTS[field]}; found {_shown(value)}", field=field)
-
-
-def _shown(value: object) -> str:
-    try:
-        return _repr.repr(value)
-    except ValueError:  # repr() refuses an int of more than 4,300 digits
-        return f"a value of type {type(value).__name__} too long to print"
-
-
-def _malformed(field: str, pos: int, end: int, error: Exception) -> CodecError:
-    if isinstance(error, UnicodeDecodeError):
-        offset = pos - len(error.object) + error.start
-        return CodecError(f"{field}: byte {offset} of the input is not UTF-8", field=field, offset=offset)
-    return CodecError(f"{field}: begins at byte {pos}, but the input ends at byte {end}", field=field, offset=pos)
-
-
-def _overlong(field: str, pos: int, length: int, limit: int) -> CodecError:
-    length &= 0xFFFFFFFFFFFFFFFF
-    return CodecError(
-        f"{field}: the length at byte {pos} is {length}, but the rest of the input has room for {limit}",
-        field=field,
-        offset=pos,
-    )
-
-
-def _bad_length(field: str, begin: i64, pos: i64, limit: i64) -> str:
-    # Never returns; it stands in an expression where a text is read.
-    raise _overlong(field, begin - 8, pos - begin, limit - begin)
-
-
-def _bad_flag(field: str, pos: int, flag: int) -> CodecError:
-    return CodecError(f"{field}: the flag at byte {pos} is {flag}, but must be 0 or 1", field=field, offset=pos)
-
-
-def _bad_variant(field: str, pos: int, number: int, limit: int) -> CodecError:
-    number &= 0xFFFFFFFF
-    return CodecError(
-        f"{field}: the variant at byte {pos} is {number}, but must be below {limit}", field=field, offset=pos
-    )
-
-
-def _trailing(name: str, pos: int, end: int) -> CodecError:
-    return CodecError(f"{name}: ends at byte {pos}, but the input goes on to byte {end}", field=name, offset=pos)
+register(
+    Timestamp,
+    "google.protobuf.Timestamp",
+    "google.protobuf.timestamp_pb2:Timestamp",
+    {"native": (encode_timestamp, decode_timestamp)},
+)
+register(Item, "shop.inventory.v1.Item", "inventory_sdk.inventory_pb2:Item", {"native": (encode_item, decode_item)})
+register(
+    ItemDimensions,
+    "shop.inventory.v1.Item.Dimensions",
+    "inventory_sdk.inventory_pb2:Item.Dimensions",
+    {"native": (encode_item_dimensions, decode_item_dimensions)},
+)
+register(
+    Plant, "shop.inventory.v1.Plant", "inventory_sdk.inventory_pb2:Plant", {"native": (encode_plant, decode_plant)}
+)
+register(
+    GetItemRequest,
+    "shop.inventory.v1.GetItemRequest",
+    "inventory_sdk.inventory_pb2:GetItemRequest",
+    {"native": (encode_get_item_request, decode_get_item_request)},
+)
+register(
+    StockChange,
+    "shop.inventory.v1.StockChange",
+    "inventory_sdk.inventory_pb2:StockChange",
+    {"native": (encode_stock_change, decode_stock_change)},
+)
+register(
+    StockChangeMove,
+    "shop.inventory.v1.StockChange.Move",
+    "inventory_sdk.inventory_pb2:StockChange.Move",
+    {"native": (encode_stock_change_move, decode_stock_change_move)},
+)
+register(
+    ChangeSummary,
+    "shop.inventory.v1.ChangeSummary",
+    "inventory_sdk.inventory_pb2:ChangeSummary",
+    {"native": (encode_change_summary, decode_change_summary)},
+)
+register(
+    WatchRequest,
+    "shop.inventory.v1.WatchRequest",
+    "inventory_sdk.inventory_pb2:WatchRequest",
+    {"native": (encode_watch_request, decode_watch_request)},
+)
+register(
+    Reservation,
+    "shop.inventory.v1.Reservation",
+    "inventory_sdk.inventory_pb2:Reservation",
+    {"native": (encode_reservation, decode_reservation)},
+)
+register(
+    ReservationResult,
+    "shop.inventory.v1.ReservationResult",
+    "inventory_sdk.inventory_pb2:ReservationResult",
+    {"native": (encode_reservation_result, decode_reservation_result)},
+)
+register(
+    Refusal,
+    "shop.inventory.v1.Refusal",
+    "inventory_sdk.inventory_pb2:Refusal",
+    {"native": (encode_refusal, decode_refusal)},
+)

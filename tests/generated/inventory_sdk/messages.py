@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import enum
 import typing
 
 import msgspec
-from librt.strings import BytesWriter
+
+import eventflux_runtime.codegen_api as runtime
 
 if typing.TYPE_CHECKING:
     from google.protobuf import timestamp_pb2 as google_timestamp_pb2
@@ -44,20 +44,7 @@ __all__ = [
 ]
 
 
-class _OpenEnum(enum.IntEnum):
-    """An enum as proto3 has it: a number without a name is a value too, and survives decoding and encoding."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> typing.Self | None:
-        if not isinstance(value, int) or not -0x80000000 <= value <= 0x7FFFFFFF:
-            return None
-        member = int.__new__(cls, value)
-        member._name_ = f"UNRECOGNIZED_{value}".replace("-", "MINUS_")
-        member._value_ = value
-        return member
-
-
-class RefusalReason(_OpenEnum):
+class RefusalReason(runtime.OpenEnum):
     """Reasons to refuse."""
 
     UNSPECIFIED = 0
@@ -65,7 +52,7 @@ class RefusalReason(_OpenEnum):
     OUT_OF_STOCK = 2
 
 
-class ChangeKind(_OpenEnum):
+class ChangeKind(runtime.OpenEnum):
     """What can happen to stock."""
 
     UNSPECIFIED = 0
@@ -74,7 +61,7 @@ class ChangeKind(_OpenEnum):
     MOVED = 3
 
 
-class Timestamp(msgspec.Struct):
+class Timestamp(runtime.Message["google_timestamp_pb2.Timestamp", typing.Never]):
     """The message google.protobuf.Timestamp.
 
     A Timestamp represents a point in time independent of any time zone or local calendar, encoded as a
@@ -165,47 +152,6 @@ class Timestamp(msgspec.Struct):
     between 0 and 999,999,999 inclusive.
     """
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_timestamp(self, writer)
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Timestamp:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_timestamp(data, 0, len(data))
-
-    def to_proto(self) -> google_timestamp_pb2.Timestamp:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.timestamp_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_timestamp_pb2.Timestamp) -> Timestamp:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.timestamp_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.timestamp_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Timestamp:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.timestamp_from_json(data)
-
 
 class ItemOriginPlant(msgspec.Struct):
     """Made in our own plant."""
@@ -222,7 +168,7 @@ class ItemOriginSupplier(msgspec.Struct):
 ItemOrigin: typing.TypeAlias = ItemOriginPlant | ItemOriginSupplier
 
 
-class Item(msgspec.Struct):
+class Item(runtime.Message["inventory_pb2.Item", typing.Never]):
     """A thing that is kept in stock."""
 
     sku: str = ""
@@ -253,190 +199,26 @@ class Item(msgspec.Struct):
         """A copy of this message with ``stock[key]`` set; this one stays as it is."""
         return msgspec.structs.replace(self, stock={**self.stock, key: value})
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_item(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Item:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_item(data, 0, len(data))
-
-    def to_proto(self) -> inventory_pb2.Item:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.item_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: inventory_pb2.Item) -> Item:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.item_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.item_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Item:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.item_from_json(data)
-
-
-class ItemDimensions(msgspec.Struct):
+class ItemDimensions(runtime.Message["inventory_pb2.Item.Dimensions", typing.Never]):
     """Outer measures."""
 
     width_mm: float = 0.0
     height_mm: float = 0.0
     depth_mm: float = 0.0
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_item_dimensions(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> ItemDimensions:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_item_dimensions(data, 0, len(data))
-
-    def to_proto(self) -> inventory_pb2.Item.Dimensions:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.item_dimensions_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: inventory_pb2.Item.Dimensions) -> ItemDimensions:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.item_dimensions_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.item_dimensions_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> ItemDimensions:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.item_dimensions_from_json(data)
-
-
-class Plant(msgspec.Struct):
+class Plant(runtime.Message["inventory_pb2.Plant", typing.Never]):
     """A plant of our own."""
 
     name: str = ""
     line: int = 0
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_plant(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Plant:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_plant(data, 0, len(data))
-
-    def to_proto(self) -> inventory_pb2.Plant:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.plant_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: inventory_pb2.Plant) -> Plant:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.plant_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.plant_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Plant:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.plant_from_json(data)
-
-
-class GetItemRequest(msgspec.Struct):
+class GetItemRequest(runtime.Message["inventory_pb2.GetItemRequest", typing.Never]):
     """Asks for one item."""
 
     sku: str = ""
-
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_get_item_request(self, writer)
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> GetItemRequest:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_get_item_request(data, 0, len(data))
-
-    def to_proto(self) -> inventory_pb2.GetItemRequest:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.get_item_request_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: inventory_pb2.GetItemRequest) -> GetItemRequest:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.get_item_request_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.get_item_request_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> GetItemRequest:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.get_item_request_from_json(data)
 
 
 class StockChangeChangeAdded(msgspec.Struct):
@@ -460,7 +242,7 @@ class StockChangeChangeMoved(msgspec.Struct):
 StockChangeChange: typing.TypeAlias = StockChangeChangeAdded | StockChangeChangeRemoved | StockChangeChangeMoved
 
 
-class StockChange(msgspec.Struct):
+class StockChange(runtime.Message["inventory_pb2.StockChange", typing.Never]):
     """A change of the stock of one item."""
 
     sku: str = ""
@@ -472,97 +254,15 @@ class StockChange(msgspec.Struct):
     sequence: int = 0
     """A number that grows with each change."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_stock_change(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> StockChange:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_stock_change(data, 0, len(data))
-
-    def to_proto(self) -> inventory_pb2.StockChange:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.stock_change_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: inventory_pb2.StockChange) -> StockChange:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.stock_change_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.stock_change_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> StockChange:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.stock_change_from_json(data)
-
-
-class StockChangeMove(msgspec.Struct):
+class StockChangeMove(runtime.Message["inventory_pb2.StockChange.Move", typing.Never]):
     """A move between shelves."""
 
     to_shelf: str = ""
     count: int = 0
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_stock_change_move(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> StockChangeMove:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_stock_change_move(data, 0, len(data))
-
-    def to_proto(self) -> inventory_pb2.StockChange.Move:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.stock_change_move_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: inventory_pb2.StockChange.Move) -> StockChangeMove:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.stock_change_move_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.stock_change_move_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> StockChangeMove:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.stock_change_move_from_json(data)
-
-
-class ChangeSummary(msgspec.Struct):
+class ChangeSummary(runtime.Message["inventory_pb2.ChangeSummary", typing.Never]):
     """What many changes amount to."""
 
     changes: int = 0
@@ -570,49 +270,8 @@ class ChangeSummary(msgspec.Struct):
     delta: dict[str, int] = msgspec.field(default_factory=dict)
     """The stock afterwards less the stock before, by item."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_change_summary(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> ChangeSummary:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_change_summary(data, 0, len(data))
-
-    def to_proto(self) -> inventory_pb2.ChangeSummary:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.change_summary_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: inventory_pb2.ChangeSummary) -> ChangeSummary:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.change_summary_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.change_summary_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> ChangeSummary:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.change_summary_from_json(data)
-
-
-class WatchRequest(msgspec.Struct):
+class WatchRequest(runtime.Message["inventory_pb2.WatchRequest", typing.Never]):
     """Selects items to watch."""
 
     skus: list[str] = msgspec.field(default_factory=list)
@@ -620,94 +279,12 @@ class WatchRequest(msgspec.Struct):
     kinds: list[ChangeKind] = msgspec.field(default_factory=list)
     """Kinds of change to tell about; empty: every kind."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_watch_request(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> WatchRequest:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_watch_request(data, 0, len(data))
-
-    def to_proto(self) -> inventory_pb2.WatchRequest:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.watch_request_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: inventory_pb2.WatchRequest) -> WatchRequest:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.watch_request_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.watch_request_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> WatchRequest:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.watch_request_from_json(data)
-
-
-class Reservation(msgspec.Struct):
+class Reservation(runtime.Message["inventory_pb2.Reservation", typing.Never]):
     """Asks to set items aside."""
 
     sku: str = ""
     count: int = 0
-
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_reservation(self, writer)
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Reservation:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_reservation(data, 0, len(data))
-
-    def to_proto(self) -> inventory_pb2.Reservation:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.reservation_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: inventory_pb2.Reservation) -> Reservation:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.reservation_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.reservation_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Reservation:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.reservation_from_json(data)
 
 
 class ReservationResultOutcomeConfirmation(msgspec.Struct):
@@ -725,101 +302,15 @@ class ReservationResultOutcomeRefusal(msgspec.Struct):
 ReservationResultOutcome: typing.TypeAlias = ReservationResultOutcomeConfirmation | ReservationResultOutcomeRefusal
 
 
-class ReservationResult(msgspec.Struct):
+class ReservationResult(runtime.Message["inventory_pb2.ReservationResult", typing.Never]):
     """The answer to one reservation."""
 
     outcome: ReservationResultOutcome | None = None
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_reservation_result(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> ReservationResult:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_reservation_result(data, 0, len(data))
-
-    def to_proto(self) -> inventory_pb2.ReservationResult:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.reservation_result_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: inventory_pb2.ReservationResult) -> ReservationResult:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.reservation_result_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.reservation_result_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> ReservationResult:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.reservation_result_from_json(data)
-
-
-class Refusal(msgspec.Struct):
+class Refusal(runtime.Message["inventory_pb2.Refusal", typing.Never]):
     """Why a reservation failed."""
 
     reason: RefusalReason = RefusalReason.UNSPECIFIED
     available: int = 0
     """How many could have been set aside."""
-
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_refusal(self, writer)
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Refusal:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_refusal(data, 0, len(data))
-
-    def to_proto(self) -> inventory_pb2.Refusal:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge  # protobuf is loaded when it is first used
-
-        return bridge.refusal_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: inventory_pb2.Refusal) -> Refusal:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.refusal_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.refusal_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Refusal:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from inventory_sdk import bridge
-
-        return bridge.refusal_from_json(data)
-
-
-# The codec needs the classes above.
-from inventory_sdk import codec as _codec

@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
-from eventflux_runtime.codegen_api import Compression, MessageCodec, Method, MethodKind, RetryPolicy, StatusCode
-from inventory_sdk import codec
+from eventflux_runtime.codegen_api import Compression, Method, MethodKind, RetryPolicy, StatusCode, codec_of
 from inventory_sdk.messages import (
     ChangeSummary,
     GetItemRequest,
@@ -34,133 +32,13 @@ __all__ = [
 ]
 
 
-@cache
-def _bridge() -> Any:
-    # At the first use, because it needs protobuf; through a cache, because an import statement takes its time.
-    from inventory_sdk import bridge
-
-    return bridge
-
-
-def _item_to_protobuf(message: Item) -> bytes:
-    data: bytes = _bridge().item_to_protobuf(message)
-    return data
-
-
-def _item_from_protobuf(data: bytes) -> Item:
-    message: Item = _bridge().item_from_protobuf(data)
-    return message
-
-
-def _get_item_request_to_protobuf(message: GetItemRequest) -> bytes:
-    data: bytes = _bridge().get_item_request_to_protobuf(message)
-    return data
-
-
-def _get_item_request_from_protobuf(data: bytes) -> GetItemRequest:
-    message: GetItemRequest = _bridge().get_item_request_from_protobuf(data)
-    return message
-
-
-def _stock_change_to_protobuf(message: StockChange) -> bytes:
-    data: bytes = _bridge().stock_change_to_protobuf(message)
-    return data
-
-
-def _stock_change_from_protobuf(data: bytes) -> StockChange:
-    message: StockChange = _bridge().stock_change_from_protobuf(data)
-    return message
-
-
-def _change_summary_to_protobuf(message: ChangeSummary) -> bytes:
-    data: bytes = _bridge().change_summary_to_protobuf(message)
-    return data
-
-
-def _change_summary_from_protobuf(data: bytes) -> ChangeSummary:
-    message: ChangeSummary = _bridge().change_summary_from_protobuf(data)
-    return message
-
-
-def _watch_request_to_protobuf(message: WatchRequest) -> bytes:
-    data: bytes = _bridge().watch_request_to_protobuf(message)
-    return data
-
-
-def _watch_request_from_protobuf(data: bytes) -> WatchRequest:
-    message: WatchRequest = _bridge().watch_request_from_protobuf(data)
-    return message
-
-
-def _reservation_to_protobuf(message: Reservation) -> bytes:
-    data: bytes = _bridge().reservation_to_protobuf(message)
-    return data
-
-
-def _reservation_from_protobuf(data: bytes) -> Reservation:
-    message: Reservation = _bridge().reservation_from_protobuf(data)
-    return message
-
-
-def _reservation_result_to_protobuf(message: ReservationResult) -> bytes:
-    data: bytes = _bridge().reservation_result_to_protobuf(message)
-    return data
-
-
-def _reservation_result_from_protobuf(data: bytes) -> ReservationResult:
-    message: ReservationResult = _bridge().reservation_result_from_protobuf(data)
-    return message
-
-
-ITEM_CODEC: Final[MessageCodec[Item]] = MessageCodec(
-    type_name="shop.inventory.v1.Item",
-    encode=codec.encode_item,
-    decode=codec.decode_item,
-    to_protobuf=_item_to_protobuf,
-    from_protobuf=_item_from_protobuf,
-)
-GET_ITEM_REQUEST_CODEC: Final[MessageCodec[GetItemRequest]] = MessageCodec(
-    type_name="shop.inventory.v1.GetItemRequest",
-    encode=codec.encode_get_item_request,
-    decode=codec.decode_get_item_request,
-    to_protobuf=_get_item_request_to_protobuf,
-    from_protobuf=_get_item_request_from_protobuf,
-)
-STOCK_CHANGE_CODEC: Final[MessageCodec[StockChange]] = MessageCodec(
-    type_name="shop.inventory.v1.StockChange",
-    encode=codec.encode_stock_change,
-    decode=codec.decode_stock_change,
-    to_protobuf=_stock_change_to_protobuf,
-    from_protobuf=_stock_change_from_protobuf,
-)
-CHANGE_SUMMARY_CODEC: Final[MessageCodec[ChangeSummary]] = MessageCodec(
-    type_name="shop.inventory.v1.ChangeSummary",
-    encode=codec.encode_change_summary,
-    decode=codec.decode_change_summary,
-    to_protobuf=_change_summary_to_protobuf,
-    from_protobuf=_change_summary_from_protobuf,
-)
-WATCH_REQUEST_CODEC: Final[MessageCodec[WatchRequest]] = MessageCodec(
-    type_name="shop.inventory.v1.WatchRequest",
-    encode=codec.encode_watch_request,
-    decode=codec.decode_watch_request,
-    to_protobuf=_watch_request_to_protobuf,
-    from_protobuf=_watch_request_from_protobuf,
-)
-RESERVATION_CODEC: Final[MessageCodec[Reservation]] = MessageCodec(
-    type_name="shop.inventory.v1.Reservation",
-    encode=codec.encode_reservation,
-    decode=codec.decode_reservation,
-    to_protobuf=_reservation_to_protobuf,
-    from_protobuf=_reservation_from_protobuf,
-)
-RESERVATION_RESULT_CODEC: Final[MessageCodec[ReservationResult]] = MessageCodec(
-    type_name="shop.inventory.v1.ReservationResult",
-    encode=codec.encode_reservation_result,
-    decode=codec.decode_reservation_result,
-    to_protobuf=_reservation_result_to_protobuf,
-    from_protobuf=_reservation_result_from_protobuf,
-)
+ITEM_CODEC: Final = codec_of(Item)
+GET_ITEM_REQUEST_CODEC: Final = codec_of(GetItemRequest)
+STOCK_CHANGE_CODEC: Final = codec_of(StockChange)
+CHANGE_SUMMARY_CODEC: Final = codec_of(ChangeSummary)
+WATCH_REQUEST_CODEC: Final = codec_of(WatchRequest)
+RESERVATION_CODEC: Final = codec_of(Reservation)
+RESERVATION_RESULT_CODEC: Final = codec_of(ReservationResult)
 
 INVENTORY_GET_ITEM: Final[Method[GetItemRequest, Item]] = Method(
     service="shop.inventory.v1.Inventory",

@@ -224,4 +224,4 @@ __all__ = [
     "WellKnown",
 ]
 
-check_contract(2, __name__)
+check_contract(3, __name__)

@@ -9,7 +9,6 @@ first byte of the message that is decoded.
 
 from __future__ import annotations
 
-import reprlib
 from typing import TYPE_CHECKING, Final
 
 from librt.strings import (
@@ -25,7 +24,21 @@ from librt.strings import (
 )
 from msgspec.structs import astuple
 
-from eventflux_runtime.codegen_api import CodecError
+from eventflux_runtime.codegen_api import (
+    bad_flag,
+    bad_length,
+    bad_variant,
+    lacking,
+    malformed,
+    no_variant,
+    overlong,
+    register,
+    require,
+    too_deep,
+    too_many_empty,
+    trailing,
+    unfit,
+)
 from kitchen_package.messages import (
     Any as AnyMessage,
     Awkward,
@@ -164,7 +177,6 @@ __all__ = [
     "encode_type_error_",
     "encode_value",
     "encode_well_known",
-    "unknown_layout",
 ]
 
 _MAX_DEPTH: Final = 100
@@ -304,9 +316,6 @@ _EXPECTS: Final[dict[str, str]] = {
     "Elsewhere.quoted": "a str that UTF-8 can encode",
 }
 
-_repr: Final = reprlib.Repr()
-_repr.maxother = 80
-
 # What compiled code would look up by name at each use, if it were not a constant of this module.
 _astuple: Final = astuple
 _AnyMessage: Final = AnyMessage
@@ -344,7 +353,7 @@ _Elsewhere: Final = Elsewhere
 def encode_any(message: AnyMessage, writer: BytesWriter) -> None:
     """Appends a Any in the native layout. Raises CodecError."""
     if type(message) is not _AnyMessage:
-        _require(message, _AnyMessage)
+        require(message, _AnyMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -356,7 +365,7 @@ def encode_any(message: AnyMessage, writer: BytesWriter) -> None:
         field = "Any.value"
         _write_bytes(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_any(data: bytes, start: int, end: int) -> AnyMessage:
@@ -365,7 +374,7 @@ def decode_any(data: bytes, start: int, end: int) -> AnyMessage:
         data = data[start:end]
     message, pos = _read_any(data, 0)
     if pos != len(data):
-        raise _trailing("Any", pos, len(data))
+        raise trailing("Any", pos, len(data))
     return message
 
 
@@ -381,23 +390,23 @@ def _read_any(data: bytes, pos: i64) -> tuple[AnyMessage, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Any.value"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
         if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
+            raise overlong(field, begin - 8, pos - begin, limit - begin)
         value_ = data[begin:pos]
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _AnyMessage(type_url_, value_), pos
 
 
 def encode_duration(message: Duration, writer: BytesWriter) -> None:
     """Appends a Duration in the native layout. Raises CodecError."""
     if type(message) is not _Duration:
-        _require(message, _Duration)
+        require(message, _Duration)
     field = ""
     try:
         values = _astuple(message)
@@ -406,7 +415,7 @@ def encode_duration(message: Duration, writer: BytesWriter) -> None:
         field = "Duration.nanos"
         write_i32_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_duration(data: bytes, start: int, end: int) -> Duration:
@@ -415,7 +424,7 @@ def decode_duration(data: bytes, start: int, end: int) -> Duration:
         data = data[start:end]
     message, pos = _read_duration(data, 0)
     if pos != len(data):
-        raise _trailing("Duration", pos, len(data))
+        raise trailing("Duration", pos, len(data))
     return message
 
 
@@ -430,14 +439,14 @@ def _read_duration(data: bytes, pos: i64) -> tuple[Duration, i64]:
         nanos_ = read_i32_le(data, pos)
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Duration(seconds_, nanos_), pos
 
 
 def encode_empty(message: Empty, writer: BytesWriter) -> None:
     """Appends a Empty in the native layout. Raises CodecError."""
     if type(message) is not _Empty:
-        _require(message, _Empty)
+        require(message, _Empty)
 
 
 def decode_empty(data: bytes, start: int, end: int) -> Empty:
@@ -446,7 +455,7 @@ def decode_empty(data: bytes, start: int, end: int) -> Empty:
         data = data[start:end]
     message, pos = _read_empty(data, 0)
     if pos != len(data):
-        raise _trailing("Empty", pos, len(data))
+        raise trailing("Empty", pos, len(data))
     return message
 
 
@@ -457,7 +466,7 @@ def _read_empty(data: bytes, pos: i64) -> tuple[Empty, i64]:
 def encode_field_mask(message: FieldMask, writer: BytesWriter) -> None:
     """Appends a FieldMask in the native layout. Raises CodecError."""
     if type(message) is not _FieldMask:
-        _require(message, _FieldMask)
+        require(message, _FieldMask)
     field = ""
     try:
         values = _astuple(message)
@@ -472,7 +481,7 @@ def encode_field_mask(message: FieldMask, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_field_mask(data: bytes, start: int, end: int) -> FieldMask:
@@ -481,7 +490,7 @@ def decode_field_mask(data: bytes, start: int, end: int) -> FieldMask:
         data = data[start:end]
     message, pos = _read_field_mask(data, 0)
     if pos != len(data):
-        raise _trailing("FieldMask", pos, len(data))
+        raise trailing("FieldMask", pos, len(data))
     return message
 
 
@@ -493,7 +502,7 @@ def _read_field_mask(data: bytes, pos: i64) -> tuple[FieldMask, i64]:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         paths_: list[str] = []
         for _ in range(count):
             begin = pos + 8
@@ -503,11 +512,11 @@ def _read_field_mask(data: bytes, pos: i64) -> tuple[FieldMask, i64]:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             paths_.append(item0)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _FieldMask(paths_), pos
 
 
@@ -518,9 +527,9 @@ def encode_struct(message: Struct, writer: BytesWriter) -> None:
 
 def _write_struct(message: Struct, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
-        raise _too_deep("Struct", -1)
+        raise too_deep("Struct", _MAX_DEPTH, -1)
     if type(message) is not _Struct:
-        _require(message, _Struct)
+        require(message, _Struct)
     field = ""
     try:
         values = _astuple(message)
@@ -539,7 +548,7 @@ def _write_struct(message: Struct, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_value(item0, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_struct(data: bytes, start: int, end: int) -> Struct:
@@ -548,13 +557,13 @@ def decode_struct(data: bytes, start: int, end: int) -> Struct:
         data = data[start:end]
     message, pos = _read_struct(data, 0, 1)
     if pos != len(data):
-        raise _trailing("Struct", pos, len(data))
+        raise trailing("Struct", pos, len(data))
     return message
 
 
 def _read_struct(data: bytes, pos: i64, depth: i64) -> tuple[Struct, i64]:
     if depth > _MAX_DEPTH:
-        raise _too_deep("Struct", pos)
+        raise too_deep("Struct", _MAX_DEPTH, pos)
     limit: i64 = len(data)
     field = ""
     try:
@@ -562,7 +571,7 @@ def _read_struct(data: bytes, pos: i64, depth: i64) -> tuple[Struct, i64]:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 9:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 9)
+            raise overlong(field, pos - 8, count, (limit - pos) // 9)
         fields_: dict[str, Value] = {}
         for _ in range(count):
             begin = pos + 8
@@ -572,12 +581,12 @@ def _read_struct(data: bytes, pos: i64, depth: i64) -> tuple[Struct, i64]:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             item0, pos = _read_value(data, pos, depth + 1)
             fields_[key0] = item0
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Struct(fields_), pos
 
 
@@ -588,9 +597,9 @@ def encode_value(message: Value, writer: BytesWriter) -> None:
 
 def _write_value(message: Value, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
-        raise _too_deep("Value", -1)
+        raise too_deep("Value", _MAX_DEPTH, -1)
     if type(message) is not _Value:
-        _require(message, _Value)
+        require(message, _Value)
     field = ""
     try:
         values = _astuple(message)
@@ -633,7 +642,7 @@ def _write_value(message: Value, writer: BytesWriter, depth: i64) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_value(data: bytes, start: int, end: int) -> Value:
@@ -642,20 +651,20 @@ def decode_value(data: bytes, start: int, end: int) -> Value:
         data = data[start:end]
     message, pos = _read_value(data, 0, 1)
     if pos != len(data):
-        raise _trailing("Value", pos, len(data))
+        raise trailing("Value", pos, len(data))
     return message
 
 
 def _read_value(data: bytes, pos: i64, depth: i64) -> tuple[Value, i64]:
     if depth > _MAX_DEPTH:
-        raise _too_deep("Value", pos)
+        raise too_deep("Value", _MAX_DEPTH, pos)
     limit: i64 = len(data)
     field = ""
     try:
         field = "Value.kind"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         kind_: ValueKind | None = None
         if flag == 1:
@@ -678,13 +687,13 @@ def _read_value(data: bytes, pos: i64, depth: i64) -> tuple[Value, i64]:
                     if pos > begin and limit >= pos
                     else ""
                     if pos == begin
-                    else _bad_length(field, begin, pos, limit)
+                    else bad_length(field, begin, pos, limit)
                 )
                 kind_ = ValueKindStringValue(item2)
             elif number == 3:
                 flag = data[pos]
                 if flag > 1:
-                    raise _bad_flag(field, pos, flag)
+                    raise bad_flag(field, pos, flag)
                 pos += 1
                 item3 = flag == 1
                 kind_ = ValueKindBoolValue(item3)
@@ -695,9 +704,9 @@ def _read_value(data: bytes, pos: i64, depth: i64) -> tuple[Value, i64]:
                 item5, pos = _read_list_value(data, pos, depth + 1)
                 kind_ = ValueKindListValue(item5)
             else:
-                raise _bad_variant(field, pos - 4, number, 6)
+                raise bad_variant(field, pos - 4, number, 6)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Value(kind_), pos
 
 
@@ -708,9 +717,9 @@ def encode_list_value(message: ListValue, writer: BytesWriter) -> None:
 
 def _write_list_value(message: ListValue, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
-        raise _too_deep("ListValue", -1)
+        raise too_deep("ListValue", _MAX_DEPTH, -1)
     if type(message) is not _ListValue:
-        _require(message, _ListValue)
+        require(message, _ListValue)
     field = ""
     try:
         values = _astuple(message)
@@ -725,7 +734,7 @@ def _write_list_value(message: ListValue, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             _write_value(item0, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_list_value(data: bytes, start: int, end: int) -> ListValue:
@@ -734,13 +743,13 @@ def decode_list_value(data: bytes, start: int, end: int) -> ListValue:
         data = data[start:end]
     message, pos = _read_list_value(data, 0, 1)
     if pos != len(data):
-        raise _trailing("ListValue", pos, len(data))
+        raise trailing("ListValue", pos, len(data))
     return message
 
 
 def _read_list_value(data: bytes, pos: i64, depth: i64) -> tuple[ListValue, i64]:
     if depth > _MAX_DEPTH:
-        raise _too_deep("ListValue", pos)
+        raise too_deep("ListValue", _MAX_DEPTH, pos)
     limit: i64 = len(data)
     field = ""
     try:
@@ -748,20 +757,20 @@ def _read_list_value(data: bytes, pos: i64, depth: i64) -> tuple[ListValue, i64]
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 1:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 1)
+            raise overlong(field, pos - 8, count, (limit - pos) // 1)
         values_: list[Value] = []
         for _ in range(count):
             item0, pos = _read_value(data, pos, depth + 1)
             values_.append(item0)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _ListValue(values_), pos
 
 
 def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in the native layout. Raises CodecError."""
     if type(message) is not _Timestamp:
-        _require(message, _Timestamp)
+        require(message, _Timestamp)
     field = ""
     try:
         values = _astuple(message)
@@ -770,7 +779,7 @@ def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
         field = "Timestamp.nanos"
         write_i32_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_timestamp(data: bytes, start: int, end: int) -> Timestamp:
@@ -779,7 +788,7 @@ def decode_timestamp(data: bytes, start: int, end: int) -> Timestamp:
         data = data[start:end]
     message, pos = _read_timestamp(data, 0)
     if pos != len(data):
-        raise _trailing("Timestamp", pos, len(data))
+        raise trailing("Timestamp", pos, len(data))
     return message
 
 
@@ -794,21 +803,21 @@ def _read_timestamp(data: bytes, pos: i64) -> tuple[Timestamp, i64]:
         nanos_ = read_i32_le(data, pos)
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Timestamp(seconds_, nanos_), pos
 
 
 def encode_int64_value(message: Int64Value, writer: BytesWriter) -> None:
     """Appends a Int64Value in the native layout. Raises CodecError."""
     if type(message) is not _Int64Value:
-        _require(message, _Int64Value)
+        require(message, _Int64Value)
     field = ""
     try:
         values = _astuple(message)
         field = "Int64Value.value"
         write_i64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_int64_value(data: bytes, start: int, end: int) -> Int64Value:
@@ -817,7 +826,7 @@ def decode_int64_value(data: bytes, start: int, end: int) -> Int64Value:
         data = data[start:end]
     message, pos = _read_int64_value(data, 0)
     if pos != len(data):
-        raise _trailing("Int64Value", pos, len(data))
+        raise trailing("Int64Value", pos, len(data))
     return message
 
 
@@ -829,21 +838,21 @@ def _read_int64_value(data: bytes, pos: i64) -> tuple[Int64Value, i64]:
         value_ = read_i64_le(data, pos)
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Int64Value(value_), pos
 
 
 def encode_bool_value(message: BoolValue, writer: BytesWriter) -> None:
     """Appends a BoolValue in the native layout. Raises CodecError."""
     if type(message) is not _BoolValue:
-        _require(message, _BoolValue)
+        require(message, _BoolValue)
     field = ""
     try:
         values = _astuple(message)
         field = "BoolValue.value"
         _write_bool(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_bool_value(data: bytes, start: int, end: int) -> BoolValue:
@@ -852,7 +861,7 @@ def decode_bool_value(data: bytes, start: int, end: int) -> BoolValue:
         data = data[start:end]
     message, pos = _read_bool_value(data, 0)
     if pos != len(data):
-        raise _trailing("BoolValue", pos, len(data))
+        raise trailing("BoolValue", pos, len(data))
     return message
 
 
@@ -863,18 +872,18 @@ def _read_bool_value(data: bytes, pos: i64) -> tuple[BoolValue, i64]:
         field = "BoolValue.value"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         value_ = flag == 1
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _BoolValue(value_), pos
 
 
 def encode_string_value(message: StringValue, writer: BytesWriter) -> None:
     """Appends a StringValue in the native layout. Raises CodecError."""
     if type(message) is not _StringValue:
-        _require(message, _StringValue)
+        require(message, _StringValue)
     field = ""
     try:
         values = _astuple(message)
@@ -884,7 +893,7 @@ def encode_string_value(message: StringValue, writer: BytesWriter) -> None:
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_string_value(data: bytes, start: int, end: int) -> StringValue:
@@ -893,7 +902,7 @@ def decode_string_value(data: bytes, start: int, end: int) -> StringValue:
         data = data[start:end]
     message, pos = _read_string_value(data, 0)
     if pos != len(data):
-        raise _trailing("StringValue", pos, len(data))
+        raise trailing("StringValue", pos, len(data))
     return message
 
 
@@ -909,17 +918,17 @@ def _read_string_value(data: bytes, pos: i64) -> tuple[StringValue, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _StringValue(value_), pos
 
 
 def encode_point(message: Point, writer: BytesWriter) -> None:
     """Appends a Point in the native layout. Raises CodecError."""
     if type(message) is not _Point:
-        _require(message, _Point)
+        require(message, _Point)
     field = ""
     try:
         values = _astuple(message)
@@ -928,7 +937,7 @@ def encode_point(message: Point, writer: BytesWriter) -> None:
         field = "Point.y"
         write_f64_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_point(data: bytes, start: int, end: int) -> Point:
@@ -937,7 +946,7 @@ def decode_point(data: bytes, start: int, end: int) -> Point:
         data = data[start:end]
     message, pos = _read_point(data, 0)
     if pos != len(data):
-        raise _trailing("Point", pos, len(data))
+        raise trailing("Point", pos, len(data))
     return message
 
 
@@ -952,14 +961,14 @@ def _read_point(data: bytes, pos: i64) -> tuple[Point, i64]:
         y_ = read_f64_le(data, pos)
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Point(x_, y_), pos
 
 
 def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in the native layout. Raises CodecError."""
     if type(message) is not _Scalars:
-        _require(message, _Scalars)
+        require(message, _Scalars)
     field = ""
     try:
         values = _astuple(message)
@@ -1130,7 +1139,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
         for item31 in colors_:
             _write_enum(writer, item31)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
@@ -1180,7 +1189,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         field = "Scalars.a_bool"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         a_bool_ = flag == 1
         field = "Scalars.a_string"
@@ -1191,18 +1200,18 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Scalars.a_bytes"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
         if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
+            raise overlong(field, begin - 8, pos - begin, limit - begin)
         a_bytes_ = data[begin:pos]
         field = "Scalars.maybe_double"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         maybe_double_: float | None = None
         if flag == 1:
@@ -1211,7 +1220,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         field = "Scalars.maybe_uint32"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         maybe_uint32_: int | None = None
         if flag == 1:
@@ -1220,7 +1229,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         field = "Scalars.maybe_uint64"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         maybe_uint64_: int | None = None
         if flag == 1:
@@ -1229,19 +1238,19 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         field = "Scalars.maybe_bool"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         maybe_bool_: bool | None = None
         if flag == 1:
             flag = data[pos]
             if flag > 1:
-                raise _bad_flag(field, pos, flag)
+                raise bad_flag(field, pos, flag)
             pos += 1
             maybe_bool_ = flag == 1
         field = "Scalars.maybe_string"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         maybe_string_: str | None = None
         if flag == 1:
@@ -1252,24 +1261,24 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
         field = "Scalars.maybe_bytes"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         maybe_bytes_: bytes | None = None
         if flag == 1:
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
             if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
+                raise overlong(field, begin - 8, pos - begin, limit - begin)
             maybe_bytes_ = data[begin:pos]
         field = "Scalars.maybe_color"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         maybe_color_: Color | None = None
         if flag == 1:
@@ -1280,7 +1289,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         doubles_: list[float] = []
         for _ in range(count):
             item22 = read_f64_le(data, pos)
@@ -1290,7 +1299,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 4:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 4)
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
         floats_: list[float] = []
         for _ in range(count):
             item23 = read_f32_le(data, pos)
@@ -1300,7 +1309,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 4:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 4)
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
         int32s_: list[int] = []
         for _ in range(count):
             item24 = read_i32_le(data, pos)
@@ -1310,7 +1319,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 4:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 4)
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
         uint32s_: list[int] = []
         for _ in range(count):
             item25 = _read_u32(data, pos)
@@ -1320,7 +1329,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         sint64s_: list[int] = []
         for _ in range(count):
             item26 = read_i64_le(data, pos)
@@ -1330,7 +1339,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         fixed64s_: list[int] = []
         for _ in range(count):
             item27 = _read_u64(data, pos)
@@ -1340,12 +1349,12 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 1:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 1)
+            raise overlong(field, pos - 8, count, (limit - pos) // 1)
         bools_: list[bool] = []
         for _ in range(count):
             flag = data[pos]
             if flag > 1:
-                raise _bad_flag(field, pos, flag)
+                raise bad_flag(field, pos, flag)
             pos += 1
             item28 = flag == 1
             bools_.append(item28)
@@ -1353,7 +1362,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         strings_: list[str] = []
         for _ in range(count):
             begin = pos + 8
@@ -1363,27 +1372,27 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             strings_.append(item29)
         field = "Scalars.byte_strings"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         byte_strings_: list[bytes] = []
         for _ in range(count):
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
             if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
+                raise overlong(field, begin - 8, pos - begin, limit - begin)
             item30 = data[begin:pos]
             byte_strings_.append(item30)
         field = "Scalars.colors"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 4:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 4)
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
         colors_: list[Color] = []
         for _ in range(count):
             number = read_i32_le(data, pos)
@@ -1391,9 +1400,9 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
             item31 = _COLOR[number] if number in _COLOR else Color(number)
             colors_.append(item31)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Scalars", pos, limit)
+        raise trailing("Scalars", pos, limit)
     return _Scalars(
         a_double_,
         a_float_,
@@ -1433,66 +1442,66 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
 def encode_scalars_compact(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in the layout compact. Raises CodecError."""
     if type(message) is not _Scalars:
-        _require(message, _Scalars)
+        require(message, _Scalars)
     field = ""
     try:
         values = _astuple(message)
         if values[0]:
-            raise _lacking("Scalars.a_double", "compact", values[0])
+            raise lacking("Scalars.a_double", "compact", values[0])
         if values[1]:
-            raise _lacking("Scalars.a_float", "compact", values[1])
+            raise lacking("Scalars.a_float", "compact", values[1])
         if values[2]:
-            raise _lacking("Scalars.an_int32", "compact", values[2])
+            raise lacking("Scalars.an_int32", "compact", values[2])
         if values[3]:
-            raise _lacking("Scalars.an_int64", "compact", values[3])
+            raise lacking("Scalars.an_int64", "compact", values[3])
         if values[4]:
-            raise _lacking("Scalars.a_uint32", "compact", values[4])
+            raise lacking("Scalars.a_uint32", "compact", values[4])
         if values[5]:
-            raise _lacking("Scalars.a_uint64", "compact", values[5])
+            raise lacking("Scalars.a_uint64", "compact", values[5])
         if values[6]:
-            raise _lacking("Scalars.a_sint32", "compact", values[6])
+            raise lacking("Scalars.a_sint32", "compact", values[6])
         if values[7]:
-            raise _lacking("Scalars.a_sint64", "compact", values[7])
+            raise lacking("Scalars.a_sint64", "compact", values[7])
         if values[8]:
-            raise _lacking("Scalars.a_fixed32", "compact", values[8])
+            raise lacking("Scalars.a_fixed32", "compact", values[8])
         if values[9]:
-            raise _lacking("Scalars.a_fixed64", "compact", values[9])
+            raise lacking("Scalars.a_fixed64", "compact", values[9])
         if values[10]:
-            raise _lacking("Scalars.a_sfixed32", "compact", values[10])
+            raise lacking("Scalars.a_sfixed32", "compact", values[10])
         if values[11]:
-            raise _lacking("Scalars.a_sfixed64", "compact", values[11])
+            raise lacking("Scalars.a_sfixed64", "compact", values[11])
         if values[14]:
-            raise _lacking("Scalars.a_bytes", "compact", values[14])
+            raise lacking("Scalars.a_bytes", "compact", values[14])
         if values[15] is not None:
-            raise _lacking("Scalars.maybe_double", "compact", values[15])
+            raise lacking("Scalars.maybe_double", "compact", values[15])
         if values[16] is not None:
-            raise _lacking("Scalars.maybe_uint32", "compact", values[16])
+            raise lacking("Scalars.maybe_uint32", "compact", values[16])
         if values[17] is not None:
-            raise _lacking("Scalars.maybe_uint64", "compact", values[17])
+            raise lacking("Scalars.maybe_uint64", "compact", values[17])
         if values[18] is not None:
-            raise _lacking("Scalars.maybe_bool", "compact", values[18])
+            raise lacking("Scalars.maybe_bool", "compact", values[18])
         if values[19] is not None:
-            raise _lacking("Scalars.maybe_string", "compact", values[19])
+            raise lacking("Scalars.maybe_string", "compact", values[19])
         if values[20] is not None:
-            raise _lacking("Scalars.maybe_bytes", "compact", values[20])
+            raise lacking("Scalars.maybe_bytes", "compact", values[20])
         if values[22]:
-            raise _lacking("Scalars.doubles", "compact", values[22])
+            raise lacking("Scalars.doubles", "compact", values[22])
         if values[23]:
-            raise _lacking("Scalars.floats", "compact", values[23])
+            raise lacking("Scalars.floats", "compact", values[23])
         if values[24]:
-            raise _lacking("Scalars.int32s", "compact", values[24])
+            raise lacking("Scalars.int32s", "compact", values[24])
         if values[25]:
-            raise _lacking("Scalars.uint32s", "compact", values[25])
+            raise lacking("Scalars.uint32s", "compact", values[25])
         if values[26]:
-            raise _lacking("Scalars.sint64s", "compact", values[26])
+            raise lacking("Scalars.sint64s", "compact", values[26])
         if values[27]:
-            raise _lacking("Scalars.fixed64s", "compact", values[27])
+            raise lacking("Scalars.fixed64s", "compact", values[27])
         if values[28]:
-            raise _lacking("Scalars.bools", "compact", values[28])
+            raise lacking("Scalars.bools", "compact", values[28])
         if values[30]:
-            raise _lacking("Scalars.byte_strings", "compact", values[30])
+            raise lacking("Scalars.byte_strings", "compact", values[30])
         if values[31]:
-            raise _lacking("Scalars.colors", "compact", values[31])
+            raise lacking("Scalars.colors", "compact", values[31])
         field = "Scalars.a_string"
         a_string_: str = values[13]
         text = a_string_.encode()
@@ -1518,7 +1527,7 @@ def encode_scalars_compact(message: Scalars, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
@@ -1537,18 +1546,18 @@ def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Scalars.a_bool"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         a_bool_ = flag == 1
         field = "Scalars.maybe_color"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         maybe_color_: Color | None = None
         if flag == 1:
@@ -1559,7 +1568,7 @@ def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         strings_: list[str] = []
         for _ in range(count):
             begin = pos + 8
@@ -1569,13 +1578,13 @@ def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             strings_.append(item29)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Scalars", pos, limit)
+        raise trailing("Scalars", pos, limit)
     return _Scalars(
         a_string=a_string_,
         a_bool=a_bool_,
@@ -1591,9 +1600,9 @@ def encode_maps(message: Maps, writer: BytesWriter) -> None:
 
 def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
-        raise _too_deep("Maps", -1)
+        raise too_deep("Maps", _MAX_DEPTH, -1)
     if type(message) is not _Maps:
-        _require(message, _Maps)
+        require(message, _Maps)
     field = ""
     try:
         values = _astuple(message)
@@ -1726,7 +1735,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(item11, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_maps(data: bytes, start: int, end: int) -> Maps:
@@ -1742,7 +1751,7 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 12:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 12)
+            raise overlong(field, pos - 8, count, (limit - pos) // 12)
         by_int32_: dict[int, str] = {}
         for _ in range(count):
             key0 = read_i32_le(data, pos)
@@ -1754,14 +1763,14 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             by_int32_[key0] = item0
         field = "Maps.by_int64"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 16:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 16)
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
         by_int64_: dict[int, bytes] = {}
         for _ in range(count):
             key1 = read_i64_le(data, pos)
@@ -1769,14 +1778,14 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
             if pos < begin or pos > limit:
-                raise _overlong(field, begin - 8, pos - begin, limit - begin)
+                raise overlong(field, begin - 8, pos - begin, limit - begin)
             item1 = data[begin:pos]
             by_int64_[key1] = item1
         field = "Maps.by_uint32"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 12:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 12)
+            raise overlong(field, pos - 8, count, (limit - pos) // 12)
         by_uint32_: dict[int, float] = {}
         for _ in range(count):
             key2 = _read_u32(data, pos)
@@ -1788,7 +1797,7 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 12:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 12)
+            raise overlong(field, pos - 8, count, (limit - pos) // 12)
         by_uint64_: dict[int, float] = {}
         for _ in range(count):
             key3 = _read_u64(data, pos)
@@ -1800,14 +1809,14 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 5:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 5)
+            raise overlong(field, pos - 8, count, (limit - pos) // 5)
         by_sint32_: dict[int, bool] = {}
         for _ in range(count):
             key4 = read_i32_le(data, pos)
             pos += 4
             flag = data[pos]
             if flag > 1:
-                raise _bad_flag(field, pos, flag)
+                raise bad_flag(field, pos, flag)
             pos += 1
             item4 = flag == 1
             by_sint32_[key4] = item4
@@ -1815,7 +1824,7 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 16:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 16)
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
         by_sint64_: dict[int, int] = {}
         for _ in range(count):
             key5 = read_i64_le(data, pos)
@@ -1827,7 +1836,7 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         by_fixed32_: dict[int, int] = {}
         for _ in range(count):
             key6 = _read_u32(data, pos)
@@ -1839,7 +1848,7 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 12:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 12)
+            raise overlong(field, pos - 8, count, (limit - pos) // 12)
         by_fixed64_: dict[int, int] = {}
         for _ in range(count):
             key7 = _read_u64(data, pos)
@@ -1851,7 +1860,7 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         by_sfixed32_: dict[int, Color] = {}
         for _ in range(count):
             key8 = read_i32_le(data, pos)
@@ -1864,7 +1873,7 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 16:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 16)
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
         by_sfixed64_: dict[int, int] = {}
         for _ in range(count):
             key9 = read_i64_le(data, pos)
@@ -1876,12 +1885,12 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 17:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 17)
+            raise overlong(field, pos - 8, count, (limit - pos) // 17)
         by_bool_: dict[bool, Point] = {}
         for _ in range(count):
             flag = data[pos]
             if flag > 1:
-                raise _bad_flag(field, pos, flag)
+                raise bad_flag(field, pos, flag)
             pos += 1
             key10 = flag == 1
             item10, pos = _read_point(data, pos)
@@ -1890,7 +1899,7 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 34:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 34)
+            raise overlong(field, pos - 8, count, (limit - pos) // 34)
         by_string_: dict[str, Tree] = {}
         for _ in range(count):
             begin = pos + 8
@@ -1900,14 +1909,14 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             item11, pos = _read_tree(data, pos, depth + 1)
             by_string_[key11] = item11
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Maps", pos, limit)
+        raise trailing("Maps", pos, limit)
     return _Maps(
         by_int32_,
         by_int64_,
@@ -1931,9 +1940,9 @@ def encode_tree(message: Tree, writer: BytesWriter) -> None:
 
 def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
-        raise _too_deep("Tree", -1)
+        raise too_deep("Tree", _MAX_DEPTH, -1)
     if type(message) is not _Tree:
-        _require(message, _Tree)
+        require(message, _Tree)
     field = ""
     try:
         values = _astuple(message)
@@ -1996,7 +2005,7 @@ def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_tree(data: bytes, start: int, end: int) -> Tree:
@@ -2005,13 +2014,13 @@ def decode_tree(data: bytes, start: int, end: int) -> Tree:
         data = data[start:end]
     message, pos = _read_tree(data, 0, 1)
     if pos != len(data):
-        raise _trailing("Tree", pos, len(data))
+        raise trailing("Tree", pos, len(data))
     return message
 
 
 def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
     if depth > _MAX_DEPTH:
-        raise _too_deep("Tree", pos)
+        raise too_deep("Tree", _MAX_DEPTH, pos)
     limit: i64 = len(data)
     field = ""
     try:
@@ -2023,12 +2032,12 @@ def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Tree.left"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         left_: Tree | None = None
         if flag == 1:
@@ -2037,7 +2046,7 @@ def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 26:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 26)
+            raise overlong(field, pos - 8, count, (limit - pos) // 26)
         children_: list[Tree] = []
         for _ in range(count):
             item2, pos = _read_tree(data, pos, depth + 1)
@@ -2046,7 +2055,7 @@ def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 34:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 34)
+            raise overlong(field, pos - 8, count, (limit - pos) // 34)
         named_: dict[str, Tree] = {}
         for _ in range(count):
             begin = pos + 8
@@ -2056,14 +2065,14 @@ def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             item3, pos = _read_tree(data, pos, depth + 1)
             named_[key3] = item3
         field = "Tree.grafted"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         grafted_: TreeGrafted | None = None
         if flag == 1:
@@ -2076,9 +2085,9 @@ def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
                 item5, pos = _read_forest(data, pos, depth + 1)
                 grafted_ = TreeGraftedForest(item5)
             else:
-                raise _bad_variant(field, pos - 4, number, 2)
+                raise bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Tree(label_, left_, children_, named_, grafted_), pos
 
 
@@ -2089,9 +2098,9 @@ def encode_forest(message: Forest, writer: BytesWriter) -> None:
 
 def _write_forest(message: Forest, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
-        raise _too_deep("Forest", -1)
+        raise too_deep("Forest", _MAX_DEPTH, -1)
     if type(message) is not _Forest:
-        _require(message, _Forest)
+        require(message, _Forest)
     field = ""
     try:
         values = _astuple(message)
@@ -2106,7 +2115,7 @@ def _write_forest(message: Forest, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(item0, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_forest(data: bytes, start: int, end: int) -> Forest:
@@ -2115,13 +2124,13 @@ def decode_forest(data: bytes, start: int, end: int) -> Forest:
         data = data[start:end]
     message, pos = _read_forest(data, 0, 1)
     if pos != len(data):
-        raise _trailing("Forest", pos, len(data))
+        raise trailing("Forest", pos, len(data))
     return message
 
 
 def _read_forest(data: bytes, pos: i64, depth: i64) -> tuple[Forest, i64]:
     if depth > _MAX_DEPTH:
-        raise _too_deep("Forest", pos)
+        raise too_deep("Forest", _MAX_DEPTH, pos)
     limit: i64 = len(data)
     field = ""
     try:
@@ -2129,20 +2138,20 @@ def _read_forest(data: bytes, pos: i64, depth: i64) -> tuple[Forest, i64]:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 26:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 26)
+            raise overlong(field, pos - 8, count, (limit - pos) // 26)
         trees_: list[Tree] = []
         for _ in range(count):
             item0, pos = _read_tree(data, pos, depth + 1)
             trees_.append(item0)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Forest(trees_), pos
 
 
 def encode_shape(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in the native layout. Raises CodecError."""
     if type(message) is not _Shape:
-        _require(message, _Shape)
+        require(message, _Shape)
     field = ""
     try:
         values = _astuple(message)
@@ -2224,7 +2233,7 @@ def encode_shape(message: Shape, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_shape(data: bytes, start: int, end: int) -> Shape:
@@ -2243,7 +2252,7 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Shape.layer"
         layer_ = read_i32_le(data, pos)
@@ -2251,7 +2260,7 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
         field = "Shape.kind"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         kind_: ShapeKind | None = None
         if flag == 1:
@@ -2275,20 +2284,20 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
                     if pos > begin and limit >= pos
                     else ""
                     if pos == begin
-                    else _bad_length(field, begin, pos, limit)
+                    else bad_length(field, begin, pos, limit)
                 )
                 kind_ = ShapeKindSvg(item3)
             elif number == 4:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
                 if pos < begin or pos > limit:
-                    raise _overlong(field, begin - 8, pos - begin, limit - begin)
+                    raise overlong(field, begin - 8, pos - begin, limit - begin)
                 item4 = data[begin:pos]
                 kind_ = ShapeKindBitmap(item4)
             elif number == 5:
                 flag = data[pos]
                 if flag > 1:
-                    raise _bad_flag(field, pos, flag)
+                    raise bad_flag(field, pos, flag)
                 pos += 1
                 item5 = flag == 1
                 kind_ = ShapeKindNothing(item5)
@@ -2305,11 +2314,11 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
                 item8, pos = _read_nested_deep_deeper(data, pos)
                 kind_ = ShapeKindDeeper(item8)
             else:
-                raise _bad_variant(field, pos - 4, number, 9)
+                raise bad_variant(field, pos - 4, number, 9)
         field = "Shape.fill"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         fill_: ShapeFill | None = None
         if flag == 1:
@@ -2324,25 +2333,25 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
                 item11, pos = _read_point(data, pos)
                 fill_ = ShapeFillGradient(item11)
             else:
-                raise _bad_variant(field, pos - 4, number, 2)
+                raise bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Shape", pos, limit)
+        raise trailing("Shape", pos, limit)
     return _Shape(kind_, name_, fill_, layer_)
 
 
 def encode_shape_outline(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in the layout outline. Raises CodecError."""
     if type(message) is not _Shape:
-        _require(message, _Shape)
+        require(message, _Shape)
     field = ""
     try:
         values = _astuple(message)
         if values[2] is not None:
-            raise _lacking("Shape.fill", "outline", values[2])
+            raise lacking("Shape.fill", "outline", values[2])
         if values[3]:
-            raise _lacking("Shape.layer", "outline", values[3])
+            raise lacking("Shape.layer", "outline", values[3])
         field = "Shape.name"
         name_: str = values[1]
         text = name_.encode()
@@ -2402,7 +2411,7 @@ def encode_shape_outline(message: Shape, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
@@ -2421,12 +2430,12 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Shape.kind"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         kind_: ShapeKind | None = None
         if flag == 1:
@@ -2450,20 +2459,20 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
                     if pos > begin and limit >= pos
                     else ""
                     if pos == begin
-                    else _bad_length(field, begin, pos, limit)
+                    else bad_length(field, begin, pos, limit)
                 )
                 kind_ = ShapeKindSvg(item3)
             elif number == 4:
                 begin = pos + 8
                 pos = begin + read_i64_le(data, pos)
                 if pos < begin or pos > limit:
-                    raise _overlong(field, begin - 8, pos - begin, limit - begin)
+                    raise overlong(field, begin - 8, pos - begin, limit - begin)
                 item4 = data[begin:pos]
                 kind_ = ShapeKindBitmap(item4)
             elif number == 5:
                 flag = data[pos]
                 if flag > 1:
-                    raise _bad_flag(field, pos, flag)
+                    raise bad_flag(field, pos, flag)
                 pos += 1
                 item5 = flag == 1
                 kind_ = ShapeKindNothing(item5)
@@ -2480,11 +2489,11 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
                 item8, pos = _read_nested_deep_deeper(data, pos)
                 kind_ = ShapeKindDeeper(item8)
             else:
-                raise _bad_variant(field, pos - 4, number, 9)
+                raise bad_variant(field, pos - 4, number, 9)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Shape", pos, limit)
+        raise trailing("Shape", pos, limit)
     return _Shape(
         name=name_,
         kind=kind_,
@@ -2494,14 +2503,14 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
 def encode_shape_circle(message: ShapeCircle, writer: BytesWriter) -> None:
     """Appends a ShapeCircle in the native layout. Raises CodecError."""
     if type(message) is not _ShapeCircle:
-        _require(message, _ShapeCircle)
+        require(message, _ShapeCircle)
     field = ""
     try:
         values = _astuple(message)
         field = "ShapeCircle.radius"
         write_f64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_shape_circle(data: bytes, start: int, end: int) -> ShapeCircle:
@@ -2510,7 +2519,7 @@ def decode_shape_circle(data: bytes, start: int, end: int) -> ShapeCircle:
         data = data[start:end]
     message, pos = _read_shape_circle(data, 0)
     if pos != len(data):
-        raise _trailing("ShapeCircle", pos, len(data))
+        raise trailing("ShapeCircle", pos, len(data))
     return message
 
 
@@ -2522,21 +2531,21 @@ def _read_shape_circle(data: bytes, pos: i64) -> tuple[ShapeCircle, i64]:
         radius_ = read_f64_le(data, pos)
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _ShapeCircle(radius_), pos
 
 
 def encode_shape_square(message: ShapeSquare, writer: BytesWriter) -> None:
     """Appends a ShapeSquare in the native layout. Raises CodecError."""
     if type(message) is not _ShapeSquare:
-        _require(message, _ShapeSquare)
+        require(message, _ShapeSquare)
     field = ""
     try:
         values = _astuple(message)
         field = "ShapeSquare.side"
         write_f64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_shape_square(data: bytes, start: int, end: int) -> ShapeSquare:
@@ -2545,7 +2554,7 @@ def decode_shape_square(data: bytes, start: int, end: int) -> ShapeSquare:
         data = data[start:end]
     message, pos = _read_shape_square(data, 0)
     if pos != len(data):
-        raise _trailing("ShapeSquare", pos, len(data))
+        raise trailing("ShapeSquare", pos, len(data))
     return message
 
 
@@ -2557,14 +2566,14 @@ def _read_shape_square(data: bytes, pos: i64) -> tuple[ShapeSquare, i64]:
         side_ = read_f64_le(data, pos)
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _ShapeSquare(side_), pos
 
 
 def encode_nested(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in the native layout. Raises CodecError."""
     if type(message) is not _Nested:
-        _require(message, _Nested)
+        require(message, _Nested)
     field = ""
     try:
         values = _astuple(message)
@@ -2589,7 +2598,7 @@ def encode_nested(message: Nested, writer: BytesWriter) -> None:
         field = "Nested.mood"
         _write_enum(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_nested(data: bytes, start: int, end: int) -> Nested:
@@ -2603,7 +2612,7 @@ def decode_nested(data: bytes, start: int, end: int) -> Nested:
         field = "Nested.deep"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         deep_: NestedDeep | None = None
         if flag == 1:
@@ -2611,7 +2620,7 @@ def decode_nested(data: bytes, start: int, end: int) -> Nested:
         field = "Nested.deeper"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         deeper_: NestedDeepDeeper | None = None
         if flag == 1:
@@ -2621,9 +2630,9 @@ def decode_nested(data: bytes, start: int, end: int) -> Nested:
         pos += 4
         mood_ = _NESTED_MOOD[number] if 0 <= number < 2 else NestedMood(number)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Nested", pos, limit)
+        raise trailing("Nested", pos, limit)
     return _Nested(deep_, deeper_, mood_)
 
 
@@ -2633,21 +2642,21 @@ _NESTED_MOOD_MOOD: Final = (NestedMood.WILD,)
 def encode_nested_mood(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in the layout mood. Raises CodecError."""
     if type(message) is not _Nested:
-        _require(message, _Nested)
+        require(message, _Nested)
     field = ""
     try:
         values = _astuple(message)
         if values[0] is not None:
-            raise _lacking("Nested.deep", "mood", values[0])
+            raise lacking("Nested.deep", "mood", values[0])
         if values[1] is not None:
-            raise _lacking("Nested.deeper", "mood", values[1])
+            raise lacking("Nested.deeper", "mood", values[1])
         field = "Nested.mood"
         mood_: NestedMood = values[2]
         if mood_ not in _NESTED_MOOD_MOOD:
-            raise _no_variant(field, "mood", mood_)
+            raise no_variant(field, "mood", mood_)
         write_i32_le(writer, _NESTED_MOOD_MOOD.index(mood_))
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_nested_mood(data: bytes, start: int, end: int) -> Nested:
@@ -2661,13 +2670,13 @@ def decode_nested_mood(data: bytes, start: int, end: int) -> Nested:
         field = "Nested.mood"
         number = read_i32_le(data, pos)
         if not 0 <= number < 1:
-            raise _bad_variant(field, pos, number, 1)
+            raise bad_variant(field, pos, number, 1)
         pos += 4
         mood_ = _NESTED_MOOD_MOOD[number]
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Nested", pos, limit)
+        raise trailing("Nested", pos, limit)
     return _Nested(
         mood=mood_,
     )
@@ -2676,7 +2685,7 @@ def decode_nested_mood(data: bytes, start: int, end: int) -> Nested:
 def encode_nested_deep(message: NestedDeep, writer: BytesWriter) -> None:
     """Appends a NestedDeep in the native layout. Raises CodecError."""
     if type(message) is not _NestedDeep:
-        _require(message, _NestedDeep)
+        require(message, _NestedDeep)
     field = ""
     try:
         values = _astuple(message)
@@ -2690,7 +2699,7 @@ def encode_nested_deep(message: NestedDeep, writer: BytesWriter) -> None:
                 raise TypeError
             encode_nested_deep_deeper(deeper_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_nested_deep(data: bytes, start: int, end: int) -> NestedDeep:
@@ -2699,7 +2708,7 @@ def decode_nested_deep(data: bytes, start: int, end: int) -> NestedDeep:
         data = data[start:end]
     message, pos = _read_nested_deep(data, 0)
     if pos != len(data):
-        raise _trailing("NestedDeep", pos, len(data))
+        raise trailing("NestedDeep", pos, len(data))
     return message
 
 
@@ -2710,20 +2719,20 @@ def _read_nested_deep(data: bytes, pos: i64) -> tuple[NestedDeep, i64]:
         field = "NestedDeep.deeper"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         deeper_: NestedDeepDeeper | None = None
         if flag == 1:
             deeper_, pos = _read_nested_deep_deeper(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _NestedDeep(deeper_), pos
 
 
 def encode_nested_deep_deeper(message: NestedDeepDeeper, writer: BytesWriter) -> None:
     """Appends a NestedDeepDeeper in the native layout. Raises CodecError."""
     if type(message) is not _NestedDeepDeeper:
-        _require(message, _NestedDeepDeeper)
+        require(message, _NestedDeepDeeper)
     field = ""
     try:
         values = _astuple(message)
@@ -2733,7 +2742,7 @@ def encode_nested_deep_deeper(message: NestedDeepDeeper, writer: BytesWriter) ->
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_nested_deep_deeper(data: bytes, start: int, end: int) -> NestedDeepDeeper:
@@ -2742,7 +2751,7 @@ def decode_nested_deep_deeper(data: bytes, start: int, end: int) -> NestedDeepDe
         data = data[start:end]
     message, pos = _read_nested_deep_deeper(data, 0)
     if pos != len(data):
-        raise _trailing("NestedDeepDeeper", pos, len(data))
+        raise trailing("NestedDeepDeeper", pos, len(data))
     return message
 
 
@@ -2758,10 +2767,10 @@ def _read_nested_deep_deeper(data: bytes, pos: i64) -> tuple[NestedDeepDeeper, i
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _NestedDeepDeeper(treasure_), pos
 
 
@@ -2772,9 +2781,9 @@ def encode_keywords(message: Keywords, writer: BytesWriter) -> None:
 
 def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
-        raise _too_deep("Keywords", -1)
+        raise too_deep("Keywords", _MAX_DEPTH, -1)
     if type(message) is not _Keywords:
-        _require(message, _Keywords)
+        require(message, _Keywords)
     field = ""
     try:
         values = _astuple(message)
@@ -2927,7 +2936,7 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_keywords(data: bytes, start: int, end: int) -> Keywords:
@@ -2936,13 +2945,13 @@ def decode_keywords(data: bytes, start: int, end: int) -> Keywords:
         data = data[start:end]
     message, pos = _read_keywords(data, 0, 1)
     if pos != len(data):
-        raise _trailing("Keywords", pos, len(data))
+        raise trailing("Keywords", pos, len(data))
     return message
 
 
 def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
     if depth > _MAX_DEPTH:
-        raise _too_deep("Keywords", pos)
+        raise too_deep("Keywords", _MAX_DEPTH, pos)
     limit: i64 = len(data)
     field = ""
     try:
@@ -2954,7 +2963,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.class_"
         class__ = read_i32_le(data, pos)
@@ -2962,14 +2971,14 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         field = "Keywords.None_"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         None__ = flag == 1
         field = "Keywords.import_"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         import__: list[str] = []
         for _ in range(count):
             begin = pos + 8
@@ -2979,14 +2988,14 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             import__.append(item3)
         field = "Keywords.lambda_"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 16:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 16)
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
         lambda__: dict[str, str] = {}
         for _ in range(count):
             begin = pos + 8
@@ -2996,7 +3005,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             begin = pos + 8
             pos = begin + read_i64_le(data, pos)
@@ -3005,13 +3014,13 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             lambda__[key4] = item4
         field = "Keywords.global_"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         global__: str | None = None
         if flag == 1:
@@ -3022,12 +3031,12 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
         field = "Keywords.async_"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         async__: Keywords | None = None
         if flag == 1:
@@ -3040,13 +3049,13 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.bytes_"
         begin = pos + 8
         pos = begin + read_i64_le(data, pos)
         if pos < begin or pos > limit:
-            raise _overlong(field, begin - 8, pos - begin, limit - begin)
+            raise overlong(field, begin - 8, pos - begin, limit - begin)
         bytes__ = data[begin:pos]
         field = "Keywords.int_"
         int__ = read_i64_le(data, pos)
@@ -3059,7 +3068,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.to_wire_"
         begin = pos + 8
@@ -3069,7 +3078,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.message"
         begin = pos + 8
@@ -3079,7 +3088,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.data"
         begin = pos + 8
@@ -3089,7 +3098,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.pos"
         pos_ = read_i32_le(data, pos)
@@ -3102,7 +3111,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.writer"
         begin = pos + 8
@@ -3112,7 +3121,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.float_"
         float__ = read_f32_le(data, pos)
@@ -3121,7 +3130,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 4:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 4)
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
         list__: list[int] = []
         for _ in range(count):
             item20 = read_i32_le(data, pos)
@@ -3135,7 +3144,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.value"
         begin = pos + 8
@@ -3145,7 +3154,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.size"
         begin = pos + 8
@@ -3155,7 +3164,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.proto"
         begin = pos + 8
@@ -3165,7 +3174,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.userName"
         begin = pos + 8
@@ -3175,7 +3184,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.cls"
         begin = pos + 8
@@ -3185,12 +3194,12 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
         field = "Keywords.match"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         match_: KeywordsMatch | None = None
         if flag == 1:
@@ -3204,7 +3213,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
                     if pos > begin and limit >= pos
                     else ""
                     if pos == begin
-                    else _bad_length(field, begin, pos, limit)
+                    else bad_length(field, begin, pos, limit)
                 )
                 match_ = KeywordsMatchIn(item7)
             elif number == 1:
@@ -3212,9 +3221,9 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
                 pos += 4
                 match_ = KeywordsMatchIs(item8)
             else:
-                raise _bad_variant(field, pos - 4, number, 2)
+                raise bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _Keywords(
         from__,
         class__,
@@ -3248,7 +3257,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
 def encode_nothing(message: Nothing, writer: BytesWriter) -> None:
     """Appends a Nothing in the native layout. Raises CodecError."""
     if type(message) is not _Nothing:
-        _require(message, _Nothing)
+        require(message, _Nothing)
 
 
 def decode_nothing(data: bytes, start: int, end: int) -> Nothing:
@@ -3257,7 +3266,7 @@ def decode_nothing(data: bytes, start: int, end: int) -> Nothing:
         data = data[start:end]
     message, pos = _read_nothing(data, 0)
     if pos != len(data):
-        raise _trailing("Nothing", pos, len(data))
+        raise trailing("Nothing", pos, len(data))
     return message
 
 
@@ -3268,7 +3277,7 @@ def _read_nothing(data: bytes, pos: i64) -> tuple[Nothing, i64]:
 def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
     """Appends a Nothings in the native layout. Raises CodecError."""
     if type(message) is not _Nothings:
-        _require(message, _Nothings)
+        require(message, _Nothings)
     field = ""
     try:
         values = _astuple(message)
@@ -3286,7 +3295,7 @@ def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
         if not isinstance(many_, list):
             raise TypeError
         if len(many_) > _MAX_EMPTY:
-            raise _too_many_empty(field, len(many_))
+            raise too_many_empty(field, _MAX_EMPTY, len(many_))
         write_i64_le(writer, len(many_))
         item1: object
         for item1 in many_:
@@ -3328,7 +3337,7 @@ def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
@@ -3342,7 +3351,7 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
         field = "Nothings.one"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         one_: Nothing | None = None
         if flag == 1:
@@ -3351,7 +3360,7 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= _MAX_EMPTY:
-            raise _too_many_empty(field, count, pos - 8)
+            raise too_many_empty(field, _MAX_EMPTY, count, pos - 8)
         many_: list[Nothing] = []
         for _ in range(count):
             item1, pos = _read_nothing(data, pos)
@@ -3360,7 +3369,7 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 8)
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
         by_name_: dict[str, Nothing] = {}
         for _ in range(count):
             begin = pos + 8
@@ -3370,14 +3379,14 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
                 if pos > begin and limit >= pos
                 else ""
                 if pos == begin
-                else _bad_length(field, begin, pos, limit)
+                else bad_length(field, begin, pos, limit)
             )
             item2, pos = _read_nothing(data, pos)
             by_name_[key2] = item2
         field = "Nothings.choice"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         choice_: NothingsChoice | None = None
         if flag == 1:
@@ -3390,11 +3399,11 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
                 item4, pos = _read_empty(data, pos)
                 choice_ = NothingsChoiceEmpty(item4)
             else:
-                raise _bad_variant(field, pos - 4, number, 2)
+                raise bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Nothings", pos, limit)
+        raise trailing("Nothings", pos, limit)
     return _Nothings(one_, many_, by_name_, choice_)
 
 
@@ -3405,9 +3414,9 @@ def encode_well_known(message: WellKnown, writer: BytesWriter) -> None:
 
 def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
-        raise _too_deep("WellKnown", -1)
+        raise too_deep("WellKnown", _MAX_DEPTH, -1)
     if type(message) is not _WellKnown:
-        _require(message, _WellKnown)
+        require(message, _WellKnown)
     field = ""
     try:
         values = _astuple(message)
@@ -3512,7 +3521,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             encode_timestamp(item10, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
@@ -3527,7 +3536,7 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         field = "WellKnown.at"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         at_: Timestamp | None = None
         if flag == 1:
@@ -3535,7 +3544,7 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         field = "WellKnown.lasting"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         lasting_: Duration | None = None
         if flag == 1:
@@ -3543,7 +3552,7 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         field = "WellKnown.anything"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         anything_: AnyMessage | None = None
         if flag == 1:
@@ -3551,7 +3560,7 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         field = "WellKnown.json"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         json_: Struct | None = None
         if flag == 1:
@@ -3559,7 +3568,7 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         field = "WellKnown.value"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         value_: Value | None = None
         if flag == 1:
@@ -3567,7 +3576,7 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         field = "WellKnown.mask"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         mask_: FieldMask | None = None
         if flag == 1:
@@ -3575,7 +3584,7 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         field = "WellKnown.text"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         text_: StringValue | None = None
         if flag == 1:
@@ -3583,7 +3592,7 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         field = "WellKnown.number"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         number_: Int64Value | None = None
         if flag == 1:
@@ -3591,7 +3600,7 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         field = "WellKnown.flag"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         flag_: BoolValue | None = None
         if flag == 1:
@@ -3599,7 +3608,7 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         field = "WellKnown.empty"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         empty_: Empty | None = None
         if flag == 1:
@@ -3608,22 +3617,22 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 12:
-            raise _overlong(field, pos - 8, count, (limit - pos) // 12)
+            raise overlong(field, pos - 8, count, (limit - pos) // 12)
         times_: list[Timestamp] = []
         for _ in range(count):
             item10, pos = _read_timestamp(data, pos)
             times_.append(item10)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("WellKnown", pos, limit)
+        raise trailing("WellKnown", pos, limit)
     return _WellKnown(at_, lasting_, anything_, json_, value_, mask_, text_, number_, flag_, empty_, times_)
 
 
 def encode_context(message: ContextMessage, writer: BytesWriter) -> None:
     """Appends a Context in the native layout. Raises CodecError."""
     if type(message) is not _ContextMessage:
-        _require(message, _ContextMessage)
+        require(message, _ContextMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -3646,7 +3655,7 @@ def encode_context(message: ContextMessage, writer: BytesWriter) -> None:
                 raise TypeError
             encode_type_error_(type_error_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_context(data: bytes, start: int, end: int) -> ContextMessage:
@@ -3660,7 +3669,7 @@ def decode_context(data: bytes, start: int, end: int) -> ContextMessage:
         field = "Context.method"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         method_: MethodMessage | None = None
         if flag == 1:
@@ -3668,22 +3677,22 @@ def decode_context(data: bytes, start: int, end: int) -> ContextMessage:
         field = "Context.type_error"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         type_error_: TypeError_ | None = None
         if flag == 1:
             type_error_, pos = _read_type_error_(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Context", pos, limit)
+        raise trailing("Context", pos, limit)
     return _ContextMessage(method_, type_error_)
 
 
 def encode_method(message: MethodMessage, writer: BytesWriter) -> None:
     """Appends a Method in the native layout. Raises CodecError."""
     if type(message) is not _MethodMessage:
-        _require(message, _MethodMessage)
+        require(message, _MethodMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -3693,7 +3702,7 @@ def encode_method(message: MethodMessage, writer: BytesWriter) -> None:
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_method(data: bytes, start: int, end: int) -> MethodMessage:
@@ -3702,7 +3711,7 @@ def decode_method(data: bytes, start: int, end: int) -> MethodMessage:
         data = data[start:end]
     message, pos = _read_method(data, 0)
     if pos != len(data):
-        raise _trailing("Method", pos, len(data))
+        raise trailing("Method", pos, len(data))
     return message
 
 
@@ -3718,17 +3727,17 @@ def _read_method(data: bytes, pos: i64) -> tuple[MethodMessage, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _MethodMessage(name_), pos
 
 
 def encode_type_error_(message: TypeError_, writer: BytesWriter) -> None:
     """Appends a TypeError_ in the native layout. Raises CodecError."""
     if type(message) is not _TypeError_:
-        _require(message, _TypeError_)
+        require(message, _TypeError_)
     field = ""
     try:
         values = _astuple(message)
@@ -3738,7 +3747,7 @@ def encode_type_error_(message: TypeError_, writer: BytesWriter) -> None:
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_type_error_(data: bytes, start: int, end: int) -> TypeError_:
@@ -3747,7 +3756,7 @@ def decode_type_error_(data: bytes, start: int, end: int) -> TypeError_:
         data = data[start:end]
     message, pos = _read_type_error_(data, 0)
     if pos != len(data):
-        raise _trailing("TypeError_", pos, len(data))
+        raise trailing("TypeError_", pos, len(data))
     return message
 
 
@@ -3763,17 +3772,17 @@ def _read_type_error_(data: bytes, pos: i64) -> tuple[TypeError_, i64]:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     return _TypeError_(text_), pos
 
 
 def encode_elsewhere(message: Elsewhere, writer: BytesWriter) -> None:
     """Appends a Elsewhere in the native layout. Raises CodecError."""
     if type(message) is not _Elsewhere:
-        _require(message, _Elsewhere)
+        require(message, _Elsewhere)
     field = ""
     try:
         values = _astuple(message)
@@ -3794,7 +3803,7 @@ def encode_elsewhere(message: Elsewhere, writer: BytesWriter) -> None:
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise _unfit(message, field) from None
+        raise unfit(message, field, _EXPECTS) from None
 
 
 def decode_elsewhere(data: bytes, start: int, end: int) -> Elsewhere:
@@ -3808,7 +3817,7 @@ def decode_elsewhere(data: bytes, start: int, end: int) -> Elsewhere:
         field = "Elsewhere.point"
         flag = data[pos]
         if flag > 1:
-            raise _bad_flag(field, pos, flag)
+            raise bad_flag(field, pos, flag)
         pos += 1
         point_: Point | None = None
         if flag == 1:
@@ -3825,12 +3834,12 @@ def decode_elsewhere(data: bytes, start: int, end: int) -> Elsewhere:
             if pos > begin and limit >= pos
             else ""
             if pos == begin
-            else _bad_length(field, begin, pos, limit)
+            else bad_length(field, begin, pos, limit)
         )
     except (IndexError, UnicodeDecodeError) as error:
-        raise _malformed(field, pos, limit, error) from None
+        raise malformed(field, pos, limit, error) from None
     if pos != limit:
-        raise _trailing("Elsewhere", pos, limit)
+        raise trailing("Elsewhere", pos, limit)
     return _Elsewhere(point_, direction_, quoted_)
 
 
@@ -3876,83 +3885,146 @@ def _write_enum(writer: BytesWriter, value: int) -> None:
     write_i32_le(writer, value)
 
 
-def unknown_layout(layout: str, known: tuple[str, ...]) -> CodecError:
-    """The error for a layout that a message does not have."""
-    return CodecError(f"unknown layout {layout!r}: use one of {', '.join(known)}")
-
-
-def _require(message: object, kind: type[object]) -> None:
-    if not isinstance(message, kind):
-        raise CodecError(f"expected a message of type {kind.__name__}, not {_shown(message)}", field=kind.__name__)
-
-
-def _unfit(message: object, field: str) -> CodecError:
-    value = getattr(message, field.rpartition(".")[2], None)
-    return CodecError(f"{field}: expected {_EXPECTS[field]}; found {_shown(value)}", field=field)
-
-
-def _shown(value: object) -> str:
-    try:
-        return _repr.repr(value)
-    except ValueError:  # repr() refuses an int of more than 4,300 digits
-        return f"a value of type {type(value).__name__} too long to print"
-
-
-def _malformed(field: str, pos: int, end: int, error: Exception) -> CodecError:
-    if isinstance(error, UnicodeDecodeError):
-        offset = pos - len(error.object) + error.start
-        return CodecError(f"{field}: byte {offset} of the input is not UTF-8", field=field, offset=offset)
-    return CodecError(f"{field}: begins at byte {pos}, but the input ends at byte {end}", field=field, offset=pos)
-
-
-def _overlong(field: str, pos: int, length: int, limit: int) -> CodecError:
-    length &= 0xFFFFFFFFFFFFFFFF
-    return CodecError(
-        f"{field}: the length at byte {pos} is {length}, but the rest of the input has room for {limit}",
-        field=field,
-        offset=pos,
-    )
-
-
-def _bad_length(field: str, begin: i64, pos: i64, limit: i64) -> str:
-    # Never returns; it stands in an expression where a text is read.
-    raise _overlong(field, begin - 8, pos - begin, limit - begin)
-
-
-def _bad_flag(field: str, pos: int, flag: int) -> CodecError:
-    return CodecError(f"{field}: the flag at byte {pos} is {flag}, but must be 0 or 1", field=field, offset=pos)
-
-
-def _bad_variant(field: str, pos: int, number: int, limit: int) -> CodecError:
-    number &= 0xFFFFFFFF
-    return CodecError(
-        f"{field}: the variant at byte {pos} is {number}, but must be below {limit}", field=field, offset=pos
-    )
-
-
-def _trailing(name: str, pos: int, end: int) -> CodecError:
-    return CodecError(f"{name}: ends at byte {pos}, but the input goes on to byte {end}", field=name, offset=pos)
-
-
-def _too_deep(name: str, pos: int) -> CodecError:
-    return CodecError(f"{name}: nested more than {_MAX_DEPTH} levels deep", field=name, offset=pos)
-
-
-def _too_many_empty(field: str, count: int, pos: int = -1) -> CodecError:
-    # Elements of no bytes could otherwise be claimed in any number by a few bytes of input.
-    return CodecError(
-        f"{field}: {count & 0xFFFFFFFFFFFFFFFF} elements without content, but at most {_MAX_EMPTY} are allowed",
-        field=field,
-        offset=pos,
-    )
-
-
-def _lacking(field: str, layout: str, value: object) -> CodecError:
-    return CodecError(
-        f"{field}: the layout {layout!r} has no place for it, so it must keep its default; found {_shown(value)}",
-        field=field,
-    )
-
-
-def _no_variant(field: str, layout: str, value: object) -> CodecError:
-    return CodecError(f"{field}: the layout {layout!r} has no variant for {_shown(value)}", field=field)
+register(AnyMessage, "google.protobuf.Any", "google.protobuf.any_pb2:Any", {"native": (encode_any, decode_any)})
+register(
+    Duration,
+    "google.protobuf.Duration",
+    "google.protobuf.duration_pb2:Duration",
+    {"native": (encode_duration, decode_duration)},
+)
+register(Empty, "google.protobuf.Empty", "google.protobuf.empty_pb2:Empty", {"native": (encode_empty, decode_empty)})
+register(
+    FieldMask,
+    "google.protobuf.FieldMask",
+    "google.protobuf.field_mask_pb2:FieldMask",
+    {"native": (encode_field_mask, decode_field_mask)},
+)
+register(
+    Struct, "google.protobuf.Struct", "google.protobuf.struct_pb2:Struct", {"native": (encode_struct, decode_struct)}
+)
+register(Value, "google.protobuf.Value", "google.protobuf.struct_pb2:Value", {"native": (encode_value, decode_value)})
+register(
+    ListValue,
+    "google.protobuf.ListValue",
+    "google.protobuf.struct_pb2:ListValue",
+    {"native": (encode_list_value, decode_list_value)},
+)
+register(
+    Timestamp,
+    "google.protobuf.Timestamp",
+    "google.protobuf.timestamp_pb2:Timestamp",
+    {"native": (encode_timestamp, decode_timestamp)},
+)
+register(
+    Int64Value,
+    "google.protobuf.Int64Value",
+    "google.protobuf.wrappers_pb2:Int64Value",
+    {"native": (encode_int64_value, decode_int64_value)},
+)
+register(
+    BoolValue,
+    "google.protobuf.BoolValue",
+    "google.protobuf.wrappers_pb2:BoolValue",
+    {"native": (encode_bool_value, decode_bool_value)},
+)
+register(
+    StringValue,
+    "google.protobuf.StringValue",
+    "google.protobuf.wrappers_pb2:StringValue",
+    {"native": (encode_string_value, decode_string_value)},
+)
+register(
+    Point, "kitchen.shared.Point", "kitchen_package.shared_point_pb2:Point", {"native": (encode_point, decode_point)}
+)
+register(
+    Scalars,
+    "kitchen.sink.Scalars",
+    "kitchen_package.kitchen_pb2:Scalars",
+    {"native": (encode_scalars, decode_scalars), "compact": (encode_scalars_compact, decode_scalars_compact)},
+)
+register(Maps, "kitchen.sink.Maps", "kitchen_package.kitchen_pb2:Maps", {"native": (encode_maps, decode_maps)})
+register(Tree, "kitchen.sink.Tree", "kitchen_package.kitchen_pb2:Tree", {"native": (encode_tree, decode_tree)})
+register(
+    Forest, "kitchen.sink.Forest", "kitchen_package.kitchen_pb2:Forest", {"native": (encode_forest, decode_forest)}
+)
+register(
+    Shape,
+    "kitchen.sink.Shape",
+    "kitchen_package.kitchen_pb2:Shape",
+    {"native": (encode_shape, decode_shape), "outline": (encode_shape_outline, decode_shape_outline)},
+)
+register(
+    ShapeCircle,
+    "kitchen.sink.Shape.Circle",
+    "kitchen_package.kitchen_pb2:Shape.Circle",
+    {"native": (encode_shape_circle, decode_shape_circle)},
+)
+register(
+    ShapeSquare,
+    "kitchen.sink.Shape.Square",
+    "kitchen_package.kitchen_pb2:Shape.Square",
+    {"native": (encode_shape_square, decode_shape_square)},
+)
+register(
+    Nested,
+    "kitchen.sink.Nested",
+    "kitchen_package.kitchen_pb2:Nested",
+    {"native": (encode_nested, decode_nested), "mood": (encode_nested_mood, decode_nested_mood)},
+)
+register(
+    NestedDeep,
+    "kitchen.sink.Nested.Deep",
+    "kitchen_package.kitchen_pb2:Nested.Deep",
+    {"native": (encode_nested_deep, decode_nested_deep)},
+)
+register(
+    NestedDeepDeeper,
+    "kitchen.sink.Nested.Deep.Deeper",
+    "kitchen_package.kitchen_pb2:Nested.Deep.Deeper",
+    {"native": (encode_nested_deep_deeper, decode_nested_deep_deeper)},
+)
+register(
+    Keywords,
+    "kitchen.sink.Keywords",
+    "kitchen_package.kitchen_pb2:Keywords",
+    {"native": (encode_keywords, decode_keywords)},
+)
+register(
+    Nothing, "kitchen.sink.Nothing", "kitchen_package.kitchen_pb2:Nothing", {"native": (encode_nothing, decode_nothing)}
+)
+register(
+    Nothings,
+    "kitchen.sink.Nothings",
+    "kitchen_package.kitchen_pb2:Nothings",
+    {"native": (encode_nothings, decode_nothings)},
+)
+register(
+    WellKnown,
+    "kitchen.sink.WellKnown",
+    "kitchen_package.kitchen_pb2:WellKnown",
+    {"native": (encode_well_known, decode_well_known)},
+)
+register(
+    ContextMessage,
+    "kitchen.sink.Context",
+    "kitchen_package.kitchen_pb2:Context",
+    {"native": (encode_context, decode_context)},
+)
+register(
+    MethodMessage,
+    "kitchen.sink.Method",
+    "kitchen_package.kitchen_pb2:Method",
+    {"native": (encode_method, decode_method)},
+)
+register(
+    TypeError_,
+    "kitchen.sink.TypeError",
+    "kitchen_package.kitchen_pb2:TypeError",
+    {"native": (encode_type_error_, decode_type_error_)},
+)
+register(
+    Elsewhere,
+    "kitchen.sink.Elsewhere",
+    "kitchen_package.kitchen_pb2:Elsewhere",
+    {"native": (encode_elsewhere, decode_elsewhere)},
+)

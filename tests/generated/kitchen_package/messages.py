@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import enum
 import typing
 
 import msgspec
-from librt.strings import BytesWriter
+
+import eventflux_runtime.codegen_api as runtime
 
 if typing.TYPE_CHECKING:
     from google.protobuf import any_pb2 as google_any_pb2
@@ -92,20 +92,7 @@ __all__ = [
 ]
 
 
-class _OpenEnum(enum.IntEnum):
-    """An enum as proto3 has it: a number without a name is a value too, and survives decoding and encoding."""
-
-    @classmethod
-    def _missing_(cls, value: object) -> typing.Self | None:
-        if not isinstance(value, int) or not -0x80000000 <= value <= 0x7FFFFFFF:
-            return None
-        member = int.__new__(cls, value)
-        member._name_ = f"UNRECOGNIZED_{value}".replace("-", "MINUS_")
-        member._value_ = value
-        return member
-
-
-class NullValue(_OpenEnum):
+class NullValue(runtime.OpenEnum):
     """Represents a JSON `null`.
 
     `NullValue` is a sentinel, using an enum with only one value to represent the null value for the
@@ -120,21 +107,21 @@ class NullValue(_OpenEnum):
     """Null value."""
 
 
-class Heading(_OpenEnum):
+class Heading(runtime.OpenEnum):
     """Which way."""
 
     NORTH = 0
     SOUTH = 1
 
 
-class NestedMood(_OpenEnum):
+class NestedMood(runtime.OpenEnum):
     """The enum kitchen.sink.Nested.Mood."""
 
     CALM = 0
     WILD = 1
 
 
-class Color(_OpenEnum):
+class Color(runtime.OpenEnum):
     """An enum with two names for one number, and one that is negative."""
 
     UNSPECIFIED = 0
@@ -143,7 +130,7 @@ class Color(_OpenEnum):
     NONE = -1
 
 
-class Version(_OpenEnum):
+class Version(runtime.OpenEnum):
     """An enum whose values share no prefix that could be stripped from each."""
 
     VERSION_UNKNOWN = 0
@@ -151,7 +138,7 @@ class Version(_OpenEnum):
     VERSION_2 = 2
 
 
-class Awkward(_OpenEnum):
+class Awkward(runtime.OpenEnum):
     """Enum members that Python keeps for itself."""
 
     UNSPECIFIED = 0
@@ -160,7 +147,7 @@ class Awkward(_OpenEnum):
     mro_ = 3
 
 
-class Any(msgspec.Struct):
+class Any(runtime.Message["google_any_pb2.Any", typing.Never]):
     """The message google.protobuf.Any.
 
     `Any` contains an arbitrary serialized protocol buffer message along with a URL that describes the
@@ -221,49 +208,8 @@ class Any(msgspec.Struct):
     value: bytes = b""
     """Holds a Protobuf serialization of the type described by type_url."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_any(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Any:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_any(data, 0, len(data))
-
-    def to_proto(self) -> google_any_pb2.Any:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.any_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_any_pb2.Any) -> Any:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.any_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.any_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Any:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.any_from_json(data)
-
-
-class Duration(msgspec.Struct):
+class Duration(runtime.Message["google_duration_pb2.Duration", typing.Never]):
     """The message google.protobuf.Duration.
 
     A Duration represents a signed, fixed-length span of time represented as a count of seconds and
@@ -321,49 +267,8 @@ class Duration(msgspec.Struct):
     of the same sign as the `seconds` field. Must be from -999,999,999 to +999,999,999 inclusive.
     """
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_duration(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Duration:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_duration(data, 0, len(data))
-
-    def to_proto(self) -> google_duration_pb2.Duration:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.duration_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_duration_pb2.Duration) -> Duration:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.duration_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.duration_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Duration:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.duration_from_json(data)
-
-
-class Empty(msgspec.Struct):
+class Empty(runtime.Message["google_empty_pb2.Empty", typing.Never]):
     """The message google.protobuf.Empty.
 
     A generic empty message that you can re-use to avoid defining duplicated empty messages in your
@@ -373,49 +278,8 @@ class Empty(msgspec.Struct):
     service Foo { rpc Bar(google.protobuf.Empty) returns (google.protobuf.Empty); }
     """
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_empty(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Empty:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_empty(data, 0, len(data))
-
-    def to_proto(self) -> google_empty_pb2.Empty:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.empty_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_empty_pb2.Empty) -> Empty:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.empty_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.empty_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Empty:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.empty_from_json(data)
-
-
-class FieldMask(msgspec.Struct):
+class FieldMask(runtime.Message["google_field_mask_pb2.FieldMask", typing.Never]):
     """`FieldMask` represents a set of symbolic field paths, for example:.
 
     paths: "f.a" paths: "f.b.d"
@@ -544,49 +408,8 @@ class FieldMask(msgspec.Struct):
     paths: list[str] = msgspec.field(default_factory=list)
     """The set of field mask paths."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_field_mask(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> FieldMask:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_field_mask(data, 0, len(data))
-
-    def to_proto(self) -> google_field_mask_pb2.FieldMask:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.field_mask_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_field_mask_pb2.FieldMask) -> FieldMask:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.field_mask_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.field_mask_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> FieldMask:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.field_mask_from_json(data)
-
-
-class Struct(msgspec.Struct):
+class Struct(runtime.Message["google_struct_pb2.Struct", typing.Never]):
     """Represents a JSON object.
 
     An unordered key-value map, intending to perfectly capture the semantics of a JSON object. This
@@ -602,47 +425,6 @@ class Struct(msgspec.Struct):
 
     fields: dict[str, Value] = msgspec.field(default_factory=dict)
     """Unordered map of dynamically typed values."""
-
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_struct(self, writer)
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Struct:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_struct(data, 0, len(data))
-
-    def to_proto(self) -> google_struct_pb2.Struct:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.struct_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_struct_pb2.Struct) -> Struct:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.struct_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.struct_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Struct:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.struct_from_json(data)
 
 
 class ValueKindNullValue(msgspec.Struct):
@@ -696,7 +478,7 @@ ValueKind: typing.TypeAlias = (
 )
 
 
-class Value(msgspec.Struct):
+class Value(runtime.Message["google_struct_pb2.Value", typing.Never]):
     """Represents a JSON value.
 
     `Value` represents a dynamically typed value which can be either null, a number, a string, a
@@ -707,97 +489,15 @@ class Value(msgspec.Struct):
     kind: ValueKind | None = None
     """The kind of value."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_value(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Value:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_value(data, 0, len(data))
-
-    def to_proto(self) -> google_struct_pb2.Value:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.value_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_struct_pb2.Value) -> Value:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.value_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.value_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Value:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.value_from_json(data)
-
-
-class ListValue(msgspec.Struct):
+class ListValue(runtime.Message["google_struct_pb2.ListValue", typing.Never]):
     """Represents a JSON array."""
 
     values: list[Value] = msgspec.field(default_factory=list)
     """Repeated field of dynamically typed values."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_list_value(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> ListValue:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_list_value(data, 0, len(data))
-
-    def to_proto(self) -> google_struct_pb2.ListValue:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.list_value_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_struct_pb2.ListValue) -> ListValue:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.list_value_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.list_value_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> ListValue:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.list_value_from_json(data)
-
-
-class Timestamp(msgspec.Struct):
+class Timestamp(runtime.Message["google_timestamp_pb2.Timestamp", typing.Never]):
     """The message google.protobuf.Timestamp.
 
     A Timestamp represents a point in time independent of any time zone or local calendar, encoded as a
@@ -888,49 +588,8 @@ class Timestamp(msgspec.Struct):
     between 0 and 999,999,999 inclusive.
     """
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_timestamp(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Timestamp:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_timestamp(data, 0, len(data))
-
-    def to_proto(self) -> google_timestamp_pb2.Timestamp:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.timestamp_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_timestamp_pb2.Timestamp) -> Timestamp:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.timestamp_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.timestamp_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Timestamp:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.timestamp_from_json(data)
-
-
-class Int64Value(msgspec.Struct):
+class Int64Value(runtime.Message["google_wrappers_pb2.Int64Value", typing.Never]):
     """Wrapper message for `int64`.
 
     The JSON representation for `Int64Value` is JSON string.
@@ -941,49 +600,8 @@ class Int64Value(msgspec.Struct):
     value: int = 0
     """The int64 value."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_int64_value(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Int64Value:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_int64_value(data, 0, len(data))
-
-    def to_proto(self) -> google_wrappers_pb2.Int64Value:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.int64_value_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_wrappers_pb2.Int64Value) -> Int64Value:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.int64_value_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.int64_value_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Int64Value:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.int64_value_from_json(data)
-
-
-class BoolValue(msgspec.Struct):
+class BoolValue(runtime.Message["google_wrappers_pb2.BoolValue", typing.Never]):
     """Wrapper message for `bool`.
 
     The JSON representation for `BoolValue` is JSON `true` and `false`.
@@ -994,49 +612,8 @@ class BoolValue(msgspec.Struct):
     value: bool = False
     """The bool value."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_bool_value(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> BoolValue:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_bool_value(data, 0, len(data))
-
-    def to_proto(self) -> google_wrappers_pb2.BoolValue:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.bool_value_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_wrappers_pb2.BoolValue) -> BoolValue:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.bool_value_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.bool_value_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> BoolValue:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.bool_value_from_json(data)
-
-
-class StringValue(msgspec.Struct):
+class StringValue(runtime.Message["google_wrappers_pb2.StringValue", typing.Never]):
     """Wrapper message for `string`.
 
     The JSON representation for `StringValue` is JSON string.
@@ -1047,97 +624,15 @@ class StringValue(msgspec.Struct):
     value: str = ""
     """The string value."""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_string_value(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> StringValue:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_string_value(data, 0, len(data))
-
-    def to_proto(self) -> google_wrappers_pb2.StringValue:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.string_value_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: google_wrappers_pb2.StringValue) -> StringValue:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.string_value_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.string_value_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> StringValue:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.string_value_from_json(data)
-
-
-class Point(msgspec.Struct):
+class Point(runtime.Message["shared_point_pb2.Point", typing.Never]):
     """A place on a plane."""
 
     x: float = 0.0
     y: float = 0.0
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_point(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Point:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_point(data, 0, len(data))
-
-    def to_proto(self) -> shared_point_pb2.Point:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.point_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: shared_point_pb2.Point) -> Point:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.point_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.point_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Point:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.point_from_json(data)
-
-
-class Scalars(msgspec.Struct):
+class Scalars(runtime.Message["kitchen_pb2.Scalars", typing.Literal["compact"]]):
     """Every scalar type, alone, optional, and repeated."""
 
     a_double: float = 0.0
@@ -1173,57 +668,8 @@ class Scalars(msgspec.Struct):
     byte_strings: list[bytes] = msgspec.field(default_factory=list)
     colors: list[Color] = msgspec.field(default_factory=list)
 
-    def to_wire(self, layout: typing.Literal["native", "compact"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        match layout:
-            case "native":
-                _codec.encode_scalars(self, writer)
-            case "compact":
-                _codec.encode_scalars_compact(self, writer)
-            case _:
-                raise _codec.unknown_layout(layout, ("native", "compact"))
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native", "compact"] = "native") -> Scalars:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        match layout:
-            case "native":
-                return _codec.decode_scalars(data, 0, len(data))
-            case "compact":
-                return _codec.decode_scalars_compact(data, 0, len(data))
-            case _:
-                raise _codec.unknown_layout(layout, ("native", "compact"))
-
-    def to_proto(self) -> kitchen_pb2.Scalars:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.scalars_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Scalars) -> Scalars:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.scalars_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.scalars_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Scalars:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.scalars_from_json(data)
-
-
-class Maps(msgspec.Struct):
+class Maps(runtime.Message["kitchen_pb2.Maps", typing.Never]):
     """Maps with every type of key."""
 
     by_int32: dict[int, str] = msgspec.field(default_factory=dict)
@@ -1238,47 +684,6 @@ class Maps(msgspec.Struct):
     by_sfixed64: dict[int, int] = msgspec.field(default_factory=dict)
     by_bool: dict[bool, Point] = msgspec.field(default_factory=dict)
     by_string: dict[str, Tree] = msgspec.field(default_factory=dict)
-
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_maps(self, writer)
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Maps:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_maps(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Maps:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.maps_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Maps) -> Maps:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.maps_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.maps_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Maps:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.maps_from_json(data)
 
 
 class TreeGraftedTree(msgspec.Struct):
@@ -1296,7 +701,7 @@ class TreeGraftedForest(msgspec.Struct):
 TreeGrafted: typing.TypeAlias = TreeGraftedTree | TreeGraftedForest
 
 
-class Tree(msgspec.Struct):
+class Tree(runtime.Message["kitchen_pb2.Tree", typing.Never]):
     """A message that contains itself: alone, in a list, in a map, in a oneof, and through another."""
 
     label: str = ""
@@ -1305,93 +710,11 @@ class Tree(msgspec.Struct):
     named: dict[str, Tree] = msgspec.field(default_factory=dict)
     grafted: TreeGrafted | None = None
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_tree(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Tree:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_tree(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Tree:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.tree_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Tree) -> Tree:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.tree_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.tree_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Tree:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.tree_from_json(data)
-
-
-class Forest(msgspec.Struct):
+class Forest(runtime.Message["kitchen_pb2.Forest", typing.Never]):
     """The other half of a cycle."""
 
     trees: list[Tree] = msgspec.field(default_factory=list)
-
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_forest(self, writer)
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Forest:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_forest(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Forest:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.forest_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Forest) -> Forest:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.forest_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.forest_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Forest:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.forest_from_json(data)
 
 
 class ShapeKindCircle(msgspec.Struct):
@@ -1476,7 +799,7 @@ class ShapeFillGradient(msgspec.Struct):
 ShapeFill: typing.TypeAlias = ShapeFillSolid | ShapeFillGradient
 
 
-class Shape(msgspec.Struct):
+class Shape(runtime.Message["kitchen_pb2.Shape", typing.Literal["outline"]]):
     """Several oneofs, with plain fields between and behind them."""
 
     kind: ShapeKind | None = None
@@ -1485,299 +808,37 @@ class Shape(msgspec.Struct):
     fill: ShapeFill | None = None
     layer: int = 0
 
-    def to_wire(self, layout: typing.Literal["native", "outline"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        match layout:
-            case "native":
-                _codec.encode_shape(self, writer)
-            case "outline":
-                _codec.encode_shape_outline(self, writer)
-            case _:
-                raise _codec.unknown_layout(layout, ("native", "outline"))
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native", "outline"] = "native") -> Shape:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        match layout:
-            case "native":
-                return _codec.decode_shape(data, 0, len(data))
-            case "outline":
-                return _codec.decode_shape_outline(data, 0, len(data))
-            case _:
-                raise _codec.unknown_layout(layout, ("native", "outline"))
-
-    def to_proto(self) -> kitchen_pb2.Shape:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.shape_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Shape) -> Shape:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.shape_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.shape_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Shape:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.shape_from_json(data)
-
-
-class ShapeCircle(msgspec.Struct):
+class ShapeCircle(runtime.Message["kitchen_pb2.Shape.Circle", typing.Never]):
     """The message kitchen.sink.Shape.Circle."""
 
     radius: float = 0.0
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_shape_circle(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> ShapeCircle:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_shape_circle(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Shape.Circle:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.shape_circle_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Shape.Circle) -> ShapeCircle:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.shape_circle_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.shape_circle_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> ShapeCircle:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.shape_circle_from_json(data)
-
-
-class ShapeSquare(msgspec.Struct):
+class ShapeSquare(runtime.Message["kitchen_pb2.Shape.Square", typing.Never]):
     """The message kitchen.sink.Shape.Square."""
 
     side: float = 0.0
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_shape_square(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> ShapeSquare:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_shape_square(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Shape.Square:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.shape_square_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Shape.Square) -> ShapeSquare:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.shape_square_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.shape_square_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> ShapeSquare:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.shape_square_from_json(data)
-
-
-class Nested(msgspec.Struct):
+class Nested(runtime.Message["kitchen_pb2.Nested", typing.Literal["mood"]]):
     """Messages within messages."""
 
     deep: NestedDeep | None = None
     deeper: NestedDeepDeeper | None = None
     mood: NestedMood = NestedMood.CALM
 
-    def to_wire(self, layout: typing.Literal["native", "mood"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        match layout:
-            case "native":
-                _codec.encode_nested(self, writer)
-            case "mood":
-                _codec.encode_nested_mood(self, writer)
-            case _:
-                raise _codec.unknown_layout(layout, ("native", "mood"))
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native", "mood"] = "native") -> Nested:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        match layout:
-            case "native":
-                return _codec.decode_nested(data, 0, len(data))
-            case "mood":
-                return _codec.decode_nested_mood(data, 0, len(data))
-            case _:
-                raise _codec.unknown_layout(layout, ("native", "mood"))
-
-    def to_proto(self) -> kitchen_pb2.Nested:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.nested_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Nested) -> Nested:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nested_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nested_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Nested:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nested_from_json(data)
-
-
-class NestedDeep(msgspec.Struct):
+class NestedDeep(runtime.Message["kitchen_pb2.Nested.Deep", typing.Never]):
     """The message kitchen.sink.Nested.Deep."""
 
     deeper: NestedDeepDeeper | None = None
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_nested_deep(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> NestedDeep:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_nested_deep(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Nested.Deep:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.nested_deep_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Nested.Deep) -> NestedDeep:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nested_deep_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nested_deep_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> NestedDeep:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nested_deep_from_json(data)
-
-
-class NestedDeepDeeper(msgspec.Struct):
+class NestedDeepDeeper(runtime.Message["kitchen_pb2.Nested.Deep.Deeper", typing.Never]):
     """The message kitchen.sink.Nested.Deep.Deeper."""
 
     treasure: str = ""
-
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_nested_deep_deeper(self, writer)
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> NestedDeepDeeper:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_nested_deep_deeper(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Nested.Deep.Deeper:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.nested_deep_deeper_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Nested.Deep.Deeper) -> NestedDeepDeeper:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nested_deep_deeper_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nested_deep_deeper_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> NestedDeepDeeper:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nested_deep_deeper_from_json(data)
 
 
 class KeywordsMatchIn(msgspec.Struct):
@@ -1795,7 +856,7 @@ class KeywordsMatchIs(msgspec.Struct):
 KeywordsMatch: typing.TypeAlias = KeywordsMatchIn | KeywordsMatchIs
 
 
-class Keywords(msgspec.Struct):
+class Keywords(runtime.Message["kitchen_pb2.Keywords", typing.Never]):
     """Fields whose names Python, or the generated class, needs for itself."""
 
     from_: str = ""
@@ -1825,91 +886,9 @@ class Keywords(msgspec.Struct):
     userName: str = ""
     cls: str = ""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_keywords(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Keywords:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_keywords(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Keywords:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.keywords_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Keywords) -> Keywords:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.keywords_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.keywords_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Keywords:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.keywords_from_json(data)
-
-
-class Nothing(msgspec.Struct):
+class Nothing(runtime.Message["kitchen_pb2.Nothing", typing.Never]):
     """A message without fields, and lists of them."""
-
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_nothing(self, writer)
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Nothing:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_nothing(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Nothing:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.nothing_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Nothing) -> Nothing:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nothing_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nothing_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Nothing:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nothing_from_json(data)
 
 
 class NothingsChoiceNothing(msgspec.Struct):
@@ -1927,7 +906,7 @@ class NothingsChoiceEmpty(msgspec.Struct):
 NothingsChoice: typing.TypeAlias = NothingsChoiceNothing | NothingsChoiceEmpty
 
 
-class Nothings(msgspec.Struct):
+class Nothings(runtime.Message["kitchen_pb2.Nothings", typing.Never]):
     """Holds messages without fields."""
 
     one: Nothing | None = None
@@ -1935,49 +914,8 @@ class Nothings(msgspec.Struct):
     by_name: dict[str, Nothing] = msgspec.field(default_factory=dict)
     choice: NothingsChoice | None = None
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_nothings(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Nothings:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_nothings(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Nothings:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.nothings_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Nothings) -> Nothings:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nothings_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nothings_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Nothings:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.nothings_from_json(data)
-
-
-class WellKnown(msgspec.Struct):
+class WellKnown(runtime.Message["kitchen_pb2.WellKnown", typing.Never]):
     """Types that protobuf brings."""
 
     at: Timestamp | None = None
@@ -1992,191 +930,27 @@ class WellKnown(msgspec.Struct):
     empty: Empty | None = None
     times: list[Timestamp] = msgspec.field(default_factory=list)
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_well_known(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> WellKnown:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_well_known(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.WellKnown:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.well_known_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.WellKnown) -> WellKnown:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.well_known_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.well_known_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> WellKnown:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.well_known_from_json(data)
-
-
-class Context(msgspec.Struct):
+class Context(runtime.Message["kitchen_pb2.Context", typing.Never]):
     """Messages named as what generated modules import, or as built-in exceptions."""
 
     method: Method | None = None
     type_error: TypeError_ | None = None
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_context(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Context:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_context(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Context:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.context_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Context) -> Context:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.context_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.context_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Context:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.context_from_json(data)
-
-
-class Method(msgspec.Struct):
+class Method(runtime.Message["kitchen_pb2.Method", typing.Never]):
     """Named as a class of the runtime's."""
 
     name: str = ""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_method(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Method:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_method(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Method:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.method_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Method) -> Method:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.method_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.method_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Method:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.method_from_json(data)
-
-
-class TypeError_(msgspec.Struct):
+class TypeError_(runtime.Message["kitchen_pb2.TypeError", typing.Never]):
     """Named as an exception of Python's."""
 
     text: str = ""
 
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_type_error_(self, writer)
-        return writer.getvalue()
 
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> TypeError_:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_type_error_(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.TypeError:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.type_error__to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.TypeError) -> TypeError_:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.type_error__from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.type_error__to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> TypeError_:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.type_error__from_json(data)
-
-
-class Elsewhere(msgspec.Struct):
+class Elsewhere(runtime.Message["kitchen_pb2.Elsewhere", typing.Never]):
     """A type in another file, and a comment with "quotes", a \\backslash, and '''three quotes'''.
 
     And with a second paragraph, which is so long that it has to be wrapped over several lines before it
@@ -2188,48 +962,3 @@ class Elsewhere(msgspec.Struct):
     direction: Heading = Heading.NORTH
     quoted: str = ""
     """Ends with a quote: "here"."""
-
-    def to_wire(self, layout: typing.Literal["native"] = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
-        writer = BytesWriter()
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        _codec.encode_elsewhere(self, writer)
-        return writer.getvalue()
-
-    @classmethod
-    def from_wire(cls, data: bytes, layout: typing.Literal["native"] = "native") -> Elsewhere:
-        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
-        if layout != "native":
-            raise _codec.unknown_layout(layout, ("native",))
-        return _codec.decode_elsewhere(data, 0, len(data))
-
-    def to_proto(self) -> kitchen_pb2.Elsewhere:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge  # protobuf is loaded when it is first used
-
-        return bridge.elsewhere_to_proto(self)
-
-    @classmethod
-    def from_proto(cls, proto: kitchen_pb2.Elsewhere) -> Elsewhere:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.elsewhere_from_proto(proto)
-
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.elsewhere_to_json(self)
-
-    @classmethod
-    def from_json(cls, data: str | bytes) -> Elsewhere:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        from kitchen_package import bridge
-
-        return bridge.elsewhere_from_json(data)
-
-
-# The codec needs the classes above.
-from kitchen_package import codec as _codec

@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
-from eventflux_runtime.codegen_api import MessageCodec, Method, MethodKind
-from kitchen_package import codec
+from eventflux_runtime.codegen_api import Method, MethodKind, codec_of
 from kitchen_package.messages import (
     Context as ContextMessage,
     Empty,
@@ -32,116 +30,12 @@ __all__ = [
 ]
 
 
-@cache
-def _bridge() -> Any:
-    # At the first use, because it needs protobuf; through a cache, because an import statement takes its time.
-    from kitchen_package import bridge
-
-    return bridge
-
-
-def _empty_to_protobuf(message: Empty) -> bytes:
-    data: bytes = _bridge().empty_to_protobuf(message)
-    return data
-
-
-def _empty_from_protobuf(data: bytes) -> Empty:
-    message: Empty = _bridge().empty_from_protobuf(data)
-    return message
-
-
-def _tree_to_protobuf(message: Tree) -> bytes:
-    data: bytes = _bridge().tree_to_protobuf(message)
-    return data
-
-
-def _tree_from_protobuf(data: bytes) -> Tree:
-    message: Tree = _bridge().tree_from_protobuf(data)
-    return message
-
-
-def _shape_to_protobuf(message: Shape) -> bytes:
-    data: bytes = _bridge().shape_to_protobuf(message)
-    return data
-
-
-def _shape_from_protobuf(data: bytes) -> Shape:
-    message: Shape = _bridge().shape_from_protobuf(data)
-    return message
-
-
-def _keywords_to_protobuf(message: Keywords) -> bytes:
-    data: bytes = _bridge().keywords_to_protobuf(message)
-    return data
-
-
-def _keywords_from_protobuf(data: bytes) -> Keywords:
-    message: Keywords = _bridge().keywords_from_protobuf(data)
-    return message
-
-
-def _nothings_to_protobuf(message: Nothings) -> bytes:
-    data: bytes = _bridge().nothings_to_protobuf(message)
-    return data
-
-
-def _nothings_from_protobuf(data: bytes) -> Nothings:
-    message: Nothings = _bridge().nothings_from_protobuf(data)
-    return message
-
-
-def _context_to_protobuf(message: ContextMessage) -> bytes:
-    data: bytes = _bridge().context_to_protobuf(message)
-    return data
-
-
-def _context_from_protobuf(data: bytes) -> ContextMessage:
-    message: ContextMessage = _bridge().context_from_protobuf(data)
-    return message
-
-
-EMPTY_CODEC: Final[MessageCodec[Empty]] = MessageCodec(
-    type_name="google.protobuf.Empty",
-    encode=codec.encode_empty,
-    decode=codec.decode_empty,
-    to_protobuf=_empty_to_protobuf,
-    from_protobuf=_empty_from_protobuf,
-)
-TREE_CODEC: Final[MessageCodec[Tree]] = MessageCodec(
-    type_name="kitchen.sink.Tree",
-    encode=codec.encode_tree,
-    decode=codec.decode_tree,
-    to_protobuf=_tree_to_protobuf,
-    from_protobuf=_tree_from_protobuf,
-)
-SHAPE_CODEC: Final[MessageCodec[Shape]] = MessageCodec(
-    type_name="kitchen.sink.Shape",
-    encode=codec.encode_shape,
-    decode=codec.decode_shape,
-    to_protobuf=_shape_to_protobuf,
-    from_protobuf=_shape_from_protobuf,
-)
-KEYWORDS_CODEC: Final[MessageCodec[Keywords]] = MessageCodec(
-    type_name="kitchen.sink.Keywords",
-    encode=codec.encode_keywords,
-    decode=codec.decode_keywords,
-    to_protobuf=_keywords_to_protobuf,
-    from_protobuf=_keywords_from_protobuf,
-)
-NOTHINGS_CODEC: Final[MessageCodec[Nothings]] = MessageCodec(
-    type_name="kitchen.sink.Nothings",
-    encode=codec.encode_nothings,
-    decode=codec.decode_nothings,
-    to_protobuf=_nothings_to_protobuf,
-    from_protobuf=_nothings_from_protobuf,
-)
-CONTEXT_CODEC: Final[MessageCodec[ContextMessage]] = MessageCodec(
-    type_name="kitchen.sink.Context",
-    encode=codec.encode_context,
-    decode=codec.decode_context,
-    to_protobuf=_context_to_protobuf,
-    from_protobuf=_context_from_protobuf,
-)
+EMPTY_CODEC: Final = codec_of(Empty)
+TREE_CODEC: Final = codec_of(Tree)
+SHAPE_CODEC: Final = codec_of(Shape)
+KEYWORDS_CODEC: Final = codec_of(Keywords)
+NOTHINGS_CODEC: Final = codec_of(Nothings)
+CONTEXT_CODEC: Final = codec_of(ContextMessage)
 
 KITCHEN_IMPORT: Final[Method[Keywords, Keywords]] = Method(
     service="kitchen.sink.Kitchen",

@@ -1,0 +1,1 @@
+"""What every message class of every generated package has in common."""

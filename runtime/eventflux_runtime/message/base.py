@@ -1,0 +1,78 @@
+"""The base class of every generated message."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast
+
+import msgspec
+from librt.strings import BytesWriter
+
+from eventflux_runtime.message.registration import Registration
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message as AnyProto
+
+__all__ = ["Message"]
+
+P = TypeVar("P", bound="AnyProto")
+L = TypeVar("L", bound=str)
+T = TypeVar("T")
+
+
+class _Unregistered:
+    """Stands where a class's registration will be. Who asks for it has the codec of the package loaded first."""
+
+    def __get__(self, message: object, kind: type[Any]) -> Registration[Any]:
+        if kind is Message:
+            raise AttributeError("only a generated class has a codec")
+        generated = kind.__mro__[kind.__mro__.index(Message) - 1]
+        import_module(f"{generated.__module__.rpartition('.')[0]}.codec")
+        registration: Registration[Any] = vars(generated)["__registration__"]
+        return registration
+
+
+class Message(msgspec.Struct, Generic[P, L]):
+    """What all messages can do. A generated class adds its fields, and the methods that its options ask for.
+
+    `P` is protobuf's own class for the message, `L` the names of its layouts besides ``native``.
+    """
+
+    __registration__: ClassVar[Registration[Any]] = cast("Registration[Any]", _Unregistered())
+
+    def to_wire(self, layout: Literal["native"] | L = "native") -> bytes:
+        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
+        encode, _ = self.__registration__.layout(layout)
+        writer = BytesWriter()
+        encode(self, writer)
+        return writer.getvalue()
+
+    @classmethod
+    def from_wire(cls, data: bytes, layout: Literal["native"] | L = "native") -> Self:
+        """The message in bincode bytes of a layout. Raises CodecError for bytes that are not one."""
+        _, decode = cls.__registration__.layout(layout)
+        return _as(cls, decode(data, 0, len(data)))
+
+    def to_proto(self) -> P:
+        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
+        proto: P = self.__registration__.bridge.to_proto(self)
+        return proto
+
+    @classmethod
+    def from_proto(cls, proto: P) -> Self:
+        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
+        return _as(cls, cls.__registration__.bridge.from_proto(proto))
+
+    def to_json(self) -> str:
+        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
+        return self.__registration__.bridge.to_json(self)
+
+    @classmethod
+    def from_json(cls, data: str | bytes) -> Self:
+        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
+        return _as(cls, cls.__registration__.bridge.from_json(data))
+
+
+def _as(kind: type[T], message: Any) -> T:
+    """A message that was read, as one of the class that was asked, which may be a child of the generated one."""
+    return message if type(message) is kind else kind(**msgspec.structs.asdict(message))

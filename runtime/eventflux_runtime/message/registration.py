@@ -1,0 +1,76 @@
+"""What the codec of a generated package registers of each message class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
+
+from librt.strings import BytesWriter
+
+from eventflux_runtime.message.refusal import unknown_layout
+from eventflux_runtime.rpc.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from eventflux_runtime.message.bridge import Bridge
+
+__all__ = ["Registration", "register"]
+
+T = TypeVar("T")
+
+_Layout: TypeAlias = tuple[Callable[[T, BytesWriter], None], Callable[[bytes, int, int], T]]
+"""What appends a message, and what reads the one in ``data[start:end]``."""
+
+
+class Registration(Generic[T]):
+    """The names of one message class, and the functions that turn its messages into bytes and back."""
+
+    def __init__(self, kind: type[T], type_name: str, proto: str, layouts: Mapping[str, _Layout[T]]) -> None:
+        self.kind: Final = kind
+        self.type_name: Final = type_name
+        self.proto: Final = proto
+        self._layouts: Final = layouts
+
+    def layout(self, name: object) -> _Layout[T]:
+        """The functions of a layout.
+
+        Raises:
+            CodecError: the message has no layout of that name.
+        """
+        layout = self._layouts.get(name) if isinstance(name, str) else None
+        if layout is None:
+            raise unknown_layout(name, self._layouts)
+        return layout
+
+    @cached_property
+    def bridge(self) -> Bridge[T]:
+        """The way to protobuf's own objects, which is loaded when it is first used.
+
+        Raises:
+            MissingExtraError: protobuf is not installed.
+        """
+        try:
+            from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - needs protobuf
+
+            return Bridge(self)
+        except ModuleNotFoundError as missing:
+            package = self.kind.__module__.rpartition(".")[0]
+            raise MissingExtraError(f"protobuf encoding of {package}", "grpc") from missing
+
+
+def register(
+    kind: type[T],
+    type_name: str,
+    proto: str,
+    layouts: Mapping[str, tuple[Callable[[T, BytesWriter], None], Callable[[bytes, int, int], T]]],
+) -> None:
+    """Tells a message class how its messages become bytes.
+
+    Args:
+        kind: the class, a direct child of `Message`.
+        type_name: its full protobuf name.
+        proto: where protobuf's own class for it is, as ``package.module_pb2:Outer.Inner``.
+        layouts: the functions of each layout by name, ``native`` first.
+    """
+    registered: Any = kind
+    registered.__registration__ = Registration(kind, type_name, proto, layouts)

@@ -1,0 +1,112 @@
+"""What every message class inherits, and that nobody sees whence it comes."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+
+import msgspec
+import pytest
+from tests.messages.catalogue import message_classes
+
+from eventflux_runtime import CodecError
+from eventflux_runtime.codegen_api import Message as BaseMessage
+from eventflux_runtime.codegen_api import OpenEnum, codec_of
+from eventflux_transport import EventFilter, EventRequest, MessageType, TransportMessage, transport_pb2
+from eventflux_transport import messages as transport_messages
+from eventflux_transport.methods import TRANSPORT_MESSAGE_CODEC
+from kitchen_package import Shape, ShapeFillSolid, Tree
+
+
+class Noted(TransportMessage):
+    """A user's own child of a generated class."""
+
+    note: str = "new"
+
+
+def test_messages_are_plain_structs_with_the_fields_of_the_idl_alone() -> None:
+    for kind in message_classes():
+        assert issubclass(kind, msgspec.Struct)
+        assert kind.__match_args__ == kind.__struct_fields__
+        assert not hasattr(kind(), "__dict__")
+        assert not any(name.startswith("_") for name in kind.__struct_fields__)
+        message = kind()
+        assert repr(message).startswith(f"{kind.__name__}(")
+        assert pickle.loads(pickle.dumps(message)) == copy.deepcopy(message) == message
+        assert kind.__module__ in {"eventflux_transport.messages", "inventory_sdk.messages", "kitchen_package.messages"}
+
+
+def test_positional_and_keyword_arguments() -> None:
+    assert EventFilter(["a"], [MessageType.EVENT], 1, 2) == EventFilter(
+        stream_names=["a"], message_types=[MessageType.EVENT], start_timestamp=1, end_timestamp=2
+    )
+    with pytest.raises(TypeError, match="nonsense"):
+        EventFilter(nonsense=1)  # type: ignore[call-arg] # wrong on purpose
+
+
+def test_inherited_methods_are_described() -> None:
+    for name in ("to_wire", "from_wire", "to_proto", "from_proto", "to_json", "from_json"):
+        assert name not in vars(TransportMessage)
+        assert inspect.getdoc(getattr(TransportMessage, name))
+
+
+def test_enums_share_one_base() -> None:
+    assert MessageType.__mro__[1] is OpenEnum
+    assert list(OpenEnum) == []
+
+
+def test_a_child_of_a_generated_class_is_read_as_itself() -> None:
+    message = Noted(id="i", payload=b"p", note="old")
+    again = Noted(id="i", payload=b"p")
+    assert Noted.from_wire(message.to_wire()) == again
+    assert Noted.from_proto(message.to_proto()) == again
+    assert Noted.from_json(message.to_json()) == again
+    assert type(TransportMessage.from_wire(message.to_wire())) is TransportMessage
+
+
+@pytest.mark.parametrize("layout", [None, 1, [], {}, "", "Native"])
+def test_a_layout_is_a_name(layout: object) -> None:
+    for attempt in (lambda: EventRequest().to_wire(layout), lambda: EventRequest.from_wire(b"", layout)):  # type: ignore[arg-type] # wrong on purpose
+        with pytest.raises(CodecError) as caught:
+            attempt()
+        assert str(caught.value) == f"unknown layout {layout!r}: use one of native"
+
+
+def test_the_base_itself_has_no_codec() -> None:
+    with pytest.raises(AttributeError, match="only a generated class has a codec"):
+        BaseMessage.from_wire(b"")
+
+
+def test_a_codec_is_that_of_its_class() -> None:
+    codec = codec_of(TransportMessage)
+    assert (codec.encode, codec.decode) == (TRANSPORT_MESSAGE_CODEC.encode, TRANSPORT_MESSAGE_CODEC.decode)
+    assert codec.type_name == TRANSPORT_MESSAGE_CODEC.type_name == "eventflux.transport.TransportMessage"
+    message = TransportMessage(id="i")
+    assert codec.to_protobuf(message) == transport_pb2.TransportMessage(id="i").SerializeToString()
+
+
+def test_a_child_of_a_choice_is_that_choice() -> None:
+    class Painted(ShapeFillSolid):
+        """A user's own child of a choice."""
+
+    shape = Shape(fill=Painted(1))  # type: ignore[arg-type] # a number where a member is usual
+    assert shape.to_proto().solid == 1
+    assert Shape.from_wire(shape.to_wire()) == Shape.from_proto(shape.to_proto())
+
+
+def test_depth_is_limited_alike_on_both_wires() -> None:
+    tree = Tree()
+    for _ in range(99):
+        tree = Tree(left=tree)
+    assert Tree.from_proto(tree.to_proto()) == Tree.from_wire(tree.to_wire()) == tree
+    for _ in range(300):
+        tree = Tree(left=tree)
+    for attempt in (tree.to_wire, tree.to_proto):
+        with pytest.raises(CodecError, match="nested more than 100 levels deep"):
+            attempt()
+
+
+def test_generated_modules_define_messages_and_nothing_else() -> None:
+    names = {name for name, value in vars(transport_messages).items() if inspect.isclass(value)}
+    assert names == set(transport_messages.__all__)
