@@ -8,11 +8,12 @@ from typing import Final
 from eventflux_codegen.compiler import is_well_known, relocated_name
 from eventflux_codegen.enumeration import build_enums
 from eventflux_codegen.error import GenerationError
+from eventflux_codegen.extension import Draft
 from eventflux_codegen.message import build_messages
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import Options
 from eventflux_codegen.package import Package
-from eventflux_codegen.peer import build_peer
+from eventflux_codegen.product import EXTENSIONS
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.service import build_services
 from eventflux_codegen.version import GENERATOR
@@ -52,6 +53,8 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         for index, alias in enumerate(options.messages[key].aliases):
             where = places("messages", key, "aliases", index)
             aliases.append((names.claim(alias, f"an alias of {full_name}", where), messages[full_name].name))
+    draft = Draft(enums, messages, services, names, places)
+    wanted = [(own, getattr(options, own.section, None)) for own in EXTENSIONS]
     return Package(
         name=options.package,
         sources=tuple(sorted(name for name in files if not is_well_known(name))),
@@ -62,7 +65,7 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         services=services,
         aliases=tuple(aliases),
         pb_modules=tuple(modules.values()),
-        peer=build_peer(options.peer, services, messages, enums, names, places),
+        additions=tuple(own.build(section, draft) for own, section in wanted if section is not None),
     )
 
 

@@ -1,4 +1,4 @@
-"""What the YAML beside the .proto files may say; every key of it is a field here."""
+"""What the YAML beside the .proto files may say; every key of it is a field here, or in the options of an extension."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ __all__ = [
     "MethodOptions",
     "Options",
     "PayloadOptions",
-    "PeerOptions",
     "RetryOptions",
     "ServiceOptions",
     "StatusCode",
@@ -158,26 +157,6 @@ class ServiceOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PeerOptions:
-    """What EventFlux's message-passing transports are made of; the fields of the messages are those of its own IDL."""
-
-    message: str
-    """The message that is passed."""
-    layout: str
-    """Its layout in EventFlux's frames over TCP."""
-    service: str
-    """The service of the methods below."""
-    send: str
-    """The unary method that takes a message and answers with one."""
-    stream: str
-    """The bidirectional method that is a connection."""
-    events: str
-    """The server-streaming method that is a subscription."""
-    heartbeat: str
-    """The unary method that asks a node how it is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The whole file. Paths are relative to it."""
 
@@ -197,5 +176,3 @@ class Options:
     """Options of messages, by name in the IDL."""
     services: Mapping[str, ServiceOptions] = field(default_factory=dict)
     """Options of services, by name in the IDL."""
-    peer: PeerOptions | None = None
-    """EventFlux's own transports, for an IDL that is its own; None: the package has none."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eventflux_codegen.model import Enumeration, Lines, Message, Method, Peer, Service, ValueKind
+from eventflux_codegen.extension import Addition
+from eventflux_codegen.model import Enumeration, Lines, Message, Method, Service, ValueKind
 
 __all__ = ["Package"]
 
@@ -23,8 +24,8 @@ class Package:
     aliases: tuple[tuple[str, str], ...]
     pb_modules: tuple[tuple[str, str, str], ...]
     """Modules of pb2 classes: the package each is imported from, its name, and its name where it is imported."""
-    peer: Peer | None = None
-    """EventFlux's message-passing transports, if the options want them."""
+    additions: tuple[Addition, ...] = ()
+    """What extensions add to it."""
 
     @property
     def head(self) -> str:
@@ -82,8 +83,8 @@ class Package:
         if self.services:
             homes["client"] = tuple(sorted(service.client for service in self.services))
             homes["service"] = tuple(sorted(service.service for service in self.services))
-        if self.peer is not None:
-            homes["peer"] = self.peer.names
+        for addition in self.additions:
+            homes |= {module.name: module.exports for module in addition.modules if module.exports}
         return tuple(sorted(homes.items()))
 
     @property
@@ -100,8 +101,6 @@ class Package:
     def method_names(self) -> Lines:
         """The constants of the methods and of their messages' codecs, sorted."""
         codecs = [f"{message.snake.upper()}_CODEC" for message in self.exchanged]
-        if self.peer is not None:
-            codecs.append(f"{self.peer.message.snake.upper()}_PEER_CODEC")
         return tuple(sorted([*codecs, *(method.constant for method in self._methods)]))
 
     @property
@@ -109,8 +108,12 @@ class Package:
         """What the constants of the methods need of the runtime, sorted."""
         text = " ".join(expression for method in self._methods for _, expression in method.arguments)
         optional = (name for name in ("Compression", "RetryPolicy", "StatusCode") if name in text)
-        peers = ("PeerCodec", *self.peer.framing) if self.peer is not None else ()
-        return tuple(sorted(["Method", "MethodKind", "codec_of", *optional, *peers], key=_import_order))
+        return tuple(sorted(["Method", "MethodKind", "codec_of", *optional], key=_import_order))
+
+    def arguments_of(self, method: Method) -> tuple[tuple[str, str], ...]:
+        """The further arguments of a method, those of extensions last."""
+        added = (addition.method_arguments.get(method.constant, ()) for addition in self.additions)
+        return (*method.arguments, *(argument for arguments in added for argument in arguments))
 
     @property
     def client_imports(self) -> Lines:

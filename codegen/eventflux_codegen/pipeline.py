@@ -9,7 +9,7 @@ from pathlib import Path
 from eventflux_codegen.build import build_package
 from eventflux_codegen.compiler import compile_protos, generate_protobuf, relocate
 from eventflux_codegen.lock import Facts, find_breaking, lock_text, wire_facts
-from eventflux_codegen.options import Options
+from eventflux_codegen.product import FileOptions
 from eventflux_codegen.render import render
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.yaml_source import read_yaml
@@ -41,7 +41,7 @@ def run(config: Path) -> Outcome:
     Raises:
         GenerationError: the sources are wrong.
     """
-    options, places = read_yaml(config, Options)
+    options, places = read_yaml(config, FileOptions)
     include = [config.parent / path for path in options.include]
     descriptors = compile_protos(options.protos, include, places)
     schema = Schema.of(descriptors, include)

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from eventflux_codegen.codec_source import build_codec
 from eventflux_codegen.package import Package
@@ -23,8 +23,9 @@ _STYLE: Final = ("--line-length=120", "--target-version=py311")
 
 def render(package: Package) -> dict[str, str]:
     """The modules of the package, by file name."""
+    folders = ["eventflux_codegen", *(addition.package for addition in package.additions)]
     environment = Environment(
-        loader=PackageLoader("eventflux_codegen"),
+        loader=ChoiceLoader([PackageLoader(folder) for folder in folders]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -33,9 +34,11 @@ def render(package: Package) -> dict[str, str]:
     )
     environment.globals.update(package=package, codec=build_codec(package))
     modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
-    if package.peer is not None:
-        modules = (*modules, "peer")
     texts = {f"{name}.py": environment.get_template(f"{name}.py.j2").render() for name in modules}
+    for addition in package.additions:
+        for module in addition.modules:
+            template = environment.get_template(f"{module.name}.py.j2")
+            texts[f"{module.name}.py"] = template.render(own=addition.model, module=module)
     return _format(texts)
 
 

@@ -4,25 +4,15 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Final
 
-from eventflux_runtime.codegen_api import (
-    Method,
-    MethodKind,
-    PeerCodec,
-    StatusCode,
-    codec_of,
-    framed_headers,
-    framed_payload,
-)
-from eventflux_transport import codec
+from eventflux_runtime.codegen_api import Method, MethodKind, StatusCode, codec_of
+from eventflux_transport.frame import TRANSPORT_MESSAGE_PEER_CODEC
 from eventflux_transport.messages import (
     EventRequest,
     HeartbeatRequest,
     HeartbeatResponse,
     TransportMessage,
-    MessageType,
 )
 
 __all__ = [
@@ -31,46 +21,12 @@ __all__ = [
     "HEARTBEAT_RESPONSE_CODEC",
     "TRANSPORT_HEARTBEAT",
     "TRANSPORT_MESSAGE_CODEC",
-    "TRANSPORT_MESSAGE_PEER_CODEC",
     "TRANSPORT_SEND_MESSAGE",
     "TRANSPORT_STREAM_EVENTS",
     "TRANSPORT_STREAM_MESSAGES",
 ]
 
 
-def _refuse_transport_message(request: TransportMessage, code: str, text: str) -> TransportMessage:
-    return TransportMessage(
-        id=str(uuid.uuid4()),
-        message_type=MessageType.CONTROL,
-        headers={"refused-id": request.id, "status": code, "status-message": text},
-    )
-
-
-_FRAMED_TYPES: Final = (
-    MessageType.EVENT,
-    MessageType.QUERY,
-    MessageType.STATE,
-    MessageType.CONTROL,
-    MessageType.HEARTBEAT,
-    MessageType.CHECKPOINT,
-)
-
-
-def _fit_transport_message(message: TransportMessage, max_bytes: int) -> TransportMessage:
-    return TransportMessage(
-        id=message.id,
-        payload=framed_payload(message.payload, message.compression, max_bytes),
-        headers=framed_headers(message.headers, message.source_node, message.target_node),
-        message_type=message.message_type if message.message_type in _FRAMED_TYPES else MessageType.EVENT,
-    )
-
-
-TRANSPORT_MESSAGE_PEER_CODEC: Final[PeerCodec[TransportMessage]] = PeerCodec(
-    encode=codec.encode_transport_message_eventflux,
-    decode=codec.decode_transport_message_eventflux,
-    refuse=_refuse_transport_message,
-    fit=_fit_transport_message,
-)
 TRANSPORT_MESSAGE_CODEC: Final = codec_of(TransportMessage)
 EVENT_REQUEST_CODEC: Final = codec_of(EventRequest)
 HEARTBEAT_REQUEST_CODEC: Final = codec_of(HeartbeatRequest)

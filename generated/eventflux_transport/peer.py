@@ -39,6 +39,7 @@ from eventflux_runtime.codegen_api import (
     stamp,
 )
 from eventflux_transport import methods
+from eventflux_transport.frame import TRANSPORT_MESSAGE_PEER_CODEC
 from eventflux_transport.messages import (
     CompressionType,
     EventRequest,
@@ -111,7 +112,7 @@ def _is_wanted(request: EventRequest, message: TransportMessage) -> bool:
 
 
 _BINDING: Final[PeerBinding[TransportMessage]] = PeerBinding(
-    codec=methods.TRANSPORT_MESSAGE_PEER_CODEC,
+    codec=TRANSPORT_MESSAGE_PEER_CODEC,
     send=methods.TRANSPORT_SEND_MESSAGE,
     stream=methods.TRANSPORT_STREAM_MESSAGES,
     events=methods.TRANSPORT_STREAM_EVENTS,

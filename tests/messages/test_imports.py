@@ -81,6 +81,7 @@ def test_each_module_can_be_imported_first() -> None:
     for module in (
         "client",
         "codec",
+        "frame",
         "messages",
         "methods",
         "peer",

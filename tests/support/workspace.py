@@ -11,8 +11,8 @@ from eventflux_codegen import GenerationError, GenerationResult, check, generate
 from eventflux_codegen.build import build_package
 from eventflux_codegen.compiler import compile_protos
 from eventflux_codegen.lock import Facts, wire_facts
-from eventflux_codegen.options import Options
 from eventflux_codegen.package import Package
+from eventflux_codegen.product import FileOptions
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.yaml_source import read_yaml
 
@@ -69,7 +69,7 @@ class Workspace:
 
     def facts(self) -> tuple[Facts, Schema, Package]:
         """What the lock is made of; takes a fraction of the time of generating."""
-        options, places = read_yaml(self.config, Options)
+        options, places = read_yaml(self.config, FileOptions)
         descriptors = compile_protos(options.protos, [self.root], places)
         schema = Schema.of(descriptors, [self.root])
         package = build_package(schema, options, places)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from eventflux_codegen.error import GenerationError, nearest
-from eventflux_codegen.model import Enumeration, Layout, Message, Method, Peer, Service
-from eventflux_codegen.names import ClassNames
-from eventflux_codegen.options import PeerOptions
+from eventflux_codegen.eventflux.model import Peer
+from eventflux_codegen.eventflux.options import PeerOptions
+from eventflux_codegen.extension import Draft
+from eventflux_codegen.model import Enumeration, Layout, Message, Method, Service
 from eventflux_codegen.yaml_source import Places
 
-__all__ = ["build_peer"]
+__all__ = ["PEER_NAMES", "build_peer"]
 
 PEER_NAMES: Final = (
     "Connection",
@@ -52,22 +53,14 @@ HEALTHS: Final = ("UNKNOWN", "HEALTHY", "DEGRADED", "UNHEALTHY", "OFFLINE")
 """What a node can be, as the heartbeat monitor has it."""
 
 
-def build_peer(
-    options: PeerOptions | None,
-    services: tuple[Service, ...],
-    messages: Mapping[str, Message],
-    enums: Mapping[str, Enumeration],
-    names: ClassNames,
-    places: Places,
-) -> Peer | None:
-    """The model of the transports; None where the options want none.
+def build_peer(options: PeerOptions, draft: Draft) -> Peer:
+    """The model of the transports.
 
     Raises:
         GenerationError: what the options name does not exist, or lacks a field that EventFlux's has.
     """
-    if options is None:
-        return None
-    by_name = {message.name: message for message in messages.values()}
+    enums, places = draft.enums, draft.places
+    by_name = {message.name: message for message in draft.messages.values()}
     message = by_name.get(options.message)
     if message is None:
         raise GenerationError(
@@ -80,7 +73,7 @@ def build_peer(
             f"{message.name} has no layout {options.layout!r}: {nearest(options.layout, known)}",
             places("peer", "layout"),
         )
-    finder = _MethodFinder(options.service, services, places)
+    finder = _MethodFinder(options.service, draft.services, places)
     send = finder.find("send", options.send, "unary", message, message)
     stream = finder.find("stream", options.stream, "bidi", message, message)
     events = finder.find("events", options.events, "server_streaming", None, message)
@@ -93,12 +86,11 @@ def build_peer(
     _check_fields(status, STATUS_FIELDS, places)
     _check_members(_type_of(status, "health"), enums, places)
     for name in PEER_NAMES:
-        names.claim(name, f"EventFlux's {name}", places("peer"))
+        draft.names.claim(name, f"EventFlux's {name}", places("peer"))
     local = {enum.name: enum.local for enum in enums.values()}
     types = local[_type_of(message, "message_type")]
     framed = tuple((field.name, _framed(field.name, layout, types)) for field in layout.fields)
     return Peer(
-        names=PEER_NAMES,
         message=message,
         layout=layout.snake,
         framed_types=layout.closed["message_type"].members if "message_type" in layout.closed else (),
