@@ -19,7 +19,8 @@ __all__ = ["Bridge"]
 
 T = TypeVar("T")
 
-_REFUSALS: Final = (AttributeError, EncodeError, OverflowError, RecursionError, TypeError, ValueError)
+_REFUSALS: Final = (AttributeError, DecodeError, EncodeError, OverflowError, RecursionError, TypeError, ValueError)
+"""What protobuf raises for values that it does not take; DecodeError, where messages lie too deep in each other."""
 
 
 class Bridge(Generic[T]):
