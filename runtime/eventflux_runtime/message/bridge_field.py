@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from operator import attrgetter
@@ -172,13 +172,16 @@ def _list_taker(name: str, take: _Convert | None) -> _Convert:
 def _dict_taker(name: str, take: _Convert | None) -> _Convert:
     get = attrgetter(name)
     if take is None:
-        return lambda proto: dict(_entries(get(proto)))
+        return lambda proto: _as_dict(get(proto))
     return lambda proto: {key: take(item) for key, item in get(proto).items()}
 
 
-def _entries(entries: Any) -> Iterator[tuple[Any, Any]]:
+def _as_dict(entries: Any) -> dict[Any, Any]:
     # By key, because that is C code of protobuf's; what dict() and items() would call is not.
-    return ((key, entries[key]) for key in entries)
+    made = {}
+    for key in entries:
+        made[key] = entries[key]
+    return made
 
 
 def _choice_taker(name: str, takers: dict[str, tuple[type[Any], _Convert]]) -> _Convert:
