@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.codegen.workspace import CONFIG, Workspace
 
 from eventflux_codegen.codec_field import read_field, write_field
 from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS, read_value, value_words, write_value
 from eventflux_codegen.model import Cardinality, ClosedEnum, Field, Layout, Message, Value, ValueKind, Variant
+from tests.support.workspace import CONFIG, Workspace
 
 
 def scalar(kind: ValueKind) -> Value:

@@ -14,8 +14,8 @@ import pytest
 import eventflux_codegen.build
 import eventflux_codegen.pipeline
 from eventflux_codegen.extension import Addition, Draft, Extension, Module, options_with
-from tests.codegen.workspace import CONFIG, Workspace
 from tests.project.import_graph import imports_of, is_within, modules_of
+from tests.support.workspace import CONFIG, Workspace
 
 CODEGEN: Final = Path(eventflux_codegen.build.__file__).parent
 PRODUCTS: Final = CODEGEN / "eventflux"

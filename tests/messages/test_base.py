@@ -8,7 +8,6 @@ import pickle
 
 import msgspec
 import pytest
-from tests.messages.catalogue import message_classes
 
 from eventflux_runtime import CodecError
 from eventflux_runtime.codegen_api import Message as BaseMessage
@@ -17,6 +16,7 @@ from eventflux_transport import EventFilter, EventRequest, MessageType, Transpor
 from eventflux_transport import messages as transport_messages
 from eventflux_transport.methods import TRANSPORT_MESSAGE_CODEC
 from kitchen_package import Shape, ShapeFillSolid, Tree
+from tests.support.catalogue import message_classes
 
 
 class Noted(TransportMessage):
