@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
 from operator import attrgetter
@@ -12,7 +13,6 @@ from google.protobuf.message import DecodeError, EncodeError
 from librt.strings import BytesWriter
 
 from eventflux_runtime.message.bridge_field import FieldTable, chosen, enter
-from eventflux_runtime.message.registration import Registration
 from eventflux_runtime.rpc.errors import CodecError
 
 __all__ = ["Bridge"]
@@ -26,12 +26,19 @@ _REFUSALS: Final = (AttributeError, DecodeError, EncodeError, OverflowError, Rec
 class Bridge(Generic[T]):
     """What leads from the messages of one class to the objects of protobuf's class for it, and back."""
 
-    def __init__(self, registration: Registration[T]) -> None:
-        module, _, path = registration.proto.partition(":")
+    def __init__(self, kind: type[T], proto: str, encode: Callable[[T, BytesWriter], None]) -> None:
+        """The bridge of one class.
+
+        Args:
+            kind: ours.
+            proto: where protobuf's is, as ``package.module_pb2:Outer.Inner``.
+            encode: appends a message in the native layout; it says best what is wrong with one.
+        """
+        module, _, path = proto.partition(":")
         self._proto: Final[Any] = attrgetter(path)(import_module(module))
-        self._kind: Final = registration.kind
-        self._name: Final = registration.kind.__name__
-        self._encode: Final = registration.layout("native")[0]
+        self._kind: Final = kind
+        self._name: Final = kind.__name__
+        self._encode: Final = encode
 
     @cached_property
     def _table(self) -> FieldTable:

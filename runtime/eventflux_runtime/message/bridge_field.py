@@ -13,8 +13,6 @@ import msgspec
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto
 
-from eventflux_runtime.message.base import Message
-
 __all__ = ["FieldTable", "chosen", "enter"]
 
 _Convert: TypeAlias = Callable[[Any], Any]
@@ -124,8 +122,9 @@ def _names(descriptor: Descriptor) -> Iterable[tuple[str, list[str]]]:
 
 def _converters(kind: Any) -> tuple[_Convert | None, _Convert | None]:
     """What makes protobuf's value of ours, and ours of protobuf's; None where they are the same."""
-    if issubclass(kind, Message):
-        bridge = kind.__registration__.bridge
+    registration = getattr(kind, "__registration__", None)  # which every message has, and no scalar
+    if registration is not None:
+        bridge = registration.bridge
         return bridge.to_proto, bridge.from_proto
     return None, _Members(kind).__getitem__ if issubclass(kind, IntEnum) else None
 

@@ -52,7 +52,7 @@ class Registration(Generic[T]):
         try:
             from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - needs protobuf
 
-            return Bridge(self)
+            return Bridge(self.kind, self.proto, self.layout("native")[0])
         except ModuleNotFoundError as missing:
             package = self.kind.__module__.rpartition(".")[0]
             raise MissingExtraError(f"protobuf encoding of {package}", "grpc") from missing
