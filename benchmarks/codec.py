@@ -108,7 +108,7 @@ def candidates(subject: Subject) -> list[Candidate]:
     for member, name in PROTOBUF_MEMBERS.items():
         plain = plain.replace(member, member.strip("{}"))
         theirs = theirs.replace(member, name)
-    ours = {name: getattr(eventflux_transport, name) for name in eventflux_transport.__all__}
+    ours = {name: getattr(eventflux_transport, name) for name in dir(eventflux_transport) if name[0].isupper()}
     made = [_ours(subject, plain, ours), _protobuf(subject, theirs), _msgpack(subject, plain, ours)]
     other = _betterproto(subject, plain)
     return [*made, other] if other is not None else made

@@ -93,11 +93,6 @@ class Package:
         return tuple(sorted([*self.class_names, *(alias for alias, _ in self.aliases)], key=_import_order))
 
     @property
-    def exports(self) -> Lines:
-        """What the package exports, sorted as the linter sorts `__all__`."""
-        return tuple(sorted([name for _, names in self.homes for name in names], key=_import_order))
-
-    @property
     def method_names(self) -> Lines:
         """The constants of the methods and of their messages' codecs, sorted."""
         codecs = [f"{message.snake.upper()}_CODEC" for message in self.exchanged]

@@ -16,8 +16,8 @@ from eventflux_codegen.package import Package
 
 __all__ = ["render"]
 
-_MODULES: Final = ("__init__", "codec", "messages")
-_SERVICE_MODULES: Final = ("client", "methods", "service")
+_MODULES: Final = ("__init__.py", "__init__.pyi", "codec.py", "messages.py")
+_SERVICE_MODULES: Final = ("client.py", "methods.py", "service.py")
 _STYLE: Final = ("--line-length=120", "--target-version=py311")
 
 
@@ -34,7 +34,7 @@ def render(package: Package) -> dict[str, str]:
     )
     environment.globals.update(package=package, codec=build_codec(package))
     modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
-    texts = {f"{name}.py": environment.get_template(f"{name}.py.j2").render() for name in modules}
+    texts = {name: environment.get_template(f"{name}.j2").render() for name in modules}
     for addition in package.additions:
         for module in addition.modules:
             template = environment.get_template(f"{module.name}.py.j2")

@@ -42,7 +42,16 @@ def test_generate_writes_a_package_and_a_lock(workspace: Workspace, capsys: pyte
     assert written[0] == "wrote __init__.py"
     assert written[-1] == "wrote sample.lock"
     assert {path.name for path in workspace.output.iterdir()} == {
-        *("__init__.py", "client.py", "codec.py", "messages.py", "methods.py", "py.typed", "service.py"),
+        *(
+            "__init__.py",
+            "__init__.pyi",
+            "client.py",
+            "codec.py",
+            "messages.py",
+            "methods.py",
+            "py.typed",
+            "service.py",
+        ),
         *("sample_pb2.py", "sample_pb2.pyi", "sample_pb2_grpc.py", "sample_pb2_grpc.pyi"),
     }
     assert main(["generate", "--config", str(workspace.config)]) == 0

@@ -39,6 +39,13 @@ def modules_of(package: str) -> dict[str, Path]:
     return {_dotted(path.relative_to(root)): path for path in sorted((root / package).rglob("*.py"))}
 
 
+def all_imports_of(module: str, path: Path) -> list[Import]:
+    """Every import of a module, and of the stub beside it, in which a package lists its public names."""
+    found = imports_of(module, path.read_text())
+    stub = path.with_name("__init__.pyi")
+    return found + (imports_of(module, stub.read_text()) if path.name == "__init__.py" and stub.exists() else [])
+
+
 def imports_of(module: str, source: str) -> list[Import]:
     """Every import in a module's source, those within functions included."""
     tree = ast.parse(source)

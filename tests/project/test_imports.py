@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 from eventflux_runtime.rpc.scheme import SCHEMES
-from tests.project.import_graph import ROOT, SOURCE_ROOTS, Import, imports_of, is_within, modules_of
+from tests.project.import_graph import ROOT, SOURCE_ROOTS, Import, all_imports_of, imports_of, is_within, modules_of
 
 EVENT_LOOPS: Final = frozenset({"anyio", "asyncio", "sniffio", "trio", "uvloop"})
 NETWORK: Final = frozenset({"select", "selectors", "socket", "ssl", "subprocess"})
@@ -105,7 +105,7 @@ def layer_of(module: str) -> str:
 
 def all_imports(package: str) -> list[Import]:
     """Every import of a package's modules."""
-    return [found for module, path in modules_of(package).items() for found in imports_of(module, path.read_text())]
+    return [found for module, path in modules_of(package).items() for found in all_imports_of(module, path)]
 
 
 def imported(found: Import, modules: Container[str]) -> str:

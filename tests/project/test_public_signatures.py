@@ -48,7 +48,10 @@ class Name:
 
 @cache
 def tree_of(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text())
+    """The module; of a package that lists its names in a stub, that."""
+    path = MODULES[module]
+    stub = path.with_suffix(".pyi")
+    return ast.parse((stub if module in FACADES and stub.exists() else path).read_text())
 
 
 @cache
@@ -88,6 +91,8 @@ def resolved(module: str, name: str) -> Name:
 
 @cache
 def exported(facade: str) -> tuple[str, ...]:
+    if MODULES[facade].with_suffix(".pyi").exists():
+        return tuple(imports_of(facade))
     for node in tree_of(facade).body:
         targets = (
             [node.target] if isinstance(node, ast.AnnAssign) else node.targets if isinstance(node, ast.Assign) else []
