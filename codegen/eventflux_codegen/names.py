@@ -15,7 +15,7 @@ from eventflux_codegen.yaml_source import Places
 
 __all__ = ["ClassNames", "resolve"]
 
-_TAKEN: Final = frozenset(
+TAKEN: Final = frozenset(
     {
         # What the generated modules import or define at their top.
         "Any", "AnyBinding", "AsyncIterator", "BidiStream", "Binding", "BytesWriter", "CallOptions", "Client",
@@ -53,7 +53,7 @@ class ClassNames:
     def local(self, name: str) -> str:
         """What a class is called in the modules that import it; ask when every name is claimed."""
         local = name
-        while local in _TAKEN or (local != name and local in self._claims):
+        while local in TAKEN or (local != name and local in self._claims):
             local += "Message"
         return local
 

@@ -11,9 +11,11 @@ import pytest
 
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import nearest
+from eventflux_codegen.names import TAKEN
 from eventflux_codegen.naming import as_class, as_constant, as_field, as_member, as_method, as_snake, flatten
 from eventflux_transport.methods import TRANSPORT_STREAM_EVENTS
 from inventory_sdk.methods import INVENTORY_RESERVE
+from tests.project.import_graph import imports_of
 from tests.support.workspace import CONFIG, PROTO, Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -165,6 +167,16 @@ def test_a_dotted_package_and_a_proto_without_a_package(tmp_path: Path) -> None:
     assert "client.py" not in result.files
     assert "sample_pb2_grpc.py" not in result.files
     assert "AddSerializedFile(b'\\n\\x15\\x61\\x63me/sdk/sample.proto" in (result.output / "sample_pb2.py").read_text()
+
+
+@pytest.mark.parametrize("module", ["client", "codec", "methods", "service"])
+def test_what_general_modules_import_hides_no_message(module: str) -> None:
+    """A message of such a name is imported there under another."""
+    source = (ROOT / "tests/generated/inventory_sdk" / f"{module}.py").read_text("utf-8")
+    names = [found.name for found in imports_of(module, source) if not found.target.startswith("inventory_sdk")]
+    classes = {name for name in names if name[:1].isupper()}
+    assert classes
+    assert classes - TAKEN == set()
 
 
 def test_a_package_of_enums_alone(tmp_path: Path) -> None:
