@@ -11,6 +11,9 @@ from eventflux_runtime.connect import connect as connect
 from eventflux_runtime.health.board import Health as Health
 from eventflux_runtime.health.message import ServingStatus as ServingStatus
 from eventflux_runtime.loading.compiled import compiled_modules as compiled_modules
+from eventflux_runtime.peer.subscription import PeerEvent as PeerEvent
+from eventflux_runtime.peer.subscription import PeerFilter as PeerFilter
+from eventflux_runtime.peer.subscription import is_wanted as is_wanted
 from eventflux_runtime.protocol.api import ResponseInfo as ResponseInfo
 from eventflux_runtime.rpc.binding import AnyBinding as AnyBinding
 from eventflux_runtime.rpc.binding import Binding as Binding

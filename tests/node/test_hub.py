@@ -11,7 +11,7 @@ from anyio.lowlevel import checkpoint
 from eventflux_node.filter import Filter
 from eventflux_node.header import STREAM_HEADER
 from eventflux_node.hub import Hub, Subscription
-from eventflux_runtime import InvalidArgument, ResourceExhausted, Unavailable
+from eventflux_runtime import InvalidArgument, ResourceExhausted, Unavailable, is_wanted
 from eventflux_transport import EventFilter, Message, MessageType
 
 
@@ -48,9 +48,9 @@ async def test_every_subscriber_gets_every_event_in_order() -> None:
         (EventFilter(stream_names=["even", "odd"]), [0, 1, 2, 3, 4, 5]),
         (EventFilter(stream_names=["other"]), []),
         (EventFilter(message_types=[MessageType.STATE]), [3]),
-        (EventFilter(start_timestamp=2), [2, 3, 4, 5]),
+        (EventFilter(start_timestamp=2), [0, 2, 3, 4, 5]),
         (EventFilter(end_timestamp=2), [0, 1, 2]),
-        (EventFilter(start_timestamp=2, end_timestamp=4), [2, 3, 4]),
+        (EventFilter(start_timestamp=2, end_timestamp=4), [0, 2, 3, 4]),
         (EventFilter(stream_names=["odd"], message_types=[MessageType.EVENT], start_timestamp=2), [5]),
     ],
 )
@@ -59,6 +59,13 @@ def test_filters_select_by_stream_type_and_time(wanted: EventFilter, numbers: li
     messages[3].message_type = MessageType.STATE
     checked = Filter.of(wanted)
     assert [message.timestamp for message in messages if checked.matches(message)] == numbers
+
+
+def test_a_message_without_a_timestamp_is_kept_as_by_the_transports() -> None:
+    wanted = EventFilter(start_timestamp=5, end_timestamp=6)
+    for timestamp, is_kept in ((0, True), (4, False), (5, True), (7, False)):
+        message = event(timestamp)
+        assert Filter.of(wanted).matches(message) is is_wanted(wanted, message) is is_kept
 
 
 def test_a_message_without_a_stream_is_in_no_named_stream() -> None:

@@ -84,7 +84,7 @@ LAYERS: Final = {
     ),
     "surface": Layer(
         modules=("", "connect", "serve", "testing"),
-        may_import=("rpc", "handler", "net", "calls", "wire", "client", "server", "contract", "health"),
+        may_import=("rpc", "handler", "net", "calls", "wire", "client", "server", "peer", "contract", "health"),
     ),
 }
 """Every module of the runtime belongs to the layer that names it most closely."""

@@ -26,7 +26,12 @@ __all__ = ["command"]
     type=click.Choice(tuple(MESSAGE_TYPES)),
     help="A type of message to listen to; repeatable [default: all].",
 )
-@click.option("--since", type=Timestamp(), default=0, help="The earliest timestamp: ISO 8601, or ms since the epoch.")
+@click.option(
+    "--since",
+    type=Timestamp(),
+    default=0,
+    help="The earliest timestamp: ISO 8601, or ms since the epoch. Events without one pass.",
+)
 @click.option("--until", type=Timestamp(), default=0, help="The latest timestamp [default: no end].")
 @click.option("--count", type=click.IntRange(1), help="Stop after this many events [default: go on].")
 @node_id_option("How we call ourselves.")

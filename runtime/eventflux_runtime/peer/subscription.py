@@ -48,7 +48,7 @@ class PeerEvent(Protocol):
 
 
 def is_wanted(wanted: PeerFilter | None, message: PeerEvent) -> bool:
-    """Whether a message passes a filter; None lets everything pass."""
+    """Whether a message passes a filter; None lets everything pass, and no time keeps out a message that says none."""
     if wanted is None:
         return True
     if wanted.stream_names and message.headers.get(STREAM_HEADER) not in wanted.stream_names:
