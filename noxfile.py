@@ -12,7 +12,7 @@ import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 IDL_CONFIGS = ["idl/transport.yaml", *sorted(str(path) for path in Path("tests/idl").glob("*.yaml"))]
-IN_PARALLEL = ["-n", "4", "--dist", "worksteal"]
+IN_PARALLEL = ["-n", "6", "--dist", "worksteal"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 
 # The tests start hundreds of processes: what each would compile anew is kept, below .nox and not beside the sources.

@@ -72,34 +72,33 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """
     if config.getoption(FULL_MATRIX) or any("[" in argument for argument in config.args):
         return
-    wires: dict[str, list[str]] = {}
+    groups: dict[str, tuple[list[str], list[str]]] = {}
     for item in items:
         pair = _pair(item)
         if pair is not None:
-            known = wires.setdefault(_without_pair(item), [])
-            if pair[0] not in known:
-                known.append(pair[0])
+            for known, name in zip(groups.setdefault(_without_pair(item), ([], [])), pair, strict=True):
+                if name not in known:
+                    known.append(name)
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
         pair = _pair(item)
-        is_kept = pair is None or pair in _pairs(_without_pair(item), wires[_without_pair(item)])
+        is_kept = pair is None or pair in _pairs(_without_pair(item), *groups[_without_pair(item)])
         (kept if is_kept else left_out).append(item)
     if left_out:
         items[:] = kept
         config.hook.pytest_deselected(items=left_out)
 
 
-def _pair(item: pytest.Item) -> tuple[str, int] | None:
-    """The wire of a test and the position of its event loop; None: it has not both, or runs on every pair."""
+def _pair(item: pytest.Item) -> tuple[str, str] | None:
+    """The wire and the event loop of a test; None: it has not both, or runs on every pair."""
     spec = getattr(item, "callspec", None)
     if spec is None or item.get_closest_marker("full_matrix") is not None:
         return None
     wire, loop, backend = (spec.params.get(name) for name in ("wire", "loop", "anyio_backend"))
-    if not isinstance(wire, str) or (loop not in BACKEND_IDS and backend not in BACKENDS):
-        return None
-    # A test that starts a process names the loop of that; its own is always the same.
-    return wire, BACKEND_IDS.index(loop) if loop in BACKEND_IDS else BACKENDS.index(backend)
+    if loop not in BACKEND_IDS:  # a test that starts a process names the loop of that; its own is always the same
+        loop = BACKEND_IDS[BACKENDS.index(backend)] if backend in BACKENDS else backend
+    return (wire, loop) if isinstance(wire, str) and loop in BACKEND_IDS else None
 
 
 def _without_pair(item: pytest.Item) -> str:
@@ -108,11 +107,11 @@ def _without_pair(item: pytest.Item) -> str:
     return name + "-".join(part for part in parameters.rstrip("]").split("-") if part not in (wire, *BACKEND_IDS))
 
 
-def _pairs(test: str, wires: list[str]) -> set[tuple[str, int]]:
+def _pairs(test: str, wires: list[str], loops: list[str]) -> set[tuple[str, str]]:
     """Each wire and each loop at least once; from a start that differs from test to test, and never changes."""
     start = zlib.crc32(test.encode())
-    count = max(len(wires), len(BACKENDS))
-    return {(wires[k % len(wires)], (start + k) % len(BACKENDS)) for k in range(count)}
+    count = max(len(wires), len(loops))
+    return {(wires[k % len(wires)], loops[(start + k) % len(loops)]) for k in range(count)}
 
 
 def pytest_configure(config: pytest.Config) -> None:

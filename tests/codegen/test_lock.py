@@ -12,6 +12,13 @@ from eventflux_codegen.cli import main
 from eventflux_codegen.lock import find_breaking, lock_text
 from tests.support.workspace import CONFIG, Workspace
 
+
+@pytest.fixture(autouse=True)
+def without_protoc_s_own_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock has no part in it, and it takes most of the time."""
+    monkeypatch.setattr("eventflux_codegen.pipeline.generate_protobuf", lambda *_: {})
+
+
 PROTO = """syntax = "proto3";
 package demo;
 message Point {

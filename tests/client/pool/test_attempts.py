@@ -105,7 +105,10 @@ async def test_whatever_a_transport_raises_is_an_attempt_that_failed() -> None:
 
 
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
-async def test_whatever_a_lookup_raises_is_a_lookup_that_failed(failure: Exception) -> None:
+async def test_whatever_a_lookup_raises_is_a_lookup_that_failed(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventflux_runtime.client.pool.resolver._SOONEST_S", 0.01)
     changes: list[None] = []
     failures = [failure]
 
