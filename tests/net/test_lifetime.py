@@ -79,6 +79,16 @@ async def test_a_monitor_is_closed_in_another_task() -> None:
         assert [change async for change in monitor] == []
 
 
+async def test_a_monitor_that_another_loop_may_not_close_goes_on() -> None:
+    with anyio.fail_after(LONG_S):
+        async with HeartbeatMonitor(["tcp://127.0.0.1:1"], config=MonitorConfig(interval_s=0.05)) as monitor:
+            assert (await anext(monitor)).node == "tcp://127.0.0.1:1"
+            with pytest.raises(ConfigError, match="is open on another event loop or in another thread"):
+                await anyio.to_thread.run_sync(anyio.run, monitor.aclose)
+            monitor.add("later", "tcp://127.0.0.1:2")
+            assert (await anext(monitor)).node == "later"
+
+
 async def test_closing_twice_or_what_was_never_open_does_nothing() -> None:
     server, channel = serve([Probe()], memory_endpoint(), config=AT_ONCE), connect("memory://nobody")
     await channel.aclose()

@@ -138,6 +138,8 @@ class Monitor(Generic[H, R]):
         Raises:
             ConfigError: the monitor is open on another event loop or in another thread.
         """
+        if self._lifetime is not None:
+            self._lifetime.check_closable()  # ahead of all else: refused, it goes on as if nobody had asked
         self._is_over = True
         if self._lifetime is not None:
             await self._lifetime.aclose()
