@@ -86,7 +86,8 @@ async def test_a_monitor_that_another_loop_may_not_close_goes_on() -> None:
             with pytest.raises(ConfigError, match="is open on another event loop or in another thread"):
                 await anyio.to_thread.run_sync(anyio.run, monitor.aclose)
             monitor.add("later", "tcp://127.0.0.1:2")
-            assert (await anext(monitor)).node == "later"
+            while (await anext(monitor)).node != "later":  # of the other there may be more
+                pass
 
 
 async def test_closing_twice_or_what_was_never_open_does_nothing() -> None:
