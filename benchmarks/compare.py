@@ -86,7 +86,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = ROOT / "docs" if options.docs else options.output
     started = time.monotonic()
-    results = run_rounds(QUICK, 1, 0.4) if options.quick else run_rounds(FULL, options.rounds, options.seconds)
+    results = run_rounds(QUICK, 1, 0.2) if options.quick else run_rounds(FULL, options.rounds, options.seconds)
     folder.mkdir(parents=True, exist_ok=True)
     document = {"machine": describe_machine(), "rounds": results}
     (folder / "bench.json").write_text(json.dumps(document, indent=1) + "\n")

@@ -139,7 +139,7 @@ def circles(arrows: Mapping[str, set[str]]) -> list[list[str]]:
     return []
 
 
-@pytest.mark.parametrize("package", ["eventflux_runtime", "eventflux_codegen", "eventflux_node"])
+@pytest.mark.parametrize("package", SOURCE_ROOTS)
 def test_no_modules_import_each_other_for_types_either(package: str) -> None:
     modules = modules_of(package)
     arrows: dict[str, set[str]] = {module: set() for module in modules}
