@@ -9,8 +9,6 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-from eventflux_runtime.rpc.errors import ConfigError
-
 __all__ = ["lazy_names"]
 
 _IMPORT: Final = re.compile(r"^from (\S+) import (?:\(([^)]*)\)|(.*))$", re.MULTILINE)
@@ -28,10 +26,10 @@ def lazy_names(
         homes: what generated code of an older generator gives.
 
     Raises:
-        ConfigError: the package was made by an older generator.
+        ImportError: the package was made by an older generator.
     """
     if homes is not None:
-        raise ConfigError(f"{package} was generated for an older runtime: run eventflux-codegen generate again")
+        raise ImportError(f"{package} was generated for an older runtime: run eventflux-codegen generate again")
     modules = _homes(package)
 
     class Package(ModuleType):
@@ -61,7 +59,7 @@ def _homes(package: str) -> dict[str, str]:
     """The module of each public name."""
     spec = sys.modules[package].__spec__
     if spec is None or spec.origin is None:
-        raise ConfigError(f"{package} has no place that its names could be read from: import it as a package")
+        raise ImportError(f"{package} has no place that its names could be read from: import it as a package")
     # By its loader, because a package may stand in a zip file.
     stub = spec.loader.get_data(re.sub(r"\.pyc?$", ".pyi", spec.origin)).decode()  # type: ignore[union-attr]  # a file's
     homes: dict[str, str] = {}
