@@ -243,30 +243,30 @@ async def test_a_hundred_bombs_at_once_hold_what_the_limit_says(wire: str, tmp_p
 
 
 def test_rooms_of_one_address_are_one_as_long_as_somebody_holds() -> None:
-    rooms = ExpansionBudgets(ByteCounter(), CONFIG)
-    first = rooms.of("ipv4:127.0.0.1:4000").loan()
+    budgets = ExpansionBudgets(ByteCounter(), CONFIG)
+    first = budgets.of("ipv4:127.0.0.1:4000").loan()
     first.expand(Compression.ZSTD, compress(Compression.ZSTD, bytes(1000)), 1000)
-    assert rooms.of("ipv4:127.0.0.1:4000").held == 1000
-    assert rooms.of("ipv4:127.0.0.1:4001").held == 0
+    assert budgets.of("ipv4:127.0.0.1:4000").held == 1000
+    assert budgets.of("ipv4:127.0.0.1:4001").held == 0
     del first
-    assert rooms.of("ipv4:127.0.0.1:4000").held == 0
-    assert rooms.of("unix:") is not rooms.of("unix:")
+    assert budgets.of("ipv4:127.0.0.1:4000").held == 0
+    assert budgets.of("unix:") is not budgets.of("unix:")
 
 
 def test_what_does_not_expand_is_not_held() -> None:
-    tally = ByteCounter()
-    loan = ExpansionBudget(tally, 10_000, None).loan()
+    counter = ByteCounter()
+    loan = ExpansionBudget(counter, 10_000, None).loan()
     packed = compress(Compression.ZSTD, bytes(1000))
     for _ in range(3):
         loan.expand(Compression.ZSTD, packed, 1000)
-        assert tally.held == 1000
+        assert counter.held == 1000
     with pytest.raises(CodecError):
         loan.expand(Compression.ZSTD, packed[:-1], 1000)
-    assert tally.held == 0
+    assert counter.held == 0
     with pytest.raises(ResourceExhausted, match="the limit is 999"):
         loan.expand(Compression.ZSTD, packed, 999)
     loan.release()
-    assert tally.held == 0
+    assert counter.held == 0
 
 
 @pytest.mark.parametrize("owner", [ClientConfig, ServerConfig])

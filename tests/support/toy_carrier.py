@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 import anyio
 
@@ -59,7 +60,7 @@ class QueuePipe:
             self.write(None)
             self.lost.set()
             if self.handler is not None:
-                self.reactor.call_soon(lambda handler=self.handler: handler.on_lost(None))  # type: ignore[misc]
+                self.reactor.call_soon(partial(self.handler.on_lost, None))
 
     close = abort
 

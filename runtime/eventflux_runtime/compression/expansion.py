@@ -4,8 +4,8 @@ Flow control counts bytes on the wire, and a few of them expand to many. So a me
 takes it, and counts from then until its call takes the next one or ends: so long the application has it. What was not
 compressed does not count, because its sender had to send all of it.
 
-Invariants: a loan holds one message at most; a room holds what its loans hold, and a tally what its rooms hold. One
-message has room where nothing else is held, whatever the limits are.
+Invariants: a loan holds one message at most; a budget holds what its loans hold, and a counter what its budgets hold.
+One message has room where nothing else is held, whatever the limits are.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ _OWN: Final = "max_decompressed_bytes_per_connection"
 
 @final
 class ExpansionBudget:
-    """The room that the calls of one connection have for decompressed messages."""
+    """What the calls of one connection have for decompressed messages."""
 
-    __slots__ = ("__weakref__", "_limit", "_tally", "_total", "held")
+    __slots__ = ("__weakref__", "_counter", "_limit", "_total", "held")
 
-    def __init__(self, tally: ByteCounter, total: int, limit: int | None) -> None:
-        """A room.
+    def __init__(self, counter: ByteCounter, total: int, limit: int | None) -> None:
+        """A budget of which nothing is taken.
 
         Args:
-            tally: what all connections hold together.
+            counter: what all connections hold together.
             total: the most of that, in bytes.
             limit: the most on this connection, in bytes; None: as much as on all.
         """
         self.held = 0
         """Bytes that its calls hold."""
-        self._tally = tally
+        self._counter = counter
         self._total = total
         self._limit = limit
 
     @classmethod
-    def of_client(cls, tally: ByteCounter, config: ClientConfig) -> ExpansionBudget:
-        """The room of a client's connection."""
-        return cls(tally, config.max_decompressed_bytes, None)
+    def of_client(cls, counter: ByteCounter, config: ClientConfig) -> ExpansionBudget:
+        """The budget of a client's connection."""
+        return cls(counter, config.max_decompressed_bytes, None)
 
     @classmethod
-    def of_server(cls, tally: ByteCounter, config: ServerConfig) -> ExpansionBudget:
-        """The room of a server's connection."""
-        return cls(tally, config.max_decompressed_bytes, config.max_decompressed_bytes_per_connection)
+    def of_server(cls, counter: ByteCounter, config: ServerConfig) -> ExpansionBudget:
+        """The budget of a server's connection."""
+        return cls(counter, config.max_decompressed_bytes, config.max_decompressed_bytes_per_connection)
 
     def loan(self) -> Loan:
         """What a further call holds: nothing yet."""
@@ -78,23 +78,23 @@ class ExpansionBudget:
                 raise self._full() from None
             raise
         self.held += len(plain)
-        self._tally.held += len(plain)
+        self._counter.held += len(plain)
         return plain
 
     def released(self, size: int) -> None:
         """So many bytes are held no longer."""
         self.held -= size
-        self._tally.held -= size
+        self._counter.held -= size
 
     def _left(self, max_bytes: int) -> int:
         """The most that a message may expand to now."""
-        left = self._total - self._tally.held if self._tally.held else max_bytes
+        left = self._total - self._counter.held if self._counter.held else max_bytes
         if self._limit is not None and self.held:
             left = min(left, self._limit - self.held)
         return left
 
     def _full(self) -> ResourceExhausted:
-        name, limit, held = _TOTAL, self._total, self._tally.held
+        name, limit, held = _TOTAL, self._total, self._counter.held
         if self._limit is not None and self._limit - self.held < self._total - held:
             name, limit, held = _OWN, self._limit, self.held
         return ResourceExhausted(
@@ -105,46 +105,46 @@ class ExpansionBudget:
 
 @final
 class Loan:
-    """What one call holds of a room."""
+    """What one call holds of a budget."""
 
-    __slots__ = ("_room", "_size")
+    __slots__ = ("_budget", "_size")
 
-    def __init__(self, room: ExpansionBudget) -> None:
-        self._room = room
+    def __init__(self, budget: ExpansionBudget) -> None:
+        self._budget = budget
         self._size = 0
 
     def expand(self, compression: Compression, data: bytes, max_bytes: int) -> bytes:
         """See `ExpansionBudget.expand`. The message takes the place of the one before."""
         self.release()
-        plain = self._room.expand(compression, data, max_bytes)
+        plain = self._budget.expand(compression, data, max_bytes)
         self._size = len(plain)
         return plain
 
     def release(self) -> None:
         """The call holds nothing more."""
         if self._size:
-            self._room.released(self._size)
+            self._budget.released(self._size)
             self._size = 0
 
 
 class ExpansionBudgets:
-    """The rooms of a server's connections, where nothing but the peer's address tells them apart."""
+    """The budgets of a server's connections, where nothing but the peer's address tells them apart."""
 
-    def __init__(self, tally: ByteCounter, config: ServerConfig) -> None:
-        self._tally = tally
+    def __init__(self, counter: ByteCounter, config: ServerConfig) -> None:
+        self._counter = counter
         self._config = config
-        self._rooms: WeakValueDictionary[str, ExpansionBudget] = WeakValueDictionary()
+        self._budgets: WeakValueDictionary[str, ExpansionBudget] = WeakValueDictionary()
 
     def of(self, address: str) -> ExpansionBudget:
-        """The room of a connection, as long as a call has a loan of it.
+        """The budget of a connection, as long as a call has a loan of it.
 
         Args:
             address: of the peer; without a port, as a Unix socket's, it tells nothing, and the connections are taken
                 for different ones.
         """
-        room = self._rooms.get(address)
-        if room is None:
-            room = ExpansionBudget.of_server(self._tally, self._config)
+        budget = self._budgets.get(address)
+        if budget is None:
+            budget = ExpansionBudget.of_server(self._counter, self._config)
             if address.rpartition(":")[2].isdigit():
-                self._rooms[address] = room
-        return room
+                self._budgets[address] = budget
+        return budget

@@ -52,7 +52,7 @@ class CallHost(Protocol):
         """Where the call's tasks run."""
 
     @property
-    def room(self) -> ExpansionBudget:
+    def budget(self) -> ExpansionBudget:
         """What bounds the messages that calls hold decompressed."""
 
     def check_size(self, method: AnyMethod, data: bytes) -> None:
@@ -150,7 +150,7 @@ class StreamingCall(Generic[Req, Res]):
 
     def _wanted_loan(self) -> Loan:
         if self._loan is None:
-            self._loan = self._connection.room.loan()
+            self._loan = self._connection.budget.loan()
         return self._loan
 
     def _release(self) -> None:

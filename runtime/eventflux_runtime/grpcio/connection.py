@@ -72,7 +72,7 @@ class GrpcConnection:
         self.active_calls = 0
         self.reactor = reactor
         self.max_message_bytes = config.max_message_bytes
-        self.room = ExpansionBudget.of_client(reactor.decompressed, config)
+        self.budget = ExpansionBudget.of_client(reactor.decompressed, config)
         self._ping_interval_s = ping_interval_s(config, endpoint)
         self._compression_min_bytes = config.compression_min_bytes
         self._accepted: frozenset[Compression] = frozenset()
@@ -174,7 +174,7 @@ class GrpcConnection:
             raise reply
         if not is_packing:
             return self.decoded(method, reply, None)
-        loan = self.room.loan()
+        loan = self.budget.loan()
         try:
             return self.decoded(method, reply, loan)
         finally:

@@ -65,11 +65,11 @@ class _MethodHandler:
         reactor: Reactor,
         is_tls: bool,
         calls: ServedCalls,
-        rooms: ExpansionBudgets,
+        budgets: ExpansionBudgets,
     ) -> None:
         self.binding = binding
         self.dispatcher = dispatcher
-        self.served = ServedMethod(binding.method, config, is_tls, rooms)
+        self.served = ServedMethod(binding.method, config, is_tls, budgets)
         self.compression = _own_compression(binding.method.compression, config.compression)
         self.reactor = reactor
         self.calls = calls
@@ -193,9 +193,9 @@ class DispatcherHandler(grpc.GenericRpcHandler):
     def __init__(
         self, dispatcher: Dispatcher, config: ServerConfig, reactor: Reactor, is_tls: bool, calls: ServedCalls
     ) -> None:
-        rooms = ExpansionBudgets(reactor.decompressed, config)
+        budgets = ExpansionBudgets(reactor.decompressed, config)
         self._methods = {
-            binding.method.path: _MethodHandler(binding, dispatcher, config, reactor, is_tls, calls, rooms)
+            binding.method.path: _MethodHandler(binding, dispatcher, config, reactor, is_tls, calls, budgets)
             for binding in dispatcher.bindings
         }
 

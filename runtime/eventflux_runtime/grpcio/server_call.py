@@ -40,6 +40,7 @@ class ServedMethod:
     """What every call of one method has in common."""
 
     __slots__ = (
+        "budgets",
         "has_one_request",
         "has_one_response",
         "is_tls",
@@ -47,12 +48,11 @@ class ServedMethod:
         "method",
         "min_bytes",
         "packing",
-        "rooms",
     )
 
-    def __init__(self, method: AnyMethod, config: ServerConfig, is_tls: bool, rooms: ExpansionBudgets) -> None:
+    def __init__(self, method: AnyMethod, config: ServerConfig, is_tls: bool, budgets: ExpansionBudgets) -> None:
         self.method = method
-        self.rooms = rooms
+        self.budgets = budgets
         self.is_tls = is_tls
         self.has_one_request = not method.kind.streams_requests
         self.has_one_response = not method.kind.streams_responses
@@ -194,7 +194,7 @@ class GrpcServerCall:
             data = request
         if self._accepted is not None:
             if self._loan is None:
-                self._loan = self._served.rooms.of(self._raw_peer[0]).loan()
+                self._loan = self._served.budgets.of(self._raw_peer[0]).loan()
             data = unpack(data, self._served.max_message_bytes, self._loan)
         return self.method.request.from_protobuf(data)
 

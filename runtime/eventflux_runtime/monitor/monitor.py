@@ -120,7 +120,7 @@ class Monitor(Generic[H, R]):
     async def __aenter__(self) -> Self:
         if self._lifetime is not None or self._is_over:
             raise ConfigError("this monitor has been entered already: make a second one")
-        self._lifetime = Lifetime(repr(self), await start_reactor(), self._outlet.aclose)
+        self._lifetime = Lifetime(repr(self), await start_reactor(), self._close)
         for node in self._nodes.values():
             self._start(node)
         return self
@@ -138,11 +138,14 @@ class Monitor(Generic[H, R]):
         Raises:
             ConfigError: the monitor is open on another event loop or in another thread.
         """
-        if self._lifetime is not None:
-            self._lifetime.check_closable()  # ahead of all else: refused, it goes on as if nobody had asked
-        self._is_over = True
-        if self._lifetime is not None:
+        if self._lifetime is None:
+            self._is_over = True
+        else:
             await self._lifetime.aclose()
+
+    async def _close(self) -> None:
+        self._is_over = True
+        await self._outlet.aclose()
 
     def __aiter__(self) -> Self:
         return self

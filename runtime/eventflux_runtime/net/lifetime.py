@@ -83,13 +83,15 @@ class Lifetime:
             ConfigError: this is not its event loop, or a task that it would have to wait for.
             Exception: a background task of the runtime had failed.
         """
-        if self._closed is not None:
-            await self._closed.wait()
+        if self._closed is not None and self._closed.is_set():
             return
         if self.is_over:
             self._is_watched = False
             return
         self.check_closable()
+        if self._closed is not None:
+            await self._closed.wait()
+            return
         self._closed = anyio.Event()
         with anyio.CancelScope(shield=True):
             try:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from typing import Any, Protocol, TypeAlias
 
-from eventflux_runtime.net.waiting import wake
+from eventflux_runtime.net.waiting import Wakeable, wake
 
 __all__ = ["Function", "Job", "Runner", "RunnerPool", "RunnerTask", "Wakeup"]
 
@@ -41,14 +41,8 @@ class RunnerTask(Protocol):
         """Whether the task is the one that asks."""
 
 
-class Wakeup(Protocol):
+class Wakeup(Wakeable, Protocol):
     """What a runner without a job waits for."""
-
-    def done(self) -> bool:
-        """Whether it is settled."""
-
-    def set_result(self, result: None, /) -> None:
-        """Wakes the runner."""
 
     def __await__(self) -> Generator[Any, Any, None]: ...
 

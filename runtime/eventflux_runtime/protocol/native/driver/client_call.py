@@ -44,7 +44,7 @@ class ClientSession(Session):
     ) -> None:
         super().__init__(pipe, core, reactor)
         self.endpoint = endpoint
-        self.room = ExpansionBudget.of_client(reactor.decompressed, config)
+        self.budget = ExpansionBudget.of_client(reactor.decompressed, config)
         self.max_message_bytes = config.max_message_bytes
 
     def send_message(self, stream_id: int, message: Any, encoding: Encoding, compression: Compression) -> bool:
@@ -160,7 +160,7 @@ class UnaryCall(Expirable):
         return result if type(result) is not PackedMessage else self._unpacked(result)
 
     def _unpacked(self, message: PackedMessage) -> Any:
-        loan = self.connection.room.loan()
+        loan = self.connection.budget.loan()
         try:
             return message.unpack(loan)
         except CodecError as misfit:
@@ -271,7 +271,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
     def _unpacked(self, message: PackedMessage) -> Any:
         loan = self._loan
         if loan is None:
-            loan = self._loan = self.connection.room.loan()
+            loan = self._loan = self.connection.budget.loan()
         try:
             return message.unpack(loan)
         except RpcError as error:

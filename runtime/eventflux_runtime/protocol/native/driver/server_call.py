@@ -35,7 +35,7 @@ class ServerSession(Session):
 
     def __init__(self, pipe: Pipe, core: Connection, reactor: Reactor, config: ServerConfig) -> None:
         super().__init__(pipe, core, reactor)
-        self.room = ExpansionBudget.of_server(reactor.decompressed, config)
+        self.budget = ExpansionBudget.of_server(reactor.decompressed, config)
 
     def mark_started(self, call: NativeServerCall) -> None:
         """The call's handler runs, or never will."""
@@ -147,7 +147,7 @@ class NativeServerCall(Expirable):
     def _unpacked(self, message: PackedMessage) -> Any:
         loan = self._loan
         if loan is None:
-            loan = self._loan = self.connection.room.loan()
+            loan = self._loan = self.connection.budget.loan()
         return message.unpack(loan)
 
     def _release(self) -> None:
