@@ -29,14 +29,12 @@ LEVEL_VARIABLE: Final = "EVENTFLUX_COMPILE_LEVEL"
 PACKAGES: Final = ("runtime/eventflux_runtime", "generated/eventflux_transport")
 HOT: Final = (
     "eventflux_transport/codec.py",
+    "eventflux_runtime/protocol/core/*.py",
     "eventflux_runtime/protocol/native/core/*.py",
     "eventflux_runtime/protocol/native/driver/client*.py",
     "eventflux_runtime/protocol/native/driver/server*.py",
-    "eventflux_runtime/protocol/native/driver/session.py",
-    "eventflux_runtime/protocol/inbox.py",
-    "eventflux_runtime/protocol/native/driver/outbox.py",
     "eventflux_runtime/protocol/native/driver/encoding.py",
-    "eventflux_runtime/protocol/native/driver/decoding.py",
+    "eventflux_runtime/protocol/driver/*.py",
     "eventflux_runtime/protocol/eventflux/frame.py",
     "eventflux_runtime/protocol/sniff.py",
     "eventflux_runtime/rpc/call_head.py",

@@ -14,7 +14,7 @@ import pytest
 
 from eventflux_runtime import ClientConfig, ConfigError, DeadlineExceeded, ResponseInfo, connect
 from eventflux_runtime.net.event_loop import open_reactor
-from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
+from eventflux_runtime.protocol.driver.client import NativeClientConnection
 from eventflux_runtime.rpc.call_head import CallHead
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.wire.registry import wire_of

@@ -10,9 +10,9 @@ import pytest
 from anyio.abc import ByteStream
 
 from eventflux_runtime import Server, ServerConfig, serve
+from eventflux_runtime.protocol.core.event import Event, GoAwayReceived
+from eventflux_runtime.protocol.core.machine import Role
 from eventflux_runtime.protocol.native.core.connection import Connection
-from eventflux_runtime.protocol.native.core.event import Event, GoAwayReceived
-from eventflux_runtime.protocol.native.core.settings import Role
 from eventflux_runtime.protocol.native.driver.settings import client_settings
 from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.endpoint import parse_endpoint

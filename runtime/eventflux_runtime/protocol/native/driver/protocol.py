@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.compression.algorithm import require_compression
+from eventflux_runtime.protocol.core.machine import Role
 from eventflux_runtime.protocol.native.core.connection import Connection
-from eventflux_runtime.protocol.native.core.settings import MethodEntry, Role
+from eventflux_runtime.protocol.native.core.settings import MethodEntry
 from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
 from eventflux_runtime.protocol.native.driver.server import NativeServerConnection
 from eventflux_runtime.protocol.native.driver.settings import client_settings, server_settings

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from eventflux_runtime.compression.algorithm import require_compression
+from eventflux_runtime.protocol.driver.packing import offered_compressions
 from eventflux_runtime.protocol.native.core.settings import Settings
 from eventflux_runtime.protocol.native.driver.encoding import has_protobuf
-from eventflux_runtime.protocol.native.driver.packing import offered_compressions
 from eventflux_runtime.protocol.ping_backoff import ping_interval_s
 from eventflux_runtime.rpc.config import ClientConfig, KeepaliveConfig, ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
