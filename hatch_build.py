@@ -35,6 +35,7 @@ HOT: Final = (
     "eventflux_runtime/protocol/native/driver/server*.py",
     "eventflux_runtime/protocol/native/driver/encoding.py",
     "eventflux_runtime/protocol/driver/*.py",
+    "eventflux_runtime/protocol/grpc/http2/*.py",
     "eventflux_runtime/protocol/eventflux/frame.py",
     "eventflux_runtime/protocol/sniff.py",
     "eventflux_runtime/rpc/call_head.py",

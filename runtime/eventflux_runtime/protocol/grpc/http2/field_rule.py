@@ -1,0 +1,78 @@
+"""What makes the fields of a message malformed (RFC 9113, 8.1.1 and the sections that it names)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from eventflux_runtime.protocol.grpc.http2.field import (
+    AUTHORITY,
+    CONNECTION_SPECIFIC,
+    FIRST_WRONG,
+    LAST_PSEUDO,
+    METHOD,
+    PATH,
+    SCHEME,
+    STATUS,
+    TE,
+    UNKNOWN_PSEUDO,
+    Field,
+)
+
+__all__ = ["malformation", "missing"]
+
+REQUEST_PSEUDO: Final = 1 << METHOD | 1 << SCHEME | 1 << PATH | 1 << AUTHORITY
+RESPONSE_PSEUDO: Final = 1 << STATUS
+NO_PSEUDO: Final = 0
+ALL_PSEUDO: Final = REQUEST_PSEUDO | RESPONSE_PSEUDO
+
+_SHOWN_BYTES: Final = 64
+
+
+def malformation(fields: list[Field], pseudo: int) -> str:
+    """Why fields are malformed; "" if they are not.
+
+    Args:
+        fields: a whole block's.
+        pseudo: the pseudo-header fields that may be there, a bit for each kind.
+    """
+    seen = 0
+    for field in fields:
+        kind = field.kind
+        if kind >= FIRST_WRONG:
+            return _wrong(field)
+        if METHOD <= kind <= LAST_PSEUDO:
+            if not pseudo >> kind & 1:
+                return f"the pseudo-header field {_shown(field.name)} does not belong here"
+            if seen & ~ALL_PSEUDO:
+                return f"the pseudo-header field {_shown(field.name)} stands behind other fields"
+            if seen >> kind & 1:
+                return f"the pseudo-header field {_shown(field.name)} stands there twice"
+        elif kind == TE and field.value != b"trailers":
+            return "the field 'te' may say 'trailers' only"
+        seen |= 1 << kind
+    return ""
+
+
+def missing(fields: list[Field], pseudo: int) -> str:
+    """Which of some pseudo-header fields is not there; "" if all are."""
+    for field in fields:
+        pseudo &= ~(1 << field.kind)
+    for name, kind in ((":method", METHOD), (":scheme", SCHEME), (":path", PATH), (":status", STATUS)):
+        if pseudo >> kind & 1:
+            return f"the pseudo-header field {name!r} is missing"
+    return ""
+
+
+def _wrong(field: Field) -> str:
+    name = _shown(field.name)
+    if field.kind == CONNECTION_SPECIFIC:
+        return f"the field {name} is about a connection of HTTP/1.1"
+    if field.kind == UNKNOWN_PSEUDO:
+        return f"the pseudo-header field {name} is none of HTTP/2's"
+    if field.name != field.name.lower():
+        return f"the name of the field {name} has upper case"
+    return f"the field {name} has a character that is not allowed in its name or its value"
+
+
+def _shown(name: bytes) -> str:
+    return repr(name[:_SHOWN_BYTES].decode("latin-1"))
