@@ -64,6 +64,7 @@ _TLS: Final = ("eventflux_runtime.carrier.tls:LAYER",)
 _UNIX: Final = "eventflux_runtime.carrier.unix:CARRIER"
 _MEMORY: Final = "eventflux_runtime.carrier.memory:CARRIER"
 _NATIVE: Final = "eventflux_runtime.protocol.native.driver.protocol:PROTOCOL"
+_GRPC: Final = "eventflux_runtime.protocol.grpc.driver.protocol:PROTOCOL"
 _EVENTFLUX: Final = ("eventflux_runtime.protocol.eventflux.protocol:PROTOCOL",)
 
 
@@ -75,6 +76,18 @@ def _native(name: str, form: AddressForm, carrier: str, *, layers: tuple[str, ..
         protocol=_NATIVE,
         layers=layers,
         guests=_EVENTFLUX,
+        is_tls=layers == _TLS,
+        encrypted=encrypted,
+    )
+
+
+def _grpc(name: str, form: AddressForm, carrier: str, *, layers: tuple[str, ...] = (), encrypted: str = "") -> Scheme:
+    return Scheme(
+        name=name,
+        form=form,
+        carrier=carrier,
+        protocol=_GRPC,
+        layers=layers,
         is_tls=layers == _TLS,
         encrypted=encrypted,
     )
@@ -98,10 +111,14 @@ SCHEMES: Final[dict[str, Scheme]] = {
     for row in (
         _native("tcp", AddressForm.HOST, _TCP, encrypted="tcps"),
         _native("tcps", AddressForm.HOST, _TCP, layers=_TLS),
-        _grpcio("grpc", encrypted="grpcs"),
-        _grpcio("grpcs"),
+        _grpc("grpc", AddressForm.HOST, _TCP, encrypted="grpcs"),
+        _grpc("grpcs", AddressForm.HOST, _TCP, layers=_TLS),
         _native("unix", AddressForm.PATH, _UNIX),
         _native("memory", AddressForm.NAME, _MEMORY),
+        _grpc("grpc+unix", AddressForm.PATH, _UNIX),
+        _grpc("grpc+memory", AddressForm.NAME, _MEMORY),
+        _grpcio("grpcio", encrypted="grpcios"),
+        _grpcio("grpcios"),
         _grpcio("grpc+dns", AddressForm.RESOLVER, encrypted="grpcs+dns"),
         _grpcio("grpcs+dns", AddressForm.RESOLVER),
         _grpcio("grpc+xds", AddressForm.RESOLVER, encrypted="grpcs+xds"),

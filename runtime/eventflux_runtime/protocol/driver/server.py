@@ -136,6 +136,7 @@ class ServerConnectionBase(ServerSession):
             if not self.core.is_closed and self.core.is_greeted:
                 self.core.drain("server is draining")
                 self._was_told_to_leave = True
+                self.schedule_timer()
                 self.flush()
         self._close_if_drained()
 

@@ -1,0 +1,65 @@
+"""The client's end of a gRPC connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from eventflux_runtime.protocol.core.event import PEER_READY
+from eventflux_runtime.protocol.driver.client import ClientConnectionBase
+from eventflux_runtime.protocol.driver.encoding import Encode, Encoding
+from eventflux_runtime.protocol.grpc.driver.accepted import ACCEPTED
+from eventflux_runtime.protocol.grpc.driver.encoding import ClientEncoding
+from eventflux_runtime.protocol.grpc.http2.client_machine import ClientMachine
+from eventflux_runtime.protocol.grpc.http2.event import SettingsReceived
+from eventflux_runtime.rpc.metadata import Metadata
+from eventflux_runtime.rpc.method import AnyMethod, Method, keep_for
+
+if TYPE_CHECKING:
+    from eventflux_runtime.carrier.api import Pipe
+    from eventflux_runtime.net.reactor import Reactor
+    from eventflux_runtime.rpc.config import ClientConfig
+    from eventflux_runtime.rpc.endpoint import Endpoint
+
+__all__ = ["GrpcClientConnection"]
+
+
+class GrpcClientConnection(ClientConnectionBase):
+    """A `ClientConnection` that speaks gRPC over HTTP/2."""
+
+    def __init__(
+        self, pipe: Pipe, core: ClientMachine, reactor: Reactor, endpoint: Endpoint, config: ClientConfig
+    ) -> None:
+        super().__init__(pipe, core, reactor, endpoint, config)
+        self._http2 = core
+        self._encodings: dict[AnyMethod, ClientEncoding] = {}
+        self._handlers[PEER_READY] = self._on_settings
+
+    def _on_settings(self, event: SettingsReceived) -> None:
+        self.greeted(event.max_streams)
+
+    def lost(self) -> None:
+        """See `Session.lost`."""
+        if self._http2.learned:
+            ACCEPTED.learned(self.endpoint, self._http2.learned)
+        super().lost()
+
+    def encoding_of(self, method: Method[Any, Any]) -> Encoding:
+        """See `ClientConnectionBase.encoding_of`."""
+        known = self._encodings.get(method)
+        if known is not None:
+            return known
+        return keep_for(method, ClientEncoding(method, self._http2.route(method.path)), self._encodings)
+
+    def open_stream(  # noqa: PLR0917 (the path of every call passes no keywords)
+        self,
+        encoding: Encoding,
+        timeout_us: int,
+        metadata: Metadata,
+        message: Any,
+        encode: Encode | None,
+        end: bool,
+        compression_id: int,
+    ) -> int:
+        """See `ClientConnectionBase.open_stream`."""
+        assert isinstance(encoding, ClientEncoding)
+        return self._http2.open(encoding.route, timeout_us, metadata, message, encode, end, compression_id)
