@@ -8,10 +8,7 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
-import os
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,23 +29,6 @@ def encode(message: bytes, writer: BytesWriter) -> None:
     writer.write(message)
 
 
-def compile_copy(folder: Path) -> None:
-    """Builds the core with mypyc inside a copy of the runtime."""
-    shutil.copytree(RUNTIME / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-    sources = sorted(str(path.relative_to(folder)) for path in (folder / PACKAGE / CORE).glob("*.py"))
-    sources.remove(f"{PACKAGE}/{CORE}/__init__.py")
-    setup = [
-        "from setuptools import setup",
-        "from mypyc.build import mypycify",
-        f"setup(name='wire', ext_modules=mypycify({sources!r}))",
-    ]
-    (folder / "setup.py").write_text("\n".join(setup))
-    environment = {**os.environ, "MYPYPATH": str(folder)}
-    subprocess.run(
-        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"], cwd=folder, env=environment, check=True
-    )
-
-
 def connect() -> tuple[Any, Any]:
     """A client and a server past their handshake, from whichever form of the core is on the path."""
     wire = importlib.import_module(f"{PACKAGE}.{CORE.replace('/', '.')}")
@@ -62,8 +42,8 @@ def connect() -> tuple[Any, Any]:
 def unary_ns(calls: int) -> float:
     """Nanoseconds of one call: open, receive, send_status, receive."""
     client, server = connect()
-    status = importlib.import_module(f"{PACKAGE}.status").OK_STATUS
-    empty = importlib.import_module(f"{PACKAGE}.metadata").EMPTY_METADATA
+    status = importlib.import_module(f"{PACKAGE}.rpc.status").OK_STATUS
+    empty = importlib.import_module(f"{PACKAGE}.rpc.metadata").EMPTY_METADATA
     gc.collect()
     started = time.perf_counter_ns()
     for _ in range(calls):
@@ -79,7 +59,7 @@ def unary_ns(calls: int) -> float:
 def stream_ns(messages: int) -> float:
     """Nanoseconds of one message of a stream: send, receive, consume, and the credit for it; 64 to a write."""
     client, server = connect()
-    empty = importlib.import_module(f"{PACKAGE}.metadata").EMPTY_METADATA
+    empty = importlib.import_module(f"{PACKAGE}.rpc.metadata").EMPTY_METADATA
     stream_id = client.open(0, -1, empty, None, None, False)
     server.receive_data(client.data_to_send(), 0.0)
     gc.collect()
@@ -104,8 +84,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         root = RUNTIME
         if options.compiled:
+            from hatch_build import compile_into  # noqa: PLC0415 - needs hatchling, which only this form does
+
             root = Path(name)
-            compile_copy(root)
+            compile_into(root)
         sys.path.insert(0, str(root))
         kind = "compiled" if options.compiled else "interpreted"
         for what, measure in (("unary call", unary_ns), ("streamed message", stream_ns)):

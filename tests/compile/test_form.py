@@ -11,8 +11,8 @@ import pytest
 
 import eventflux_transport
 from eventflux_runtime import CallHead, compiled_modules
+from eventflux_runtime.protocol.core.event import MessageSent
 from eventflux_runtime.protocol.native import core
-from eventflux_runtime.protocol.native.core.event import MessageSent
 from eventflux_runtime.protocol.native.core.stream import Stream
 from hatch_build import HOT, ROOT
 

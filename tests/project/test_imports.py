@@ -44,7 +44,13 @@ LAYERS: Final = {
     "pipe": Layer(modules=("carrier.api",), may_import=("rpc", "net"), forbidden=GRPC),
     "calls": Layer(modules=("protocol.api",), may_import=("rpc", "handler", "net", "pipe", "core"), forbidden=SANS_IO),
     "core": Layer(
-        modules=("protocol.native.core", "protocol.grpc.http2", "protocol.eventflux.frame", "protocol.sniff"),
+        modules=(
+            "protocol.core",
+            "protocol.native.core",
+            "protocol.grpc.http2",
+            "protocol.eventflux.frame",
+            "protocol.sniff",
+        ),
         may_import=("rpc",),
         forbidden=SANS_IO,
     ),

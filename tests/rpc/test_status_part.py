@@ -27,8 +27,8 @@ from eventflux_runtime import (
     TransportError,
     Unavailable,
 )
+from eventflux_runtime.protocol.core.error import MessageTooLarge, RemoteProtocolError, StreamsExhausted
 from eventflux_runtime.protocol.eventflux.frame import FrameTooLong
-from eventflux_runtime.protocol.native.core.error import MessageTooLarge, StreamsExhausted, WireError
 from eventflux_runtime.rpc import rpc_error as rpc_errors
 from eventflux_runtime.rpc.status_part import (
     MAX_TEXT_BYTES,
@@ -253,7 +253,7 @@ ERRORS: list[TransportError] = [
     MissingExtraError("zstd", "compression"),
     CodecError("x", field="M.f", offset=5),
     ProtocolError("x"),
-    WireError("x", StatusCode.ABORTED),
+    RemoteProtocolError("x", StatusCode.ABORTED),
     MessageTooLarge(5, 4),
     StreamsExhausted("x", 5, 4),
     FrameTooLong(5, 4),

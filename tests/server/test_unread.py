@@ -21,10 +21,11 @@ from anyio.to_thread import run_sync
 
 from eventflux_runtime import ClientConfig, Server, ServerConfig, TlsConfig, connect, serve
 from eventflux_runtime.net.tls import client_context
+from eventflux_runtime.protocol.core.machine import Role
 from eventflux_runtime.protocol.eventflux.connection import EventFluxConnection
 from eventflux_runtime.protocol.eventflux.frame import FrameReader
 from eventflux_runtime.protocol.native.core.connection import Connection
-from eventflux_runtime.protocol.native.core.settings import MethodEntry, Role, Settings
+from eventflux_runtime.protocol.native.core.settings import MethodEntry, Settings
 from eventflux_runtime.protocol.native.driver.protocol import NativeProtocol
 from eventflux_transport import Message, TransportClient
 from eventflux_transport.methods import TRANSPORT_STREAM_MESSAGES

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from librt.strings import BytesWriter
 
+from eventflux_runtime.protocol.core.event import Event, MessageReceived, StatusReceived
 from eventflux_runtime.protocol.native.core import Connection, MethodEntry, Role, Settings
-from eventflux_runtime.protocol.native.core.event import Event, MessageReceived, StatusReceived, StreamOpened
+from eventflux_runtime.protocol.native.core.event import MethodOpened
 from eventflux_runtime.protocol.native.core.frame import HEADER_BYTES, HELLO, PREFACE
 
 E = TypeVar("E", bound=Event)
@@ -62,7 +63,7 @@ def frames(data: bytes) -> list[tuple[int, int, int, bytes]]:
     return found
 
 
-def content(event: StreamOpened | MessageReceived | StatusReceived) -> bytes:
+def content(event: MethodOpened | MessageReceived | StatusReceived) -> bytes:
     """The message that an event brought."""
     return event.data[event.start : event.end]
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from eventflux_runtime.protocol.core.machine import Role
 from eventflux_runtime.protocol.native.core.connection import Connection
-from eventflux_runtime.protocol.native.core.settings import Role, Settings
+from eventflux_runtime.protocol.native.core.settings import Settings
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA
 from eventflux_runtime.rpc.method import AnyMethod

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.net.waiting import wake
-from eventflux_runtime.protocol.inbox import Inbox
+from eventflux_runtime.protocol.driver.inbox import Inbox
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter

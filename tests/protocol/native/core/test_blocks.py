@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from librt.strings import BytesWriter
 
-from eventflux_runtime.protocol.native.core import MetadataTooLarge, WireError
+from eventflux_runtime.protocol.native.core import MetadataTooLarge, RemoteProtocolError
 from eventflux_runtime.protocol.native.core.metadata_block import block_bytes, decode_metadata, encode_metadata
 from eventflux_runtime.protocol.native.core.status_block import decode_status, encode_status
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
@@ -92,13 +92,13 @@ def test_truncated_or_changed_blocks_raise_only_wire_errors(data: bytes, draws: 
         if changed:
             changed[position] = draws.draw(st.integers(0, 255))
     for decode in (decode_metadata, decode_status):
-        with contextlib.suppress(WireError):
+        with contextlib.suppress(RemoteProtocolError):
             decode(bytes(changed), 0, len(changed), LIMIT)
 
 
 @given(METADATA.map(encoded), st.integers(0, 10_000))
 def test_every_truncation_of_metadata_is_found(data: bytes, cut: int) -> None:
-    with pytest.raises(WireError):
+    with pytest.raises(RemoteProtocolError):
         decode_metadata(data, 0, cut % len(data), LIMIT)
 
 
@@ -123,13 +123,13 @@ def test_every_truncation_of_metadata_is_found(data: bytes, cut: int) -> None:
 )
 def test_metadata_that_is_refused(block: str, reason: str) -> None:
     data = bytes.fromhex(block)
-    with pytest.raises(WireError, match=reason):
+    with pytest.raises(RemoteProtocolError, match=reason):
         decode_metadata(data, 0, len(data), LIMIT)
 
 
 def test_metadata_is_refused_by_its_length_alone() -> None:
     data = encoded(Metadata([("k", "v" * 200)]))
-    with pytest.raises(WireError, match="metadata block of 208 bytes is over our max_metadata_bytes of 207"):
+    with pytest.raises(RemoteProtocolError, match="metadata block of 208 bytes is over our max_metadata_bytes of 207"):
         decode_metadata(data, 0, len(data), 207)
     decode_metadata(data, 0, len(data), 208)
     with pytest.raises(MetadataTooLarge):
@@ -150,7 +150,7 @@ def test_the_keys_of_retries_are_the_only_ones_of_grpc_that_travel() -> None:
     data = encoded(pairs)
     assert decode_metadata(data, 0, len(data), LIMIT) == (pairs, len(data))
     other = data.replace(b"grpc-retry-pushback-ms", b"grpc-retry-pushback-mx")
-    with pytest.raises(WireError, match="belong to gRPC itself"):
+    with pytest.raises(RemoteProtocolError, match="belong to gRPC itself"):
         decode_metadata(other, 0, len(other), LIMIT)
 
 
@@ -179,7 +179,7 @@ def test_too_many_pairs() -> None:
 )
 def test_statuses_that_are_refused(block: str, reason: str) -> None:
     data = bytes.fromhex(block)
-    with pytest.raises(WireError, match=reason):
+    with pytest.raises(RemoteProtocolError, match=reason):
         decode_status(data, 0, len(data), LIMIT)
 
 

@@ -7,25 +7,25 @@ import tracemalloc
 import pytest
 from librt.strings import BytesWriter
 
-from eventflux_runtime.protocol.native.core import (
-    Connection,
-    LocalProtocolError,
-    MessageTooLarge,
-    MetadataTooLarge,
-    Settings,
-    StreamsExhausted,
-    WireError,
-)
-from eventflux_runtime.protocol.native.core.event import (
+from eventflux_runtime.protocol.core.event import (
     ConnectionLost,
     GoAwayReceived,
     HalfClosed,
     HeadersReceived,
     MessageReceived,
     StatusReceived,
-    StreamOpened,
     StreamReset,
 )
+from eventflux_runtime.protocol.native.core import (
+    Connection,
+    LocalProtocolError,
+    MessageTooLarge,
+    MetadataTooLarge,
+    RemoteProtocolError,
+    Settings,
+    StreamsExhausted,
+)
+from eventflux_runtime.protocol.native.core.event import MethodOpened
 from eventflux_runtime.protocol.native.core.frame import (
     GOAWAY,
     HALF_CLOSE,
@@ -72,7 +72,7 @@ def test_a_unary_call_is_one_frame_and_one_event_each_way() -> None:
     response = pair.server.data_to_send()
     assert len(response) == HEADER_BYTES + 6
     (ended,) = pair.client.receive_data(response, 0.0)
-    assert isinstance(opened, StreamOpened)
+    assert isinstance(opened, MethodOpened)
     assert isinstance(ended, StatusReceived)
     assert pair.client.active_streams == pair.server.active_streams == 0
 
@@ -81,7 +81,7 @@ def test_a_bidirectional_call() -> None:
     pair = make_pair()
     stream_id = pair.client.open(1, -1, EMPTY_METADATA, b"first", write, False)
     pair.settle()
-    opened = pair.take(pair.server_events, StreamOpened)
+    opened = pair.take(pair.server_events, MethodOpened)
     assert content(opened) == b"first"
     assert not opened.end_stream
     pair.server.send_headers(stream_id, Metadata([("from", "server")]))
@@ -114,7 +114,7 @@ def test_messages_of_every_length_class_arrive(size: int) -> None:
         event
         for kind, flags, number, payload in sent
         for event in pair.server.receive_data(frame(kind, flags, number, payload), 0.0)
-        if isinstance(event, MessageReceived) or (isinstance(event, StreamOpened) and event.has_message)
+        if isinstance(event, MessageReceived) or (isinstance(event, MethodOpened) and event.has_message)
     ]
     assert content(received) == message[:size]
     pair.server.send_status(stream_id, OK_STATUS, message[:size], write)
@@ -195,7 +195,7 @@ def test_refusals_reach_the_client_as_unprocessed() -> None:
 def test_refusals_that_are_never_read_end_the_connection() -> None:
     server = make_server(Settings(max_streams=1, max_reply_bytes=2000))
     server.receive_data(frame(OPEN, 0, 1, OPEN_PAYLOAD), 0.0)
-    with pytest.raises(WireError, match="bytes of answers unread"):
+    with pytest.raises(RemoteProtocolError, match="bytes of answers unread"):
         for stream_id in range(2, 100):
             server.receive_data(frame(OPEN, 0, stream_id, OPEN_PAYLOAD), 0.0)
 
@@ -211,7 +211,7 @@ def test_they_count_over_all_that_was_sent_while_the_client_takes_less_than_that
 
     refuse(2, 100)
     server.set_blocked(True)
-    with pytest.raises(WireError, match="bytes of answers unread"):
+    with pytest.raises(RemoteProtocolError, match="bytes of answers unread"):
         refuse(102, 100)
 
 
@@ -242,7 +242,7 @@ def test_rapid_resets_end_the_connection() -> None:
     for number in range(15):
         cycle(number + 1, 0.0)
     cycle(20, 0.1)
-    with pytest.raises(WireError, match="more than 10 per second") as caught:
+    with pytest.raises(RemoteProtocolError, match="more than 10 per second") as caught:
         cycle(21, 0.1)
     assert caught.value.code == StatusCode.RESOURCE_EXHAUSTED
 
@@ -303,7 +303,7 @@ class TestGoAway:
         stream_id = pair.client.open(1, -1, EMPTY_METADATA, None, None, False)
         pair.client.go_away(StatusCode.OK, "closing")
         pair.settle()
-        pair.take(pair.server_events, StreamOpened)
+        pair.take(pair.server_events, MethodOpened)
         event = pair.take(pair.server_events, GoAwayReceived)
         assert (event.last_stream_id, event.unprocessed, event.reason) == (0, (), "closing")
         pair.server.send_status(stream_id, OK_STATUS)
@@ -429,7 +429,7 @@ class TestLimitsOfThePeer:
         pair.client.send_message(stream_id, b"whole", write)
         pair.settle()
         assert stream_id == 1
-        assert pair.take(pair.server_events, StreamOpened).metadata == EMPTY_METADATA
+        assert pair.take(pair.server_events, MethodOpened).metadata == EMPTY_METADATA
         assert content(pair.take(pair.server_events, MessageReceived)) == b"whole"
         with pytest.raises(ValueError, match="cannot be encoded"):
             pair.server.send_status(stream_id, OK_STATUS, b"half", fail)
@@ -539,7 +539,7 @@ class TestMisuse:
 )
 def test_what_a_client_must_not_send(data: bytes, reason: str) -> None:
     server = server_with_call(Settings(compressions=(3,)))
-    with pytest.raises(WireError, match=reason):
+    with pytest.raises(RemoteProtocolError, match=reason):
         server.receive_data(data, 0.0)
     assert server.is_closed
 
@@ -565,7 +565,7 @@ def test_what_a_client_must_not_send(data: bytes, reason: str) -> None:
 )
 def test_what_a_server_must_not_send(data: bytes, reason: str) -> None:
     client = client_with_call()
-    with pytest.raises(WireError, match=reason):
+    with pytest.raises(RemoteProtocolError, match=reason):
         client.receive_data(data, 0.0)
     assert client.is_closed
 

@@ -9,14 +9,9 @@ from types import FrameType
 
 import pytest
 
-from eventflux_runtime.protocol.native.core import Connection, LocalProtocolError, Settings, WireError
-from eventflux_runtime.protocol.native.core.event import (
-    MessageReceived,
-    MessageSent,
-    StatusReceived,
-    StreamOpened,
-    StreamReset,
-)
+from eventflux_runtime.protocol.core.event import MessageReceived, MessageSent, StatusReceived, StreamReset
+from eventflux_runtime.protocol.native.core import Connection, LocalProtocolError, RemoteProtocolError, Settings
+from eventflux_runtime.protocol.native.core.event import MethodOpened
 from eventflux_runtime.protocol.native.core.frame import (
     CREDIT,
     CREDIT_CEILING,
@@ -45,14 +40,14 @@ def opened(pair: Pair) -> int:
     """A call to which neither side has sent a message."""
     stream_id = pair.client.open(1, -1, EMPTY_METADATA, None, None, False)
     pair.settle()
-    pair.take(pair.server_events, StreamOpened)
+    pair.take(pair.server_events, MethodOpened)
     return stream_id
 
 
 def open_on(server: Connection, stream_id: int) -> None:
     """The same on a server fed with raw frames."""
     (event,) = server.receive_data(frame(OPEN, 0, stream_id, OPEN_PAYLOAD), 0.0)
-    assert isinstance(event, StreamOpened)
+    assert isinstance(event, MethodOpened)
 
 
 def kinds(data: bytes) -> list[tuple[int, int]]:
@@ -103,7 +98,7 @@ def test_a_message_larger_than_every_window_gets_through_unread() -> None:
     message = bytes(range(256)) * 4000
     stream_id = pair.client.open(1, -1, EMPTY_METADATA, message, write)
     pair.settle()
-    event = pair.take(pair.server_events, StreamOpened)
+    event = pair.take(pair.server_events, MethodOpened)
     assert not event.has_message
     assert not event.end_stream
     received = pair.take(pair.server_events, MessageReceived)
@@ -291,7 +286,7 @@ def test_overrunning_a_window_is_a_fault(streams: int) -> None:
         open_on(server, stream_id)
     what = "stream 1 overran" if streams == 1 else "overran the connection's window"
     share = WINDOW - 64 if streams > 1 else WINDOW // 2
-    with pytest.raises(WireError, match=what) as caught:
+    with pytest.raises(RemoteProtocolError, match=what) as caught:
         for number in range(5):
             server.receive_data(frame(MESSAGE, 0, number % streams + 1, bytes(share)), 0.0)
     assert caught.value.code == StatusCode.RESOURCE_EXHAUSTED
@@ -305,7 +300,7 @@ def test_overrunning_the_connection_with_frames_of_ended_streams_is_a_fault() ->
         open_on(server, stream_id)
         server.receive_data(frame(MESSAGE, 0, stream_id, bytes(WINDOW - 64)), 0.0)
     server.reset(1, StatusCode.CANCELLED)
-    with pytest.raises(WireError, match="overran the connection's window of 65536 bytes by 65"):
+    with pytest.raises(RemoteProtocolError, match="overran the connection's window of 65536 bytes by 65"):
         server.receive_data(frame(MESSAGE, 0, 1, b"x"), 0.0)
 
 
@@ -478,7 +473,7 @@ def test_an_inline_message_over_the_limit_fails_its_call_alone() -> None:
 def test_credit_outside_its_range_is_a_fault(stream_id: int, increment: int) -> None:
     client = make_client()
     client.open(1, -1, EMPTY_METADATA, None, None, False)
-    with pytest.raises(WireError, match=f"credit of {increment} bytes"):
+    with pytest.raises(RemoteProtocolError, match=f"credit of {increment} bytes"):
         client.receive_data(frame(CREDIT, 0, stream_id, increment.to_bytes(4, "little")), 0.0)
 
 
@@ -489,7 +484,7 @@ def test_credit_without_end_is_a_fault(stream_id: int) -> None:
     grant = frame(CREDIT, 0, stream_id, (2**31 - 1).to_bytes(4, "little"))
     for _ in range(CREDIT_CEILING // 2**31 - 1):
         client.receive_data(grant, 0.0)
-    with pytest.raises(WireError, match=f"over the limit of {CREDIT_CEILING}"):
+    with pytest.raises(RemoteProtocolError, match=f"over the limit of {CREDIT_CEILING}"):
         client.receive_data(grant * 3, 0.0)
 
 

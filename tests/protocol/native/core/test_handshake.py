@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from eventflux_runtime.protocol.core.event import ConnectionLost
 from eventflux_runtime.protocol.native.core import (
     Connection,
     LocalProtocolError,
     MethodEntry,
+    RemoteProtocolError,
     Role,
     Settings,
-    WireError,
 )
-from eventflux_runtime.protocol.native.core.event import ConnectionLost, HelloReceived
+from eventflux_runtime.protocol.native.core.event import HelloReceived
 from eventflux_runtime.protocol.native.core.frame import GOAWAY, HELLO, MAX_HELLO_BYTES, MESSAGE, OPEN, PING, PREFACE
 from eventflux_runtime.protocol.native.core.handshake import DEFAULTS
 from eventflux_runtime.rpc.errors import ConfigError
@@ -58,7 +59,7 @@ def test_values_beyond_our_range_count_as_the_greatest() -> None:
 
 @pytest.mark.parametrize(("key", "value"), [(1, 16_383), (2, 0), (5, 16_383), (6, 16_383), (1, 0)])
 def test_values_below_the_least_are_refused(key: int, value: int) -> None:
-    with pytest.raises(WireError, match=f"{value}, below the protocol's least of"):
+    with pytest.raises(RemoteProtocolError, match=f"{value}, below the protocol's least of"):
         new(Role.SERVER).receive_data(greeting({key: value}), 0.0)
 
 
@@ -71,7 +72,9 @@ def test_a_greater_minor_version_is_fine() -> None:
 @pytest.mark.parametrize("major", [0, 2, 65_535])
 def test_another_major_version_is_refused(major: int) -> None:
     server = new(Role.SERVER)
-    with pytest.raises(WireError, match=rf"version {major}\.3 of the protocol, this side 1\.0: upgrade") as caught:
+    with pytest.raises(
+        RemoteProtocolError, match=rf"version {major}\.3 of the protocol, this side 1\.0: upgrade"
+    ) as caught:
         server.receive_data(PREFACE + frame(HELLO, payload=hello(version=(major, 3))), 0.0)
     assert caught.value.code == StatusCode.UNIMPLEMENTED
     said = frames(server.data_to_send())
@@ -90,7 +93,7 @@ def test_another_major_version_is_refused(major: int) -> None:
     ],
 )
 def test_a_malformed_hello_of_a_client(payload: bytes, reason: str) -> None:
-    with pytest.raises(WireError, match=reason):
+    with pytest.raises(RemoteProtocolError, match=reason):
         new(Role.SERVER).receive_data(PREFACE + frame(HELLO, payload=payload), 0.0)
 
 
@@ -104,7 +107,7 @@ def test_a_malformed_hello_of_a_client(payload: bytes, reason: str) -> None:
     ],
 )
 def test_a_malformed_hello_of_a_server(payload: bytes, reason: str) -> None:
-    with pytest.raises(WireError, match=reason):
+    with pytest.raises(RemoteProtocolError, match=reason):
         new(Role.CLIENT).receive_data(PREFACE + frame(HELLO, payload=payload), 0.0)
 
 
@@ -121,9 +124,9 @@ def test_fingerprints_are_unsigned() -> None:
 
 
 def test_hello_comes_once_and_first() -> None:
-    with pytest.raises(WireError, match="PING ahead of HELLO"):
+    with pytest.raises(RemoteProtocolError, match="PING ahead of HELLO"):
         new(Role.SERVER).receive_data(PREFACE + frame(PING, 0, 0, bytes(8)), 0.0)
-    with pytest.raises(WireError, match="HELLO for a second time"):
+    with pytest.raises(RemoteProtocolError, match="HELLO for a second time"):
         make_server().receive_data(frame(HELLO, payload=hello()), 0.0)
 
 
@@ -137,11 +140,11 @@ def test_a_hello_may_be_longer_than_a_frame_but_has_a_limit_of_its_own() -> None
     client.receive_data(data, 0.0)
     assert client.peer_settings is not None
     assert client.peer_settings.find_method(methods[4321].path) == 4321
-    with pytest.raises(WireError, match="HELLO of 16385 bytes is over the limit of 16384"):
+    with pytest.raises(RemoteProtocolError, match="HELLO of 16385 bytes is over the limit of 16384"):
         new(Role.SERVER).receive_data(PREFACE + frame(HELLO, 0, 0, bytes(16_385)), 0.0)
-    with pytest.raises(WireError, match="is over the limit of 1048576"):
+    with pytest.raises(RemoteProtocolError, match="is over the limit of 1048576"):
         new(Role.CLIENT).receive_data(PREFACE + (MAX_HELLO_BYTES + 1).to_bytes(4, "little") + bytes(6), 0.0)
-    with pytest.raises(WireError, match="MESSAGE of 65537 bytes is over the limit of 65536"):
+    with pytest.raises(RemoteProtocolError, match="MESSAGE of 65537 bytes is over the limit of 65536"):
         client.receive_data(frame(MESSAGE, 0, 1, bytes(65_537)), 0.0)
     with pytest.raises(ConfigError, match="over the 1048576 of a HELLO: serve fewer methods"):
         Connection(Role.SERVER, Settings(), [MethodEntry("/" + "m" * 300 + str(n), n) for n in range(4000)], now=0.0)
@@ -178,14 +181,14 @@ def test_another_protocol_is_named(role: Role) -> None:
     ):
         connection = new(role)
         connection.data_to_send()
-        with pytest.raises(WireError, match="does not speak the eventflux protocol: .*" + words):
+        with pytest.raises(RemoteProtocolError, match="does not speak the eventflux protocol: .*" + words):
             connection.receive_data(data, 0.0)
         assert not connection.has_output, "a peer that speaks something else is told nothing"
         for position in range(len(data)):
             connection = new(role)
             try:
                 connection.receive_data(data[:position], 0.0)
-            except WireError:
+            except RemoteProtocolError:
                 assert position > 0
                 break
         else:
@@ -244,7 +247,7 @@ def test_open_needs_a_method_that_was_listed() -> None:
         with pytest.raises(LocalProtocolError, match=f"method id {method_id} is none of the 2"):
             client.open(method_id, -1, EMPTY_METADATA, None, None)
     server = make_server()
-    with pytest.raises(WireError, match="OPEN of method 2: 2 methods were listed"):
+    with pytest.raises(RemoteProtocolError, match="OPEN of method 2: 2 methods were listed"):
         server.receive_data(frame(OPEN, 0, 1, b"\x02\x00" + bytes(8)), 0.0)
 
 

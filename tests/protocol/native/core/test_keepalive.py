@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from eventflux_runtime.protocol.native.core import Connection, LocalProtocolError, Role, Settings, WireError
-from eventflux_runtime.protocol.native.core.event import ConnectionLost, Event, GoAwayReceived, PongReceived
+from eventflux_runtime.protocol.core.event import ConnectionLost, Event, GoAwayReceived, PongReceived
+from eventflux_runtime.protocol.native.core import Connection, LocalProtocolError, RemoteProtocolError, Role, Settings
 from eventflux_runtime.protocol.native.core.frame import GOAWAY, MESSAGE, PING, PONG
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA
 from eventflux_runtime.rpc.status import StatusCode
@@ -129,7 +129,7 @@ def test_pings_above_the_rate_end_the_connection() -> None:
     for number in range(10):
         pair.server.receive_data(PING_ZERO, number * 0.01)
     assert [kind for kind, *_ in frames(pair.server.data_to_send())] == [PONG] * 10
-    with pytest.raises(WireError, match="too_many_pings: this side wants at most one every 2 s") as caught:
+    with pytest.raises(RemoteProtocolError, match="too_many_pings: this side wants at most one every 2 s") as caught:
         pair.server.receive_data(PING_ZERO, 0.2)
     assert caught.value.code == StatusCode.RESOURCE_EXHAUSTED
     pair.to_client()
@@ -145,13 +145,13 @@ def test_pings_at_the_rate_go_on_for_ever() -> None:
         server.data_to_send()
     for _ in range(10):
         server.receive_data(PING_ZERO, 5000.0)
-    with pytest.raises(WireError, match="too_many_pings"):
+    with pytest.raises(RemoteProtocolError, match="too_many_pings"):
         server.receive_data(PING_ZERO, 5000.0)
 
 
 def test_a_peer_that_never_reads_its_pongs_is_disconnected() -> None:
     server = make_server(Settings(min_ping_interval_s=0.001, max_reply_bytes=1024))
-    with pytest.raises(WireError, match="1026 bytes of answers unread, over the limit of 1024"):
+    with pytest.raises(RemoteProtocolError, match="1026 bytes of answers unread, over the limit of 1024"):
         for number in range(100):
             server.receive_data(PING_ZERO, number * 1.0)
     server = make_server(Settings(min_ping_interval_s=0.001, max_reply_bytes=1024))

@@ -9,18 +9,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from eventflux_runtime.protocol.native.core import Connection, Role, Settings, StreamsExhausted
-from eventflux_runtime.protocol.native.core.event import (
+from eventflux_runtime.protocol.core.event import (
     Event,
     HalfClosed,
     HeadersReceived,
-    HelloReceived,
     MessageReceived,
     MessageSent,
     StatusReceived,
-    StreamOpened,
     StreamReset,
 )
+from eventflux_runtime.protocol.native.core import Connection, Role, Settings, StreamsExhausted
+from eventflux_runtime.protocol.native.core.event import HelloReceived, MethodOpened
 from eventflux_runtime.protocol.native.core.frame import FRAME_COST
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
@@ -259,7 +258,7 @@ class TwoConnections(RuleBasedStateMachine):
             if isinstance(event, HelloReceived):
                 continue
             call = self.calls[event.stream_id]
-            if isinstance(event, StreamOpened):
+            if isinstance(event, MethodOpened):
                 assert not call.opened
                 assert event.metadata == call.metadata
                 call.opened = True

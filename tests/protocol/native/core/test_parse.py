@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflux_runtime.protocol.native.core import Connection, Role, Settings, WireError
-from eventflux_runtime.protocol.native.core.event import Event, MessageReceived, StatusReceived, StreamOpened
+from eventflux_runtime.protocol.core.event import Event, MessageReceived, StatusReceived
+from eventflux_runtime.protocol.native.core import Connection, RemoteProtocolError, Role, Settings
+from eventflux_runtime.protocol.native.core.event import MethodOpened
 from eventflux_runtime.protocol.native.core.frame import GOAWAY, MESSAGE, OPEN, PING, PREFACE
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.status import OK_STATUS, ErrorDetail, Status, StatusCode
@@ -24,7 +25,7 @@ def summary(events: list[Event]) -> list[str]:
         repr(
             (
                 type(event).__name__,
-                content(event) if isinstance(event, (StreamOpened, MessageReceived, StatusReceived)) else None,
+                content(event) if isinstance(event, (MethodOpened, MessageReceived, StatusReceived)) else None,
                 [
                     repr(getattr(event, name))
                     for name in dir(type(event))
@@ -114,7 +115,7 @@ def test_the_conversation_has_every_kind_of_event() -> None:
     seen = {text.split("'")[1] for text in WHOLE_SERVER + WHOLE_CLIENT}
     assert seen >= {
         "HelloReceived",
-        "StreamOpened",
+        "MethodOpened",
         "HeadersReceived",
         "MessageReceived",
         "HalfClosed",
@@ -186,7 +187,7 @@ def test_a_frame_is_not_handled_before_its_last_byte() -> None:
     whole = frame(OPEN, 0x02, 1, b"\x01\x00" + b"\xff" * 8 + b"message")
     assert server.receive_data(whole[:-1], 0.0) == []
     (event,) = server.receive_data(whole[-1:] + frame(MESSAGE, 0, 1), 0.0)[:1]
-    assert isinstance(event, StreamOpened)
+    assert isinstance(event, MethodOpened)
     assert content(event) == b"message"
 
 
@@ -194,7 +195,7 @@ def test_a_message_in_one_chunk_is_not_copied() -> None:
     server = make_server()
     chunk = frame(OPEN, 0x03, 1, b"\x01\x00" + b"\xff" * 8 + b"message")
     (event,) = server.receive_data(chunk, 0.0)
-    assert isinstance(event, StreamOpened)
+    assert isinstance(event, MethodOpened)
     assert event.data is chunk
 
 
@@ -204,7 +205,7 @@ def test_events_ahead_of_a_fault_are_never_lost(size: int) -> None:
     good = b"".join(frame(OPEN, 0x03, n, b"\x01\x00" + b"\xff" * 8 + b"%d" % n) for n in range(1, 6))
     data = good + frame(12) + good
     seen: list[Event] = []
-    with pytest.raises(WireError, match="unknown type 12") as caught:
+    with pytest.raises(RemoteProtocolError, match="unknown type 12") as caught:
         for start in range(0, len(data), size):
             seen += server.receive_data(data[start : start + size], 0.0)
     seen += caught.value.events
@@ -217,7 +218,7 @@ def test_events_ahead_of_a_fault_are_never_lost(size: int) -> None:
 def test_a_fault_queues_a_goaway_with_its_reason() -> None:
     server = make_server()
     server.receive_data(frame(OPEN, 0x01, 7, b"\x01\x00" + b"\xff" * 8), 0.0)
-    with pytest.raises(WireError):
+    with pytest.raises(RemoteProtocolError):
         server.receive_data(frame(MESSAGE, 0, 9, b""), 0.0)
     ((kind, _, stream_id, payload),) = frames(server.data_to_send())
     assert (kind, stream_id) == (GOAWAY, 0)
@@ -238,6 +239,6 @@ def test_eof_between_frames_ends_the_connection_and_within_one_is_a_fault() -> N
     assert server.is_closed
     server = make_server()
     server.receive_data(frame(PING, 0, 0, bytes(8))[:13], 0.0)
-    with pytest.raises(WireError, match="in the middle of a frame, after 13 of at least 18 bytes"):
+    with pytest.raises(RemoteProtocolError, match="in the middle of a frame, after 13 of at least 18 bytes"):
         server.receive_eof(0.0)
     assert server.is_closed

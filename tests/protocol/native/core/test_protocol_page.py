@@ -11,20 +11,19 @@ from typing import Any, Final
 import pytest
 import zstandard
 
-from eventflux_runtime.protocol.native.core import Connection, MethodEntry, Role, Settings, handshake, state
-from eventflux_runtime.protocol.native.core import frame as frame_module
-from eventflux_runtime.protocol.native.core.event import (
+from eventflux_runtime.protocol.core.event import (
     Event,
     GoAwayReceived,
     HalfClosed,
     HeadersReceived,
-    HelloReceived,
     MessageReceived,
     PongReceived,
     StatusReceived,
-    StreamOpened,
     StreamReset,
 )
+from eventflux_runtime.protocol.native.core import Connection, MethodEntry, Role, Settings, handshake, state
+from eventflux_runtime.protocol.native.core import frame as frame_module
+from eventflux_runtime.protocol.native.core.event import HelloReceived, MethodOpened
 from eventflux_runtime.protocol.native.core.frame import frame_name
 from eventflux_runtime.rpc.config import COMPRESSION_IDS
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
@@ -135,7 +134,7 @@ def unary_open() -> None:
     assert client.open(0, 1_500_000, metadata, b"hi", write) == 1
     assert client.data_to_send() == example("unary-open")
     event = single(server.receive_data(example("unary-open"), 0.0))
-    assert isinstance(event, StreamOpened)
+    assert isinstance(event, MethodOpened)
     assert (event.stream_id, event.method_id, event.timeout_us) == (1, 0, 1_500_000)
     assert event.metadata == metadata
     assert content(event) == b"hi"
@@ -238,7 +237,7 @@ def half_close() -> None:
     client.half_close(client.open(1, -1, EMPTY_METADATA, None, None, False))
     assert client.data_to_send() == example("half-close")
     opened, ended = server.receive_data(example("half-close"), 0.0)
-    assert isinstance(opened, StreamOpened)
+    assert isinstance(opened, MethodOpened)
     assert isinstance(ended, HalfClosed)
     assert opened.stream_id == ended.stream_id == 4
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from eventflux_runtime.protocol.native.core.error import WireError
+from eventflux_runtime.protocol.core.error import RemoteProtocolError
 from eventflux_runtime.rpc.status import StatusCode
 
 __all__ = ["HpackError", "Http2Error", "error_code_of", "error_name", "status_code_of"]
@@ -61,7 +61,7 @@ ERROR_CODES: Final[dict[StatusCode, int]] = {
 """The statuses for which a reset has a word; all others are INTERNAL_ERROR."""
 
 
-class Http2Error(WireError):
+class Http2Error(RemoteProtocolError):
     """The peer broke HTTP/2; the connection is lost with it.
 
     Attributes:

@@ -6,10 +6,10 @@ from typing import Final, final
 
 from librt.strings import BytesWriter
 
+from eventflux_runtime.protocol.core.error import MetadataTooLarge
 from eventflux_runtime.protocol.grpc.http2.binary_value import encode_binary
 from eventflux_runtime.protocol.grpc.http2.hpack_encoder import Encoder, literal_name, write_text
 from eventflux_runtime.protocol.grpc.http2.static_table import ENTRY_BYTES
-from eventflux_runtime.protocol.native.core.error import MetadataTooLarge
 from eventflux_runtime.rpc.metadata import Metadata, MetadataValue
 
 __all__ = ["HeadWriter", "KnownBlocks", "metadata_bytes"]

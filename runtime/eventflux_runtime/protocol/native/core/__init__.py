@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from eventflux_runtime.protocol.native.core.connection import Connection
-from eventflux_runtime.protocol.native.core.error import (
+from eventflux_runtime.protocol.core.error import (
     LimitError,
     LocalProtocolError,
     MessageTooLarge,
     MetadataTooLarge,
+    RemoteProtocolError,
     StreamsExhausted,
-    WireError,
 )
-from eventflux_runtime.protocol.native.core.settings import MethodEntry, PeerSettings, Role, Settings
+from eventflux_runtime.protocol.core.machine import Role
+from eventflux_runtime.protocol.native.core.connection import Connection
+from eventflux_runtime.protocol.native.core.settings import MethodEntry, PeerSettings, Settings
 
 __all__ = [
     "Connection",
@@ -21,8 +22,8 @@ __all__ = [
     "MetadataTooLarge",
     "MethodEntry",
     "PeerSettings",
+    "RemoteProtocolError",
     "Role",
     "Settings",
     "StreamsExhausted",
-    "WireError",
 ]

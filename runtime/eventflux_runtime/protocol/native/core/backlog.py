@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from eventflux_runtime.protocol.native.core.error import WireError
+from eventflux_runtime.protocol.core.error import RemoteProtocolError
 from eventflux_runtime.protocol.native.core.frame import (
     CREDIT_CEILING,
     FLAG_END,
@@ -17,7 +17,7 @@ from eventflux_runtime.protocol.native.core.frame import (
     MESSAGE,
     RESERVE_DIVISOR,
 )
-from eventflux_runtime.protocol.native.core.output import Output
+from eventflux_runtime.protocol.native.core.output import FrameOutput
 from eventflux_runtime.protocol.native.core.stream import Outgoing, Stream
 
 __all__ = ["Backlog"]
@@ -38,7 +38,7 @@ class Backlog:
 
     __slots__ = ("begun", "credit", "frame_bytes", "output", "reserve", "starved", "waiting")
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: FrameOutput) -> None:
         self.output = output
         self.waiting: dict[int, Stream] = {}
         self.begun: dict[int, Stream] = {}
@@ -57,21 +57,23 @@ class Backlog:
         """The peer gave credit to the connection.
 
         Raises:
-            WireError: more than can be.
+            RemoteProtocolError: more than can be.
         """
         self.credit += increment
         if self.credit > CREDIT_CEILING:
-            raise WireError(f"credit of the connection rose to {self.credit}, over the limit of {CREDIT_CEILING}")
+            raise RemoteProtocolError(
+                f"credit of the connection rose to {self.credit}, over the limit of {CREDIT_CEILING}"
+            )
 
     def grant_stream(self, stream: Stream, increment: int) -> None:
         """The peer gave credit to a stream.
 
         Raises:
-            WireError: more than can be.
+            RemoteProtocolError: more than can be.
         """
         stream.send_credit += increment
         if stream.send_credit > CREDIT_CEILING:
-            raise WireError(
+            raise RemoteProtocolError(
                 f"credit of stream {stream.stream_id} rose to {stream.send_credit}, over the limit of {CREDIT_CEILING}"
             )
 

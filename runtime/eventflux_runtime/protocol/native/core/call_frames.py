@@ -9,18 +9,18 @@ from typing import Final, final
 
 from librt.strings import read_i64_le
 
-from eventflux_runtime.protocol.native.core.control import Control
-from eventflux_runtime.protocol.native.core.error import WireError
-from eventflux_runtime.protocol.native.core.event import (
+from eventflux_runtime.protocol.core.error import RemoteProtocolError
+from eventflux_runtime.protocol.core.event import (
     Event,
     HalfClosed,
     HeadersReceived,
     MessageReceived,
     StatusReceived,
-    StreamOpened,
     StreamReset,
 )
-from eventflux_runtime.protocol.native.core.flow import Inflow
+from eventflux_runtime.protocol.core.flow import Inflow
+from eventflux_runtime.protocol.native.core.control import Control
+from eventflux_runtime.protocol.native.core.event import MethodOpened
 from eventflux_runtime.protocol.native.core.frame import (
     FLAG_COMPRESSED,
     FLAG_END,
@@ -98,23 +98,29 @@ class CallFrames:
         """A client begins a call.
 
         Raises:
-            WireError: it breaks a rule.
+            RemoteProtocolError: it breaks a rule.
         """
         link = self.link
         if not self.is_server:
-            raise WireError("OPEN from a server: only a client opens streams")
+            raise RemoteProtocolError("OPEN from a server: only a client opens streams")
         if stream_id <= link.last_stream_id:
-            raise WireError(f"OPEN of stream {stream_id}: ids have to rise, the last one was {link.last_stream_id}")
+            raise RemoteProtocolError(
+                f"OPEN of stream {stream_id}: ids have to rise, the last one was {link.last_stream_id}"
+            )
         if flags & ~OPEN_FLAGS or (flags & FLAG_COMPRESSED and not flags & FLAG_MESSAGE):
-            raise WireError(f"OPEN of stream {stream_id} with flags {flags:#04x}, which mean nothing together")
+            raise RemoteProtocolError(
+                f"OPEN of stream {stream_id} with flags {flags:#04x}, which mean nothing together"
+            )
         if end - start < OPEN_FIXED_BYTES:
-            raise WireError(f"OPEN of {end - start} bytes: it takes at least {OPEN_FIXED_BYTES}")
+            raise RemoteProtocolError(f"OPEN of {end - start} bytes: it takes at least {OPEN_FIXED_BYTES}")
         method_id = read_u16(data, start)
         timeout_us: int = read_i64_le(data, start + 2)
         if method_id >= self.method_count:
-            raise WireError(f"OPEN of method {method_id}: {self.method_count} methods were listed")
+            raise RemoteProtocolError(f"OPEN of method {method_id}: {self.method_count} methods were listed")
         if timeout_us < -1:
-            raise WireError(f"OPEN with a timeout of {timeout_us} microseconds: it is 0 or more, or -1 for none")
+            raise RemoteProtocolError(
+                f"OPEN with a timeout of {timeout_us} microseconds: it is 0 or more, or -1 for none"
+            )
         start += OPEN_FIXED_BYTES
         metadata = EMPTY_METADATA
         if flags & FLAG_METADATA:
@@ -124,7 +130,7 @@ class CallFrames:
             compression_id = self._compression(data, start, end)
             start += 1
         elif start != end and not flags & FLAG_MESSAGE:
-            raise WireError(f"OPEN of stream {stream_id} has {end - start} bytes behind its last field")
+            raise RemoteProtocolError(f"OPEN of stream {stream_id} has {end - start} bytes behind its last field")
         link.last_stream_id = stream_id
         if end - start > self.max_message_bytes:
             self.control.refuse(stream_id, StatusCode.RESOURCE_EXHAUSTED, self._too_long(end - start), False)
@@ -136,7 +142,7 @@ class CallFrames:
             stream_id, HALF_CLOSED if end_stream else OPEN_STATE, self.control.peer_stream_window
         )
         events.append(
-            StreamOpened(
+            MethodOpened(
                 stream_id,
                 method_id,
                 timeout_us,
@@ -155,16 +161,18 @@ class CallFrames:
         """The server ends a call.
 
         Raises:
-            WireError: it breaks a rule.
+            RemoteProtocolError: it breaks a rule.
         """
         stream = self.streams.get(stream_id)
         if self.is_server:
-            raise WireError("STATUS from a client: only a server ends a call with a status")
+            raise RemoteProtocolError("STATUS from a client: only a server ends a call with a status")
         if stream is None:
             self._check_late(STATUS, stream_id)
             return
         if flags & ~STATUS_FLAGS or (flags & FLAG_COMPRESSED and not flags & FLAG_MESSAGE):
-            raise WireError(f"STATUS of stream {stream_id} with flags {flags:#04x}, which mean nothing together")
+            raise RemoteProtocolError(
+                f"STATUS of stream {stream_id} with flags {flags:#04x}, which mean nothing together"
+            )
         status = OK_STATUS
         if flags & FLAG_FULL:
             status, start = decode_status(data, start, end, self.max_metadata_bytes)
@@ -173,7 +181,7 @@ class CallFrames:
             compression_id = self._compression(data, start, end)
             start += 1
         elif start != end and not flags & FLAG_MESSAGE:
-            raise WireError(f"STATUS of stream {stream_id} has {end - start} bytes behind its last field")
+            raise RemoteProtocolError(f"STATUS of stream {stream_id} has {end - start} bytes behind its last field")
         if end - start > self.max_message_bytes:
             self._fail_stream(stream, self._too_long(end - start), events)
             return
@@ -188,7 +196,7 @@ class CallFrames:
         inflow.is_ended = True
         if inflow.assembly is not None:
             if is_ok:
-                raise WireError(f"STATUS OK of stream {stream.stream_id} in the middle of a message")
+                raise RemoteProtocolError(f"STATUS OK of stream {stream.stream_id} in the middle of a message")
             self.link.flow.abandoned(inflow)
         if inflow.has_unread(0):
             self.link.lingering[stream.stream_id] = inflow
@@ -197,7 +205,7 @@ class CallFrames:
         """A message, or a part of one.
 
         Raises:
-            WireError: it breaks a rule.
+            RemoteProtocolError: it breaks a rule.
         """
         cost = end - start + FRAME_COST
         stream = self.streams.get(stream_id)
@@ -206,7 +214,9 @@ class CallFrames:
             self.link.flow.ignored(cost)
             return
         if flags & ~MESSAGE_FLAGS or (flags & FLAG_END and (flags & FLAG_MORE or not self.is_server)):
-            raise WireError(f"MESSAGE of stream {stream_id} with flags {flags:#04x}, which mean nothing together")
+            raise RemoteProtocolError(
+                f"MESSAGE of stream {stream_id} with flags {flags:#04x}, which mean nothing together"
+            )
         event = SERVER_MESSAGE if not self.is_server else CLIENT_END if flags & FLAG_END else CLIENT_MESSAGE
         stream.state = self._next(stream, event, MESSAGE)
         inflow = stream.inflow
@@ -250,9 +260,9 @@ class CallFrames:
                 start += 1
             assembly = inflow.assembly = bytearray()
         elif flags & FLAG_COMPRESSED:
-            raise WireError(f"MESSAGE of stream {stream_id} is marked compressed in the middle of a message")
+            raise RemoteProtocolError(f"MESSAGE of stream {stream_id} is marked compressed in the middle of a message")
         if start == end:
-            raise WireError(f"MESSAGE of stream {stream_id} brings an empty part of a message")
+            raise RemoteProtocolError(f"MESSAGE of stream {stream_id} brings an empty part of a message")
         if len(assembly) + end - start > self.max_message_bytes:
             self._fail_stream(stream, self._too_long(len(assembly) + end - start), events)
             return
@@ -273,42 +283,42 @@ class CallFrames:
         """The client sends nothing more on a stream.
 
         Raises:
-            WireError: it breaks a rule.
+            RemoteProtocolError: it breaks a rule.
         """
         stream = self.streams.get(stream_id)
         if not self.is_server:
-            raise WireError("HALF_CLOSE from a server: a server ends a call with STATUS")
+            raise RemoteProtocolError("HALF_CLOSE from a server: a server ends a call with STATUS")
         if stream is None:
             self._check_late(HALF_CLOSE, stream_id)
             return
         if flags or start != end:
-            raise WireError(f"HALF_CLOSE of stream {stream_id} with flags or a payload: it has neither")
+            raise RemoteProtocolError(f"HALF_CLOSE of stream {stream_id} with flags or a payload: it has neither")
         stream.state = self._next(stream, CLIENT_END, HALF_CLOSE)
         inflow = stream.inflow
         if inflow is not None:
             inflow.is_ended = True
             if inflow.assembly is not None:
-                raise WireError(f"HALF_CLOSE of stream {stream_id} in the middle of a message")
+                raise RemoteProtocolError(f"HALF_CLOSE of stream {stream_id} in the middle of a message")
         events.append(HalfClosed(stream_id))
 
     def on_headers(self, data: bytes, start: int, end: int, flags: int, stream_id: int, events: list[Event]) -> None:
         """The server's initial metadata.
 
         Raises:
-            WireError: it breaks a rule.
+            RemoteProtocolError: it breaks a rule.
         """
         stream = self.streams.get(stream_id)
         if self.is_server:
-            raise WireError("HEADERS from a client: its metadata belongs in OPEN")
+            raise RemoteProtocolError("HEADERS from a client: its metadata belongs in OPEN")
         if stream is None:
             self._check_late(HEADERS, stream_id)
             return
         if flags:
-            raise WireError(f"HEADERS of stream {stream_id} with flags {flags:#04x}: it has none")
+            raise RemoteProtocolError(f"HEADERS of stream {stream_id} with flags {flags:#04x}: it has none")
         stream.state = self._next(stream, SERVER_HEADERS, HEADERS)
         metadata, start = decode_metadata(data, start, end, self.max_metadata_bytes)
         if start != end:
-            raise WireError(f"HEADERS of stream {stream_id} has {end - start} bytes behind its metadata")
+            raise RemoteProtocolError(f"HEADERS of stream {stream_id} has {end - start} bytes behind its metadata")
         events.append(HeadersReceived(stream_id, metadata))
 
     def _fail_stream(self, stream: Stream, reason: str, events: list[Event]) -> None:
@@ -319,7 +329,7 @@ class CallFrames:
     def _next(self, stream: Stream, event: int, kind: int) -> int:
         state = NEXT_STREAM_STATE[stream.state * STREAM_EVENTS + event]
         if state == FORBIDDEN:
-            raise WireError(
+            raise RemoteProtocolError(
                 f"{frame_name(kind)} on stream {stream.stream_id}, which is {stream_state_name(stream.state)}"
             )
         return state
@@ -327,14 +337,14 @@ class CallFrames:
     def _check_late(self, kind: int, stream_id: int) -> None:
         """A frame of a stream that has ended is ignored: it crossed our end of it. One that never was is an error."""
         if not 0 < stream_id <= self.link.last_stream_id:
-            raise WireError(f"{frame_name(kind)} on stream {stream_id & 0xFFFFFFFF}, which was never opened")
+            raise RemoteProtocolError(f"{frame_name(kind)} on stream {stream_id & 0xFFFFFFFF}, which was never opened")
 
     def _compression(self, data: bytes, start: int, end: int) -> int:
         if start == end:
-            raise WireError("a compressed message without the id of its compression")
+            raise RemoteProtocolError("a compressed message without the id of its compression")
         compression_id = data[start]
         if compression_id not in self.link.settings.compressions:
-            raise WireError(
+            raise RemoteProtocolError(
                 f"a message is compressed with algorithm {compression_id}, we offered {self.link.settings.compressions}"
             )
         return compression_id

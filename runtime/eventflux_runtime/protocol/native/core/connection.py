@@ -1,13 +1,4 @@
-"""One connection of the native protocol as a machine without I/O: bytes and calls in, events and bytes out.
-
-docs/protocol.md specifies what it speaks. `now` is always seconds on the driver's clock. The driver
-
-- hands what it receives to `receive_data` and handles the events;
-- writes `data_to_send` to the peer after every batch of calls and events, and says by `set_blocked` when the peer takes
-  less than that: what the peer makes this side queue is limited, so an unread flood ends the connection;
-- calls `handle_timer` when `next_timer` comes; earlier calls do no harm;
-- after an error or `ConnectionLost` sends what is left and closes.
-"""
+"""One connection of the native protocol as a machine without I/O; docs/protocol.md specifies what it speaks."""
 
 from __future__ import annotations
 
@@ -16,16 +7,17 @@ from typing import Any, TypeVar, final
 
 from librt.strings import BytesWriter
 
+from eventflux_runtime.protocol.core.error import LocalProtocolError, RemoteProtocolError
+from eventflux_runtime.protocol.core.event import ConnectionLost, Event
+from eventflux_runtime.protocol.core.keepalive import Keepalive
+from eventflux_runtime.protocol.core.machine import ALL, Machine, Role
 from eventflux_runtime.protocol.native.core.call_frames import CallFrames
 from eventflux_runtime.protocol.native.core.control import KEEPALIVE_PAYLOAD, Control
-from eventflux_runtime.protocol.native.core.error import LocalProtocolError, WireError
-from eventflux_runtime.protocol.native.core.event import ConnectionLost, Event
 from eventflux_runtime.protocol.native.core.frame import FRAME_COST
-from eventflux_runtime.protocol.native.core.keepalive import Keepalive
 from eventflux_runtime.protocol.native.core.link import Link
-from eventflux_runtime.protocol.native.core.receiver import ALL, Receiver
+from eventflux_runtime.protocol.native.core.receiver import Receiver
 from eventflux_runtime.protocol.native.core.sender import Sender
-from eventflux_runtime.protocol.native.core.settings import MethodEntry, PeerSettings, Role, Settings, check_methods
+from eventflux_runtime.protocol.native.core.settings import MethodEntry, PeerSettings, Settings, check_methods
 from eventflux_runtime.protocol.native.core.state import DRAINING, ENDED, GOAWAY_EITHER_WAY, HANDSHAKE, LOST, READY
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.status import Status, StatusCode
@@ -36,12 +28,8 @@ M = TypeVar("M")
 
 
 @final
-class Connection:
-    """The state of one connection, seen from one side.
-
-    Invariant: once `is_closed`, no call is in flight, nothing is received, and nothing but what is queued already is
-    sent; what the application still does with ended calls has no effect.
-    """
+class Connection(Machine):
+    """The state of one connection, seen from one side."""
 
     __slots__ = ("_control", "_created_at", "_keepalive", "_link", "_receiver", "_sender")
 
@@ -84,8 +72,29 @@ class Connection:
 
     @property
     def is_closed(self) -> bool:
-        """The connection has ended."""
+        """See `Machine.is_closed`."""
         return self._link.state == ENDED
+
+    @property
+    def is_greeted(self) -> bool:
+        """See `Machine.is_greeted`."""
+        return self._link.peer is not None
+
+    @property
+    def takes_calls(self) -> bool:
+        """See `Machine.takes_calls`. What crosses a GOAWAY comes back, marked: no call is lost by it."""
+        return self._link.state == READY and self._link.is_server
+
+    @property
+    def max_message_bytes(self) -> int:
+        """See `Machine.max_message_bytes`."""
+        peer = self._link.peer
+        return peer.max_message_bytes if peer is not None else 0
+
+    def accepts(self, stream_id: int, compression_id: int) -> bool:
+        """See `Machine.accepts`. A peer offers once what it reads, for all calls."""
+        peer = self._link.peer
+        return peer is not None and compression_id in peer.compressions
 
     @property
     def peer_settings(self) -> PeerSettings | None:
@@ -111,62 +120,51 @@ class Connection:
 
     @property
     def has_output(self) -> bool:
-        """Whether `data_to_send` would return anything."""
+        """See `Machine.has_output`."""
         return self._link.output.has_bytes()
 
     @property
     def has_plenty(self) -> bool:
-        """Whether so much is queued that it should not wait for more."""
+        """See `Machine.has_plenty`."""
         return self._link.output.has_plenty()
 
     @property
     def sent_bytes(self) -> int:
-        """Bytes that `data_to_send` has returned so far."""
+        """See `Machine.sent_bytes`."""
         return self._link.output.taken_bytes
 
     def data_to_send(self) -> bytes:
-        """Everything queued for the peer, which is forgotten here."""
+        """See `Machine.data_to_send`."""
         return self._link.output.take()
 
     def set_blocked(self, is_blocked: bool) -> None:
-        """Says whether the peer takes less than was sent. While it does, all answers count as unread."""
+        """See `Machine.set_blocked`."""
         self._link.output.is_blocked = is_blocked
 
     def heard(self, now: float) -> None:
-        """Notes another sign of life than data: a peer that nothing is received from on purpose took some of ours."""
+        """See `Machine.heard`."""
         self._keepalive.heard(now)
 
     @property
     def has_unread(self) -> bool:
-        """Whether `receive_data` stopped at its number of events; it goes on when it is called again."""
+        """See `Machine.has_unread`."""
         return bool(self._receiver.unread)
 
     def receive_data(self, data: bytes, now: float, at_most: int = ALL) -> list[Event]:
-        """What the peer's bytes mean. Bytes behind the end of the connection are ignored.
-
-        It stops after `at_most` events; what is left then is read ahead of the next `data`, which may be empty.
-
-        Raises:
-            WireError: a ProtocolError. The peer broke the protocol; a GOAWAY for it is queued, the connection is
-                closed. The events ahead of the fault are in its `events`.
-        """
+        """See `Machine.receive_data`."""
         events: list[Event] = []
         if self._link.state == ENDED or not (data or self._receiver.unread):
             return events
         self._keepalive.heard(now)
         try:
             self._receiver.receive(data, now, events, at_most)
-        except WireError as error:
+        except RemoteProtocolError as error:
             self._fail(error, events)
             raise
         return events
 
     def receive_eof(self, now: float) -> list[Event]:
-        """What the end of the peer's bytes means: `ConnectionLost`.
-
-        Raises:
-            WireError: they ended within a frame.
-        """
+        """See `Machine.receive_eof`."""
         if self._link.state == ENDED:
             return []
         self._end()
@@ -215,15 +213,7 @@ class Connection:
         end: bool = False,
         compression_id: int = 0,
     ) -> bool:
-        """Sends a message on a stream; client: half-closes with it if `end`.
-
-        Returns whether it is queued wholly. If not, it waits for credit, `MessageSent` follows, and until then no
-        other message may be sent on the stream. On a stream that has ended, it is dropped.
-
-        Raises:
-            MessageTooLarge: over the peer's limit.
-            LocalProtocolError: never opened, half-closed by this side, or a message is waiting.
-        """
+        """See `Machine.send_message`."""
         return self._sender.send_message(stream_id, message, encode, end, compression_id)
 
     def is_waiting(self, stream_id: int) -> bool:
@@ -231,20 +221,11 @@ class Connection:
         return stream_id in self._sender.backlog.waiting
 
     def half_close(self, stream_id: int) -> None:
-        """Client: sends no further message. Behind one that waits for credit; on a stream that has ended, nothing.
-
-        Raises:
-            LocalProtocolError: never opened, or half-closed before.
-        """
+        """See `Machine.half_close`."""
         self._sender.half_close(stream_id)
 
     def send_headers(self, stream_id: int, metadata: Metadata) -> None:
-        """Server: sends initial metadata, at most once and ahead of the first message.
-
-        Raises:
-            MetadataTooLarge: over the peer's limit.
-            LocalProtocolError: never opened, or too late.
-        """
+        """See `Machine.send_headers`."""
         self._sender.send_headers(stream_id, metadata)
 
     def send_status(
@@ -255,27 +236,11 @@ class Connection:
         encode: Callable[[Any, BytesWriter], None] | None = None,
         compression_id: int = 0,
     ) -> bool:
-        """Server: ends the call, with a last message if there is an `encode`.
-
-        Returns whether it is queued wholly; if not, the message, or one sent before, waits for credit, `MessageSent`
-        follows. A status other than OK does not wait: what is left of a waiting message is given up. What does not
-        fit the peer's limits is left out of the status, and its text says so.
-
-        Raises:
-            MessageTooLarge: over the peer's limit; the call still has to be ended, with a status that says so.
-            LocalProtocolError: never opened, or a message waits and there is another one here.
-        """
+        """See `Machine.send_status`."""
         return self._sender.send_status(stream_id, status, message, encode, compression_id)
 
     def reset(self, stream_id: int, code: StatusCode, reason: str = "", unprocessed: bool = False) -> None:
-        """Breaks a call off on both sides.
-
-        Messages of it that were not taken are dropped; so are those of a call that has ended, which is otherwise left
-        alone.
-
-        Raises:
-            LocalProtocolError: never opened, or the code is OK.
-        """
+        """See `Machine.reset`."""
         link = self._link
         if code == StatusCode.OK:
             raise LocalProtocolError("reset takes a code other than OK")
@@ -287,19 +252,11 @@ class Connection:
             self.discard(stream_id)
 
     def consumed(self, stream_id: int, size: int) -> None:
-        """The application took a message of `size` bytes, ``end - start`` of its `MessageReceived`, or gave it up.
-
-        Raises:
-            LocalProtocolError: the stream has brought no such message that was not taken.
-        """
+        """See `Machine.consumed`."""
         self._link.consumed(stream_id, size + FRAME_COST)
 
     def discard(self, stream_id: int) -> None:
-        """The application takes nothing more of a call that has ended: gives the room of its messages back.
-
-        Raises:
-            LocalProtocolError: never opened, or still in flight.
-        """
+        """See `Machine.discard`."""
         link = self._link
         if stream_id in link.streams or not 0 < stream_id <= link.last_stream_id:
             raise LocalProtocolError(f"stream {stream_id} has not ended: reset it instead")
@@ -318,12 +275,12 @@ class Connection:
         self._connected()
         self._link.output.ping(payload)
 
-    def go_away(self, code: StatusCode = StatusCode.OK, reason: str = "") -> None:
-        """Takes no further calls; those in flight go on. Calls that cross it are not processed, and the peer knows.
+    def drain(self, reason: str) -> None:
+        """See `Machine.drain`."""
+        self.go_away(StatusCode.OK, reason)
 
-        Raises:
-            LocalProtocolError: not connected.
-        """
+    def go_away(self, code: StatusCode = StatusCode.OK, reason: str = "") -> None:
+        """See `Machine.go_away`. Calls in flight may still end."""
         self._connected()
         link = self._link
         last = link.last_stream_id if link.is_server else 0
@@ -335,14 +292,11 @@ class Connection:
         link.output.go_away(last, code, reason)
 
     def close(self) -> None:
-        """Ends the connection on this side at once; call `go_away` first to tell the peer why."""
+        """See `Machine.close`."""
         self._end()
 
     def next_timer(self) -> float | None:
-        """When `handle_timer` should be called; None: never.
-
-        It moves later as data arrives, so a driver may wait for the time it saw first and look again then.
-        """
+        """See `Machine.next_timer`."""
         if self._link.state == ENDED:
             return None
         if self._link.peer is None:
@@ -350,7 +304,7 @@ class Connection:
         return self._keepalive.next_timer()
 
     def handle_timer(self, now: float) -> list[Event]:
-        """Sends a ping, or gives the connection up with `ConnectionLost`, if it is time to."""
+        """See `Machine.handle_timer`."""
         link = self._link
         if link.state == ENDED:
             return []
@@ -380,7 +334,7 @@ class Connection:
         self._end()
         return ConnectionLost(reason, True)
 
-    def _fail(self, error: WireError, events: list[Event]) -> None:
+    def _fail(self, error: RemoteProtocolError, events: list[Event]) -> None:
         error.events = events
         self._say_goodbye(error.code, str(error))
         self._end()

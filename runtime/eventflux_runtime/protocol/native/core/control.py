@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from eventflux_runtime.protocol.native.core.error import WireError
-from eventflux_runtime.protocol.native.core.event import Event, GoAwayReceived, HelloReceived, PongReceived, StreamReset
+from eventflux_runtime.protocol.core.error import RemoteProtocolError
+from eventflux_runtime.protocol.core.event import Event, GoAwayReceived, PongReceived, StreamReset
+from eventflux_runtime.protocol.core.keepalive import Keepalive
+from eventflux_runtime.protocol.native.core.event import HelloReceived
 from eventflux_runtime.protocol.native.core.frame import (
     CREDIT,
     FLAG_UNPROCESSED,
@@ -20,7 +22,6 @@ from eventflux_runtime.protocol.native.core.frame import (
     read_u32,
 )
 from eventflux_runtime.protocol.native.core.handshake import decode_hello, encode_hello
-from eventflux_runtime.protocol.native.core.keepalive import Keepalive
 from eventflux_runtime.protocol.native.core.link import Link
 from eventflux_runtime.protocol.native.core.sender import Sender
 from eventflux_runtime.protocol.native.core.settings import MethodEntry
@@ -69,7 +70,7 @@ class Control:
         """Whether a stream that the client opened becomes a call; it is refused here if not.
 
         Raises:
-            WireError: the client does not read the refusals.
+            RemoteProtocolError: the client does not read the refusals.
         """
         link = self.link
         if 0 <= link.processed_limit < stream_id:
@@ -84,7 +85,7 @@ class Control:
         """Breaks a stream off because of what the peer did.
 
         Raises:
-            WireError: the peer does not read its answers.
+            RemoteProtocolError: the peer does not read its answers.
         """
         self.link.output.refuse(stream_id, code, reason, unprocessed)
 
@@ -101,10 +102,10 @@ class Control:
         """Handles one frame of the kinds above.
 
         Raises:
-            WireError: the frame, or its kind, is wrong.
+            RemoteProtocolError: the frame, or its kind, is wrong.
         """
         if flags and kind != RESET:
-            raise WireError(f"{frame_name(kind)} with flags {flags:#04x}: it has none")
+            raise RemoteProtocolError(f"{frame_name(kind)} with flags {flags:#04x}: it has none")
         if kind == CREDIT:
             self._check_size(kind, end - start, 4)
             if stream_id:
@@ -115,12 +116,12 @@ class Control:
             self._on_reset(data, start, end, flags, stream_id, events)
             return
         if stream_id:
-            raise WireError(f"{frame_name(kind)} on stream {stream_id & 0xFFFFFFFF}: it belongs on stream 0")
+            raise RemoteProtocolError(f"{frame_name(kind)} on stream {stream_id & 0xFFFFFFFF}: it belongs on stream 0")
         if kind == PING:
             self._check_size(kind, end - start, PING_BYTES)
             if not self.pings.allows(self.now):
                 least = self.link.settings.min_ping_interval_s
-                raise WireError(
+                raise RemoteProtocolError(
                     f"too_many_pings: this side wants at most one every {least:g} s: raise the keepalive interval",
                     StatusCode.RESOURCE_EXHAUSTED,
                 )
@@ -135,12 +136,12 @@ class Control:
         elif kind == GOAWAY:
             self._on_go_away(data, start, end, events)
         else:
-            raise WireError(f"frame of unknown type {kind}: types below 128 are the protocol's own")
+            raise RemoteProtocolError(f"frame of unknown type {kind}: types below 128 are the protocol's own")
 
     def _on_hello(self, data: bytes, start: int, end: int, events: list[Event]) -> None:
         link = self.link
         if link.peer is not None:
-            raise WireError("HELLO for a second time")
+            raise RemoteProtocolError("HELLO for a second time")
         peer = decode_hello(data, start, end, not link.is_server)
         link.peer = peer
         link.move(HELLO_ARRIVED)
@@ -152,18 +153,22 @@ class Control:
     def _on_reset(self, data: bytes, start: int, end: int, flags: int, stream_id: int, events: list[Event]) -> None:
         self._check_opened(RESET, stream_id)
         if flags & ~FLAG_UNPROCESSED:
-            raise WireError(f"RESET of stream {stream_id} with flags {flags:#04x}: it has only {FLAG_UNPROCESSED:#04x}")
+            raise RemoteProtocolError(
+                f"RESET of stream {stream_id} with flags {flags:#04x}: it has only {FLAG_UNPROCESSED:#04x}"
+            )
         if not 1 <= end - start <= 1 + MAX_REASON_BYTES:
-            raise WireError(f"RESET of {end - start} bytes: it takes from 1 to {1 + MAX_REASON_BYTES}")
+            raise RemoteProtocolError(f"RESET of {end - start} bytes: it takes from 1 to {1 + MAX_REASON_BYTES}")
         code = StatusCode.from_number(data[start])
         reason = _text(data, start + 1, end)
         if code == StatusCode.OK:
-            raise WireError(f"RESET of stream {stream_id} with code OK: a call that went well ends with STATUS")
+            raise RemoteProtocolError(
+                f"RESET of stream {stream_id} with code OK: a call that went well ends with STATUS"
+            )
         stream = self.link.streams.get(stream_id)
         if stream is None:
             return
         if self.link.is_server and not self.resets.allows(self.now):
-            raise WireError(
+            raise RemoteProtocolError(
                 f"too many calls broken off: more than {self.link.settings.max_resets_per_s} per second",
                 StatusCode.RESOURCE_EXHAUSTED,
             )
@@ -172,11 +177,11 @@ class Control:
 
     def _on_go_away(self, data: bytes, start: int, end: int, events: list[Event]) -> None:
         if not 5 <= end - start <= 5 + MAX_REASON_BYTES:
-            raise WireError(f"GOAWAY of {end - start} bytes: it takes from 5 to {5 + MAX_REASON_BYTES}")
+            raise RemoteProtocolError(f"GOAWAY of {end - start} bytes: it takes from 5 to {5 + MAX_REASON_BYTES}")
         link = self.link
         last_stream_id = read_u32(data, start)
         if last_stream_id > MAX_STREAM_ID:
-            raise WireError(f"GOAWAY names stream {last_stream_id}, beyond any legal id")
+            raise RemoteProtocolError(f"GOAWAY names stream {last_stream_id}, beyond any legal id")
         reason = _text(data, start + 5, end)
         link.move(GOAWAY_EITHER_WAY)
         unprocessed: list[int] = []
@@ -189,15 +194,15 @@ class Control:
 
     def _check_opened(self, kind: int, stream_id: int) -> None:
         if not 0 < stream_id <= self.link.last_stream_id:
-            raise WireError(f"{frame_name(kind)} on stream {stream_id & 0xFFFFFFFF}, which was never opened")
+            raise RemoteProtocolError(f"{frame_name(kind)} on stream {stream_id & 0xFFFFFFFF}, which was never opened")
 
     def _check_size(self, kind: int, size: int, expected: int) -> None:
         if size != expected:
-            raise WireError(f"{frame_name(kind)} of {size} bytes: it takes {expected}")
+            raise RemoteProtocolError(f"{frame_name(kind)} of {size} bytes: it takes {expected}")
 
 
 def _text(data: bytes, start: int, end: int) -> str:
     try:
         return data[start:end].decode("utf-8")
     except UnicodeDecodeError as error:
-        raise WireError(f"the reason of a RESET or GOAWAY is not UTF-8: {error}") from error
+        raise RemoteProtocolError(f"the reason of a RESET or GOAWAY is not UTF-8: {error}") from error

@@ -12,7 +12,7 @@ from librt.strings import (
     write_i64_le,
 )
 
-from eventflux_runtime.protocol.native.core.error import WireError
+from eventflux_runtime.protocol.core.error import RemoteProtocolError
 from eventflux_runtime.protocol.native.core.frame import (
     HELLO,
     MAX_HELLO_BYTES,
@@ -112,13 +112,13 @@ def decode_hello(data: bytes, start: int, end: int, from_server: bool) -> PeerSe
     """What the peer announced in the payload ``data[start:end]``.
 
     Raises:
-        WireError: another major version, a malformed HELLO, or a setting outside its range.
+        RemoteProtocolError: another major version, a malformed HELLO, or a setting outside its range.
     """
     reader = _Reader(data, start, end)
     major = reader.u16("version")
     minor = reader.u16("version")
     if major != VERSION_MAJOR:
-        raise WireError(
+        raise RemoteProtocolError(
             f"the peer speaks version {major}.{minor} of the protocol, this side {VERSION_MAJOR}.{VERSION_MINOR}: "
             "upgrade the older of the two",
             StatusCode.UNIMPLEMENTED,
@@ -136,7 +136,7 @@ def decode_hello(data: bytes, start: int, end: int, from_server: bool) -> PeerSe
     compressions = tuple([reader.u8("compression") for _ in range(reader.u8("count of compressions"))])
     methods = _methods(reader, from_server)
     if reader.position != end:
-        raise WireError(f"hello has {end - reader.position} bytes behind its last field")
+        raise RemoteProtocolError(f"hello has {end - reader.position} bytes behind its last field")
     max_frame_bytes = min(values[MAX_FRAME_BYTES], FRAME_CEILING)
     return PeerSettings(
         major,
@@ -157,15 +157,15 @@ def decode_hello(data: bytes, start: int, end: int, from_server: bool) -> PeerSe
 def _methods(reader: _Reader, from_server: bool) -> tuple[MethodEntry, ...]:
     count = reader.u16("count of methods")
     if count > MAX_METHODS:
-        raise WireError(f"hello lists {count} methods, over the limit of {MAX_METHODS}")
+        raise RemoteProtocolError(f"hello lists {count} methods, over the limit of {MAX_METHODS}")
     if count and not from_server:
-        raise WireError(f"a client listed {count} methods: only a server offers methods")
+        raise RemoteProtocolError(f"a client listed {count} methods: only a server offers methods")
     methods: list[MethodEntry] = []
     seen: set[str] = set()
     for _ in range(count):
         path = reader.text("method path")
         if path in seen:
-            raise WireError(f"hello lists the method {path!r} twice")
+            raise RemoteProtocolError(f"hello lists the method {path!r} twice")
         seen.add(path)
         methods.append(MethodEntry(path, reader.i64("fingerprint") & 0xFFFF_FFFF_FFFF_FFFF))
     return tuple(methods)
@@ -173,7 +173,7 @@ def _methods(reader: _Reader, from_server: bool) -> tuple[MethodEntry, ...]:
 
 def _at_least(name: str, value: int, least: int) -> None:
     if value < least:
-        raise WireError(f"the peer announced {name} {value}, below the protocol's least of {least}")
+        raise RemoteProtocolError(f"the peer announced {name} {value}, below the protocol's least of {least}")
 
 
 class _Reader:
@@ -187,7 +187,7 @@ class _Reader:
     def _take(self, size: int, what: str) -> int:
         position = self.position
         if size > self.end - position:
-            raise WireError(f"hello cut short: {what} takes {size} bytes, {self.end - position} are left")
+            raise RemoteProtocolError(f"hello cut short: {what} takes {size} bytes, {self.end - position} are left")
         self.position = position + size
         return position
 
@@ -206,4 +206,4 @@ class _Reader:
         try:
             return self.data[start : start + size].decode("utf-8")
         except UnicodeDecodeError as error:
-            raise WireError(f"{what} is not UTF-8: {error}") from error
+            raise RemoteProtocolError(f"{what} is not UTF-8: {error}") from error

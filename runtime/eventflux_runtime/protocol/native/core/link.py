@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import final
 
-from eventflux_runtime.protocol.native.core.error import LocalProtocolError
-from eventflux_runtime.protocol.native.core.flow import Inflow, ReceiveFlow
-from eventflux_runtime.protocol.native.core.output import Output
+from eventflux_runtime.protocol.core.error import LocalProtocolError
+from eventflux_runtime.protocol.core.flow import Inflow, ReceiveFlow
+from eventflux_runtime.protocol.native.core.output import FrameOutput
 from eventflux_runtime.protocol.native.core.settings import PeerSettings, Settings
 from eventflux_runtime.protocol.native.core.state import CONNECTION_TABLE, HANDSHAKE
 from eventflux_runtime.protocol.native.core.stream import Stream
@@ -48,7 +48,7 @@ class Link:
         """The highest id that the client of this connection opened, as far as this side knows."""
         self.processed_limit = -1
         """Server: the last stream id of the GOAWAY that was sent; -1: none was."""
-        self.output = Output(settings.max_reply_bytes)
+        self.output = FrameOutput(settings.max_reply_bytes)
         self.flow = ReceiveFlow(self.output, settings.connection_window, settings.stream_window)
 
     def move(self, event: int) -> None:

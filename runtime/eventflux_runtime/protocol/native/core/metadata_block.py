@@ -6,7 +6,7 @@ from typing import Final
 
 from librt.strings import BytesWriter, write_i16_le, write_i32_le
 
-from eventflux_runtime.protocol.native.core.error import MetadataTooLarge, WireError
+from eventflux_runtime.protocol.core.error import MetadataTooLarge, RemoteProtocolError
 from eventflux_runtime.protocol.native.core.frame import read_u16, read_u32
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, RETRY_KEYS, Metadata, MetadataValue
 
@@ -58,46 +58,52 @@ def decode_metadata(data: bytes, position: int, end: int, limit: int) -> tuple[M
     """The block at `position` of a frame that ends at `end`, and the position behind it.
 
     Raises:
-        WireError: the block is over `limit` bytes, does not fit its frame, or breaks the rules of metadata.
+        RemoteProtocolError: the block is over `limit` bytes, does not fit its frame, or breaks the rules of metadata.
     """
     if end - position < 6:
-        raise WireError(f"metadata block cut short: {end - position} bytes are left, it takes at least 6")
+        raise RemoteProtocolError(f"metadata block cut short: {end - position} bytes are left, it takes at least 6")
     size = read_u32(data, position)
     position += 4
     if size < 2 or size > end - position:
-        raise WireError(f"metadata block of {size} bytes in a frame with {end - position} left")
+        raise RemoteProtocolError(f"metadata block of {size} bytes in a frame with {end - position} left")
     if size > limit:
-        raise WireError(f"metadata block of {size} bytes is over our max_metadata_bytes of {limit}")
+        raise RemoteProtocolError(f"metadata block of {size} bytes is over our max_metadata_bytes of {limit}")
     end = position + size
     count = read_u16(data, position)
     position += 2
     pairs: list[tuple[str, MetadataValue]] = []
     for _ in range(count):
         if position >= end:
-            raise WireError(f"metadata block ends before its pair {len(pairs) + 1} of {count}")
+            raise RemoteProtocolError(f"metadata block ends before its pair {len(pairs) + 1} of {count}")
         key_end = position + 1 + data[position]
         if key_end + 4 > end:
-            raise WireError(f"metadata block ends within its pair {len(pairs) + 1} of {count}")
+            raise RemoteProtocolError(f"metadata block ends within its pair {len(pairs) + 1} of {count}")
         size = read_u32(data, key_end)
         if size > end - key_end - 4:
-            raise WireError(f"metadata value of {size} bytes with {end - key_end - 4} left in its block")
+            raise RemoteProtocolError(f"metadata value of {size} bytes with {end - key_end - 4} left in its block")
         value_end = key_end + 4 + size
         pairs.append(_pair(data[position + 1 : key_end], data[key_end + 4 : value_end]))
         position = value_end
     if position != end:
-        raise WireError(f"metadata block has {end - position} bytes behind its last pair")
+        raise RemoteProtocolError(f"metadata block has {end - position} bytes behind its last pair")
     return (Metadata.from_trusted(tuple(pairs)) if pairs else EMPTY_METADATA), end
 
 
 def _pair(key: bytes, value: bytes) -> tuple[str, MetadataValue]:
     if not key or key.translate(None, KEY_CHARACTERS):
-        raise WireError(f"metadata key {key!r} is not valid: lower-case letters, digits, '-', '_' and '.' are")
+        raise RemoteProtocolError(
+            f"metadata key {key!r} is not valid: lower-case letters, digits, '-', '_' and '.' are"
+        )
     if key.startswith(RESERVED) and key not in ADMITTED:
-        raise WireError(f"metadata key {key!r} is reserved: keys that start with 'grpc-' belong to gRPC itself")
+        raise RemoteProtocolError(
+            f"metadata key {key!r} is reserved: keys that start with 'grpc-' belong to gRPC itself"
+        )
     if key.endswith(b"-bin"):
         return key.decode("ascii"), value
     if value.translate(None, TEXT_CHARACTERS):
-        raise WireError(f"metadata value of {key!r} is not printable ASCII: only keys that end in '-bin' carry bytes")
+        raise RemoteProtocolError(
+            f"metadata value of {key!r} is not printable ASCII: only keys that end in '-bin' carry bytes"
+        )
     if value.strip(b" ") != value:
-        raise WireError(f"metadata value of {key!r} has spaces at its ends, which the sender has to strip")
+        raise RemoteProtocolError(f"metadata value of {key!r} has spaces at its ends, which the sender has to strip")
     return key.decode("ascii"), value.decode("ascii")

@@ -5,16 +5,16 @@ A frame that lies whole in the chunk that brought it is parsed in place; only on
 
 from __future__ import annotations
 
-from typing import Final, final
+from typing import final
 
 from librt.strings import read_i32_le
 
-from eventflux_runtime.protocol.native.core.call_frames import CallFrames
-from eventflux_runtime.protocol.native.core.control import Control
-from eventflux_runtime.protocol.native.core.error import WireError
-from eventflux_runtime.protocol.native.core.event import (
+from eventflux_runtime.protocol.core.error import RemoteProtocolError
+from eventflux_runtime.protocol.core.event import (
     Event,
 )
+from eventflux_runtime.protocol.native.core.call_frames import CallFrames
+from eventflux_runtime.protocol.native.core.control import Control
 from eventflux_runtime.protocol.native.core.frame import (
     FIRST_EXTENSION,
     HALF_CLOSE,
@@ -33,10 +33,7 @@ from eventflux_runtime.protocol.native.core.link import Link
 from eventflux_runtime.protocol.sniff import describe_peer
 from eventflux_runtime.rpc.status import StatusCode
 
-__all__ = ["ALL", "Receiver"]
-
-ALL: Final = 1 << 30
-"""More events than anything that is received at a time can mean."""
+__all__ = ["Receiver"]
 
 
 @final
@@ -80,7 +77,7 @@ class Receiver:
         """Parses what arrived, and ahead of it what was left unread; appends to `events` until there are `at_most`.
 
         Raises:
-            WireError: the peer broke the protocol.
+            RemoteProtocolError: the peer broke the protocol.
         """
         self.control.now = now
         position = 0
@@ -111,11 +108,13 @@ class Receiver:
         """Nothing more comes.
 
         Raises:
-            WireError: a frame had begun.
+            RemoteProtocolError: a frame had begun.
         """
         left = len(self.partial)
         if left:
-            raise WireError(f"connection closed in the middle of a frame, after {left} of at least {self.needed} bytes")
+            raise RemoteProtocolError(
+                f"connection closed in the middle of a frame, after {left} of at least {self.needed} bytes"
+            )
 
     def _keep(self, data: bytes, position: int) -> None:
         """Keeps the beginning of a frame that `data` does not hold whole."""
@@ -135,7 +134,7 @@ class Receiver:
     def _check_preface(self, beginning: bytes) -> None:
         """Checks as much of the preface as there is."""
         if not PREFACE.startswith(beginning[: len(PREFACE)]):
-            raise WireError(f"the peer does not speak the eventflux protocol: {describe_peer(beginning)}")
+            raise RemoteProtocolError(f"the peer does not speak the eventflux protocol: {describe_peer(beginning)}")
         if len(beginning) >= len(PREFACE):
             self.has_preface = True
             self.control.greet()
@@ -152,7 +151,7 @@ class Receiver:
             length: int = read_i32_le(data, position)
             kind = data[position + 4]
             if length < 0 or length > self.frame_limit:
-                raise WireError(
+                raise RemoteProtocolError(
                     f"frame {frame_name(kind)} of {length & 0xFFFFFFFF} bytes is over the limit of {self.frame_limit}",
                     StatusCode.RESOURCE_EXHAUSTED,
                 )
@@ -164,7 +163,7 @@ class Receiver:
             stream_id: int = read_i32_le(data, position + 6)
             position = end
             if self.link.peer is None and kind != HELLO:
-                raise WireError(f"{frame_name(kind)} ahead of HELLO")
+                raise RemoteProtocolError(f"{frame_name(kind)} ahead of HELLO")
             if kind == STATUS:
                 self.calls.on_status(data, start, end, flags, stream_id, events)
             elif kind == OPEN:

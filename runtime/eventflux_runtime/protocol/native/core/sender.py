@@ -7,14 +7,14 @@ from typing import Final, TypeVar, final
 
 from librt.strings import BytesWriter, write_i16_le, write_i64_le
 
-from eventflux_runtime.protocol.native.core.backlog import Backlog
-from eventflux_runtime.protocol.native.core.error import (
+from eventflux_runtime.protocol.core.error import (
     LocalProtocolError,
     MessageTooLarge,
+    RemoteProtocolError,
     StreamsExhausted,
-    WireError,
 )
-from eventflux_runtime.protocol.native.core.event import Event, MessageSent
+from eventflux_runtime.protocol.core.event import Event, MessageSent
+from eventflux_runtime.protocol.native.core.backlog import Backlog
 from eventflux_runtime.protocol.native.core.frame import (
     FLAG_COMPRESSED,
     FLAG_END,
@@ -267,10 +267,10 @@ class Sender:
         """The peer sent a CREDIT.
 
         Raises:
-            WireError: it grants nothing, or more than can be.
+            RemoteProtocolError: it grants nothing, or more than can be.
         """
         if not 0 < increment <= MAX_WINDOW:
-            raise WireError(f"credit of {increment} bytes is outside 1 to {MAX_WINDOW}")
+            raise RemoteProtocolError(f"credit of {increment} bytes is outside 1 to {MAX_WINDOW}")
         if stream_id:
             stream = self.link.streams.get(stream_id)
             if stream is None:

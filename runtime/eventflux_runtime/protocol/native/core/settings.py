@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final, final
 
 from eventflux_runtime.protocol.native.core.frame import MAX_METHODS, MAX_WINDOW, MIN_FRAME_BYTES, MIN_WINDOW
@@ -16,7 +15,6 @@ __all__ = [
     "VERSION_MINOR",
     "MethodEntry",
     "PeerSettings",
-    "Role",
     "Settings",
     "check_methods",
 ]
@@ -27,13 +25,6 @@ VERSION_MINOR: Final = 0
 FRAME_CEILING: Final = 16 * 1024 * 1024
 METADATA_MARGIN: Final = 1024
 """What a frame holds besides its metadata, at least."""
-
-
-class Role(Enum):
-    """Which side of a connection this is."""
-
-    CLIENT = "client"
-    SERVER = "server"
 
 
 @final

@@ -9,7 +9,7 @@ from typing import Final
 
 from librt.strings import BytesWriter, write_i16_le, write_i32_le
 
-from eventflux_runtime.protocol.native.core.error import WireError
+from eventflux_runtime.protocol.core.error import RemoteProtocolError
 from eventflux_runtime.protocol.native.core.frame import read_u16, read_u32
 from eventflux_runtime.protocol.native.core.metadata_block import (
     MAX_KEY_BYTES,
@@ -71,23 +71,23 @@ def decode_status(data: bytes, position: int, end: int, max_metadata: int) -> tu
     """The status at `position` of a frame that ends at `end`, and the position behind it.
 
     Raises:
-        WireError: it is cut short, its lengths contradict the frame, or a text is not UTF-8.
+        RemoteProtocolError: it is cut short, its lengths contradict the frame, or a text is not UTF-8.
     """
     if end - position < FIXED_BYTES:
-        raise WireError(f"status cut short: {end - position} bytes are left, it takes at least {FIXED_BYTES}")
+        raise RemoteProtocolError(f"status cut short: {end - position} bytes are left, it takes at least {FIXED_BYTES}")
     code = StatusCode.from_number(data[position])
     message, position = _long(data, position + 1, end, "status text")
     if end - position < 2:
-        raise WireError("status ends before its count of details")
+        raise RemoteProtocolError("status ends before its count of details")
     count = read_u16(data, position)
     position += 2
     details: list[ErrorDetail] = []
     for _ in range(count):
         if end - position < 2:
-            raise WireError(f"status ends before its detail {len(details) + 1} of {count}")
+            raise RemoteProtocolError(f"status ends before its detail {len(details) + 1} of {count}")
         url_end = position + 2 + (read_u16(data, position))
         if url_end > end:
-            raise WireError("status ends within the type URL of a detail")
+            raise RemoteProtocolError("status ends within the type URL of a detail")
         url = data[position + 2 : url_end]
         value, position = _long(data, url_end, end, "status detail")
         details.append(ErrorDetail(_text(url, "type URL of a detail"), value))
@@ -97,10 +97,10 @@ def decode_status(data: bytes, position: int, end: int, max_metadata: int) -> tu
 
 def _long(data: bytes, position: int, end: int, what: str) -> tuple[bytes, int]:
     if end - position < 4:
-        raise WireError(f"{what} cut short: its length takes 4 bytes, {end - position} are left")
+        raise RemoteProtocolError(f"{what} cut short: its length takes 4 bytes, {end - position} are left")
     size = read_u32(data, position)
     if size > end - position - 4:
-        raise WireError(f"{what} of {size} bytes in a frame with {end - position - 4} left")
+        raise RemoteProtocolError(f"{what} of {size} bytes in a frame with {end - position - 4} left")
     return data[position + 4 : position + 4 + size], position + 4 + size
 
 
@@ -108,4 +108,4 @@ def _text(raw: bytes, what: str) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise WireError(f"{what} is not UTF-8: {error}") from error
+        raise RemoteProtocolError(f"{what} is not UTF-8: {error}") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from eventflux_runtime.loading.compiled import mypyc_attr
-from eventflux_runtime.protocol.native.core.flow import Inflow
+from eventflux_runtime.protocol.core.flow import Inflow
 from eventflux_runtime.rpc.status import Status
 
 __all__ = ["Outgoing", "Stream"]

@@ -1,386 +1,59 @@
-"""The client's end of a native connection: starts calls, matches replies to them, and notices when the server goes."""
+"""The client's end of a native connection: methods by their number in the server's greeting."""
 
 from __future__ import annotations
 
-import ssl
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from eventflux_runtime.carrier.api import CLOSE_S, wait_closed
-from eventflux_runtime.net.tls import explain_tls
-from eventflux_runtime.net.waiting import wake
-from eventflux_runtime.protocol.api import CallHead, ClientCall, ConnectionState
+from eventflux_runtime.protocol.core.event import PEER_READY
+from eventflux_runtime.protocol.driver.client import ClientConnectionBase
+from eventflux_runtime.protocol.driver.encoding import Encode, Encoding
 from eventflux_runtime.protocol.native.core.connection import Connection
-from eventflux_runtime.protocol.native.core.error import LimitError
-from eventflux_runtime.protocol.native.core.event import (
-    GO_AWAY_RECEIVED,
-    HEADERS_RECEIVED,
-    HELLO_RECEIVED,
-    MESSAGE_RECEIVED,
-    MESSAGE_SENT,
-    STATUS_RECEIVED,
-    STREAM_RESET,
-    Event,
-    GoAwayReceived,
-    HeadersReceived,
-    HelloReceived,
-    MessageReceived,
-    MessageSent,
-    StatusReceived,
-    StreamReset,
-)
-from eventflux_runtime.protocol.native.driver.client_call import (
-    ClientSession,
-    StreamingCall,
-    UnaryCall,
-    deadline_error,
-    undecodable,
-)
+from eventflux_runtime.protocol.native.core.event import HelloReceived
 from eventflux_runtime.protocol.native.driver.client_methods import ClientMethods
-from eventflux_runtime.protocol.native.driver.decoding import decoded
-from eventflux_runtime.protocol.native.driver.encoding import Encoding
-from eventflux_runtime.protocol.native.driver.packing import Packer, write_packed
-from eventflux_runtime.protocol.ping_backoff import PING_BACKOFF, ping_interval_s
-from eventflux_runtime.rpc.config import Compression
-from eventflux_runtime.rpc.deadline import ENDLESS_S
-from eventflux_runtime.rpc.errors import CodecError
+from eventflux_runtime.protocol.native.driver.encoding import NativeEncoding
+from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import Method
-from eventflux_runtime.rpc.rpc_error import Internal, ResourceExhausted, RpcError, Unavailable
-from eventflux_runtime.rpc.status import Status, StatusCode
 
 if TYPE_CHECKING:
     from eventflux_runtime.carrier.api import Pipe
-    from eventflux_runtime.net.reactor import Reactor, Waiter
+    from eventflux_runtime.net.reactor import Reactor
     from eventflux_runtime.rpc.config import ClientConfig
     from eventflux_runtime.rpc.endpoint import Endpoint
 
 __all__ = ["NativeClientConnection"]
 
-_PLAIN: Final = Compression.NONE
-_ENDLESS_US: Final = int(ENDLESS_S * 1e6)
-_READY: Final = ConnectionState.READY
-_DRAINING: Final = ConnectionState.DRAINING
 
-Req = TypeVar("Req")
-Res = TypeVar("Res")
-
-
-class NativeClientConnection(ClientSession):
-    """A `ClientConnection` over any pipe.
-
-    Invariants: `_awake` counts callers whose reply has arrived and who have not run since; while it is above 0 a new
-    request may wait for theirs, and the last of them writes for all. The first request of a turn of the loop is written
-    at once, and those of the same turn after it together.
-    """
+class NativeClientConnection(ClientConnectionBase):
+    """A `ClientConnection` that speaks the native protocol."""
 
     def __init__(
         self, pipe: Pipe, core: Connection, reactor: Reactor, endpoint: Endpoint, config: ClientConfig
     ) -> None:
         super().__init__(pipe, core, reactor, endpoint, config)
-        self.state = ConnectionState.READY
-        self.max_calls = 0
-        self._ping_interval_s = ping_interval_s(config, endpoint)
-        self._packer = Packer(config.compression_min_bytes)
-        self._calls: dict[int, UnaryCall | StreamingCall[Any, Any]] = {}
+        self._native = core
         self._methods = ClientMethods(endpoint)
-        self._awake = 0
-        self._has_written = False
-        self._waiter = reactor.waiter
-        self._hello: Waiter[None] | None = reactor.waiter()
-        self._handlers[HELLO_RECEIVED] = self._on_hello
-        self._handlers[HEADERS_RECEIVED] = self._on_headers
-        self._handlers[MESSAGE_RECEIVED] = self._on_message
-        self._handlers[STATUS_RECEIVED] = self._on_status
-        self._handlers[STREAM_RESET] = self._on_reset
-        self._handlers[MESSAGE_SENT] = self._on_sent
-        self._handlers[GO_AWAY_RECEIVED] = self._on_go_away
-
-    def __repr__(self) -> str:
-        return f"<connection to {self.endpoint}: {self.state.value}, {self.active_calls} active>"
-
-    @property
-    def active_calls(self) -> int:
-        """See `ClientConnection.active_calls`."""
-        return len(self._calls)
-
-    # -- the life of the connection
-
-    async def handshake(self) -> None:
-        """Starts the pipe and returns when the server's half of the handshake has come.
-
-        Raises:
-            Unavailable: the server closed the connection, or speaks something else.
-        """
-        self.pipe.start(self)
-        self.flush()
-        self.schedule_timer()
-        assert self._hello is not None
-        await self._hello
+        self._handlers[PEER_READY] = self._on_hello
 
     def _on_hello(self, event: HelloReceived) -> None:
-        settings = event.settings
-        self.max_calls = settings.max_streams
-        self._packer.agree(settings)
-        self._methods.offer(settings)
-        wake(self._hello)
-        self._hello = None
-        self.schedule_timer()
+        self._methods.offer(event.settings)
+        self.greeted(event.settings.max_streams)
 
-    def _on_go_away(self, event: GoAwayReceived) -> None:
-        if self.state is _READY:
-            self.state = ConnectionState.DRAINING
-        for stream_id in event.unprocessed:
-            call = self._end_call(stream_id)
-            if call is not None:
-                call.fail(
-                    Unavailable(f"{self.endpoint} is going away ({event.reason}); the call never ran", unprocessed=True)
-                )
-        if event.is_too_many_pings and self._ping_interval_s is not None:
-            PING_BACKOFF.complained(self.endpoint, self._ping_interval_s)
-        if event.code != StatusCode.OK:
-            self.close_reason = Unavailable(f"{self.endpoint} closed the connection: {event.reason}")
-        self._close_if_drained()
+    def encoding_of(self, method: Method[Any, Any]) -> Encoding:
+        """See `ClientConnectionBase.encoding_of`."""
+        return self._methods.encoding(method)
 
-    def drain(self) -> None:
-        """See `ClientConnection.drain`."""
-        if self.state is _READY:
-            self.state = ConnectionState.DRAINING
-            self._close_if_drained()
-
-    def _close_if_drained(self) -> None:
-        if self.state is _DRAINING and not self._calls:
-            self.close()
-
-    def fail(self, error: Exception) -> None:
-        """See `Session.fail`. The pipe may take a while to close; no call starts on it meanwhile."""
-        if self.state is _READY:
-            self.state = ConnectionState.DRAINING
-        super().fail(error)
-
-    def lost(self) -> None:
-        """See `Session.lost`."""
-        self.state = ConnectionState.CLOSED
-        error = self._lost_error()
-        if self._hello is not None:
-            if not self._hello.done():
-                self._hello.set_exception(error)
-            self._hello = None
-        calls, self._calls = self._calls, {}
-        for call in calls.values():
-            self.wheel.discard(call)
-            call.fail(error)
-
-    def _lost_error(self) -> RpcError:
-        reason = self.close_reason
-        if isinstance(reason, RpcError):
-            return reason
-        text = f": {reason}" if reason is not None and str(reason) else ""
-        if isinstance(reason, ssl.SSLError):
-            text = ": " + explain_tls(reason, "the server")
-        return Unavailable(f"the connection to {self.endpoint} was lost{text}")
-
-    async def aclose(self) -> None:
-        """See `ClientConnection.aclose`."""
-        if self.state is not ConnectionState.CLOSED:
-            self.state = ConnectionState.CLOSED
-            self.close_reason = Unavailable(f"the connection to {self.endpoint} was closed by this client")
-            if not self._is_lost:
-                self.say_goodbye("client closed")
-        if not self._is_lost:
-            await wait_closed(self.pipe, CLOSE_S)
-
-    # -- calls
-
-    async def unary(self, method: Method[Req, Res], request: Req, head: CallHead) -> Res:
-        """See `ClientConnection.unary`."""
-        encoding = self._methods.encoding(method)
-        if self.pipe.is_congested:
-            await self.wait_for_room_until(head.deadline)
-        call = self._begin(encoding, request, head)
-        try:
-            result: Any = await call.waiter
-        except BaseException:
-            if self._end_call(call.stream_id) is not None:
-                self._reset(call.stream_id)
-            raise
-        finally:
-            if call.is_answered:
-                self._awake -= 1
-        reply: Res = call.opened(result)
-        return reply
-
-    def _begin(self, encoding: Encoding, request: Any, head: CallHead) -> UnaryCall:
-        """Sends a request on its way, or queues it for the end of this turn."""
-        now = 0.0
-        timeout_us = -1
-        if head.deadline is not None:
-            now = self.now()
-            timeout_us = self._timeout_us(head.deadline, now, encoding)
-        self._check_open()
-        try:
-            if head.compression is _PLAIN:
-                stream_id = self.core.open(
-                    encoding.method_id, timeout_us, head.metadata, request, encoding.encode, True, encoding.is_protobuf
-                )
-            else:
-                stream_id = self._open_packed(encoding, timeout_us, request, head)
-        except LimitError as error:
-            raise ResourceExhausted(str(error), unprocessed=True) from None
-        call = UnaryCall(self, encoding, stream_id, self._waiter(), head.deadline, head.response)
-        self._calls[stream_id] = call
-        if head.deadline is not None:
-            self.wheel.add(call, now)
-        if self.core.has_plenty:
-            self.flush()
-        elif self._awake or self._has_written:
-            self.flush_soon()
-        else:
-            self._has_written = True
-            self.reactor.call_soon(self._turn_over)
-            self.flush()
-        return call
-
-    def _timeout_us(self, deadline: float, now: float, encoding: Encoding) -> int:
-        left_s = deadline - now
-        timeout_us = int(left_s * 1e6) if left_s < ENDLESS_S else _ENDLESS_US
-        if timeout_us <= 0:
-            raise deadline_error(self, encoding)
-        return timeout_us
-
-    def _turn_over(self) -> None:
-        self._has_written = False
-
-    def _open_packed(self, encoding: Encoding, timeout_us: int, request: Any, head: CallHead) -> int:
-        data, wire_id = self._packer.pack(request, encoding.encode, head.compression)
-        return self.core.open(
-            encoding.method_id, timeout_us, head.metadata, data, write_packed, True, encoding.is_protobuf, wire_id
+    def open_stream(
+        self,
+        encoding: Encoding,
+        timeout_us: int,
+        metadata: Metadata,
+        message: Any,
+        encode: Encode | None,
+        end: bool,
+        compression_id: int,
+    ) -> int:
+        """See `ClientConnectionBase.open_stream`."""
+        assert isinstance(encoding, NativeEncoding)
+        return self._native.open(
+            encoding.method_id, timeout_us, metadata, message, encode, end, encoding.is_protobuf, compression_id
         )
-
-    def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
-        """See `ClientConnection.start`."""
-        encoding = self._methods.encoding(method)
-        now = self.now()
-        timeout_us = self._timeout_us(head.deadline, now, encoding) if head.deadline is not None else -1
-        self._check_open()
-        try:
-            stream_id = self.core.open(
-                encoding.method_id, timeout_us, head.metadata, None, None, False, encoding.is_protobuf
-            )
-        except LimitError as error:
-            raise ResourceExhausted(str(error), unprocessed=True) from None
-        call: StreamingCall[Req, Res] = StreamingCall(self, encoding, stream_id, head)
-        self._calls[stream_id] = call
-        if head.deadline is not None:
-            self.wheel.add(call, now)
-        self.flush_soon()
-        return call
-
-    def _check_open(self) -> None:
-        if self.state is not _READY:
-            raise Unavailable(
-                f"the connection to {self.endpoint} is {self.state.value}; the call never left", unprocessed=True
-            )
-        if len(self._calls) >= self.max_calls:
-            raise ResourceExhausted(
-                f"{self.endpoint} allows {self.max_calls} calls in flight on a connection: wait for some to end",
-                unprocessed=True,
-            )
-
-    # -- what calls do
-
-    def send_message(self, stream_id: int, message: Any, encoding: Encoding, compression: Compression) -> bool:
-        """Sends one message of a streaming call; False: part of it waits for credit."""
-        try:
-            if compression is _PLAIN:
-                is_whole = self.core.send_message(stream_id, message, encoding.encode)
-            else:
-                data, wire_id = self._packer.pack(message, encoding.encode, compression)
-                is_whole = self.core.send_message(stream_id, data, write_packed, False, wire_id)
-        except LimitError as error:
-            raise ResourceExhausted(str(error)) from None
-        self.flush_soon()
-        return is_whole
-
-    def half_close(self, stream_id: int) -> None:
-        """Says that no request follows."""
-        self.core.half_close(stream_id)
-        self.flush_soon()
-
-    def consumed(self, stream_id: int, credit: int) -> None:
-        """The application took a message; its credit goes back."""
-        self.core.consumed(stream_id, credit)
-        if self.core.has_output:
-            self.flush_soon()
-
-    def discard(self, stream_id: int) -> None:
-        """The application takes nothing more of a call that has ended."""
-        if not self._is_lost:
-            self.core.discard(stream_id)
-            if self.core.has_output:
-                self.flush_soon()
-
-    def reset(self, stream_id: int) -> None:
-        """Ends a call from this side."""
-        self._end_call(stream_id)
-        self._reset(stream_id)
-
-    def _reset(self, stream_id: int) -> None:
-        if not self._is_lost:
-            self.core.reset(stream_id, StatusCode.CANCELLED)
-            self.flush_soon()
-
-    def _end_call(self, stream_id: int) -> UnaryCall | StreamingCall[Any, Any] | None:
-        call = self._calls.pop(stream_id, None)
-        if call is not None:
-            self.wheel.discard(call)
-        if self.state is _DRAINING:
-            self._close_if_drained()
-        return call
-
-    # -- events
-
-    def break_off(self, event: Event) -> None:
-        """See `Session.break_off`."""
-        stream_id = getattr(event, "stream_id", 0)
-        call = self._calls.get(stream_id)
-        if call is None:
-            return
-        self._end_call(stream_id)
-        self._reset(stream_id)
-        call.fail(Internal(f"{call.encoding.method.path} failed within this client; its log says how"))
-
-    def _on_headers(self, event: HeadersReceived) -> None:
-        call = self._calls.get(event.stream_id)
-        if call is not None:
-            call.on_headers(event.metadata)
-
-    def _on_message(self, event: MessageReceived) -> None:
-        call = self._calls.get(event.stream_id)
-        if call is not None:
-            call.on_message(decoded(call.encoding.decode, event, self.max_message_bytes), event.end - event.start)
-
-    def _on_status(self, event: StatusReceived) -> None:
-        call = self._end_call(event.stream_id)
-        if isinstance(call, UnaryCall):
-            self._awake += 1
-            call.on_status(event)
-        elif call is not None:
-            message: Any = None
-            if event.has_message:
-                message = decoded(call.encoding.decode, event, self.max_message_bytes)
-                if isinstance(message, CodecError):
-                    call.fail(undecodable(self, call.encoding, message))
-                    return
-            call.on_status(event.status, message, event.has_message)
-
-    def _on_reset(self, event: StreamReset) -> None:
-        call = self._end_call(event.stream_id)
-        if call is not None:
-            reason = f": {event.reason}" if event.reason else ""
-            side = "this side" if event.is_local else str(self.endpoint)
-            status = Status(event.code, f"{side} broke off the call{reason}")
-            call.fail(RpcError.from_status(status, unprocessed=event.unprocessed))
-
-    def _on_sent(self, event: MessageSent) -> None:
-        call = self._calls.get(event.stream_id)
-        if call is not None:
-            call.on_sent()

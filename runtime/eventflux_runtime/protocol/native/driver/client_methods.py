@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, final
 
+from eventflux_runtime.protocol.driver.encoding import known_paths
 from eventflux_runtime.protocol.native.core.settings import PeerSettings
-from eventflux_runtime.protocol.native.driver.encoding import Encoding, has_protobuf, known_paths
+from eventflux_runtime.protocol.native.driver.encoding import NativeEncoding, has_protobuf
 from eventflux_runtime.rpc.errors import MissingExtraError
 from eventflux_runtime.rpc.method import AnyMethod, keep_for
 from eventflux_runtime.rpc.rpc_error import Unimplemented
@@ -22,7 +23,7 @@ class ClientMethods:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._encodings: dict[AnyMethod, Encoding] = {}
+        self._encodings: dict[AnyMethod, NativeEncoding] = {}
         self._offered: dict[str, tuple[int, int]] = {}
         self._has_protobuf = False
 
@@ -32,7 +33,7 @@ class ClientMethods:
         for index, entry in enumerate(settings.methods):
             self._offered[entry.path] = (index, entry.fingerprint)
 
-    def encoding(self, method: AnyMethod) -> Encoding:
+    def encoding(self, method: AnyMethod) -> NativeEncoding:
         """How a method is called.
 
         Raises:
@@ -41,7 +42,7 @@ class ClientMethods:
         """
         return self._encodings.get(method) or self._resolve(method)
 
-    def _resolve(self, method: AnyMethod) -> Encoding:
+    def _resolve(self, method: AnyMethod) -> NativeEncoding:
         known = self._offered.get(method.path)
         if known is None:
             raise Unimplemented(
@@ -60,4 +61,4 @@ class ClientMethods:
                 raise Unimplemented(
                     f"{sides}, and the server cannot speak protobuf: install its 'grpc' extra", unprocessed=True
                 )
-        return keep_for(method, Encoding.of_client(method, method_id, is_protobuf), self._encodings)
+        return keep_for(method, NativeEncoding.of_client(method, method_id, is_protobuf), self._encodings)

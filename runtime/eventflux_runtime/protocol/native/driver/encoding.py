@@ -1,22 +1,19 @@
-"""How one method's messages travel on one connection: bincode or protobuf, and compressed or plain."""
+"""How one method's messages travel on a native connection: in the native layout, or as protobuf."""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, final
 
 from librt.strings import BytesWriter
 
-from eventflux_runtime.rpc.config import Compression
+from eventflux_runtime.protocol.driver.encoding import Decode, Encode, Encoding
+from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.errors import MissingExtraError
 from eventflux_runtime.rpc.method import AnyMethod, MessageCodec
 
-__all__ = ["Decode", "Encode", "Encoding", "has_protobuf", "known_paths"]
-
-Encode = Callable[[Any, BytesWriter], None]
-Decode = Callable[[bytes, int, int], Any]
+__all__ = ["NativeEncoding", "has_protobuf"]
 
 
 @cache
@@ -28,38 +25,43 @@ def has_protobuf() -> bool:
         return False
 
 
-class Encoding:
-    """The codec functions of one method as one side of a connection uses them."""
+@final
+class NativeEncoding(Encoding):
+    """A method as a native connection numbers it; its messages are in the native layout, or protobuf."""
 
-    __slots__ = ("compression", "decode", "encode", "has_one_response", "is_protobuf", "method", "method_id")
+    __slots__ = ("is_protobuf", "method_id")
 
     def __init__(
-        self, method: AnyMethod, method_id: int, sent: MessageCodec[Any], received: MessageCodec[Any], is_protobuf: bool
+        self,
+        method: AnyMethod,
+        method_id: int,
+        sent: MessageCodec[Any],
+        received: MessageCodec[Any],
+        is_protobuf: bool,
+        binding: AnyBinding | None = None,
     ) -> None:
-        self.method = method
+        encode: Encode = _protobuf_encoder(sent) if is_protobuf else sent.encode
+        decode: Decode = _protobuf_decoder(received) if is_protobuf else received.decode
+        super().__init__(method, encode, decode, binding)
         self.method_id = method_id
         self.is_protobuf = is_protobuf
-        self.has_one_response = not method.kind.streams_responses
-        self.compression = Compression.NONE
-        """A server's, for its responses; a client's calls bring their own."""
-        self.encode: Encode = _protobuf_encoder(sent) if is_protobuf else sent.encode
-        self.decode: Decode = _protobuf_decoder(received) if is_protobuf else received.decode
 
     @classmethod
-    def of_client(cls, method: AnyMethod, method_id: int, is_protobuf: bool) -> Encoding:
+    def of_client(cls, method: AnyMethod, method_id: int, is_protobuf: bool) -> NativeEncoding:
         """The encoding that a client uses for a method."""
         return cls(method, method_id, method.request, method.response, is_protobuf)
 
     @classmethod
-    def of_server(cls, method: AnyMethod, method_id: int, is_protobuf: bool) -> Encoding:
+    def of_server(cls, binding: AnyBinding, method_id: int, is_protobuf: bool) -> NativeEncoding:
         """The encoding that a server uses for a method.
 
         Raises:
             MissingExtraError: the client asks for protobuf, which is not installed here.
         """
+        method = binding.method
         if is_protobuf and not has_protobuf():
             raise MissingExtraError(f"protobuf for {method.path}, whose layout differs from the client's,", "grpc")
-        return cls(method, method_id, method.response, method.request, is_protobuf)
+        return cls(method, method_id, method.response, method.request, is_protobuf, binding)
 
 
 def _protobuf_encoder(codec: MessageCodec[Any]) -> Encode:
@@ -78,11 +80,3 @@ def _protobuf_decoder(codec: MessageCodec[Any]) -> Decode:
         return from_protobuf(data[start:end])
 
     return decode
-
-
-def known_paths(methods: Sequence[str], limit: int = 8) -> str:
-    """Some of a server's methods, for an error message."""
-    if not methods:
-        return "nothing"
-    shown = ", ".join(methods[:limit])
-    return shown if len(methods) <= limit else f"{shown} and {len(methods) - limit} more"

@@ -1,8 +1,8 @@
-"""One native connection, either side: moves bytes between the protocol core and the pipe, and events to their calls.
+"""One connection, either side: moves bytes between a protocol's machine and the pipe, and events to their calls.
 
 Invariants: output is written once per turn of the loop, or sooner when nothing else is about to add to it; every call
-that the core knows stands in `_calls` until its last event; after `on_lost` there are none. A turn of the loop takes no
-more than `_TURN_EVENTS` from a connection: what one read brought beyond that is taken in the turns behind it, and
+that the machine knows stands in `_calls` until its last event; after `on_lost` there are none. A turn of the loop takes
+no more than `_TURN_EVENTS` from a connection: what one read brought beyond that is taken in the turns behind it, and
 nothing is read meanwhile. So a peer with much to say holds up nobody else, and the objects of a thousand calls are not
 all made before the first is let go, for Python's garbage collector to walk.
 """
@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 from eventflux_runtime.carrier.api import Pipe
 from eventflux_runtime.net.waiting import wake, wake_all
 from eventflux_runtime.net.wheel import Alarm, Expirable
-from eventflux_runtime.protocol.native.core.connection import Connection
-from eventflux_runtime.protocol.native.core.error import WireError
-from eventflux_runtime.protocol.native.core.event import CONNECTION_LOST, ConnectionLost, Event
-from eventflux_runtime.protocol.native.core.receiver import ALL
+from eventflux_runtime.protocol.core.error import RemoteProtocolError
+from eventflux_runtime.protocol.core.event import CONNECTION_LOST, EVENT_KINDS, ConnectionLost, Event
+from eventflux_runtime.protocol.core.machine import ALL, Machine
 from eventflux_runtime.rpc.status import StatusCode
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ __all__ = ["Session"]
 
 _log: Final = logging.getLogger("eventflux_runtime")
 
-EVENT_KINDS = CONNECTION_LOST + 1
 _TURN_EVENTS: Final = 128
 """Events of one connection in one turn: many enough that a turn costs little beside them, few enough that the calls of
 a turn make fewer objects than Python collects garbage after, 700."""
@@ -43,7 +41,7 @@ _BEHIND: Final = 2
 class Session(Expirable):
     """A `PipeHandler`. Subclasses fill in `_handlers`, one callable for each kind of event."""
 
-    def __init__(self, pipe: Pipe, core: Connection, reactor: Reactor) -> None:
+    def __init__(self, pipe: Pipe, core: Machine, reactor: Reactor) -> None:
         super().__init__(0.0)
         self.pipe = pipe
         self.core = core
@@ -130,7 +128,7 @@ class Session(Expirable):
     def _receive(self, data: bytes, at_most: int) -> None:
         try:
             events = self.core.receive_data(data, self.now(), at_most)
-        except WireError as error:
+        except RemoteProtocolError as error:
             self._dispatch(error.events)
             self.fail(error)
             return
@@ -172,7 +170,7 @@ class Session(Expirable):
         self._take_the_rest()
         try:
             events = self.core.receive_eof(self.now())
-        except WireError as error:
+        except RemoteProtocolError as error:
             self._dispatch(error.events)
             self.fail(error)
             return
@@ -212,7 +210,7 @@ class Session(Expirable):
 
     def say_goodbye(self, reason: str) -> None:
         """Tells the peer that this side leaves, and closes."""
-        if not self.core.is_closed and self.core.peer_settings is not None:
+        if not self.core.is_closed and self.core.is_greeted:
             self.core.go_away(StatusCode.OK, reason)
         self.close()
 
@@ -242,7 +240,7 @@ class Session(Expirable):
         """See `Expirable.expire`: the core's timer is due."""
         try:
             events = self.core.handle_timer(self.now())
-        except WireError as error:
+        except RemoteProtocolError as error:
             self._dispatch(error.events)
             self.fail(error)
             return

@@ -15,13 +15,14 @@ from bisect import bisect_left, insort
 from typing import Final, final
 
 from eventflux_runtime.loading.compiled import mypyc_attr
-from eventflux_runtime.protocol.native.core.error import WireError
-from eventflux_runtime.protocol.native.core.frame import MAX_WINDOW
-from eventflux_runtime.protocol.native.core.output import Output
+from eventflux_runtime.protocol.core.error import RemoteProtocolError
+from eventflux_runtime.protocol.core.output import Output
 from eventflux_runtime.rpc.status import StatusCode
 
 __all__ = ["Inflow", "ReceiveFlow"]
 
+MAX_WINDOW: Final = 2**31 - 1
+"""The largest that a window, or what is added to it at a time, can be."""
 STREAM_STEP: Final = 2
 """A stream's CREDIT is worth a frame at this part of the window."""
 CONNECTION_STEP: Final = 8
@@ -97,12 +98,12 @@ class ReceiveFlow:
         """Counts a MESSAGE frame.
 
         Raises:
-            WireError: the peer sent more than it may.
+            RemoteProtocolError: the peer sent more than it may.
         """
         inflow.received += cost
         if inflow.received > inflow.granted:
             surplus = inflow.received - inflow.granted
-            raise WireError(
+            raise RemoteProtocolError(
                 f"stream {inflow.stream_id} overran its window of {inflow.size} bytes by {surplus}",
                 StatusCode.RESOURCE_EXHAUSTED,
             )
@@ -114,7 +115,7 @@ class ReceiveFlow:
         """Counts a MESSAGE frame of a stream that has ended.
 
         Raises:
-            WireError: the peer sent more than it may.
+            RemoteProtocolError: the peer sent more than it may.
         """
         self.received += cost
         if self.received > self.granted:
@@ -205,8 +206,8 @@ class ReceiveFlow:
             self.granted += owed
             self.output.credit(0, owed)
 
-    def _overrun(self) -> WireError:
-        return WireError(
+    def _overrun(self) -> RemoteProtocolError:
+        return RemoteProtocolError(
             f"the peer overran the connection's window of {self.size} bytes by {self.received - self.granted}",
             StatusCode.RESOURCE_EXHAUSTED,
         )

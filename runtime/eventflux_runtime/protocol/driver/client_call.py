@@ -1,4 +1,4 @@
-"""The client's calls on a native connection: with one reply, or streaming; and what they ask of the connection."""
+"""A client's calls: with one reply, or streaming; and what they ask of the connection."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from eventflux_runtime.loading.compiled import mypyc_attr
 from eventflux_runtime.net.waiting import wake_all
 from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.protocol.api import CallHead, ResponseInfo
-from eventflux_runtime.protocol.inbox import Inbox
-from eventflux_runtime.protocol.native.core.event import StatusReceived
-from eventflux_runtime.protocol.native.driver.decoding import PackedMessage, decoded
-from eventflux_runtime.protocol.native.driver.encoding import Encoding
-from eventflux_runtime.protocol.native.driver.outbox import Outbox
-from eventflux_runtime.protocol.native.driver.session import Session
+from eventflux_runtime.protocol.core.event import StatusReceived
+from eventflux_runtime.protocol.driver.decoding import PackedMessage, decoded
+from eventflux_runtime.protocol.driver.encoding import Encoding
+from eventflux_runtime.protocol.driver.inbox import Inbox
+from eventflux_runtime.protocol.driver.outbox import Outbox
+from eventflux_runtime.protocol.driver.session import Session
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from eventflux_runtime.carrier.api import Pipe
     from eventflux_runtime.compression.expansion import Loan
     from eventflux_runtime.net.reactor import Reactor, Waiter
-    from eventflux_runtime.protocol.native.core.connection import Connection
+    from eventflux_runtime.protocol.core.machine import Machine
     from eventflux_runtime.rpc.config import ClientConfig, Compression
     from eventflux_runtime.rpc.endpoint import Endpoint
 
@@ -39,9 +39,7 @@ Res = TypeVar("Res")
 class ClientSession(Session):
     """The connection as its calls know it. A class and no protocol: compiled, asking it costs next to nothing."""
 
-    def __init__(
-        self, pipe: Pipe, core: Connection, reactor: Reactor, endpoint: Endpoint, config: ClientConfig
-    ) -> None:
+    def __init__(self, pipe: Pipe, core: Machine, reactor: Reactor, endpoint: Endpoint, config: ClientConfig) -> None:
         super().__init__(pipe, core, reactor)
         self.endpoint = endpoint
         self.budget = ExpansionBudget.of_client(reactor.decompressed, config)
@@ -180,7 +178,7 @@ class UnaryCall(Expirable):
 
 
 class StreamingCall(Expirable, Generic[Req, Res]):
-    """A `ClientCall` on a native connection."""
+    """A `ClientCall`."""
 
     __slots__ = (
         "_compression",

@@ -16,9 +16,10 @@ from anyio.lowlevel import checkpoint
 from anyio.to_thread import run_sync
 
 from eventflux_runtime import Unavailable, connect, serve
+from eventflux_runtime.protocol.core.event import STATUS_RECEIVED, STREAM_OPENED
+from eventflux_runtime.protocol.core.machine import Role
 from eventflux_runtime.protocol.native.core.connection import Connection
-from eventflux_runtime.protocol.native.core.event import STATUS_RECEIVED, STREAM_OPENED
-from eventflux_runtime.protocol.native.core.settings import MethodEntry, Role, Settings
+from eventflux_runtime.protocol.native.core.settings import MethodEntry, Settings
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA
 from eventflux_runtime.rpc.status import OK_STATUS
 from eventflux_transport import HeartbeatRequest, HeartbeatResponse, Message, TransportClient

@@ -18,7 +18,7 @@ from anyio.to_thread import run_sync
 
 from eventflux_runtime import KeepaliveConfig, ServerConfig, serve
 from eventflux_runtime.carrier.api import HIGH_WATER_BYTES, READ_BYTES
-from eventflux_runtime.protocol.native.core.event import STATUS_RECEIVED
+from eventflux_runtime.protocol.core.event import STATUS_RECEIVED
 from eventflux_runtime.protocol.native.core.frame import FLAG_END, FLAG_MESSAGE, OPEN, PING, RESET
 from eventflux_transport import EventRequest, Message
 from eventflux_transport.methods import TRANSPORT_STREAM_EVENTS

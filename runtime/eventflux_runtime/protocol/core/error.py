@@ -8,19 +8,19 @@ from eventflux_runtime.rpc.errors import ProtocolError, TransportError
 from eventflux_runtime.rpc.status import StatusCode
 
 if TYPE_CHECKING:
-    from eventflux_runtime.protocol.native.core.event import Event
+    from eventflux_runtime.protocol.core.event import Event
 
 __all__ = [
     "LimitError",
     "LocalProtocolError",
     "MessageTooLarge",
     "MetadataTooLarge",
+    "RemoteProtocolError",
     "StreamsExhausted",
-    "WireError",
 ]
 
 
-class WireError(ProtocolError):
+class RemoteProtocolError(ProtocolError):
     """The peer broke the protocol.
 
     Attributes:

@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from librt.strings import BytesWriter
 
 from eventflux_runtime.compression.algorithm import available_compressions, compress, require_compression
-from eventflux_runtime.protocol.native.core.error import MessageTooLarge
+from eventflux_runtime.protocol.core.error import MessageTooLarge
+from eventflux_runtime.protocol.core.machine import Machine
 from eventflux_runtime.rpc.config import COMPRESSION_IDS, Compression
-
-if TYPE_CHECKING:
-    from eventflux_runtime.protocol.native.core.settings import PeerSettings
 
 __all__ = ["Packer", "offered_compressions", "write_packed"]
 
 
 def offered_compressions() -> tuple[int, ...]:
-    """The ids of what this side can decompress, best first, for its HELLO."""
+    """The ids of what this side can decompress, best first, to tell a peer."""
     return tuple(COMPRESSION_IDS[compression] for compression in available_compressions())
 
 
 class Packer:
     """Compresses messages for one peer, where the peer can read it and it is worth it."""
 
-    __slots__ = ("_max_bytes", "_min_bytes", "_readable")
+    __slots__ = ("_core", "_min_bytes")
 
-    def __init__(self, min_bytes: int) -> None:
+    def __init__(self, core: Machine, min_bytes: int) -> None:
+        self._core = core
         self._min_bytes = min_bytes
-        self._max_bytes = 0
-        self._readable: frozenset[int] = frozenset()
 
-    def agree(self, peer: PeerSettings) -> None:
-        """Takes over what the peer announced."""
-        self._readable = frozenset(peer.compressions)
-        self._max_bytes = peer.max_message_bytes
+    def usable_id(self, compression: Compression, stream_id: int) -> int:
+        """The id of an algorithm if the peer reads it, on a stream or on one that is to be opened (0); otherwise 0.
+
+        Raises:
+            MissingExtraError: the algorithm is not installed here.
+        """
+        require_compression(compression)
+        wire_id = COMPRESSION_IDS[compression]
+        return wire_id if self._core.accepts(stream_id, wire_id) else 0
 
     def pack(
-        self, message: Any, encode: Callable[[Any, BytesWriter], None], compression: Compression
+        self, message: Any, encode: Callable[[Any, BytesWriter], None], compression: Compression, stream_id: int
     ) -> tuple[bytes, int]:
         """The message as it is to be sent, for `write_packed`, and the id of its compression; 0: it is plain.
 
@@ -49,15 +51,15 @@ class Packer:
             MessageTooLarge: it is longer than the peer takes, decompressed.
             MissingExtraError: the algorithm is not installed here.
         """
-        require_compression(compression)
+        wire_id = self.usable_id(compression, stream_id)
         writer = BytesWriter()
         encode(message, writer)
         plain = writer.getvalue()
-        wire_id = COMPRESSION_IDS[compression]
-        if len(plain) < self._min_bytes or wire_id not in self._readable:
+        if len(plain) < self._min_bytes or not wire_id:
             return plain, 0
-        if len(plain) > self._max_bytes:
-            raise MessageTooLarge(len(plain), self._max_bytes)
+        limit = self._core.max_message_bytes
+        if len(plain) > limit:
+            raise MessageTooLarge(len(plain), limit)
         packed = compress(compression, plain)
         return (packed, wire_id) if len(packed) < len(plain) else (plain, 0)
 

@@ -14,7 +14,7 @@ from eventflux_runtime.rpc.errors import CodecError
 
 if TYPE_CHECKING:
     from eventflux_runtime.compression.expansion import Loan
-    from eventflux_runtime.protocol.native.core.event import MessageReceived, StatusReceived, StreamOpened
+    from eventflux_runtime.protocol.core.event import MessageReceived, StatusReceived, StreamOpened
 
 __all__ = ["PackedMessage", "decoded"]
 

@@ -1,4 +1,4 @@
-"""One call on a native connection, seen from the server, and what it asks of the connection."""
+"""One call, seen from the server, and what it asks of the connection."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from anyio.lowlevel import checkpoint
 
 from eventflux_runtime.compression.expansion import ExpansionBudget
 from eventflux_runtime.net.wheel import Expirable
-from eventflux_runtime.protocol.inbox import Inbox
-from eventflux_runtime.protocol.native.driver.decoding import PackedMessage
-from eventflux_runtime.protocol.native.driver.encoding import Encoding
-from eventflux_runtime.protocol.native.driver.outbox import Outbox
-from eventflux_runtime.protocol.native.driver.session import Session
+from eventflux_runtime.protocol.driver.decoding import PackedMessage
+from eventflux_runtime.protocol.driver.encoding import Encoding
+from eventflux_runtime.protocol.driver.inbox import Inbox
+from eventflux_runtime.protocol.driver.outbox import Outbox
+from eventflux_runtime.protocol.driver.session import Session
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import AnyMethod
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from eventflux_runtime.carrier.api import Pipe
     from eventflux_runtime.compression.expansion import Loan
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
-    from eventflux_runtime.protocol.native.core.connection import Connection
+    from eventflux_runtime.protocol.core.machine import Machine
     from eventflux_runtime.rpc.config import ServerConfig
 
-__all__ = ["NativeServerCall", "ServerSession"]
+__all__ = ["ServerSession", "StreamServerCall"]
 
 
 class ServerSession(Session):
     """The connection as its calls know it. A class and no protocol: compiled, asking it costs next to nothing."""
 
-    def __init__(self, pipe: Pipe, core: Connection, reactor: Reactor, config: ServerConfig) -> None:
+    def __init__(self, pipe: Pipe, core: Machine, reactor: Reactor, config: ServerConfig) -> None:
         super().__init__(pipe, core, reactor)
         self.budget = ExpansionBudget.of_server(reactor.decompressed, config)
 
-    def mark_started(self, call: NativeServerCall) -> None:
+    def mark_started(self, call: StreamServerCall) -> None:
         """The call's handler runs, or never will."""
         raise NotImplementedError
 
@@ -49,11 +49,11 @@ class ServerSession(Session):
         """Sends initial metadata."""
         raise NotImplementedError
 
-    def send_status(self, call: NativeServerCall, status: Status, message: Any) -> bool:
+    def send_status(self, call: StreamServerCall, status: Status, message: Any) -> bool:
         """Ends a call; False: the response waits for credit. Where it raises, the call is still open."""
         raise NotImplementedError
 
-    def abort(self, call: NativeServerCall, code: StatusCode, message: str) -> None:
+    def abort(self, call: StreamServerCall, code: StatusCode, message: str) -> None:
         """Ends a call from this side and cancels its handler."""
         raise NotImplementedError
 
@@ -62,7 +62,7 @@ class ServerSession(Session):
         raise NotImplementedError
 
 
-class NativeServerCall(Expirable):
+class StreamServerCall(Expirable):
     """A `ServerCall`. What is sent after its end is dropped.
 
     Most calls come whole and are answered at once: they never have an inbox or an outbox.

@@ -10,7 +10,7 @@ from eventflux_runtime.net.waiting import wake_all
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Waiter
-    from eventflux_runtime.protocol.native.driver.session import Session
+    from eventflux_runtime.protocol.driver.session import Session
 
 __all__ = ["Outbox"]
 
