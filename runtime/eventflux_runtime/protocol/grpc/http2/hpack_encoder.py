@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final, final
 
 from librt.strings import BytesWriter
-from mypy_extensions import i64
 
+from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.grpc.http2 import huffman
 from eventflux_runtime.protocol.grpc.http2.static_table import (
     DEFAULT_TABLE_BYTES,

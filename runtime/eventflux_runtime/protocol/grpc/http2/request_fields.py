@@ -57,11 +57,13 @@ def request_head(fields: list[Field], excess_bytes: int) -> RequestHead:
     head.error = missing(fields, REQUIRED)
     if not head.error and not head.path:
         head.error = "the pseudo-header field ':path' is empty"
+    head.metadata, broken = metadata_of(fields)
+    if broken:
+        head.refusal = Status(StatusCode.INTERNAL, f"the value of metadata key {broken!r} is not Base64")
     if method != _POST:
         _refuse_method(head, method)
     elif not is_grpc(content_type):
         _refuse_content_type(head, content_type)
-    head.metadata = metadata_of(fields)
     return head
 
 

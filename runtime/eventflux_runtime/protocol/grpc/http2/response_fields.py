@@ -48,7 +48,7 @@ def response_head(fields: list[Field], excess_bytes: int) -> ResponseHead:
         return head
     content_type = _read(head, fields)
     head.is_informational = head.http_status < 200
-    head.metadata = metadata_of(fields)
+    head.metadata, _ = metadata_of(fields)
     if not head.is_informational and (head.http_status != 200 or not is_grpc(content_type)):
         head.failure = _status_of(fields) or http_failure(head.http_status, content_type)
     return head
@@ -120,10 +120,12 @@ def _status_of(fields: list[Field]) -> Status | None:
     if not number:
         return None
     text = decode_percent(message)
+    # The call has run: a value that cannot be read is no reason to lose its outcome.
+    trailers, _ = metadata_of(fields)
     if not number.isdigit() or len(number) > _MAX_DIGITS:
         text = f"the server sent grpc-status {_shown(number)}, which is no number: {text}".removesuffix(": ")
-        return Status(StatusCode.UNKNOWN, text, details, metadata_of(fields))
-    return Status(StatusCode.from_number(int(number)), text, details, metadata_of(fields))
+        return Status(StatusCode.UNKNOWN, text, details, trailers)
+    return Status(StatusCode.from_number(int(number)), text, details, trailers)
 
 
 def _no_status() -> Status:
