@@ -16,7 +16,6 @@ from eventflux_runtime.protocol.grpc.http2.field_rule import (
     REQUEST_PSEUDO,
     RESPONSE_PSEUDO,
     malformation,
-    missing,
 )
 
 Pairs = list[tuple[bytes, bytes]]
@@ -73,7 +72,7 @@ def refuses(receiver: h2.connection.H2Connection, data: bytes) -> bool:
 
 def refused(pairs: Pairs, allowed: int, required: int) -> bool:
     found = fields(pairs)
-    return bool(malformation(found, allowed) or missing(found, required))
+    return bool(malformation(found, allowed, required))
 
 
 NAMES: Final = st.sampled_from(
@@ -180,14 +179,18 @@ def test_trailers_are_judged_as_h2_does(changes: list[tuple[str, int, bytes, byt
     ],
 )
 def test_each_fault_is_named(pairs: Pairs, reason: str) -> None:
-    assert malformation(fields(pairs), REQUEST_PSEUDO).startswith(reason)
+    assert malformation(fields(pairs), REQUEST_PSEUDO, NO_PSEUDO).startswith(reason)
 
 
 def test_what_is_missing_is_named() -> None:
-    assert missing(fields(REQUEST), REQUEST_PSEUDO) == ""
-    assert missing(fields(REQUEST[1:]), REQUEST_PSEUDO) == "the pseudo-header field ':method' is missing"
-    assert missing([], RESPONSE_PSEUDO) == "the pseudo-header field ':status' is missing"
+    assert malformation(fields(REQUEST), REQUEST_PSEUDO, REQUEST_PSEUDO) == ""
+    for place, (name, _) in enumerate(REQUEST[:4]):
+        found = fields(REQUEST[:place] + REQUEST[place + 1 :])
+        expected = f"the pseudo-header field {name.decode()!r} is missing"
+        assert malformation(found, REQUEST_PSEUDO, REQUEST_PSEUDO) == expected
+    assert "':status' is missing" in malformation([], RESPONSE_PSEUDO, RESPONSE_PSEUDO)
 
 
 def test_a_sound_list_has_no_fault() -> None:
-    assert malformation(fields([*REQUEST, (b"x!#$%&'*+-.^_`|~0", b"\t \x01\x7f\xff")]), REQUEST_PSEUDO) == ""
+    pairs = [*REQUEST, (b"x!#$%&'*+-.^_`|~0", b"\t \x01\x7f\xff")]
+    assert malformation(fields(pairs), REQUEST_PSEUDO, REQUEST_PSEUDO) == ""

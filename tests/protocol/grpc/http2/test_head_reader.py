@@ -86,6 +86,18 @@ def request(*more: bytes) -> bytes:
     return b"\x83\x86" + literal(b":path", b"/a") + literal(b"content-type", b"application/grpc") + b"".join(more)
 
 
+def test_a_response_of_one_block_that_changes_the_table_costs_what_is_kept_once() -> None:
+    encoder, reader = hpack.Encoder(), HeadReader(65536)
+    for _ in range(2):
+        reader.read_response(encoder.encode(RESPONSE))
+    only = [*RESPONSE, (b"grpc-status", b"5")]
+    assert reader.read_trailers_only(encoder.encode(only)).status.code is StatusCode.NOT_FOUND
+    head = reader.read_response(encoder.encode(RESPONSE))
+    assert reader.read_response(encoder.encode(RESPONSE)) is head
+    assert reader.read_trailers_only(encoder.encode(only)).status.code is StatusCode.NOT_FOUND
+    assert reader.read_response(encoder.encode(RESPONSE)) is head
+
+
 def test_a_long_block_is_not_kept() -> None:
     reader = HeadReader(65536)
     padding = MAX_KNOWN_BLOCK_BYTES - len(request()) - 4 * 4

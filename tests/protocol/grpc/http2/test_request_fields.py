@@ -174,6 +174,7 @@ def test_other_methods_are_not_allowed(method: bytes) -> None:
 def test_connect_has_neither_scheme_nor_path() -> None:
     head = request_head([Field(b":method", b"CONNECT"), Field(b":authority", b"x")], 0)
     assert (head.error, head.http_status) == ("", 405)
+    assert "':path' is missing" in request_head([Field(b":method", b"CONNECT"), Field(b":scheme", b"http")], 0).error
 
 
 @pytest.mark.parametrize("name", [b":method", b":scheme", b":path"])

@@ -57,7 +57,7 @@ def test_a_call_that_repeats_is_the_same_few_bytes() -> None:
     assert third is second
     timed = client.request(route, 5_000_000, EMPTY_METADATA)
     assert timed == client.request(route, 4_999_991, EMPTY_METADATA)
-    assert len(timed) == 8 + 20
+    assert len(timed) == 8 + 23
 
 
 def test_the_same_path_is_the_same_route() -> None:

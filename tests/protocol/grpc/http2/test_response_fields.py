@@ -121,6 +121,7 @@ def test_the_usual_end_is_the_status_that_everybody_shares() -> None:
     read = trailers((b"grpc-status", b"0"))
     assert read.status is OK_STATUS
     assert read is trailers((b"grpc-status", b"0"))
+    assert trailers((b"grpc-status", b"0"), (b"grpc-message", b"")).status is OK_STATUS
 
 
 def test_all_that_trailers_say() -> None:

@@ -84,7 +84,8 @@ def test_what_repeats_is_the_same_few_bytes() -> None:
     assert server.response(EMPTY_METADATA) is head
     assert server.trailers(OK_STATUS) is trailers
     assert (len(head), len(trailers)) == (3, 1)
-    assert server.trailers(Status()) == trailers
+    assert server.trailers(Status()) is trailers
+    assert server.trailers(Status(StatusCode.OK, "x")) is not trailers
 
 
 STEPS: Final = st.lists(
