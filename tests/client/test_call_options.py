@@ -14,7 +14,8 @@ import pytest
 
 from eventflux_runtime import ClientConfig, ConfigError, DeadlineExceeded, ResponseInfo, connect
 from eventflux_runtime.net.event_loop import open_reactor
-from eventflux_runtime.protocol.driver.client import NativeClientConnection
+from eventflux_runtime.protocol.native.core import Connection
+from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
 from eventflux_runtime.rpc.call_head import CallHead
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.wire.registry import wire_of
@@ -182,8 +183,10 @@ async def test_a_peer_may_send_the_longest_timeout(tmp_path: Path) -> None:
         endpoint = parse_endpoint(link.url)
         connection = await wire_of(endpoint).open(endpoint, ClientConfig(), reactor)
         assert isinstance(connection, NativeClientConnection)
+        core = connection.core
+        assert isinstance(core, Connection)
         for stream_id, timeout_us in enumerate((2**63 - 1, 10**15), 1):
-            opened = connection.core.open(
+            opened = core.open(
                 0, timeout_us, CallHead().metadata, Message(headers={"do": "linger"}), ENCODE, True, False
             )
             assert opened == stream_id

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from eventflux_runtime import ClientConfig, KeepaliveConfig, ServerConfig, Unavailable, connect, serve
-from eventflux_runtime.protocol.native.driver.settings import client_settings
+from eventflux_runtime.protocol.driver.settings import client_limits
 from eventflux_runtime.protocol.ping_backoff import FACTOR, MAX_ENDPOINTS, PING_BACKOFF, PingBackoff
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.status import StatusCode
@@ -98,7 +98,7 @@ async def test_silence_alone_breaks_nothing(wire: str) -> None:
 
 
 async def test_without_keepalive_nothing_is_sent() -> None:
-    assert client_settings(ClientConfig(keepalive=None), parse_endpoint("tcp://h:1")).ping_interval_s is None
+    assert client_limits(ClientConfig(keepalive=None), parse_endpoint("tcp://h:1"))["ping_interval_s"] is None
 
 
 # -- too many pings
@@ -136,7 +136,7 @@ async def test_a_client_that_was_cut_off_pings_less_often(
             client = TransportClient(channel)
             endpoint = parse_endpoint(server.endpoints[0])
             for complaints in range(3):
-                assert client_settings(config, endpoint).ping_interval_s == 2.0 * FACTOR**complaints
+                assert client_limits(config, endpoint)["ping_interval_s"] == 2.0 * FACTOR**complaints
                 await client.send_message(Message())
                 async with client.stream_events(EventRequest(node_id="linger")) as events:
                     await events.receive()

@@ -13,7 +13,7 @@ from eventflux_runtime import ServerConfig, connect, serve
 from eventflux_runtime.net.asyncio_reactor import AsyncioReactor
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.net.trio_reactor import TrioReactor
-from eventflux_runtime.protocol.driver.server import NativeServerConnection
+from eventflux_runtime.protocol.native.driver.server import NativeServerConnection
 from eventflux_transport import Message, TransportClient
 from tests.support.probe import Probe
 from tests.support.wires import address

@@ -12,8 +12,9 @@ from anyio.abc import ByteStream
 from eventflux_runtime import Server, ServerConfig, serve
 from eventflux_runtime.protocol.core.event import Event, GoAwayReceived
 from eventflux_runtime.protocol.core.machine import Role
+from eventflux_runtime.protocol.driver.settings import client_limits
 from eventflux_runtime.protocol.native.core.connection import Connection
-from eventflux_runtime.protocol.native.driver.settings import client_settings
+from eventflux_runtime.protocol.native.core.settings import Settings
 from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA
@@ -30,7 +31,7 @@ class SlowClient:
     """A client of the native protocol that reads when it is told to."""
 
     def __init__(self, stream: ByteStream, url: str) -> None:
-        settings = client_settings(ClientConfig(keepalive=None), parse_endpoint(url))
+        settings = Settings(**client_limits(ClientConfig(keepalive=None), parse_endpoint(url)))
         self._core = Connection(Role.CLIENT, settings, now=anyio.current_time())
         self._stream = stream
 

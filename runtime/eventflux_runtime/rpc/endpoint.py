@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from eventflux_runtime.rpc.errors import ConfigError
@@ -38,6 +38,8 @@ class Endpoint:
     host: str = ""
     port: int = 0
     path: str = ""
+    name: str = field(default="", compare=False)
+    """The host name that `host` was found for; empty: it was not looked up."""
 
     @property
     def rows(self) -> tuple[Scheme, ...]:
@@ -70,6 +72,13 @@ class Endpoint:
         if self.form is AddressForm.HOST:
             return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
         return self.path
+
+    @property
+    def authority(self) -> str:
+        """What a server there is called in requests: the host as it was asked for, and the port (RFC 3986, 3.2)."""
+        if self.form is not AddressForm.HOST:
+            return "localhost"
+        return f"{self.name}:{self.port}" if self.name else self.address
 
     @property
     def is_name(self) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from librt.strings import BytesWriter
 
 from eventflux_runtime import (
     ClientConfig,
@@ -20,10 +22,9 @@ from eventflux_runtime import (
     serve,
 )
 from eventflux_runtime.compression import expansion
-from eventflux_runtime.compression.algorithm import decompress
-from eventflux_runtime.protocol.native.driver import packing
-from eventflux_runtime.protocol.native.driver import settings as native_settings
-from eventflux_runtime.rpc.config import COMPRESSION_OF_ID
+from eventflux_runtime.compression.algorithm import compress, decompress
+from eventflux_runtime.protocol.driver import packing, settings
+from eventflux_runtime.protocol.driver.encoding import Encode
 from eventflux_runtime.rpc.errors import MissingExtraError
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.support.probe import Probe
@@ -118,7 +119,7 @@ async def test_small_and_incompressible_messages_stay_plain() -> None:
 
 
 async def test_a_peer_that_knows_no_algorithm_gets_plain_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_settings, "offered_compressions", tuple)
+    monkeypatch.setattr(settings, "offered_compressions", tuple)
     config = ServerConfig(compression=Compression.ZSTD, drain_grace_s=0)
     async with counted(ClientConfig(compression=Compression.ZSTD), config) as link:
         assert (await link.client.send_message(Message(payload=PAYLOAD))).payload == PAYLOAD
@@ -128,7 +129,7 @@ async def test_a_peer_that_knows_no_algorithm_gets_plain_messages(monkeypatch: p
 
 async def test_a_request_that_expands_beyond_the_limit_fails_its_call_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     # A client that does not honour the server's limit.
-    monkeypatch.setattr(packing.Packer, "agree", _agree_without_limit)
+    monkeypatch.setattr(packing.Packer, "pack", _packed_without_limit)
     config = ServerConfig(max_message_bytes=50_000, drain_grace_s=0)
     async with counted(ClientConfig(compression=Compression.ZSTD), config) as link:
         with pytest.raises(ResourceExhausted, match="the limit is 50000"):
@@ -151,7 +152,7 @@ async def test_a_request_above_the_servers_limit_is_not_sent() -> None:
 
 
 async def test_a_response_that_expands_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing.Packer, "agree", _agree_without_limit)
+    monkeypatch.setattr(packing.Packer, "pack", _packed_without_limit)
     server_config = ServerConfig(compression=Compression.GZIP, drain_grace_s=0)
     async with counted(ClientConfig(max_message_bytes=50_000), server_config) as link:
         with pytest.raises(ResourceExhausted, match="the limit is 50000"):
@@ -207,6 +208,11 @@ async def test_missing_libraries_are_named(monkeypatch: pytest.MonkeyPatch) -> N
         module.is_available.cache_clear()
 
 
-def _agree_without_limit(self: packing.Packer, peer: object) -> None:
-    self._readable = frozenset(COMPRESSION_OF_ID)
-    self._max_bytes = 2**31 - 1
+def _packed_without_limit(
+    self: packing.Packer, message: Any, encode: Encode, compression: Compression, stream_id: int
+) -> tuple[bytes, int]:
+    writer = BytesWriter()
+    encode(message, writer)
+    plain = writer.getvalue()
+    wire_id = 0 if compression is Compression.NONE else self.usable_id(compression, stream_id)
+    return (compress(compression, plain), wire_id) if wire_id else (plain, 0)

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from eventflux_runtime import Channel, ClientConfig, DeadlineExceeded, ServerConfig, SocketConfig, connect, serve
-from eventflux_runtime.protocol.driver.client import NativeClientConnection
+from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
 from eventflux_transport import Message, TransportClient
 from tests.support.probe import Probe
 from tests.support.proxy import proxied

@@ -155,6 +155,9 @@ class _Name:
             self._task = None
             self._backoff.succeeded()
             self.error = None
-            self.addresses = tuple(Address(replace(endpoint, host=host), endpoint.certificate_name) for host in hosts)
+            name = endpoint.host
+            self.addresses = tuple(
+                Address(replace(endpoint, host=host, name=name), endpoint.certificate_name) for host in hosts
+            )
             self._schedule(self._reactor.now() + jittered(self._refresh_s))
         self._on_change()

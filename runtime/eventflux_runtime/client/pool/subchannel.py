@@ -35,12 +35,14 @@ _AGE_SPREAD: Final = 0.1
 class PooledConnection:
     """One connection in a pool."""
 
-    __slots__ = ("connection", "expires_at", "idle_since", "is_used", "limit", "promised", "subchannel")
+    __slots__ = ("_most", "connection", "expires_at", "idle_since", "is_used", "limit", "promised", "subchannel")
 
-    def __init__(self, connection: ClientConnection, subchannel: Subchannel, limit: int, expires_at: float) -> None:
+    def __init__(self, connection: ClientConnection, subchannel: Subchannel, most: int, expires_at: float) -> None:
         self.connection = connection
         self.subchannel = subchannel
-        self.limit = limit
+        self._most = most
+        self.limit = min(most, connection.max_calls)
+        """Calls that it takes at a time, as of the last plan: `most`, or less where the server wants it so."""
         self.expires_at = expires_at
         self.idle_since = 0.0
         self.is_used = True
@@ -61,6 +63,7 @@ class PooledConnection:
 
     def view(self, now: float) -> ConnectionView:
         """What the plan sees. Notes since when it is idle."""
+        self.limit = min(self._most, self.connection.max_calls)
         load = self.connection.active_calls + self.promised
         if self.is_used or load:
             self.is_used = False
@@ -214,8 +217,8 @@ class Subchannel:
         self.failure = 0
         self.backoff.succeeded()
         self.outlier_stats.succeeded()
-        limit = min(connection.max_calls, self._pool_config.max_calls_per_connection)
-        self.connections.append(PooledConnection(connection, self, limit, self._expiry()))
+        most = self._pool_config.max_calls_per_connection
+        self.connections.append(PooledConnection(connection, self, most, self._expiry()))
 
     def _expiry(self) -> float:
         if self.address.endpoint.is_resolved_by_protocol:

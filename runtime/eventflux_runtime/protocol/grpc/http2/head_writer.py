@@ -10,7 +10,7 @@ from eventflux_runtime.protocol.core.error import MetadataTooLarge
 from eventflux_runtime.protocol.grpc.http2.binary_value import encode_binary
 from eventflux_runtime.protocol.grpc.http2.hpack_encoder import Encoder, literal_name, write_text
 from eventflux_runtime.protocol.grpc.http2.static_table import ENTRY_BYTES
-from eventflux_runtime.rpc.metadata import Metadata, MetadataValue
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata, MetadataValue
 
 __all__ = ["HeadWriter", "KnownBlocks", "metadata_bytes"]
 
@@ -109,7 +109,7 @@ class HeadWriter:
         Raises:
             MetadataTooLarge: the list is over the peer's limit.
         """
-        size = other_bytes + metadata_bytes(metadata)
+        size = other_bytes if metadata is EMPTY_METADATA else other_bytes + metadata_bytes(metadata)
         if size > self._max_list_bytes:
             raise MetadataTooLarge(size, self._max_list_bytes)
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.compression.algorithm import require_compression
 from eventflux_runtime.protocol.core.machine import Role
+from eventflux_runtime.protocol.driver.settings import client_limits, server_limits
 from eventflux_runtime.protocol.native.core.connection import Connection
-from eventflux_runtime.protocol.native.core.settings import MethodEntry
+from eventflux_runtime.protocol.native.core.settings import MethodEntry, Settings
 from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
+from eventflux_runtime.protocol.native.driver.encoding import has_protobuf
 from eventflux_runtime.protocol.native.driver.server import NativeServerConnection
-from eventflux_runtime.protocol.native.driver.settings import client_settings, server_settings
 from eventflux_runtime.protocol.sniff import Sniff
 from eventflux_runtime.rpc.config import Compression
 
@@ -36,7 +37,8 @@ class NativeProtocol:
     ) -> NativeClientConnection:
         """See `StreamProtocol.connect`."""
         try:
-            core = Connection(Role.CLIENT, client_settings(config, endpoint), now=reactor.now())
+            settings = Settings(**client_limits(config, endpoint), has_protobuf=has_protobuf())
+            core = Connection(Role.CLIENT, settings, now=reactor.now())
             connection = NativeClientConnection(pipe, core, reactor, endpoint, config)
             await connection.handshake()
         except BaseException:
@@ -56,7 +58,7 @@ class NativeServer:
         for binding in dispatcher.bindings:
             require_compression(binding.method.compression or Compression.NONE)
         self._config = config
-        self._settings = server_settings(config)
+        self._settings = Settings(**server_limits(config), has_protobuf=has_protobuf())
         self._dispatcher = dispatcher
         self._reactor = reactor
         self._log = log
