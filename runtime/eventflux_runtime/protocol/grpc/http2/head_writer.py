@@ -99,6 +99,10 @@ class HeadWriter:
         """Takes over the peer's SETTINGS_MAX_HEADER_LIST_SIZE."""
         self._max_list_bytes = max_bytes
 
+    def table_mark(self) -> int:
+        """A number that changes with each block that has to be sent because it changed the table, or says its size."""
+        return self._encoder.generation * 2 + self._encoder.has_update
+
     def _check_list(self, metadata: Metadata, other_bytes: int) -> None:
         """Checks a list before anything of it is encoded.
 
