@@ -1,6 +1,6 @@
-"""Time of a unary call and of a streamed message through both halves of the wire core, without codec and I/O.
+"""Time of a unary call and of a streamed message through both sides' machines, without codec and I/O.
 
-Run it with ``--compiled`` to build a copy of the core with mypyc in a temporary folder first and to time that.
+Run it with ``--compiled`` to build a copy of the machines with mypyc in a temporary folder first and to time that.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,6 @@ from librt.strings import BytesWriter
 
 RUNTIME: Final = Path(__file__).resolve().parent.parent / "runtime"
 PACKAGE: Final = "eventflux_runtime"
-CORE: Final = "protocol/native/core"
 PAYLOAD: Final = b"x" * 300
 BATCH: Final = 64
 
@@ -29,25 +29,50 @@ def encode(message: bytes, writer: BytesWriter) -> None:
     writer.write(message)
 
 
-def connect() -> tuple[Any, Any]:
-    """A client and a server past their handshake, from whichever form of the core is on the path."""
-    wire = importlib.import_module(f"{PACKAGE}.{CORE.replace('/', '.')}")
-    client = wire.Connection(wire.Role.CLIENT, wire.Settings(), now=0.0)
-    server = wire.Connection(wire.Role.SERVER, wire.Settings(), [wire.MethodEntry("/p.S/M", 1)], now=0.0)
-    server.receive_data(client.data_to_send(), 0.0)
-    client.receive_data(server.data_to_send(), 0.0)
-    return client, server
+def module(name: str) -> Any:
+    """A module of the runtime, from whichever form of it is on the path."""
+    return importlib.import_module(f"{PACKAGE}.{name}")
 
 
-def unary_ns(calls: int) -> float:
+def native() -> tuple[Any, Any, Any]:
+    """A client and a server of the native protocol, and what its `open` knows the method by."""
+    core = module("protocol.native.core")
+    client = core.Connection(core.Role.CLIENT, core.Settings(), now=0.0)
+    server = core.Connection(core.Role.SERVER, core.Settings(), [core.MethodEntry("/p.S/M", 1)], now=0.0)
+    return client, server, 0
+
+
+def grpc() -> tuple[Any, Any, Any]:
+    """A client and a server of gRPC, and what its `open` knows the method by."""
+    settings = module("protocol.grpc.http2.settings").Settings()
+    client = module("protocol.grpc.http2.client_machine").ClientMachine(
+        settings, scheme="http", authority="localhost:7070", user_agent="eventflux-python", now=0.0
+    )
+    server = module("protocol.grpc.http2.server_machine").ServerMachine(settings, now=0.0)
+    return client, server, client.route("/p.S/M")
+
+
+PROTOCOLS: Final[dict[str, Callable[[], tuple[Any, Any, Any]]]] = {"native": native, "grpc": grpc}
+
+
+def connect(protocol: str) -> tuple[Any, Any, Any]:
+    """A client and a server past their handshake, and the method."""
+    client, server, method = PROTOCOLS[protocol]()
+    while client.has_output or server.has_output:
+        server.receive_data(client.data_to_send(), 0.0)
+        client.receive_data(server.data_to_send(), 0.0)
+    return client, server, method
+
+
+def unary_ns(protocol: str, calls: int) -> float:
     """Nanoseconds of one call: open, receive, send_status, receive."""
-    client, server = connect()
-    status = importlib.import_module(f"{PACKAGE}.rpc.status").OK_STATUS
-    empty = importlib.import_module(f"{PACKAGE}.rpc.metadata").EMPTY_METADATA
+    client, server, method = connect(protocol)
+    status = module("rpc.status").OK_STATUS
+    empty = module("rpc.metadata").EMPTY_METADATA
     gc.collect()
     started = time.perf_counter_ns()
     for _ in range(calls):
-        client.open(0, 5_000_000, empty, PAYLOAD, encode)
+        client.open(method, 5_000_000, empty, PAYLOAD, encode)
         (opened,) = server.receive_data(client.data_to_send(), 1.0)
         server.send_status(opened.stream_id, status, PAYLOAD, encode)
         (ended,) = client.receive_data(server.data_to_send(), 1.0)
@@ -56,11 +81,11 @@ def unary_ns(calls: int) -> float:
     return (time.perf_counter_ns() - started) / calls
 
 
-def stream_ns(messages: int) -> float:
+def stream_ns(protocol: str, messages: int) -> float:
     """Nanoseconds of one message of a stream: send, receive, consume, and the credit for it; 64 to a write."""
-    client, server = connect()
-    empty = importlib.import_module(f"{PACKAGE}.rpc.metadata").EMPTY_METADATA
-    stream_id = client.open(0, -1, empty, None, None, False)
+    client, server, method = connect(protocol)
+    empty = module("rpc.metadata").EMPTY_METADATA
+    stream_id = client.open(method, -1, empty, None, None, False)
     server.receive_data(client.data_to_send(), 0.0)
     gc.collect()
     started = time.perf_counter_ns()
@@ -78,6 +103,7 @@ def main() -> None:
     """Prints the best and the median of several runs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--compiled", action="store_true", help="build with mypyc first and time that")
+    parser.add_argument("--protocol", choices=tuple(PROTOCOLS), default="native")
     parser.add_argument("--calls", type=int, default=5_000)
     parser.add_argument("--runs", type=int, default=50)
     options = parser.parse_args()
@@ -91,9 +117,11 @@ def main() -> None:
         sys.path.insert(0, str(root))
         kind = "compiled" if options.compiled else "interpreted"
         for what, measure in (("unary call", unary_ns), ("streamed message", stream_ns)):
-            figures = [measure(options.calls) for _ in range(options.runs)]
+            figures = [measure(options.protocol, options.calls) for _ in range(options.runs)]
             best, median = min(figures), statistics.median(figures)
-            print(f"{what} through both machines, {kind}: best {best:.0f} ns, median {median:.0f} ns")
+            print(
+                f"{what} through both {options.protocol} machines, {kind}: best {best:.0f} ns, median {median:.0f} ns"
+            )
 
 
 if __name__ == "__main__":

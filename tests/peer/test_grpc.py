@@ -13,10 +13,13 @@ import pytest
 import trustme
 
 from eventflux_runtime import (
+    ClientConfig,
     ConfigError,
     Context,
     DeadlineExceeded,
     FailedPrecondition,
+    PoolConfig,
+    PoolTimeout,
     ResourceExhausted,
     RpcError,
     Unavailable,
@@ -100,8 +103,8 @@ async def recording(announcement: str = "") -> AsyncIterator[tuple[Recorder, str
 
 
 @asynccontextmanager
-async def caller_of(address: str) -> AsyncIterator[TransportClient]:
-    async with connect(f"grpc://{address}") as channel:
+async def caller_of(address: str, config: ClientConfig | None = None) -> AsyncIterator[TransportClient]:
+    async with connect(f"grpc://{address}", config=config) as channel:
         yield TransportClient(channel)
 
 
@@ -308,14 +311,13 @@ async def test_max_concurrent_requests() -> None:
     async with (
         GrpcTransport(GrpcTransportConfig(max_concurrent_requests=1)) as transport,
         echoing(transport) as address,
-        caller_of(address) as client,
+        caller_of(address, ClientConfig(pool=PoolConfig(max_connections=1, acquire_timeout_s=0.1))) as client,
     ):
         async with client.stream_messages() as stream:
             await stream.send(Message.event(b"first"))
             await stream.receive()
-            with pytest.raises(RpcError) as caught:
-                await client.heartbeat(HeartbeatRequest(), timeout_s=0.3)
-            assert isinstance(caught.value, DeadlineExceeded | ResourceExhausted)
+            with pytest.raises(PoolTimeout):
+                await client.heartbeat(HeartbeatRequest())
         with anyio.fail_after(PATIENCE_S):
             await client.heartbeat(HeartbeatRequest(), wait_for_ready=True)
 

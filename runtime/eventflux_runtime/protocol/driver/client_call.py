@@ -65,6 +65,10 @@ class ClientSession(Session):
         """Ends a call from this side."""
         raise NotImplementedError
 
+    def error_of(self, status: Status) -> RpcError:
+        """What a status that the server sent becomes, unless it is OK."""
+        return RpcError.from_status(status)
+
 
 @mypyc_attr(acyclic=True)
 class UnaryCall(Expirable):
@@ -135,7 +139,7 @@ class UnaryCall(Expirable):
         if self.waiter.done():
             return
         if status is not OK_STATUS and status.code is not StatusCode.OK:
-            self.waiter.set_exception(RpcError.from_status(status))
+            self.waiter.set_exception(self.connection.error_of(status))
         elif event.has_message:
             self.waiter.set_result(event)
         elif self._has_reply:
@@ -357,7 +361,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         if self._response is not None:
             self._response.trailers = status.trailers
         if error is None and status.code is not StatusCode.OK:
-            error = RpcError.from_status(status)
+            error = self.connection.error_of(status)
         self._inbox.end(error)
         self._outbox.sent()
         self._wake_headers()

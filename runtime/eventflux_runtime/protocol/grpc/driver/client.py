@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from eventflux_runtime.protocol.core.event import PEER_READY
 from eventflux_runtime.protocol.driver.client import ClientConnectionBase
@@ -13,6 +13,8 @@ from eventflux_runtime.protocol.grpc.http2.client_machine import ClientMachine
 from eventflux_runtime.protocol.grpc.http2.event import SettingsReceived
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import AnyMethod, Method, keep_for
+from eventflux_runtime.rpc.rpc_error import RpcError
+from eventflux_runtime.rpc.status import Status, StatusCode
 
 if TYPE_CHECKING:
     from eventflux_runtime.carrier.api import Pipe
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
     from eventflux_runtime.rpc.endpoint import Endpoint
 
 __all__ = ["GrpcClientConnection"]
+
+_NOT_SERVED: Final = (
+    # What servers answer that do not know the method: Go, ours and Python's among them; grpcio's core; Java; .NET.
+    "unknown service ",
+    "unknown method ",
+    "Method not found!",
+    "Method not found: ",
+    "The server does not implement the method ",
+)
+"""gRPC has one status for a server that lacks a method and for a handler that refuses, so the text has to tell."""
 
 
 class GrpcClientConnection(ClientConnectionBase):
@@ -43,6 +55,11 @@ class GrpcClientConnection(ClientConnectionBase):
             ACCEPTED.learned(self.endpoint, self._http2.learned)
         super().lost()
 
+    def error_of(self, status: Status) -> RpcError:
+        """See `ClientSession.error_of`. A call of a method that the server lacks has reached no handler."""
+        is_unserved = status.code is StatusCode.UNIMPLEMENTED and status.message.startswith(_NOT_SERVED)
+        return RpcError.from_status(status, unprocessed=is_unserved)
+
     def encoding_of(self, method: Method[Any, Any]) -> Encoding:
         """See `ClientConnectionBase.encoding_of`."""
         known = self._encodings.get(method)
@@ -50,7 +67,7 @@ class GrpcClientConnection(ClientConnectionBase):
             return known
         return keep_for(method, ClientEncoding(method, self._http2.route(method.path)), self._encodings)
 
-    def open_stream(  # noqa: PLR0917 (the path of every call passes no keywords)
+    def open_stream(
         self,
         encoding: Encoding,
         timeout_us: int,

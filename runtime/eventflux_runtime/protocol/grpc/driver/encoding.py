@@ -31,11 +31,17 @@ def server_encoding(binding: AnyBinding) -> Encoding:
 
 def _encoder(codec):
     f = codec.to_protobuf
-    def encode(m, w): w.write(f(m))
+
+    def encode(m, w):
+        w.write(f(m))
+
     return encode
 
 
 def _decoder(codec):
     f = codec.from_protobuf
-    def decode(d, a, b): return f(d[a:b])
+
+    def decode(d, a, b):
+        return f(d[a:b])
+
     return decode

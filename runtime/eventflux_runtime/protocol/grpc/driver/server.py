@@ -11,8 +11,8 @@ from eventflux_runtime.protocol.core.event import PEER_READY, StreamOpened
 from eventflux_runtime.protocol.driver.encoding import Encoding
 from eventflux_runtime.protocol.driver.server import ServerConnectionBase
 from eventflux_runtime.protocol.grpc.driver.encoding import server_encoding
-from eventflux_runtime.protocol.grpc.http2.server_machine import ServerMachine
 from eventflux_runtime.protocol.grpc.http2.event import RequestOpened, SettingsReceived
+from eventflux_runtime.protocol.grpc.http2.server_machine import ServerMachine
 from eventflux_runtime.rpc.config import ServerConfig
 from eventflux_runtime.rpc.status import StatusCode
 from eventflux_runtime.rpc.status_part import escaped
@@ -57,7 +57,7 @@ class GrpcServerConnection(ServerConnectionBase):
     def _resolve(self, event: StreamOpened, path: str) -> Encoding | None:
         binding = self._find(path)
         if binding is None:
-            self.refuse(event, StatusCode.UNIMPLEMENTED, f"no method {escaped(path)!r} is served here")
+            self.refuse(event, StatusCode.UNIMPLEMENTED, f"unknown method {escaped(path)}: nothing here serves it")
             return None
         encoding = server_encoding(binding)
         encoding.compression = self.compression_of(binding)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import final
 
+from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.grpc.http2.error import FLOW_CONTROL_ERROR, Http2Error
 from eventflux_runtime.protocol.grpc.http2.frame import (
     DATA,
@@ -37,10 +38,10 @@ class Backlog:
         self.output = output
         self.waiting: dict[int, Stream] = {}
         self.starved: dict[int, Stream] = {}
-        self.credit = DEFAULT_WINDOW
-        self.initial_window = DEFAULT_WINDOW
-        self.greatest_balance = 0
-        self.sent = 0
+        self.credit: i64 = DEFAULT_WINDOW
+        self.initial_window: i64 = DEFAULT_WINDOW
+        self.greatest_balance: i64 = 0
+        self.sent: i64 = 0
         """All bytes of DATA so far."""
 
     def grant(self, increment: int) -> None:
@@ -77,7 +78,7 @@ class Backlog:
                     FLOW_CONTROL_ERROR,
                 )
 
-    def take(self, stream: Stream, size: int) -> bool:
+    def take(self, stream: Stream, size: i64) -> bool:
         """Takes the credit of one DATA frame with a whole message, if there is enough."""
         if size > MAX_FRAME_BYTES or size > self.credit or size > self.initial_window + stream.balance:
             return False
@@ -117,7 +118,7 @@ class Backlog:
             self.starved.pop(stream.stream_id, None)
 
     def _write_part(self, stream: Stream, outgoing: Outgoing) -> bool:
-        left = len(outgoing.data) - outgoing.position
+        left: i64 = len(outgoing.data) - outgoing.position
         size = min(left, MAX_FRAME_BYTES, self.credit, self.initial_window + stream.balance)
         if size <= 0:
             return False

@@ -6,8 +6,9 @@ thousands of messages, so one that brings more events than are wanted at a time 
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
 
+from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.core.error import RemoteProtocolError
 from eventflux_runtime.protocol.core.event import Event, MessageReceived
 from eventflux_runtime.protocol.core.flow import Inflow
@@ -16,8 +17,12 @@ from eventflux_runtime.protocol.grpc.http2.error import FLOW_CONTROL_ERROR, PROT
 from eventflux_runtime.protocol.grpc.http2.event import RequestOpened
 from eventflux_runtime.protocol.grpc.http2.frame import (
     DATA,
+    FLAG_END_HEADERS,
     FLAG_END_STREAM,
     FLAG_PADDED,
+    HEADER_BYTES,
+    HEADERS,
+    MAX_STREAM_ID,
     MESSAGE_PREFIX_BYTES,
     padding_bytes,
     read_u32,
@@ -27,6 +32,8 @@ from eventflux_runtime.protocol.grpc.http2.stream import Stream
 from eventflux_runtime.rpc.status import Status, StatusCode
 
 __all__ = ["DataFrames"]
+
+TRAILERS_FLAGS: Final = FLAG_END_STREAM | FLAG_END_HEADERS
 
 
 @final
@@ -58,24 +65,24 @@ class DataFrames:
         self._flow = link.flow
         self._streams = link.streams
         self._is_server = link.is_server
-        self._max_message_bytes = link.settings.max_message_bytes
+        self._max_message_bytes: i64 = link.settings.max_message_bytes
         self._compressions = link.settings.compressions
         self._parked: Stream | None = None
-        self.parked_at = 0
-        self._parked_bytes = 0
-        self._parked_tail = 0
+        self.parked_at: i64 = 0
+        self._parked_bytes: i64 = 0
+        self._parked_tail: i64 = 0
         self._parked_end = False
 
     def on_data(
-        self, data: bytes, start: int, end: int, flags: int, stream_id: int, events: list[Event], at_most: int
-    ) -> None:
-        """A DATA frame.
+        self, data: bytes, start: i64, end: i64, flags: int, stream_id: int, events: list[Event], at_most: int
+    ) -> bool:
+        """A DATA frame; whether it was read to its end, rather than left at `parked_at`.
 
         Raises:
             RemoteProtocolError: it breaks a rule of the connection.
         """
         cost = end - start
-        padding = 0
+        padding: i64 = 0
         if flags & FLAG_PADDED:
             padding = padding_bytes(DATA, data, start, end)
             start += 1
@@ -83,12 +90,17 @@ class DataFrames:
         stream = self._streams.get(stream_id)
         if stream is None or stream.is_remote_ended or not (stream.has_head or self._is_server):
             self._on_stray(stream, stream_id, cost, events)
-            return
+            return True
         is_end = flags & FLAG_END_STREAM != 0
         inflow = stream.inflow
         if inflow is None:
-            if is_end and self._is_whole_request(data, start, end, cost, stream, events):
-                return
+            if self._is_server:
+                if is_end and self._is_whole_request(data, start, end, cost, stream, events):
+                    return True
+            elif not padding and self._is_whole_response(data, start, end, stream, len(events) < at_most - 1):
+                self._ignore(cost)
+                self._deliver(stream, None, data, start + MESSAGE_PREFIX_BYTES, end, data[start], False, events)
+                return True
             inflow = stream.inflow = Inflow(stream_id, self._flow.stream_size)
         if start == end and not is_end:
             self._link.limits.cheap_frame("DATA without a byte")
@@ -98,9 +110,10 @@ class DataFrames:
             raise Http2Error(str(overrun), FLOW_CONTROL_ERROR) from None
         if padding:
             self._count_padding(inflow, padding)
-        self._take(stream, inflow, data, start, end, is_end, events, at_most)
-        if padding:
+        is_whole = self._take(stream, inflow, data, start, end, is_end, events, at_most)
+        if padding and not is_whole:
             self._parked_tail = padding - 1
+        return is_whole
 
     def is_parked(self) -> bool:
         """Whether a frame was left within."""
@@ -110,20 +123,22 @@ class DataFrames:
         """The connection has ended."""
         self._parked = None
 
-    def resume(self, data: bytes, position: int, events: list[Event], at_most: int) -> int:
-        """Goes on with the frame that was left; returns its end."""
+    def resume(self, data: bytes, position: i64, events: list[Event], at_most: int) -> i64:
+        """Goes on with the frame that was left; returns its end, or where it was left again."""
         stream = self._parked
         assert stream is not None
         self._parked = None
         end = position + self._parked_bytes
         tail = self._parked_tail
         inflow = stream.inflow
-        if inflow is not None and self._streams.get(stream.stream_id) is stream:
-            self._take(stream, inflow, data, position, end, self._parked_end, events, at_most)
-            self._parked_tail = tail
-        return end + tail
+        if inflow is None or self._streams.get(stream.stream_id) is not stream:
+            return end + tail
+        if self._take(stream, inflow, data, position, end, self._parked_end, events, at_most):
+            return end + tail
+        self._parked_tail = tail
+        return self.parked_at
 
-    def _on_stray(self, stream: Stream | None, stream_id: int, cost: int, events: list[Event]) -> None:
+    def _on_stray(self, stream: Stream | None, stream_id: int, cost: i64, events: list[Event]) -> None:
         """DATA that belongs to no message: it crossed our end of the stream, or should not be."""
         if stream is None and not self._link.was_opened(stream_id):
             raise Http2Error(f"DATA on stream {stream_id}, which was never opened")
@@ -137,14 +152,14 @@ class DataFrames:
         else:
             self._endings.break_off(stream, PROTOCOL_ERROR, "the server sent DATA ahead of the response's head", events)
 
-    def _ignore(self, cost: int) -> None:
+    def _ignore(self, cost: i64) -> None:
         """Counts DATA and gives its credit back at once."""
         try:
             self._flow.ignored(cost)
         except RemoteProtocolError as overrun:
             raise Http2Error(str(overrun), FLOW_CONTROL_ERROR) from None
 
-    def _count_padding(self, inflow: Inflow, padding: int) -> None:
+    def _count_padding(self, inflow: Inflow, padding: i64) -> None:
         """Padding counts, and nobody takes it: with the message that is arriving in parts, or at once."""
         if inflow.assembly is not None:
             self._flow.continues(inflow, padding)
@@ -152,7 +167,7 @@ class DataFrames:
             self._flow.taken(inflow, padding)
 
     def _is_whole_request(
-        self, data: bytes, start: int, end: int, cost: int, stream: Stream, events: list[Event]
+        self, data: bytes, start: i64, end: i64, cost: i64, stream: Stream, events: list[Event]
     ) -> bool:
         """Takes the only message of a call that just began, where the frame holds no more and no less.
 
@@ -164,7 +179,7 @@ class DataFrames:
         last = events[-1]
         if last.stream_id != stream.stream_id or not isinstance(last, RequestOpened):
             return False
-        flag = data[start]
+        flag: i64 = data[start]
         if (flag or size > self._max_message_bytes) and self._misfit(stream, flag, size) is not None:
             return False
         self._ignore(cost)
@@ -177,22 +192,40 @@ class DataFrames:
         last.end_stream = True
         return True
 
+    def _is_whole_response(self, data: bytes, start: i64, end: i64, stream: Stream, is_room: bool) -> bool:
+        """Whether the frame holds one message and the next in the chunk has the trailers, which will be read with it.
+
+        Such a call needs no flow control of its own either.
+        """
+        size = end - start - MESSAGE_PREFIX_BYTES
+        body = end + HEADER_BYTES
+        if not is_room or size < 0 or size != read_u32(data, start + 1) or body > len(data):
+            return False
+        word = read_u32(data, end)
+        flags: i64 = data[end + 4]
+        if word & 0xFF != HEADERS or flags & TRAILERS_FLAGS != TRAILERS_FLAGS or body + (word >> 8) > len(data):
+            return False
+        flag: i64 = data[start]
+        is_readable = (not flag and size <= self._max_message_bytes) or self._misfit(stream, flag, size) is None
+        return is_readable and read_u32(data, end + 5) & MAX_STREAM_ID == stream.stream_id
+
     def _take(  # noqa: PLR0917 (the path of every message passes no keywords)
         self,
         stream: Stream,
         inflow: Inflow,
         data: bytes,
-        start: int,
-        end: int,
+        start: i64,
+        end: i64,
         is_end: bool,
         events: list[Event],
         at_most: int,
-    ) -> None:
-        """Takes the messages of ``data[start:end]``, as many as are wanted."""
-        if inflow.assembly is not None:
-            start = self._continue(stream, inflow, inflow.assembly, data, start, end, is_end, events)
+    ) -> bool:
+        """Takes the messages of ``data[start:end]``, as many as are wanted; False: some are left."""
+        assembly = inflow.assembly
+        if assembly is not None:
+            start = self._continue(stream, inflow, assembly, data, start, end, is_end, events)
             if start < 0:
-                return
+                return True
         while start < end:
             if len(events) >= at_most:
                 self._parked = stream
@@ -200,14 +233,14 @@ class DataFrames:
                 self._parked_bytes = end - start
                 self._parked_tail = 0
                 self._parked_end = is_end
-                return
+                return False
             body = start + MESSAGE_PREFIX_BYTES
             if body > end:
                 break
             size = read_u32(data, start + 1)
-            flag = data[start]
+            flag: i64 = data[start]
             if (flag or size > self._max_message_bytes) and not self._is_welcome(stream, flag, size, events):
-                return
+                return True
             if body + size > end:
                 break
             start = body + size
@@ -219,6 +252,7 @@ class DataFrames:
             self._flow.continues(inflow, end - start)
         if is_end and not stream.is_remote_ended:
             self._endings.end_input(stream, events)
+        return True
 
     def _continue(  # noqa: PLR0917 (as for `_take`)
         self,
@@ -226,11 +260,11 @@ class DataFrames:
         inflow: Inflow,
         assembly: bytearray,
         data: bytes,
-        start: int,
-        end: int,
+        start: i64,
+        end: i64,
         is_end: bool,
         events: list[Event],
-    ) -> int:
+    ) -> i64:
         """Goes on with a message that arrives in parts; returns where it stopped, or -1 if the call was broken off."""
         first = start
         if not stream.wanted:
@@ -238,9 +272,9 @@ class DataFrames:
             assembly += data[first:start]
             if len(assembly) >= MESSAGE_PREFIX_BYTES:
                 prefix = bytes(assembly)
+                flag: i64 = prefix[0]
                 size = read_u32(prefix, 1)
-                is_usual = not prefix[0] and size <= self._max_message_bytes
-                if not is_usual and not self._is_welcome(stream, prefix[0], size, events):
+                if (flag or size > self._max_message_bytes) and not self._is_welcome(stream, flag, size, events):
                     return -1
                 stream.wanted = MESSAGE_PREFIX_BYTES + size
         if stream.wanted:
@@ -252,27 +286,35 @@ class DataFrames:
                 self._flow.continues(inflow, start - first)
             return start
         message = bytes(assembly)
-        size = len(message)
         inflow.assembly = None
         stream.wanted = 0
-        self._flow.completed(inflow, inflow.assembled + start - first - size)
-        self._deliver(stream, inflow, message, MESSAGE_PREFIX_BYTES, size, message[0], is_end and start == end, events)
+        self._flow.completed(inflow, inflow.assembled + start - first - len(message))
+        self._deliver(
+            stream,
+            inflow,
+            message,
+            MESSAGE_PREFIX_BYTES,
+            len(message),
+            message[0],
+            is_end and start == end,
+            events,
+        )
         return start
 
     def _deliver(  # noqa: PLR0917 (as for `_take`)
         self,
         stream: Stream,
-        inflow: Inflow,
+        inflow: Inflow | None,
         data: bytes,
-        start: int,
-        end: int,
-        flag: int,
+        start: i64,
+        end: i64,
+        flag: i64,
         is_end: bool,
         events: list[Event],
     ) -> None:
         """Reports a whole message: within the event that began the call, if nothing came between."""
         compression_id = stream.taken_encoding_id if flag else 0
-        if not self._is_server:
+        if inflow is None or not self._is_server:
             events.append(MessageReceived(stream.stream_id, data, start, end, compression_id, False))
             return
         if is_end:
@@ -290,7 +332,7 @@ class DataFrames:
         else:
             events.append(MessageReceived(stream.stream_id, data, start, end, compression_id, is_end))
 
-    def _is_welcome(self, stream: Stream, flag: int, size: int, events: list[Event]) -> bool:
+    def _is_welcome(self, stream: Stream, flag: i64, size: i64, events: list[Event]) -> bool:
         """Whether a message with this prefix can be read; if not, the call is broken off."""
         misfit = self._misfit(stream, flag, size)
         if misfit is None:
@@ -298,7 +340,7 @@ class DataFrames:
         self._endings.refuse(stream, misfit.code, misfit.message, events)
         return False
 
-    def _misfit(self, stream: Stream, flag: int, size: int) -> Status | None:
+    def _misfit(self, stream: Stream, flag: i64, size: i64) -> Status | None:
         """Why a message cannot be read; None: it can (https://github.com/grpc/grpc/blob/master/doc/compression.md)."""
         if flag > 1:
             return Status(StatusCode.INTERNAL, f"a message's compressed flag is {flag}: it is 0 or 1")

@@ -82,22 +82,22 @@ class Endings:
         if stream.outgoing is not None:
             self.sender.backlog.forget(stream)
         last = events[-1] if events else None
-        ended: StatusReceived | None = None
         if inflow is not None:
             inflow.is_ended = True
             if inflow.assembly is not None:
                 if status.code == StatusCode.OK:
                     status = Status(StatusCode.INTERNAL, CUT_SHORT)
                 self.flow.abandoned(inflow)
-            if isinstance(last, MessageReceived) and last.stream_id == stream_id:
+        if isinstance(last, MessageReceived) and last.stream_id == stream_id:
+            if inflow is not None:
                 self.flow.taken(inflow, last.end - last.start + MESSAGE_PREFIX_BYTES)
-                ended = StatusReceived(stream_id, status, True, last.data, last.start, last.end, last.compression_id)
-                events.pop()
-                last = events[-1] if events else None
-            if inflow.has_unread(0):
-                self.link.lingering[stream_id] = inflow
-        if ended is None:
+            ended = StatusReceived(stream_id, status, True, last.data, last.start, last.end, last.compression_id)
+            events.pop()
+            last = events[-1] if events else None
+        else:
             ended = StatusReceived(stream_id, status, False, b"", 0, 0, 0)
+        if inflow is not None and inflow.has_unread(0):
+            self.link.lingering[stream_id] = inflow
         if isinstance(last, HeadersReceived) and last.stream_id == stream_id and not last.metadata.pairs:
             events.pop()
         events.append(ended)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from eventflux_runtime.loading.compiled import mypyc_attr
 from eventflux_runtime.protocol.grpc.http2.static_table import ENTRY_BYTES
 
 __all__ = ["Field"]
@@ -71,9 +72,12 @@ KEY_CHARACTERS: Final = b"0123456789abcdefghijklmnopqrstuvwxyz_.-"
 """A key of gRPC's metadata, "Header-Name" in PROTOCOL-HTTP2.md."""
 NAME_CHARACTERS: Final = KEY_CHARACTERS + b"!#$%&'*+^`|~"
 """A field name of HTTP/2: RFC 9110's token without upper case (RFC 9113, 8.2.1)."""
-FORBIDDEN_IN_VALUES: Final = b"\x00\r\n"
+NUL: Final = 0x00
+LINE_FEED: Final = 0x0A
+CARRIAGE_RETURN: Final = 0x0D
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Field:
     """A header field. Not to be changed: tables and blocks share it.
@@ -98,17 +102,22 @@ class Field:
 
 
 def _kind(name: bytes, value: bytes) -> int:
-    if len(value.translate(None, FORBIDDEN_IN_VALUES)) != len(value):
+    if NUL in value or CARRIAGE_RETURN in value or LINE_FEED in value:  # RFC 9113, 8.2.1
         return BAD_VALUE
     kind = KINDS.get(name, -1)
     return kind if kind >= 0 else _custom_kind(name)
 
 
 def _custom_kind(name: bytes) -> int:
-    if name.startswith(b":"):
-        return UNKNOWN_PSEUDO
-    if not name or name.translate(None, NAME_CHARACTERS):
-        return BAD_NAME
-    if name.startswith(b"grpc-") or name.translate(None, KEY_CHARACTERS):
+    if not name or name.translate(None, KEY_CHARACTERS):
+        return _odd_kind(name)
+    if name.startswith(b"grpc-"):
         return UNSEEN
     return CUSTOM_BINARY if name.endswith(b"-bin") else CUSTOM
+
+
+def _odd_kind(name: bytes) -> int:
+    """The kind of a name that is no key of gRPC's metadata."""
+    if name.startswith(b":"):
+        return UNKNOWN_PSEUDO
+    return BAD_NAME if not name or name.translate(None, NAME_CHARACTERS) else UNSEEN

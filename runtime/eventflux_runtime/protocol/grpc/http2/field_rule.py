@@ -18,22 +18,30 @@ from eventflux_runtime.protocol.grpc.http2.field import (
     Field,
 )
 
-__all__ = ["malformation", "missing"]
+__all__ = ["malformation"]
 
 REQUEST_PSEUDO: Final = 1 << METHOD | 1 << SCHEME | 1 << PATH | 1 << AUTHORITY
 RESPONSE_PSEUDO: Final = 1 << STATUS
 NO_PSEUDO: Final = 0
 ALL_PSEUDO: Final = REQUEST_PSEUDO | RESPONSE_PSEUDO
+PSEUDO_KINDS: Final[dict[str, int]] = {
+    ":method": METHOD,
+    ":scheme": SCHEME,
+    ":path": PATH,
+    ":authority": AUTHORITY,
+    ":status": STATUS,
+}
 
 _SHOWN_BYTES: Final = 64
 
 
-def malformation(fields: list[Field], pseudo: int) -> str:
+def malformation(fields: list[Field], allowed: int, required: int) -> str:
     """Why fields are malformed; "" if they are not.
 
     Args:
         fields: a whole block's.
-        pseudo: the pseudo-header fields that may be there, a bit for each kind.
+        allowed: the pseudo-header fields that may be there, a bit for each kind.
+        required: those of them that have to be.
     """
     seen = 0
     for field in fields:
@@ -41,7 +49,7 @@ def malformation(fields: list[Field], pseudo: int) -> str:
         if kind >= FIRST_WRONG:
             return _wrong(field)
         if METHOD <= kind <= LAST_PSEUDO:
-            if not pseudo >> kind & 1:
+            if not allowed >> kind & 1:
                 return f"the pseudo-header field {_shown(field.name)} does not belong here"
             if seen & ~ALL_PSEUDO:
                 return f"the pseudo-header field {_shown(field.name)} stands behind other fields"
@@ -50,17 +58,12 @@ def malformation(fields: list[Field], pseudo: int) -> str:
         elif kind == TE and field.value != b"trailers":
             return "the field 'te' may say 'trailers' only"
         seen |= 1 << kind
-    return ""
+    return _missing(required & ~seen) if required & ~seen else ""
 
 
-def missing(fields: list[Field], pseudo: int) -> str:
-    """Which of some pseudo-header fields is not there; "" if all are."""
-    for field in fields:
-        pseudo &= ~(1 << field.kind)
-    for name, kind in ((":method", METHOD), (":scheme", SCHEME), (":path", PATH), (":status", STATUS)):
-        if pseudo >> kind & 1:
-            return f"the pseudo-header field {name!r} is missing"
-    return ""
+def _missing(kinds: int) -> str:
+    names = [name for name, kind in PSEUDO_KINDS.items() if kinds >> kind & 1]
+    return f"the pseudo-header field {names[0]!r} is missing"
 
 
 def _wrong(field: Field) -> str:

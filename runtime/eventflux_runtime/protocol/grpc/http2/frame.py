@@ -6,6 +6,7 @@ from typing import Final
 
 from librt.strings import read_i32_be
 
+from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.grpc.http2.error import FRAME_SIZE_ERROR, Http2Error
 
 __all__ = ["HEADER_BYTES", "PREFACE", "frame_name", "padding_bytes", "read_u16", "read_u32"]
@@ -74,13 +75,14 @@ def read_u16(data: bytes, position: int) -> int:
     return data[position] << 8 | data[position + 1]
 
 
-def read_u32(data: bytes, position: int) -> int:
+def read_u32(data: bytes, position: i64) -> i64:
     """The unsigned number at `position`, which has to be within `data`."""
-    value: int = read_i32_be(data, position)
+    signed: int = read_i32_be(data, position)
+    value: i64 = signed
     return value & 0xFFFF_FFFF
 
 
-def padding_bytes(kind: int, data: bytes, start: int, end: int) -> int:
+def padding_bytes(kind: int, data: bytes, start: i64, end: i64) -> int:
     """What padding takes of a frame's payload ``data[start:end]``: a byte at the start, and the rest at the end.
 
     Raises:

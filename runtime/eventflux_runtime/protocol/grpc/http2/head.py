@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final, final
 
+from eventflux_runtime.loading.compiled import mypyc_attr
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.status import OK_STATUS, Status
 
@@ -17,6 +18,7 @@ UNKNOWN_ENCODING: Final = -1
 NO_ENCODINGS: Final[frozenset[int]] = frozenset()
 
 
+@mypyc_attr(acyclic=True)
 @final
 class RequestHead:
     """The header block that begins a call.
@@ -67,6 +69,7 @@ class RequestHead:
         self.found: Any = None
 
 
+@mypyc_attr(acyclic=True)
 @final
 class ResponseHead:
     """The header block that begins a response, and does not end it.
@@ -107,6 +110,7 @@ class ResponseHead:
         self.metadata: Metadata = EMPTY_METADATA
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Trailers:
     """The header block that ends a response, or is all of it.

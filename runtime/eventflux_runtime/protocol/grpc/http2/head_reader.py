@@ -27,11 +27,11 @@ MAX_KNOWN_LIST_BYTES: Final = 2048
 class HeadReader:
     """Reads the header blocks of one direction of a connection, all of them, in the order in which they came.
 
-    Invariants: `_requests`, `_responses` and `_trailers` hold blocks that changed no table, and are empty unless the
-    decoder's table is as it was at `_changes`.
+    Invariants: `_requests`, `_responses` and `_trailers` hold blocks that changed no table, and were read since the
+    table last changed. `_is_same_table` says whether the last block left it as it was.
     """
 
-    __slots__ = ("_changes", "_decoder", "_requests", "_responses", "_trailers")
+    __slots__ = ("_decoder", "_is_same_table", "_requests", "_responses", "_trailers")
 
     def __init__(self, max_list_bytes: int, max_table_bytes: int = 4096) -> None:
         """Reads with our limits.
@@ -41,7 +41,7 @@ class HeadReader:
             max_table_bytes: our SETTINGS_HEADER_TABLE_SIZE.
         """
         self._decoder: Final = Decoder(max_list_bytes, max_table_bytes)
-        self._changes: int = 0
+        self._is_same_table: bool = True
         self._requests: Final[dict[bytes, RequestHead]] = {}
         self._responses: Final[dict[bytes, ResponseHead]] = {}
         self._trailers: Final[dict[bytes, Trailers]] = {}
@@ -101,19 +101,19 @@ class HeadReader:
         return response_trailers(fields, self._decoder.excess_bytes(), is_whole_response=True)
 
     def _decode(self, block: bytes) -> list[Field]:
-        fields = self._decoder.decode(block)
-        if self._decoder.changes != self._changes:
+        decoder = self._decoder
+        changes = decoder.changes
+        fields = decoder.decode(block)
+        self._is_same_table = decoder.changes == changes
+        if not self._is_same_table:
             self._requests.clear()
             self._responses.clear()
             self._trailers.clear()
         return fields
 
     def _is_worth_keeping(self, block: bytes) -> bool:
-        decoder = self._decoder
-        if decoder.changes != self._changes:
-            self._changes = decoder.changes
-            return False
-        return len(block) <= MAX_KNOWN_BLOCK_BYTES and decoder.list_bytes <= MAX_KNOWN_LIST_BYTES
+        is_small = len(block) <= MAX_KNOWN_BLOCK_BYTES and self._decoder.list_bytes <= MAX_KNOWN_LIST_BYTES
+        return is_small and self._is_same_table
 
 
 def _keep(known: dict[bytes, T], block: bytes, value: T) -> None:

@@ -10,7 +10,7 @@ from eventflux_runtime.protocol.core.error import MetadataTooLarge
 from eventflux_runtime.protocol.grpc.http2.binary_value import encode_binary
 from eventflux_runtime.protocol.grpc.http2.hpack_encoder import Encoder, literal_name, write_text
 from eventflux_runtime.protocol.grpc.http2.static_table import ENTRY_BYTES
-from eventflux_runtime.rpc.metadata import Metadata, MetadataValue
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata, MetadataValue
 
 __all__ = ["HeadWriter", "KnownBlocks", "metadata_bytes"]
 
@@ -99,6 +99,10 @@ class HeadWriter:
         """Takes over the peer's SETTINGS_MAX_HEADER_LIST_SIZE."""
         self._max_list_bytes = max_bytes
 
+    def table_mark(self) -> int:
+        """A number that changes with each block that has to be sent because it changed the table, or says its size."""
+        return self._encoder.generation * 2 + self._encoder.has_update
+
     def _check_list(self, metadata: Metadata, other_bytes: int) -> None:
         """Checks a list before anything of it is encoded.
 
@@ -109,7 +113,7 @@ class HeadWriter:
         Raises:
             MetadataTooLarge: the list is over the peer's limit.
         """
-        size = other_bytes + metadata_bytes(metadata)
+        size = other_bytes if metadata is EMPTY_METADATA else other_bytes + metadata_bytes(metadata)
         if size > self._max_list_bytes:
             raise MetadataTooLarge(size, self._max_list_bytes)
 

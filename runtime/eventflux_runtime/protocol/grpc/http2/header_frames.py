@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.core.event import Event
 from eventflux_runtime.protocol.grpc.http2.ending import Endings
 from eventflux_runtime.protocol.grpc.http2.error import ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, Http2Error
@@ -67,7 +68,7 @@ class HeaderFrames:
         """
         raise NotImplementedError
 
-    def on_headers(self, data: bytes, start: int, end: int, flags: int, stream_id: int, events: list[Event]) -> None:
+    def on_headers(self, data: bytes, start: i64, end: i64, flags: int, stream_id: int, events: list[Event]) -> None:
         """A HEADERS frame.
 
         Raises:
@@ -93,7 +94,7 @@ class HeaderFrames:
         self._block_frames = 0
 
     def on_continuation(
-        self, data: bytes, start: int, end: int, flags: int, stream_id: int, events: list[Event]
+        self, data: bytes, start: i64, end: i64, flags: int, stream_id: int, events: list[Event]
     ) -> None:
         """A CONTINUATION frame.
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from mypy_extensions import i64
-
+from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.grpc.http2 import huffman
 from eventflux_runtime.protocol.grpc.http2.error import HpackError
 from eventflux_runtime.protocol.grpc.http2.field import Field

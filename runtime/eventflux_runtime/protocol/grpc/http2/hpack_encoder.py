@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final, final
 
 from librt.strings import BytesWriter
-from mypy_extensions import i64
 
+from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.grpc.http2 import huffman
 from eventflux_runtime.protocol.grpc.http2.static_table import (
     DEFAULT_TABLE_BYTES,
@@ -114,11 +114,9 @@ class Encoder:
 
     def index_of(self, name: bytes, value: bytes) -> int:
         """The index of a field; 0 where neither table has it."""
-        index = STATIC_PAIRS.get((name, value), 0)
-        if index:
-            return index
-        place = self._places.get((name, value), 0)
-        return FIRST_DYNAMIC + self._inserted - place if place else 0
+        pair = (name, value)
+        place = self._places.get(pair, 0)
+        return FIRST_DYNAMIC + self._inserted - place if place else STATIC_PAIRS.get(pair, 0)
 
     def _insert(self, name: bytes, value: bytes, size: int) -> None:
         self._inserted += 1
@@ -129,7 +127,7 @@ class Encoder:
 
 
 def literal_name(name: bytes, *, is_secret: bool = False) -> bytes:
-    """The beginning of a field that enters no table; its value has to follow by `write_text`.
+    """The beginning of a field that enters no table, as it is read fastest; its value has to follow by `write_text`.
 
     Args:
         name: in lower case.
@@ -139,7 +137,7 @@ def literal_name(name: bytes, *, is_secret: bool = False) -> bytes:
     index = STATIC_NAMES.get(name, 0)
     write_integer(writer, NEVER_INDEXED if is_secret else NOT_INDEXED, 0x0F, index)
     if not index:
-        write_shortest(writer, name)
+        write_text(writer, name)
     return writer.getvalue()
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from librt.strings import BytesWriter
-from mypy_extensions import i64
 
+from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.grpc.http2.error import HpackError
 
 __all__ = ["decode", "encode", "encoded_length"]

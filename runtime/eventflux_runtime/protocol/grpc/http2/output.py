@@ -87,8 +87,11 @@ class FrameOutput(Output):
         """Appends a header block as HEADERS, and CONTINUATION where it is longer than a frame."""
         size = len(block)
         if size <= MAX_FRAME_BYTES:
-            self.header(size, HEADERS, flags | FLAG_END_HEADERS, stream_id)
-            self.writer.write(block)
+            writer = self.writer
+            write_i32_be(writer, size << 8 | HEADERS)
+            writer.append(flags | FLAG_END_HEADERS)
+            write_i32_be(writer, stream_id)
+            writer.write(block)
             return
         self.header(MAX_FRAME_BYTES, HEADERS, flags, stream_id)
         self.writer.write(block[:MAX_FRAME_BYTES])

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 from typing import final
 
-from librt.strings import read_i32_be
-
+from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.core.event import Event
 from eventflux_runtime.protocol.grpc.http2.control import Control
 from eventflux_runtime.protocol.grpc.http2.data_frames import DataFrames
 from eventflux_runtime.protocol.grpc.http2.error import FRAME_SIZE_ERROR, Http2Error
 from eventflux_runtime.protocol.grpc.http2.frame import (
     CONTINUATION,
-    DATA,
     FLAG_ACK,
     HEADER_BYTES,
     HEADERS,
     MAX_FRAME_BYTES,
+    MAX_STREAM_ID,
     PREFACE,
     SETTINGS,
     frame_name,
+    read_u32,
 )
 from eventflux_runtime.protocol.grpc.http2.header_frames import HeaderFrames
-from eventflux_runtime.protocol.grpc.http2.link import HANDSHAKE, Link
+from eventflux_runtime.protocol.grpc.http2.link import Link
 from eventflux_runtime.protocol.sniff import describe_peer
 
 __all__ = ["Receiver"]
@@ -43,6 +43,7 @@ class Receiver:
         "begun_at",
         "control",
         "has_preface",
+        "has_settings",
         "heads",
         "link",
         "messages",
@@ -59,6 +60,8 @@ class Receiver:
         self.messages = messages
         self.has_preface = not link.is_server
         """Client: its server has none."""
+        self.has_settings = False
+        """The first frame is SETTINGS."""
         self.partial = bytearray()
         self.needed: int = HEADER_BYTES
         self.begun_at = 0.0
@@ -104,13 +107,15 @@ class Receiver:
             self.unread = data
             self.unread_from = position
 
-    def finish(self) -> None:
+    def finish(self, in_handshake: bool) -> None:
         """Nothing more comes.
 
         Raises:
             Http2Error: a frame or a header block had begun.
         """
         left = len(self.partial)
+        if left and in_handshake and not self.link.is_server:
+            raise Http2Error(f"the peer does not speak gRPC: {describe_peer(bytes(self.partial), 'grpc')}")
         if left:
             raise Http2Error(
                 f"connection closed in the middle of a frame, after {left} of at least {self.needed} bytes"
@@ -147,48 +152,45 @@ class Receiver:
     def _check_preface(self, beginning: bytes) -> None:
         """Checks as much of the client's preface as there is."""
         if not PREFACE.startswith(beginning[: len(PREFACE)]):
-            raise Http2Error(f"the peer does not speak gRPC: {describe_peer(beginning)}")
+            raise Http2Error(f"the peer does not speak gRPC: {describe_peer(beginning, 'grpc')}")
         if len(beginning) >= len(PREFACE):
             self.has_preface = True
             self.control.greet()
 
-    def _frames(self, data: bytes, position: int, events: list[Event], at_most: int) -> int:
+    def _frames(self, data: bytes, position: i64, events: list[Event], at_most: int) -> i64:
         """Handles the whole frames of ``data[position:]``; returns where the first begins that is not handled."""
-        size = len(data)
+        size: i64 = len(data)
         messages = self.messages
+        heads = self.heads
         if messages.is_parked():
             position = messages.resume(data, position, events, at_most)
             if messages.is_parked():
-                return messages.parked_at
+                return position
         if not self.has_preface:
             if size - position < len(PREFACE):
                 return position
             self._check_preface(data[position:])
             position += len(PREFACE)
         while size - position >= HEADER_BYTES and len(events) < at_most:
-            word: int = read_i32_be(data, position)
-            kind = word & 0xFF
-            length = word >> 8 & 0xFF_FFFF
-            flags = data[position + 4]
-            if length > MAX_FRAME_BYTES or self.link.state == HANDSHAKE:
-                self._check_header(data, position, kind, length, flags)
+            word = read_u32(data, position)
+            length = word >> 8
+            if length > MAX_FRAME_BYTES or not self.has_settings:
+                self._check_header(data, position)
             start = position + HEADER_BYTES
             end = start + length
             if end > size:
                 break
-            stream_id: int = read_i32_be(data, position + 5)
-            stream_id &= 0x7FFF_FFFF
+            flags: int = data[position + 4]
+            stream_id: int = read_u32(data, position + 5) & MAX_STREAM_ID
             position = end
-            if kind == DATA and self.heads.block is None:
-                messages.on_data(data, start, end, flags, stream_id, events, at_most)
-                if messages.is_parked():
-                    return messages.parked_at
-            else:
-                self._handle(kind, data, start, end, flags, stream_id, events)
+            if word & 0xFF or heads.block is not None:
+                self._handle(word & 0xFF, data, start, end, flags, stream_id, events)
+            elif not messages.on_data(data, start, end, flags, stream_id, events, at_most):
+                return messages.parked_at
         return position
 
     def _handle(
-        self, kind: int, data: bytes, start: int, end: int, flags: int, stream_id: int, events: list[Event]
+        self, kind: i64, data: bytes, start: i64, end: i64, flags: int, stream_id: int, events: list[Event]
     ) -> None:
         """Handles a frame that brings no message."""
         heads = self.heads
@@ -203,11 +205,16 @@ class Receiver:
         else:
             self.control.handle(kind, data, start, end, flags, stream_id, events)
 
-    def _check_header(self, data: bytes, position: int, kind: int, length: int, flags: int) -> None:
-        if self.link.state == HANDSHAKE and (kind != SETTINGS or flags & FLAG_ACK or length > MAX_FRAME_BYTES):
+    def _check_header(self, data: bytes, position: i64) -> None:
+        word = read_u32(data, position)
+        kind = word & 0xFF
+        length = word >> 8
+        is_settings = kind == SETTINGS and not data[position + 4] & FLAG_ACK and length <= MAX_FRAME_BYTES
+        if not self.has_settings and not is_settings:
             if not self.link.is_server:
-                raise Http2Error(f"the peer does not speak gRPC: {describe_peer(data[position:])}")
+                raise Http2Error(f"the peer does not speak gRPC: {describe_peer(data[position:], 'grpc')}")
             raise Http2Error(f"{frame_name(kind)} ahead of SETTINGS")
+        self.has_settings = True
         if length > MAX_FRAME_BYTES:
             raise Http2Error(
                 f"{frame_name(kind)} of {length} bytes is over the limit of {MAX_FRAME_BYTES}", FRAME_SIZE_ERROR

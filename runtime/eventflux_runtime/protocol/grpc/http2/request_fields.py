@@ -18,7 +18,7 @@ from eventflux_runtime.protocol.grpc.http2.field import (
     TIMEOUT,
     Field,
 )
-from eventflux_runtime.protocol.grpc.http2.field_rule import REQUEST_PSEUDO, malformation, missing
+from eventflux_runtime.protocol.grpc.http2.field_rule import REQUEST_PSEUDO, malformation
 from eventflux_runtime.protocol.grpc.http2.head import RequestHead
 from eventflux_runtime.protocol.grpc.http2.metadata_field import metadata_of
 from eventflux_runtime.protocol.grpc.http2.timeout import decode_timeout
@@ -27,6 +27,7 @@ from eventflux_runtime.rpc.status import Status, StatusCode
 __all__ = ["request_head"]
 
 REQUIRED: Final = 1 << METHOD | 1 << SCHEME | 1 << PATH
+CONNECT_PSEUDO: Final = 1 << METHOD | 1 << AUTHORITY
 METHOD_NOT_ALLOWED: Final = 405
 UNSUPPORTED_MEDIA_TYPE: Final = 415
 
@@ -47,22 +48,30 @@ def request_head(fields: list[Field], excess_bytes: int) -> RequestHead:
         text = f"the list of header fields is {excess_bytes} bytes over this server's limit: send less metadata"
         head.refusal = Status(StatusCode.RESOURCE_EXHAUSTED, text)
         return head
-    head.error = malformation(fields, REQUEST_PSEUDO)
-    if head.error:
+    error = malformation(fields, REQUEST_PSEUDO, REQUIRED)
+    if error:
+        if _is_connect(fields):
+            _refuse_method(head, _CONNECT)
+        else:
+            head.error = error
         return head
     method, content_type = _read(head, fields)
-    if method == _CONNECT:  # has neither scheme nor path (RFC 9113, 8.5)
-        _refuse_method(head, method)
-        return head
-    head.error = missing(fields, REQUIRED)
-    if not head.error and not head.path:
+    if not head.path:
         head.error = "the pseudo-header field ':path' is empty"
+    head.metadata, broken = metadata_of(fields)
+    if broken:
+        head.refusal = Status(StatusCode.INTERNAL, f"the value of metadata key {broken!r} is not Base64")
     if method != _POST:
         _refuse_method(head, method)
     elif not is_grpc(content_type):
         _refuse_content_type(head, content_type)
-    head.metadata = metadata_of(fields)
     return head
+
+
+def _is_connect(fields: list[Field]) -> bool:
+    """Whether a request is a CONNECT as it has to be, which is without scheme and path (RFC 9113, 8.5)."""
+    method = [field.value for field in fields if field.kind == METHOD]
+    return method == [_CONNECT] and not malformation(fields, CONNECT_PSEUDO, CONNECT_PSEUDO)
 
 
 def _read(head: RequestHead, fields: list[Field]) -> tuple[bytes, bytes]:
@@ -88,7 +97,8 @@ def _read(head: RequestHead, fields: list[Field]) -> tuple[bytes, bytes]:
             head.encoding_id = encoding_id_of(field.value)
             head.encoding = field.value.decode("latin-1")
         elif kind == ACCEPT_ENCODING:
-            head.accepted |= accepted_of(field.value)
+            accepted = accepted_of(field.value)
+            head.accepted = head.accepted | accepted if head.accepted else accepted
     if not head.authority and host:
         head.authority = host.decode("latin-1")
     return method, content_type

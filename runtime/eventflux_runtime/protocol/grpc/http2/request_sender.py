@@ -12,7 +12,7 @@ from eventflux_runtime.protocol.grpc.http2.error import CANCEL, REFUSED_STREAM, 
 from eventflux_runtime.protocol.grpc.http2.frame import DATA, FLAG_END_STREAM, MAX_STREAM_ID
 from eventflux_runtime.protocol.grpc.http2.link import READY, Link
 from eventflux_runtime.protocol.grpc.http2.request_writer import RequestWriter, Route
-from eventflux_runtime.protocol.grpc.http2.sender import Sender, table_mark
+from eventflux_runtime.protocol.grpc.http2.sender import Sender
 from eventflux_runtime.protocol.grpc.http2.stream import Stream
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.status import Status, StatusCode
@@ -55,11 +55,10 @@ class RequestSender(Sender):
         stream_id = link.last_stream_id + 2
         if link.state != READY or len(link.streams) >= link.max_streams or stream_id > MAX_STREAM_ID:
             raise self._cannot_open()
-        heads = self.heads
         output = self.output
         start = len(output.writer)
-        mark = table_mark(heads)
-        block = heads.request(route, timeout_us, metadata, compression_id)
+        mark = self.heads.table_mark()
+        block = self.heads.request(route, timeout_us, metadata, compression_id)
         stream = Stream(stream_id, end, False)
         stream.sent_encoding_id = compression_id
         output.headers(block, FLAG_END_STREAM if end and encode is None else 0, stream_id)
@@ -67,7 +66,7 @@ class RequestSender(Sender):
             try:
                 self.write_message(stream, message, encode, end, compression_id)
             except BaseException:  # whatever the encoder raised, the server must not see a call that never was
-                if table_mark(heads) == mark:
+                if self.heads.table_mark() == mark:
                     output.writer.truncate(start)
                 else:  # the block changed the table of both sides, so it has to be sent
                     link.last_stream_id = stream_id

@@ -12,7 +12,7 @@ from eventflux_runtime.protocol.grpc.http2.head_writer import HeadWriter, KnownB
 from eventflux_runtime.protocol.grpc.http2.hpack_encoder import literal_name, write_text
 from eventflux_runtime.protocol.grpc.http2.static_table import ENTRY_BYTES
 from eventflux_runtime.protocol.grpc.http2.timeout import coarse, encode_timeout
-from eventflux_runtime.rpc.metadata import Metadata
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 
 __all__ = ["RequestWriter", "Route"]
 
@@ -102,7 +102,7 @@ class RequestWriter(HeadWriter):
         block = known if known is not None else self._definition(route, encoding_id)
         if timeout_us >= 0:
             block += self._timeout(timeout_us)
-        if not metadata.pairs:
+        if metadata is EMPTY_METADATA:
             return block
         writer = BytesWriter()
         writer.write(block)

@@ -16,12 +16,13 @@ from eventflux_runtime.protocol.grpc.http2.field import (
     STATUS,
     Field,
 )
-from eventflux_runtime.protocol.grpc.http2.field_rule import NO_PSEUDO, RESPONSE_PSEUDO, malformation, missing
+from eventflux_runtime.protocol.grpc.http2.field_rule import NO_PSEUDO, RESPONSE_PSEUDO, malformation
 from eventflux_runtime.protocol.grpc.http2.head import ResponseHead, Trailers
 from eventflux_runtime.protocol.grpc.http2.http_status import http_failure
 from eventflux_runtime.protocol.grpc.http2.metadata_field import metadata_of
 from eventflux_runtime.protocol.grpc.http2.percent import decode_percent
 from eventflux_runtime.protocol.grpc.http2.status_details import decode_details
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA
 from eventflux_runtime.rpc.status import OK_STATUS, ErrorDetail, Status, StatusCode
 
 __all__ = ["response_head", "response_trailers"]
@@ -43,12 +44,12 @@ def response_head(fields: list[Field], excess_bytes: int) -> ResponseHead:
     if excess_bytes > 0:
         head.failure = _too_large(excess_bytes)
         return head
-    head.error = malformation(fields, RESPONSE_PSEUDO) or missing(fields, RESPONSE_PSEUDO) or _bad_status(fields)
+    head.error = malformation(fields, RESPONSE_PSEUDO, RESPONSE_PSEUDO) or _bad_status(fields)
     if head.error:
         return head
     content_type = _read(head, fields)
     head.is_informational = head.http_status < 200
-    head.metadata = metadata_of(fields)
+    head.metadata, _ = metadata_of(fields)
     if not head.is_informational and (head.http_status != 200 or not is_grpc(content_type)):
         head.failure = _status_of(fields) or http_failure(head.http_status, content_type)
     return head
@@ -67,7 +68,7 @@ def response_trailers(fields: list[Field], excess_bytes: int, *, is_whole_respon
     if not is_whole_response:
         if len(fields) == 1 and fields[0].kind == GRPC_STATUS and fields[0].value == _ZERO:
             return OK_TRAILERS
-        error = malformation(fields, NO_PSEUDO)
+        error = malformation(fields, NO_PSEUDO, NO_PSEUDO)
         return Trailers(OK_STATUS, error) if error else Trailers(_status_of(fields) or _no_status())
     head = response_head(fields, 0)
     if head.error:
@@ -120,10 +121,14 @@ def _status_of(fields: list[Field]) -> Status | None:
     if not number:
         return None
     text = decode_percent(message)
+    # The call has run: a value that cannot be read is no reason to lose its outcome.
+    trailers, _ = metadata_of(fields)
     if not number.isdigit() or len(number) > _MAX_DIGITS:
         text = f"the server sent grpc-status {_shown(number)}, which is no number: {text}".removesuffix(": ")
-        return Status(StatusCode.UNKNOWN, text, details, metadata_of(fields))
-    return Status(StatusCode.from_number(int(number)), text, details, metadata_of(fields))
+        return Status(StatusCode.UNKNOWN, text, details, trailers)
+    if number == _ZERO and not text and not details and trailers is EMPTY_METADATA:
+        return OK_STATUS
+    return Status(StatusCode.from_number(int(number)), text, details, trailers)
 
 
 def _no_status() -> Status:

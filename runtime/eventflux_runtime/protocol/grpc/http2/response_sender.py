@@ -12,7 +12,7 @@ from eventflux_runtime.protocol.grpc.http2.error import NO_ERROR, REFUSED_STREAM
 from eventflux_runtime.protocol.grpc.http2.frame import FLAG_END_STREAM
 from eventflux_runtime.protocol.grpc.http2.link import Link
 from eventflux_runtime.protocol.grpc.http2.response_writer import ResponseWriter
-from eventflux_runtime.protocol.grpc.http2.sender import Sender, table_mark
+from eventflux_runtime.protocol.grpc.http2.sender import Sender
 from eventflux_runtime.protocol.grpc.http2.stream import Outgoing, Stream
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.status import Status, StatusCode
@@ -133,12 +133,12 @@ class ResponseSender(Sender):
         if stream.has_head:
             return self.write_message(stream, message, encode, False, compression_id, status)
         start = len(self.output.writer)
-        mark = table_mark(self.heads)
+        mark = self.heads.table_mark()
         self._begin(stream, EMPTY_METADATA)
         try:
             return self.write_message(stream, message, encode, False, compression_id, status)
         except BaseException:  # whatever the encoder raised, nothing of the message was sent
-            if table_mark(self.heads) == mark:
+            if self.heads.table_mark() == mark:
                 self.output.writer.truncate(start)
                 stream.has_head = False
             raise

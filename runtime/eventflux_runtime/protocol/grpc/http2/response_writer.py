@@ -13,14 +13,15 @@ from eventflux_runtime.protocol.grpc.http2.hpack_encoder import literal_name, wr
 from eventflux_runtime.protocol.grpc.http2.percent import encode_percent
 from eventflux_runtime.protocol.grpc.http2.static_table import ENTRY_BYTES
 from eventflux_runtime.protocol.grpc.http2.status_details import encode_details
-from eventflux_runtime.rpc.metadata import Metadata
-from eventflux_runtime.rpc.status import OK_STATUS, Status
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 from eventflux_runtime.rpc.status_part import encoded_bytes, fitted
 
 __all__ = ["ResponseWriter"]
 
 OK: Final = 200
 METHOD_NOT_ALLOWED: Final = 405
+STATUS_VALUES: Final[list[bytes]] = [b"%d" % code for code in StatusCode]
 OK_TRAILERS: Final = -1
 """The number of these trailers among the blocks; those of heads are the encodings' ids."""
 STATUS_NAME: Final = b"grpc-status"
@@ -81,7 +82,7 @@ class ResponseWriter(HeadWriter):
         self._check_list(metadata, self._fixed_bytes)
         known = self._blocks.get(encoding_id, self._encoder)
         block = known if known is not None else self._head(encoding_id)
-        if not metadata.pairs:
+        if metadata is EMPTY_METADATA:
             return block
         writer = BytesWriter()
         writer.write(block)
@@ -93,7 +94,7 @@ class ResponseWriter(HeadWriter):
 
         A status over the client's limit is sent as far as it fits, and its text says what was cut.
         """
-        if status is OK_STATUS:
+        if status is OK_STATUS or _is_plain_ok(status):
             known = self._blocks.get(OK_TRAILERS, self._encoder)
             return known if known is not None else self._ok_trailers()
         writer = BytesWriter()
@@ -157,14 +158,20 @@ class ResponseWriter(HeadWriter):
         limit = self._max_status_bytes - other_bytes
         if status.details or status.trailers.pairs or len(status.message) * 12 > limit - ENTRY_BYTES * 3:
             status = fitted(status, _status_bytes, limit)
-        self._encoder.repeat(writer, STATUS_NAME, b"%d" % int(status.code))
+        self._encoder.repeat(writer, STATUS_NAME, STATUS_VALUES[status.code])
         if status.message:
             writer.write(MESSAGE_BEGIN)
             write_text(writer, encode_percent(status.message))
         if status.details:
             writer.write(DETAILS_BEGIN)
             write_text(writer, encode_details(status))
-        self._write_metadata(writer, status.trailers)
+        if status.trailers is not EMPTY_METADATA:
+            self._write_metadata(writer, status.trailers)
+
+
+def _is_plain_ok(status: Status) -> bool:
+    is_bare = not status.message and not status.details and status.trailers is EMPTY_METADATA
+    return is_bare and status.code is StatusCode.OK
 
 
 def _status_bytes(status: Status) -> int:

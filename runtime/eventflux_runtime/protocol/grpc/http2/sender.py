@@ -11,21 +11,19 @@ from typing import Final, TypeVar
 
 from librt.strings import BytesWriter, write_i32_be
 
+from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.core.error import LocalProtocolError, MessageTooLarge
 from eventflux_runtime.protocol.core.event import Event, MessageSent
 from eventflux_runtime.protocol.grpc.http2.backlog import Backlog
 from eventflux_runtime.protocol.grpc.http2.frame import DATA, FLAG_END_STREAM, HEADER_BYTES, MESSAGE_PREFIX_BYTES
-from eventflux_runtime.protocol.grpc.http2.head_writer import HeadWriter
 from eventflux_runtime.protocol.grpc.http2.link import Link
 from eventflux_runtime.protocol.grpc.http2.stream import Outgoing, Stream
 from eventflux_runtime.rpc.status import Status, StatusCode
 
-__all__ = ["Sender", "table_mark"]
+__all__ = ["Sender"]
 
 M = TypeVar("M")
 
-MAX_MESSAGE_BYTES: Final = 2**31 - 1
-"""What nobody can be asked to take; a peer of gRPC does not say how much less it takes."""
 PREFIXED_BYTES: Final = HEADER_BYTES + MESSAGE_PREFIX_BYTES
 PLACE_OF_LENGTH: Final = HEADER_BYTES + 1
 
@@ -36,11 +34,13 @@ class Sender:
     Invariant: what a failing encoder has written is gone before anything else is written.
     """
 
-    __slots__ = ("backlog", "link", "output")
+    __slots__ = ("backlog", "link", "message_bytes", "output")
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self.output = link.output
+        self.message_bytes: int = link.settings.max_message_bytes
+        """A peer of gRPC does not say how long a message it takes, so both directions have this side's limit."""
         self.backlog = Backlog(link.output)
 
     def limit_table(self, max_bytes: int) -> None:
@@ -87,22 +87,28 @@ class Sender:
         write_i32_be(writer, 0)
         try:
             encode(message, writer)
-            size = len(writer) - start - PREFIXED_BYTES
-            if size > MAX_MESSAGE_BYTES:
-                raise MessageTooLarge(size, MAX_MESSAGE_BYTES)
+            size: i64 = len(writer) - start - PREFIXED_BYTES
+            if size > self.message_bytes:
+                raise MessageTooLarge(size, self.message_bytes)
         except BaseException:  # whatever the encoder raised, cancellation included, must leave no half frame behind
             writer.truncate(start)
             raise
+        low: int = size & 0xFF
+        high: int = size >> 8 & 0xFF
+        writer[start + PLACE_OF_LENGTH + 3] = low
+        writer[start + PLACE_OF_LENGTH + 2] = high
         if size > 0xFFFF:
-            writer[start + PLACE_OF_LENGTH] = size >> 24 & 0xFF
-            writer[start + PLACE_OF_LENGTH + 1] = size >> 16 & 0xFF
-        writer[start + PLACE_OF_LENGTH + 2] = size >> 8 & 0xFF
-        writer[start + PLACE_OF_LENGTH + 3] = size & 0xFF
+            low = size >> 16 & 0xFF
+            high = size >> 24
+            writer[start + PLACE_OF_LENGTH + 1] = low
+            writer[start + PLACE_OF_LENGTH] = high
         size += MESSAGE_PREFIX_BYTES
         if not self.backlog.take(stream, size):
             return self.backlog.begin(stream, Outgoing(output.cut(start, start + HEADER_BYTES), end_stream, status))
-        writer[start + 1] = size >> 8 & 0xFF
-        writer[start + 2] = size & 0xFF
+        low = size & 0xFF
+        high = size >> 8
+        writer[start + 2] = low
+        writer[start + 1] = high
         return True
 
     def close(self, stream: Stream) -> None:
@@ -172,9 +178,3 @@ class Sender:
             raise LocalProtocolError(f"stream {stream.stream_id} is half-closed: too late to send")
         if stream.outgoing is not None:
             raise LocalProtocolError(f"stream {stream.stream_id} has a message waiting already: wait for MessageSent")
-
-
-def table_mark(heads: HeadWriter) -> int:
-    """A number that changes with each block that the peer's table depends on, so that the block has to be sent."""
-    encoder = heads._encoder
-    return encoder.generation * 2 + encoder.has_update

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
-from eventflux_runtime.loading.compiled import mypyc_attr
+from eventflux_runtime.loading.compiled import i64, mypyc_attr
 from eventflux_runtime.protocol.core.flow import Inflow
 from eventflux_runtime.protocol.grpc.http2.head import NO_ENCODINGS
 from eventflux_runtime.rpc.status import Status
@@ -24,7 +24,7 @@ class Outgoing:
 
     def __init__(self, data: bytes, end_stream: bool, status: Status | None) -> None:
         self.data = data
-        self.position = 0
+        self.position: i64 = 0
         self.end_stream = end_stream
         """Client: half-close with the last frame."""
         self.status = status
@@ -62,11 +62,11 @@ class Stream:
         self.is_remote_ended = is_remote_ended
         self.has_head = False
         """Server: the response's head is in the output. Client: it has arrived."""
-        self.balance = 0
+        self.balance: i64 = 0
         """The peer's WINDOW_UPDATEs less the DATA that was sent; with its initial window, what this side may send."""
         self.outgoing: Outgoing | None = None
         self.inflow: Inflow | None = None
-        self.wanted = 0
+        self.wanted: i64 = 0
         """Length, prefix included, of the message that is arriving in parts."""
         self.sent_encoding_id = 0
         """How messages from this side are compressed, where they are; the peer is told in the head."""
