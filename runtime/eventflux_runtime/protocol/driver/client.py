@@ -80,7 +80,7 @@ class ClientConnectionBase(ClientSession):
         self._awake = 0
         self._has_written = False
         self._waiter = reactor.waiter
-        self._greeting: Waiter[None] | None = reactor.waiter()
+        self._greeting: Waiter[None] | None = None
         self._handlers[HEADERS_RECEIVED] = self._on_headers
         self._handlers[MESSAGE_RECEIVED] = self._on_message
         self._handlers[STATUS_RECEIVED] = self._on_status
@@ -104,11 +104,13 @@ class ClientConnectionBase(ClientSession):
         Raises:
             Unavailable: the server closed the connection, or speaks something else.
         """
+        # Before the pipe begins: a server that speaks first may have spoken already.
+        greeting: Waiter[None] = self.reactor.waiter()
+        self._greeting = greeting
         self.pipe.start(self)
         self.flush()
         self.schedule_timer()
-        assert self._greeting is not None
-        await self._greeting
+        await greeting
 
     def greeted(self, max_calls: int) -> None:
         """The server said what it allows; for subclasses. Only the first time calls may begin."""
