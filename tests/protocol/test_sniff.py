@@ -35,7 +35,8 @@ def test_protocols(prefix: bytes, found: Sniff) -> None:
 @given(st.binary(max_size=20))
 def test_any_bytes_have_an_answer(prefix: bytes) -> None:
     assert (sniff(prefix) is Sniff.NEED_MORE) == (len(prefix) < 4)
-    assert describe_peer(prefix).startswith(("it ", "if it is"))
+    for spoken in ("tcp", "grpc"):
+        assert describe_peer(prefix, spoken).startswith(("it ", "if it is"))
 
 
 def test_an_eventflux_frame_over_the_limit_is_named_as_such() -> None:

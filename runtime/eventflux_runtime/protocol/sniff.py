@@ -48,15 +48,22 @@ def sniff(prefix: bytes) -> Sniff:
     return Sniff.UNKNOWN
 
 
-def describe_peer(prefix: bytes) -> str:
-    """What the peer seems to speak and what to do about it, for an error message; `prefix` as long as it is known."""
+def describe_peer(prefix: bytes, spoken: str = "tcp") -> str:
+    """What the peer seems to speak and what to do about it, for an error message.
+
+    Args:
+        prefix: what it sent first, as much as is known.
+        spoken: the scheme of what is spoken here.
+    """
     if len(prefix) >= SETTINGS_FRAME_BYTES and prefix[3:9] == b"\x04\x00\x00\x00\x00\x00":
         return "it speaks HTTP/2: use a grpc:// URL if it is a gRPC server"
     if prefix[:1] == b"\x15" and prefix[1:2] == b"\x03":
-        return "it expects TLS: use a tcps:// URL"
+        return f"it expects TLS: use a {spoken}s:// URL"
     match sniff(prefix):
+        case Sniff.NATIVE if spoken != "tcp":
+            return "it speaks the native protocol: use a tcp:// URL"
         case Sniff.TLS_CLIENT_HELLO:
-            return "it speaks TLS: use a tcps:// URL on both sides"
+            return f"it speaks TLS: use a {spoken}s:// URL on both sides"
         case Sniff.HTTP2:
             return "it speaks HTTP/2: use a grpc:// URL if it is a gRPC client"
         case Sniff.HTTP1:

@@ -60,12 +60,12 @@ class LimitError(TransportError):
 
 
 class MessageTooLarge(LimitError):
-    """A message is longer than the peer accepts; sizes in bytes."""
+    """A message is longer than the peer accepts, or than this side sends to one that does not say; sizes in bytes."""
 
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(
-            f"message of {size} bytes is over the peer's max_message_bytes of {limit}: "
-            "send less at a time, or raise the limit on the peer",
+            f"message of {size} bytes is too long, the limit is {limit}: "
+            "send less at a time, or raise max_message_bytes on both sides",
             size,
             limit,
         )

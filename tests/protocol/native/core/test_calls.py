@@ -346,7 +346,7 @@ class TestLimitsOfThePeer:
 
     def test_a_message_over_the_limit(self) -> None:
         client = make_client(server={2: 1000})
-        with pytest.raises(MessageTooLarge, match="message of 1001 bytes is over the peer's max_message_bytes of 1000"):
+        with pytest.raises(MessageTooLarge, match="message of 1001 bytes is too long, the limit is 1000"):
             client.open(1, -1, EMPTY_METADATA, bytes(1001), write)
         assert client.active_streams == 0
         stream_id = client.open(1, -1, EMPTY_METADATA, None, None, False)

@@ -28,7 +28,7 @@ from eventflux_runtime.protocol.grpc.http2.error import (
 from eventflux_runtime.protocol.grpc.http2.header_frames import HeaderFrames
 from eventflux_runtime.protocol.grpc.http2.link import ENDED, HANDSHAKE, LEAVING, READY, STATE_NAMES, Link
 from eventflux_runtime.protocol.grpc.http2.receiver import Receiver
-from eventflux_runtime.protocol.grpc.http2.sender import MAX_MESSAGE_BYTES, Sender
+from eventflux_runtime.protocol.grpc.http2.sender import Sender
 from eventflux_runtime.rpc.status import StatusCode
 
 __all__ = ["Connection"]
@@ -83,8 +83,8 @@ class Connection(Machine):
 
     @property
     def max_message_bytes(self) -> int:
-        """See `Machine.max_message_bytes`. A peer of gRPC does not say, so this is what no peer can take more of."""
-        return MAX_MESSAGE_BYTES
+        """See `Machine.max_message_bytes`. A peer of gRPC does not say, so this side's limit stands for the peer's."""
+        return self._sender.message_bytes
 
     @property
     def active_streams(self) -> int:
@@ -146,9 +146,10 @@ class Connection(Machine):
         """See `Machine.receive_eof`."""
         if self._link.state == ENDED:
             return []
-        when = " during the handshake" if self._link.state == HANDSHAKE else ""
+        in_handshake = self._link.state == HANDSHAKE
+        when = " during the handshake" if in_handshake else ""
         self._end()
-        self._receiver.finish()
+        self._receiver.finish(in_handshake)
         return [ConnectionLost(f"the peer closed the connection{when}", False)]
 
     def is_waiting(self, stream_id: int) -> bool:

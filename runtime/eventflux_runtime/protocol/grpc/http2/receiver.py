@@ -107,13 +107,15 @@ class Receiver:
             self.unread = data
             self.unread_from = position
 
-    def finish(self) -> None:
+    def finish(self, in_handshake: bool) -> None:
         """Nothing more comes.
 
         Raises:
             Http2Error: a frame or a header block had begun.
         """
         left = len(self.partial)
+        if left and in_handshake and not self.link.is_server:
+            raise Http2Error(f"the peer does not speak gRPC: {describe_peer(bytes(self.partial), 'grpc')}")
         if left:
             raise Http2Error(
                 f"connection closed in the middle of a frame, after {left} of at least {self.needed} bytes"
@@ -150,7 +152,7 @@ class Receiver:
     def _check_preface(self, beginning: bytes) -> None:
         """Checks as much of the client's preface as there is."""
         if not PREFACE.startswith(beginning[: len(PREFACE)]):
-            raise Http2Error(f"the peer does not speak gRPC: {describe_peer(beginning)}")
+            raise Http2Error(f"the peer does not speak gRPC: {describe_peer(beginning, 'grpc')}")
         if len(beginning) >= len(PREFACE):
             self.has_preface = True
             self.control.greet()
@@ -210,7 +212,7 @@ class Receiver:
         is_settings = kind == SETTINGS and not data[position + 4] & FLAG_ACK and length <= MAX_FRAME_BYTES
         if not self.has_settings and not is_settings:
             if not self.link.is_server:
-                raise Http2Error(f"the peer does not speak gRPC: {describe_peer(data[position:])}")
+                raise Http2Error(f"the peer does not speak gRPC: {describe_peer(data[position:], 'grpc')}")
             raise Http2Error(f"{frame_name(kind)} ahead of SETTINGS")
         self.has_settings = True
         if length > MAX_FRAME_BYTES:

@@ -24,8 +24,6 @@ __all__ = ["Sender"]
 
 M = TypeVar("M")
 
-MAX_MESSAGE_BYTES: Final = 2**31 - 1
-"""What nobody can be asked to take; a peer of gRPC does not say how much less it takes."""
 PREFIXED_BYTES: Final = HEADER_BYTES + MESSAGE_PREFIX_BYTES
 PLACE_OF_LENGTH: Final = HEADER_BYTES + 1
 
@@ -36,11 +34,13 @@ class Sender:
     Invariant: what a failing encoder has written is gone before anything else is written.
     """
 
-    __slots__ = ("backlog", "link", "output")
+    __slots__ = ("backlog", "link", "message_bytes", "output")
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self.output = link.output
+        self.message_bytes: int = link.settings.max_message_bytes
+        """A peer of gRPC does not say how long a message it takes, so both directions have this side's limit."""
         self.backlog = Backlog(link.output)
 
     def limit_table(self, max_bytes: int) -> None:
@@ -88,8 +88,8 @@ class Sender:
         try:
             encode(message, writer)
             size: i64 = len(writer) - start - PREFIXED_BYTES
-            if size > MAX_MESSAGE_BYTES:
-                raise MessageTooLarge(size, MAX_MESSAGE_BYTES)
+            if size > self.message_bytes:
+                raise MessageTooLarge(size, self.message_bytes)
         except BaseException:  # whatever the encoder raised, cancellation included, must leave no half frame behind
             writer.truncate(start)
             raise

@@ -42,7 +42,7 @@ class Settings:
     """What this side announces in its SETTINGS, and the local limits on what a peer may make it do."""
 
     max_message_bytes: int = 64 * 1024 * 1024
-    """Length of one message that the peer may send, as it is on the wire."""
+    """Length of one message, as it is on the wire: that the peer may send, and that is sent to it."""
     max_streams: int = 1000
     """Server: calls in flight that the client may have. Client: those that the connection's window has room for at
     first; it grows with more."""
