@@ -117,6 +117,17 @@ def test_metadata_that_repeats_is_indexed_and_metadata_that_changes_is_not() -> 
     assert len(block) == 9
 
 
+def test_no_secret_and_no_long_value_is_remembered() -> None:
+    client = writer()
+    metadata = Metadata([("authorization", "secret"), ("long", "x" * 5000), ("short", "x")])
+    client.request(client.route(PATH), -1, metadata)
+    assert {key: known.last for key, known in client._keys.items()} == {
+        "authorization": None,
+        "long": None,
+        "short": "x",
+    }
+
+
 def test_metadata_leaves_room_in_the_table_for_methods() -> None:
     client, decoder = writer(), hpack.Decoder()
     for number in range(200):
