@@ -60,6 +60,19 @@ def test_a_call_that_repeats_is_the_same_few_bytes() -> None:
     assert len(timed) == 8 + 23
 
 
+def test_a_size_update_goes_ahead_of_a_block_that_repeats() -> None:
+    client, decoder = writer(), hpack.Decoder()
+    for _ in range(2):
+        decoder.decode(client.request(client.route(PATH), -1, EMPTY_METADATA))
+    repeated = client.request(client.route(PATH), -1, EMPTY_METADATA)
+    client.limit_table(4000)
+    decoder.max_allowed_table_size = 4000
+    updated = client.request(client.route(PATH), -1, EMPTY_METADATA)
+    assert updated == b"\x3f\x81\x1f" + repeated
+    assert decoder.decode(updated)
+    assert client.request(client.route(PATH), -1, EMPTY_METADATA) == repeated
+
+
 def test_the_same_path_is_the_same_route() -> None:
     client = writer()
     assert client.route(PATH) is client.route(PATH)
@@ -93,6 +106,7 @@ def test_every_call_arrives_as_it_was_meant(
     for number, timeout_us, pairs, encoding_id, table_bytes in calls:
         if table_bytes is not None:
             client.limit_table(table_bytes)
+            witness.max_allowed_table_size = table_bytes  # so it insists on the size updates that have to come
         metadata = Metadata([(key, value.encode() if key.endswith("-bin") else value) for key, value in pairs])
         path = f"{PATH}{number}"
         block = client.request(client.route(path), timeout_us, metadata, encoding_id)

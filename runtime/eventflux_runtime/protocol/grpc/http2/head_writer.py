@@ -79,7 +79,7 @@ class _Key:
         self.last: MetadataValue | None = None
 
     def remember(self, value: MetadataValue) -> None:
-        """Keeps what was sent, to compare the next one with it; no secret, and nothing that the table would not take."""
+        """Keeps what was sent, to compare the next one with it; no secret, and nothing too long for the table."""
         self.last = value if len(value) <= MAX_LAST_CHARACTERS and not self.is_secret else None
 
 
