@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from eventflux_runtime.protocol.core.error import MetadataTooLarge
 from eventflux_runtime.protocol.grpc.http2.head_reader import HeadReader
-from eventflux_runtime.protocol.grpc.http2.request_writer import MAX_ROUTES, RequestWriter
+from eventflux_runtime.protocol.grpc.http2.head_writer import MAX_KEYS
+from eventflux_runtime.protocol.grpc.http2.request_writer import MAX_ROUTES, MAX_TIMEOUTS, RequestWriter
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 
 PATH: Final = "/eventflux.transport.Transport/SendMessage"
@@ -140,6 +141,14 @@ def test_no_secret_and_no_long_value_is_remembered() -> None:
         "long": None,
         "short": "x",
     }
+
+
+def test_few_keys_and_timeouts_are_remembered() -> None:
+    client = writer()
+    for number in range(MAX_KEYS + MAX_TIMEOUTS):
+        client.request(client.route(PATH), number * 1_000_000, Metadata([(f"key{number}", "x")]))
+        assert len(client._keys) <= MAX_KEYS
+        assert len(client._timeouts) <= MAX_TIMEOUTS
 
 
 def test_metadata_leaves_room_in_the_table_for_methods() -> None:
