@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from eventflux_runtime.compression.algorithm import require_compression
 from eventflux_runtime.protocol.native.core.settings import Settings
-from eventflux_runtime.protocol.native.driver.encoding import has_protobuf
 from eventflux_runtime.protocol.native.driver.packing import offered_compressions
 from eventflux_runtime.protocol.ping_backoff import ping_interval_s
 from eventflux_runtime.rpc.config import ClientConfig, KeepaliveConfig, ServerConfig
@@ -48,7 +47,7 @@ def _limits(max_message_bytes: int, keepalive: KeepaliveConfig | None) -> dict[s
     settings: dict[str, Any] = {
         "max_message_bytes": max_message_bytes,
         "connection_window": min(2**31 - 1, max_message_bytes + _WINDOW_MARGIN),
-        "has_protobuf": has_protobuf(),
+        "has_protobuf": True,
         "compressions": offered_compressions(),
     }
     if keepalive is not None:
