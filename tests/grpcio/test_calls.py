@@ -383,13 +383,13 @@ async def test_the_peer_is_known_by_its_address() -> None:
     async with linked(notes) as connection:
         await connection.unary(ECHO, Note("a"), HEAD)
         peer = notes.contexts[0].peer
-    assert peer.address.startswith("grpc://127.0.0.1:")
+    assert peer.address.startswith("grpcio://127.0.0.1:")
     assert peer.identity is None
     assert notes.contexts[0].peer == peer
 
 
 async def test_an_ipv6_peer_is_written_as_a_url() -> None:
     notes = Notes()
-    async with listening(notes, "grpc://[::1]:0") as listener, connected(str(listener.endpoint)) as connection:
+    async with listening(notes, "grpcio://[::1]:0") as listener, connected(str(listener.endpoint)) as connection:
         await connection.unary(ECHO, Note("a"), HEAD)
-    assert notes.contexts[0].peer.address.startswith("grpc://[::1]:")
+    assert notes.contexts[0].peer.address.startswith("grpcio://[::1]:")

@@ -24,11 +24,7 @@ def maps_of(holder: object) -> list[dict[Any, Any]]:
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_methods_that_are_made_for_each_call_are_forgotten(
-    wire: str, tmp_path: Path, anyio_backend_name: str
-) -> None:
-    if wire == "grpc" and anyio_backend_name == "trio":
-        pytest.skip("the same maps, in another thread")
+async def test_methods_that_are_made_for_each_call_are_forgotten(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(60):
         async with linked(wire, tmp_path, ClientConfig(compression=Compression.GZIP)) as link:
             for _ in range(MOST + 100):

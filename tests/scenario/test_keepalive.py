@@ -20,7 +20,7 @@ from tests.scenario.test_failures import server_process
 from tests.support.probe import Probe
 from tests.support.proxy import proxied
 
-WIRES = ("tcp", "grpc")
+WIRES = ("tcp", "grpc", "grpcio")
 QUICK = KeepaliveConfig(interval_s=0.2, timeout_s=0.3)
 NOTICED_S = QUICK.interval_s + QUICK.timeout_s
 SLACK_S = 1.5

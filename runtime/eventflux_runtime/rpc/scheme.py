@@ -85,10 +85,10 @@ def _grpcio(name: str, form: AddressForm = AddressForm.HOST, *, encrypted: str =
         name=name,
         form=form,
         carrier=_TCP,
-        wire="eventflux_runtime.grpcio:WIRE",
+        wire="eventflux_runtime.grpcio.wire:WIRE",
         is_tls=not encrypted,
         encrypted=encrypted,
-        extra="grpc",
+        extra="grpcio",
         packages=("grpc", "google"),
     )
 
@@ -102,6 +102,8 @@ SCHEMES: Final[dict[str, Scheme]] = {
         _grpcio("grpcs"),
         _native("unix", AddressForm.PATH, _UNIX),
         _native("memory", AddressForm.NAME, _MEMORY),
+        _grpcio("grpcio", encrypted="grpcios"),
+        _grpcio("grpcios"),
         _grpcio("grpc+dns", AddressForm.RESOLVER, encrypted="grpcs+dns"),
         _grpcio("grpcs+dns", AddressForm.RESOLVER),
         _grpcio("grpc+xds", AddressForm.RESOLVER, encrypted="grpcs+xds"),
