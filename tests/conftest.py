@@ -102,7 +102,8 @@ def _wire_and_loop(item: pytest.Item) -> tuple[str | None, str | None]:
     spec = getattr(item, "callspec", None)
     if spec is None:
         return None, None
-    wire, loop, backend = (spec.params.get(name) for name in ("wire", "loop", "anyio_backend"))
+    wire, loop = spec.params.get("wire"), spec.params.get("loop")
+    backend = spec.params.get("anyio_backend", spec.params.get("backend"))
     if loop not in BACKEND_IDS:  # a test that starts a process names the loop of that; its own is always the same
         loop = BACKEND_IDS[BACKENDS.index(backend)] if backend in BACKENDS else backend
     return wire if isinstance(wire, str) else None, loop if loop in BACKEND_IDS else None

@@ -50,7 +50,7 @@ async def test_a_refused_connection_says_so() -> None:
 async def test_a_server_that_never_answers_says_so() -> None:
     async with answering(lambda _: anyio.sleep_forever()) as port:
         text = await refusal(f"grpcio://127.0.0.1:{port}", ClientConfig(connect_timeout_s=0.5))
-    assert text.startswith(f"cannot connect to grpcio://127.0.0.1:{port}: no answer in time; is the address right")
+    assert "no answer within connect_timeout_s=0.5; is it right" in text
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"])
@@ -65,7 +65,7 @@ async def test_a_server_of_another_protocol_is_no_connection(answer: bytes) -> N
 
 async def test_tls_to_a_plaintext_server_is_no_connection() -> None:
     async with listening(Notes()) as listener:
-        assert "TLS on both sides or on neither" in await refusal(f"grpcios://127.0.0.1:{listener.endpoint.port}")
+        assert "TLS on both sides or neither" in await refusal(f"grpcios://127.0.0.1:{listener.endpoint.port}")
 
 
 async def test_nothing_skips_verification() -> None:

@@ -35,8 +35,6 @@ Res = TypeVar("Res")
 
 _READY: Final = grpc.ChannelConnectivity.READY
 _CLOSED: Final = "the connection was closed by this client"
-_GONE_S: Final = 1.0
-"""Seconds that closing waits for grpcio to let go of a channel."""
 
 
 class GrpcioConnection:
@@ -111,12 +109,14 @@ class GrpcioConnection:
     async def _exchange(self, method: AnyMethod, head: CallHead, data: bytes) -> tuple[Status, bytes | None]:
         # Not within `unary`, whose frame an error holds: whoever kept that would keep the call, and so the connection.
         call = self.launch(method, head, data)
+        replying = asyncio.ensure_future(_reply(call))
         try:
-            status = await self.outcome(method, head, call)
-            return status, await call if status.code is StatusCode.OK else None
+            await asyncio.wait({replying})
         except asyncio.CancelledError:
             self.cancel(call)
             raise
+        reply = None if replying.cancelled() else replying.result()
+        return await self.outcome(method, head, call), reply
 
     def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
         """See `ClientConnection.start`."""
@@ -129,8 +129,7 @@ class GrpcioConnection:
 
     def _begin(self, method: AnyMethod, head: CallHead) -> None:
         if self.state is not ConnectionState.READY:
-            text = f"the connection to {self._endpoint} is {self.state.value}; the call never left"
-            raise Unavailable(text, unprocessed=True)
+            raise Unavailable(f"the connection is {self.state.value}; the call never left", unprocessed=True)
         if head.deadline is not None and head.deadline <= self.reactor.now():
             raise DeadlineExceeded(f"the deadline of {method.path} had passed before the call left")
         self.active_calls += 1
@@ -200,14 +199,14 @@ class _StreamingCall(Generic[Req, Res]):
         self._watching: asyncio.Task[None] | None = None
         self._launched, self._finished = asyncio.Event(), asyncio.Event()
         self._initial = EMPTY_METADATA
-        self._has_ended = False
-        self._is_given_up = False
+        self._has_ended = self._is_given_up = False
         if method.kind.streams_requests:
             self._launch()
 
     def _launch(self, *request: bytes) -> None:
         self._call = self._connection.launch(self._method, self._head, *request)
         self._watching = asyncio.ensure_future(self._watch(self._call))
+        self._reads.start(self._read)
         self._launched.set()
 
     async def _watch(self, call: Any) -> None:
@@ -274,7 +273,10 @@ class _StreamingCall(Generic[Req, Res]):
         raise RpcError.from_status(self.status)
 
     async def _read(self) -> Any:
-        return None if self._call is None else await self._call.read()
+        try:
+            return None if self._call is None else await self._call.read()
+        except (TypeError, ValueError) as error:  # grpcio cannot even begin the call, as with metadata that is none
+            self._give_up(Internal(f"{self._method.path} cannot be called: {error}").status)
 
     async def initial_metadata(self) -> Metadata:
         """See `ClientCall.initial_metadata`."""
@@ -301,10 +303,18 @@ class _StreamingCall(Generic[Req, Res]):
             self._connection.ended()
 
 
+async def _reply(call: Any) -> bytes | None:
+    try:
+        reply: bytes = await call
+    except aio.AioRpcError:
+        return None
+    return reply
+
+
 async def close_channel(channel: aio.Channel, watch: asyncio.Task[Any] | None) -> None:
     """Closes a channel, and waits for the watch over its state: the thread that ends it must find the loop alive."""
     await channel.close()
     if watch is not None:
-        await asyncio.wait({watch}, timeout=_GONE_S)  # longer only where somebody holds a call of the channel
+        await asyncio.wait({watch}, timeout=1.0)  # it would take longer only where somebody holds a call of the channel
         if not watch.cancel() and not watch.cancelled():
             watch.exception()  # grpcio's complaint that the channel was closed before the watch began

@@ -35,7 +35,6 @@ from eventflux_runtime.rpc.status import Status, StatusCode
 
 __all__ = ["GrpcioListener", "open_listener"]
 
-_TURNS_FOR_CANCELLATION: Final = 3
 _ENDLESS_S: Final = 1e9
 """The grace time of a drain, in seconds; `GrpcioListener.aclose` ends it."""
 _LAST_WORD_S: Final = 0.5
@@ -70,6 +69,8 @@ class _ServerCall:
         self._request: bytes | None = None if method.kind.streams_requests else request
         self._reads, self.writes = Operations(), Operations()
         self._is_compressed = (method.compression or config.compression) is Compression.GZIP
+        if method.kind.streams_requests:
+            self._reads.start(self._read)
         if self._is_compressed:
             context.set_compression(grpc.Compression.Gzip)
 
@@ -87,7 +88,7 @@ class _ServerCall:
             # a moment later. A handler would take half a stream for a whole one. To read once more puts us behind the
             # cancellation, because core completes what it has begun for a call before it begins another operation.
             await context.read()
-            for _ in range(_TURNS_FOR_CANCELLATION):
+            for _ in range(3):  # turns of the loop, in which grpcio passes the cancellation on
                 await asyncio.sleep(0)
         return data
 
@@ -263,7 +264,7 @@ async def open_listener(
     try:
         port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError as error:
-        raise ConfigError(f"cannot listen on {endpoint}: {error}") from None
+        raise ConfigError(f"cannot listen on {endpoint}: {error} Is the port in use?") from None
     await server.start()
     listener = GrpcioListener(server, endpoint.with_port(port), served, config.drain_grace_s)
     reactor.spawn(listener.close_with_reactor)

@@ -39,8 +39,6 @@ class Operations:
 
     async def next(self, read: _Operation) -> bytes | None:
         """The next message, and begins to read that behind it; None: there is none, now and at every further call."""
-        if self._latest is None:
-            self.start(read)
         result: Any = await self.wait()
         if result is None or result is aio.EOF:
             return None

@@ -23,7 +23,6 @@ __all__ = ["channel_credentials", "channel_options", "server_credentials", "serv
 _Options: TypeAlias = list[tuple[str, int | str]]
 
 _ALPN: Final = ("h2",)
-_LONGEST_MS: Final = 2**31 - 1
 MIN_CLIENT_PING_MS: Final = 1000
 """Pings that a client may send to our server even without a call: far more often than any sane interval, far less
 often than a flood. grpcio's own default of five minutes would cut off a client that looks after its connection."""
@@ -42,7 +41,7 @@ def channel_options(endpoint: Endpoint, config: ClientConfig) -> _Options:
     options += [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
     name = expected_name(config.tls, endpoint)
     if not endpoint.is_tls or name == endpoint.host:
-        return [*options, ("grpc.default_authority", endpoint.address)]
+        return [*options, ("grpc.default_authority", endpoint.authority)]
     return [*options, ("grpc.default_authority", name), ("grpc.ssl_target_name_override", name)]
 
 
@@ -83,7 +82,7 @@ def _common(max_message_bytes: int, keepalive: KeepaliveConfig | None) -> _Optio
 
 
 def _milliseconds(seconds: float) -> int:
-    return max(1, min(_LONGEST_MS, round(seconds * 1000)))
+    return max(1, min(2**31 - 1, round(seconds * 1000)))
 
 
 def channel_credentials(config: TlsConfig | None) -> grpc.ChannelCredentials:

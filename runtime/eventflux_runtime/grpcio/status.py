@@ -22,8 +22,6 @@ __all__ = ["GRPC_CODES", "fitted_ending", "metadata_of", "status_of", "trailing_
 _DETAILS_KEY: Final = "grpc-status-details-bin"
 _MAX_BYTES: Final = 8 * 1024 - 512
 """The headers that any gRPC client takes of a response, less room for those that grpcio adds."""
-_ENTRY_BYTES: Final = 32
-"""What HTTP/2 counts for each header beside its name and value (RFC 9113, 6.5.2)."""
 _COPIED_CHARACTERS: Final = 256
 """The longest text that stands in the details too; it has a header of its own."""
 _SEEN_KEYS: Final = RETRY_KEYS | {"grpc-trace-bin"}
@@ -78,10 +76,10 @@ def fitted_ending(status: Status) -> Status:
 
 
 def _header_bytes(status: Status) -> int:
-    """What a status takes of a list of headers, as HTTP/2 counts it."""
+    """What a status takes of a list of headers, as HTTP/2 counts it: 32 more for each (RFC 9113, 6.5.2)."""
     size = encoded_bytes(status.message)
     for key, value in trailing_pairs(status):
-        size += _ENTRY_BYTES + len(key) + (len(value) * 4 // 3 + 4 if isinstance(value, bytes) else len(value))
+        size += 32 + len(key) + (len(value) * 4 // 3 + 4 if isinstance(value, bytes) else len(value))
     return size
 
 

@@ -9,14 +9,12 @@ public API does not tell, this engine does not know:
 - Where a server ends a call while a request is being written to it, grpcio says INTERNAL and loses the status, and the
   responses that were not received.
 - A drain is ``server.stop(grace)``: calls that cross grpcio's GOAWAY fail with UNAVAILABLE or CANCELLED.
-- grpcio waits for clients to read what was sent to them. A server that is closed gives up on those after a second, and
-  their connections stay until they read.
+- grpcio keeps connections until their clients have read. A server that is closed gives up on those after a second.
 - A server's stream limit is not told. grpcio queues calls above it.
 - Messages are compressed by gzip or not at all. Another algorithm is one that the peer lacks: messages travel plain.
   grpcio decompresses by itself, so its messages count against `max_message_bytes`, not `max_decompressed_bytes`.
 - A connection that a server closed because of our pings is made again with the same interval.
-- Certificates are always verified, and a server goes on with those that it started with.
-- Reflection is not served here.
+- Certificates are always verified, and a server goes on with those that it started with. It serves no reflection.
 """
 
 from __future__ import annotations
@@ -53,20 +51,18 @@ class GrpcioWire:
         _check_loop(reactor)
         channel = _channel(endpoint, config)
         settling = asyncio.ensure_future(_settle(channel))
-        connection: GrpcioConnection | None = None
         try:
             await asyncio.wait({settling}, timeout=config.connect_timeout_s)
             if settling.done() and settling.result() is _State.READY:
-                connection = GrpcioConnection(channel, endpoint, reactor, config)
-                return connection
-            reason = await _failure_text(channel) if settling.done() else "no answer in time"
-            raise Unavailable(
-                f"cannot connect to {endpoint}: {reason}; is the address right, and TLS on both sides or on neither?"
-            )
-        finally:
-            if connection is None:
-                with CancelScope(shield=True):
-                    await close_channel(channel, settling)
+                return GrpcioConnection(channel, endpoint, reactor, config)
+            reason = f"no answer within connect_timeout_s={config.connect_timeout_s:g}"
+            if settling.done():
+                reason = await _failure_text(channel)
+            raise Unavailable(f"cannot connect to {endpoint}: {reason}; is it right, and TLS on both sides or neither?")
+        except BaseException:
+            with CancelScope(shield=True):
+                await close_channel(channel, settling)
+            raise
 
     async def listen(
         self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
