@@ -12,8 +12,6 @@ import hypothesis
 import pytest
 import uvloop
 
-from tests.support.engine import can_hold
-
 BACKENDS: Final = [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True}), ("trio", {})]
 BACKEND_IDS: Final = ["asyncio", "uvloop", "trio"]
 
@@ -95,7 +93,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_held(item: pytest.Item) -> bool:
     """Whether the wire of a test, where it has one, is to hold it on its event loop."""
     wire, loop = _wire_and_loop(item)
-    return wire is None or can_hold(wire, loop, getattr(item, "originalname", None) or item.name)
+    return wire is None or _can_hold(wire, loop, item)
+
+
+def _can_hold(wire: str, loop: str | None, item: pytest.Item) -> bool:
+    from tests.support.engine import can_hold
+
+    return can_hold(wire, loop, getattr(item, "originalname", None) or item.name)
 
 
 def _wire_and_loop(item: pytest.Item) -> tuple[str | None, str | None]:
@@ -126,15 +130,14 @@ def _without_pair(item: pytest.Item) -> str:
 def _pairs(item: pytest.Item, wires: list[str], loops: list[str]) -> set[tuple[str, str]]:
     """Each wire and each loop at least once; from a start that differs from test to test, and never changes."""
     start = zlib.crc32(_without_pair(item).encode())
-    name = getattr(item, "originalname", None) or item.name
     pairs: set[tuple[str, str]] = set()
     for k in range(max(len(wires), len(loops))):
         wire, loop = wires[k % len(wires)], loops[(start + k) % len(loops)]
-        if can_hold(wire, loop, name):
+        if _can_hold(wire, loop, item):
             pairs.add((wire, loop))
         else:  # in its place one for the wire, and one for the loop
-            pairs.add((wire, next(other for other in loops if can_hold(wire, other, name))))
-            pairs.update([(other, loop) for other in wires if can_hold(other, loop, name)][:1])
+            pairs.add((wire, next(other for other in loops if _can_hold(wire, other, item))))
+            pairs.update([(other, loop) for other in wires if _can_hold(other, loop, item)][:1])
     return pairs
 
 

@@ -64,6 +64,11 @@ class GrpcioConnection:
         finally:
             await self.aclose()
 
+    def _drain_if_lost(self) -> None:
+        """Looks before grpcio reports it, so that a call gets no lost connection: grpcio would connect anew."""
+        if self._lost and self._channel and self._channel.get_state() is not _READY:
+            self.drain()
+
     def drain(self) -> None:
         """See `ClientConnection.drain`."""
         if self.state is ConnectionState.READY:
@@ -128,6 +133,7 @@ class GrpcioConnection:
             raise
 
     def _begin(self, method: AnyMethod, head: CallHead) -> None:
+        self._drain_if_lost()
         if self.state is not ConnectionState.READY:
             raise Unavailable(f"the connection is {self.state.value}; the call never left", unprocessed=True)
         if head.deadline is not None and head.deadline <= self.reactor.now():
@@ -168,17 +174,13 @@ class GrpcioConnection:
         if head.response is not None:
             head.response.initial_metadata = metadata_of(await call.initial_metadata())
             head.response.trailers = status.trailers
-        code, text, channel = status.code, status.message, self._channel
-        if code is StatusCode.CANCELLED and channel is None:
+        code, text = status.code, status.message
+        if code is StatusCode.CANCELLED and self._channel is None:
             code, text = StatusCode.UNAVAILABLE, _CLOSED
         elif code is StatusCode.DEADLINE_EXCEEDED:
-            text = (
-                f"{text}: no answer to {method.path} from {self._endpoint} in time; raise timeout_s if it needs longer"
-            )
-        elif (
-            code is StatusCode.UNAVAILABLE and self._lost and self._channel and self._channel.get_state() is not _READY
-        ):
-            self.drain()  # before grpcio reports it: the next call is not to get this connection
+            text = f"{text}: no answer to {method.path} in time; raise timeout_s if the server needs longer"
+        elif code is StatusCode.UNAVAILABLE:
+            self._drain_if_lost()
         return status if text is status.message else Status(code, text, status.details, status.trailers)
 
     def cancel(self, call: Any) -> None:

@@ -26,7 +26,7 @@ _COPIED_CHARACTERS: Final = 256
 """The longest text that stands in the details too; it has a header of its own."""
 _SEEN_KEYS: Final = RETRY_KEYS | {"grpc-trace-bin"}
 """Keys of gRPC's own that are the application's too."""
-_HTTP2_KEYS: Final = frozenset({"user-agent", "te", "content-type", "accept-encoding"})
+_HTTP2_KEYS: Final = {"user-agent", "te", "content-type", "accept-encoding"}
 _CODES: Final = {code: StatusCode(code.value[0]) for code in grpc.StatusCode}
 GRPC_CODES: Final = {ours: theirs for theirs, ours in _CODES.items()}
 """The members that stand for our codes in grpcio."""
@@ -70,8 +70,7 @@ def status_of(code: grpc.StatusCode, text: str | None, trailers: Iterable[tuple[
 
 
 def fitted_ending(status: Status) -> Status:
-    """The status as far as any client takes it: grpcio's core fails a call whose headers are longer."""
-    # The text alone always fits.
+    """The status as far as any client takes it: grpcio's core fails a call of longer headers. A text alone fits."""
     return fitted(status, _header_bytes, _MAX_BYTES) if status.details or status.trailers else status
 
 

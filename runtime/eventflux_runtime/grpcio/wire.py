@@ -55,9 +55,8 @@ class GrpcioWire:
             await asyncio.wait({settling}, timeout=config.connect_timeout_s)
             if settling.done() and settling.result() is _State.READY:
                 return GrpcioConnection(channel, endpoint, reactor, config)
-            reason = f"no answer within connect_timeout_s={config.connect_timeout_s:g}"
-            if settling.done():
-                reason = await _failure_text(channel)
+            late = f"no answer within connect_timeout_s={config.connect_timeout_s:g}"
+            reason = await _failure_text(channel) if settling.done() else late
             raise Unavailable(f"cannot connect to {endpoint}: {reason}; is it right, and TLS on both sides or neither?")
         except BaseException:
             with CancelScope(shield=True):
