@@ -19,6 +19,8 @@ LEFT_OUT: Final[dict[str, str]] = {
     "test_a_handler_that_lets_a_cancellation_out_ends_its_own_call": "grpcio runs handlers in tasks of its own",
     "test_calls_go_where_they_are_served": "only the text of UNIMPLEMENTED tells that nobody serves a method",
     "test_a_rolling_restart_fails_no_call": "what crosses grpcio's GOAWAY is lost, and not told to be unprocessed",
+    "test_a_stopped_server": "a call may get a connection that grpcio is about to report lost",
+    "test_a_grpc_client_that_was_cut_off_pings_less_often": "only the text of an error tells of too many pings",
     "test_refused_connection": _WORDS,
     "test_each_fault_says_which_it_was": _WORDS,
     "test_none_of_the_addresses_is_this_machines": _WORDS,

@@ -56,15 +56,15 @@ _log: Final = logging.getLogger("eventflux_runtime.server")
 class _ServerCall:
     """A `ServerCall`. What `finish` is told leaves when the dispatcher has returned: grpcio's handlers are built so."""
 
-    def __init__(self, method: AnyMethod, config: ServerConfig, context: Any, request: Any, now: float) -> None:
+    def __init__(self, served: _Served, method: AnyMethod, context: Any, request: Any) -> None:
         left_s: float | None = context.time_remaining()
         self.method = method
-        self.deadline = None if left_s is None or left_s >= ENDLESS_S else now + left_s
+        self.deadline = None if left_s is None or left_s >= ENDLESS_S else served.reactor.now() + left_s
         self.metadata = metadata_of(context.invocation_metadata())
-        self.peer = _peer(context)
+        self.peer = _peer(context, served.endpoint)
         self.outcome = _NO_OUTCOME
         self.reply = b""
-        self._config = config
+        self._config = config = served.config
         self._context = context
         self._request: bytes | None = None if method.kind.streams_requests else request
         self._reads, self.writes = Operations(), Operations()
@@ -140,30 +140,28 @@ class _ServerCall:
         return data
 
 
-def _peer(context: Any) -> Peer:
+def _peer(context: Any, endpoint: Endpoint) -> Peer:
     """Who is on the other side, from what grpcio says of it, in its words: ``grpc/grpc_security_constants.h``."""
-    properties = context.auth_context()
     family, _, address = unquote(context.peer()).partition(":")
-    if family not in ("ipv4", "ipv6"):
-        return Peer(unquote(context.peer()))
-    if properties.get("transport_security_type", [b""])[0] != b"ssl":
-        return Peer(f"grpcio://{address}")
+    url = f"{endpoint.scheme}://{address}" if family in ("ipv4", "ipv6") else unquote(context.peer())
+    properties = context.auth_context() if endpoint.is_tls else {}
     if "x509_pem_cert" not in properties:
-        return Peer(f"grpcios://{address}")
+        return Peer(url)
     names = [name.decode("utf-8", "replace") for name in properties.get("x509_common_name", ())]
     others = [name.decode("utf-8", "replace") for name in properties.get("x509_subject_alternative_name", ())]
-    return Peer(f"grpcios://{address}", PeerIdentity(names[0] if names else "", tuple(others)))
+    return Peer(url, PeerIdentity(names[0] if names else "", tuple(others)))
 
 
 class _Served(grpc.GenericRpcHandler):
     """Every method of a dispatcher, as grpcio wants it served. Messages pass through grpcio as bytes."""
 
-    def __init__(self, dispatcher: Dispatcher, config: ServerConfig, reactor: Reactor) -> None:
+    def __init__(self, dispatcher: Dispatcher, config: ServerConfig, reactor: Reactor, endpoint: Endpoint) -> None:
         self.running: dict[_ServerCall, asyncio.Task[Any] | None] = {}
         """The calls that have not ended, and their tasks."""
         self._dispatcher = dispatcher
-        self._config = config
-        self._reactor = reactor
+        self.config = config
+        self.reactor = reactor
+        self.endpoint = endpoint
         self._handlers: dict[str, Any] = {
             binding.method.path: _MAKERS[binding.method.kind](partial(self._serve, binding))
             for binding in dispatcher.bindings
@@ -175,7 +173,7 @@ class _Served(grpc.GenericRpcHandler):
 
     async def _serve(self, binding: AnyBinding, request: Any, context: Any) -> bytes:
         """Runs a call to its outcome; what it returns is the response of a method that has exactly one."""
-        call = _ServerCall(binding.method, self._config, context, request, self._reactor.now())
+        call = _ServerCall(self, binding.method, context, request)
         self.running[call] = asyncio.current_task()
         try:
             await self._dispatcher.handle(binding, call)
@@ -258,7 +256,7 @@ async def open_listener(
     if config.reflection:
         raise ConfigError("ServerConfig.reflection: grpcio:// serves no reflection, leave it out")
     credentials = server_credentials(config.tls) if endpoint.is_tls else None
-    served = _Served(dispatcher, config, reactor)
+    served = _Served(dispatcher, config, reactor, endpoint)
     server = aio.server(handlers=[served], options=server_options(config))
     address = f"[::]:{endpoint.port}" if endpoint.host == ANY_HOST else endpoint.address
     try:

@@ -89,7 +89,7 @@ class Resolver:
 
 
 def pooled_config(endpoints: Sequence[Endpoint], config: ClientConfig) -> ClientConfig:
-    """The configuration, but for targets that the protocol resolves itself: there one connection stands for all servers.
+    """The configuration, but for targets that the protocol resolves itself: there one connection is for all servers.
 
     What is behind it, and how many connections, is for the protocol's own balancer.
     """
