@@ -7,6 +7,8 @@ from typing import Any
 
 import anyio
 import pytest
+from google.protobuf import wrappers_pb2
+from grpc import aio
 
 from eventflux_runtime.protocol.api import ConnectionState
 from eventflux_runtime.rpc.context import Context
@@ -131,6 +133,40 @@ async def test_a_handler_that_gives_up_a_wait_for_a_request_loses_nothing() -> N
             await call.send(Note(text))
         with anyio.fail_after(LONG_S):
             assert await call.receive() == Note("a b c after some waits")
+
+
+class Counting(Notes):
+    """Counts the streams that it takes for whole."""
+
+    whole = 0
+    running = 0
+
+    async def join(self, requests: AsyncIterator[Note], context: Context) -> Note:
+        self.running += 1
+        try:
+            async for _ in requests:
+                self.hanging.set()
+            self.whole += 1
+            return Note("whole")
+        finally:
+            self.running -= 1
+            if not self.running:
+                self.started.set()
+
+
+async def test_a_handler_takes_no_half_of_a_stream_for_a_whole() -> None:
+    notes = Counting()
+    async with listening(notes) as listener:
+        for _ in range(60):
+            notes.hanging, notes.started = anyio.Event(), anyio.Event()
+            async with aio.insecure_channel(listener.endpoint.address) as channel:
+                join: Any = channel.stream_unary(JOIN.path)
+                calls = [join() for _ in range(5)]
+                for call in calls:
+                    await call.write(wrappers_pb2.StringValue(value="a").SerializeToString())
+                await notes.hanging.wait()
+            await notes.started.wait()
+    assert notes.whole == 0
 
 
 class Refusing(Notes):

@@ -19,7 +19,7 @@ MOST = 1024
 
 def maps_of(holder: object) -> list[dict[Any, Any]]:
     """The maps by method that something holds."""
-    names = ("_defaults", "_encodings", "_streaming", "_plain", "_compressed")
+    names = ("_defaults", "_encodings")
     return [getattr(holder, name) for name in names if hasattr(holder, name)]
 
 

@@ -88,7 +88,7 @@ class _ServerCall:
             # a moment later. A handler would take half a stream for a whole one. To read once more puts us behind the
             # cancellation, because core completes what it has begun for a call before it begins another operation.
             await context.read()
-            for _ in range(3):  # turns of the loop, in which grpcio passes the cancellation on
+            for _ in range(3):  # turns of the loop in which grpcio passes the cancellation on
                 await asyncio.sleep(0)
         return data
 
@@ -122,6 +122,8 @@ class _ServerCall:
         """See `ServerCall.finish_now`."""
         if status.code is StatusCode.OK and not self.method.kind.streams_responses:
             self.reply = self._encoded(message)
+            if self._is_compressed:  # grpcio says so in metadata that are sent by themselves, unless they were before
+                self.writes.start(self._context.send_initial_metadata, ())
         self.outcome = status
         return True
 

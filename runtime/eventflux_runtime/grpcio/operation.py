@@ -47,9 +47,10 @@ class Operations:
         return message
 
     def close(self) -> None:
-        """Breaks off what is being done."""
+        """Breaks off what is being done, and lets go of it: a task that was cancelled holds the call."""
         if self._latest is not None:
             self._latest.cancel()
+            self._latest = None
 
 
 async def _run(before: asyncio.Task[Any] | None, operation: _Operation, args: tuple[Any, ...]) -> Any:

@@ -22,7 +22,6 @@ __all__ = ["channel_credentials", "channel_options", "server_credentials", "serv
 
 _Options: TypeAlias = list[tuple[str, int | str]]
 
-_ALPN: Final = ("h2",)
 MIN_CLIENT_PING_MS: Final = 1000
 """Pings that a client may send to our server even without a call: far more often than any sane interval, far less
 often than a flood. grpcio's own default of five minutes would cut off a client that looks after its connection."""
@@ -90,7 +89,7 @@ def channel_credentials(config: TlsConfig | None) -> grpc.ChannelCredentials:
     tls = config if config is not None else TlsConfig()
     if tls.insecure_skip_verify:
         raise ConfigError("grpcio cannot skip verification: give TlsConfig.ca_file instead, or use grpcs://")
-    client_context(config, _ALPN)  # grpcio would say nothing of a broken file but that the handshake failed
+    client_context(config, ("h2",))  # grpcio would say nothing of a broken file but that the handshake failed
     # Where the system keeps its authorities in no single file, grpcio's own list stands in.
     ca_file = tls.ca_file or ssl.get_default_verify_paths().cafile
     return grpc.ssl_channel_credentials(_content(ca_file), _content(tls.key_file), _content(tls.cert_file))
@@ -98,7 +97,7 @@ def channel_credentials(config: TlsConfig | None) -> grpc.ChannelCredentials:
 
 def server_credentials(config: TlsConfig | None) -> grpc.ServerCredentials:
     """The credentials of a listening side, as the files are now. Raises ConfigError where they are not fit for use."""
-    server_context(config, _ALPN)
+    server_context(config, ("h2",))
     assert config is not None
     pair = (_content(config.key_file) or b"", _content(config.cert_file) or b"")
     return grpc.ssl_server_credentials([pair], _content(config.ca_file), config.require_client_cert)
