@@ -161,7 +161,7 @@ class Notes(Service):
 
 @asynccontextmanager
 async def listening(
-    notes: Service, url: str = "grpc://127.0.0.1:0", config: ServerConfig | None = None
+    notes: Service, url: str = "grpcio://127.0.0.1:0", config: ServerConfig | None = None
 ) -> AsyncIterator[Listener]:
     """A server of one service."""
     endpoint = parse_endpoint(url)
