@@ -40,6 +40,14 @@ VALUES: Final = {
     "message in itself": message("Tree", is_recursive=True),
 }
 
+ALIKE: Final = {
+    **dict.fromkeys(("sint32", "sfixed32"), "i32"),
+    **dict.fromkeys(("sint64", "sfixed64"), "i64"),
+    "fixed32": "u32",
+    "fixed64": "u64",
+}
+"""The kinds that bincode has other kinds' layout for."""
+
 WRITTEN: Final = {
     "str": ["text = x.encode()", "write_i64_le(writer, len(text))", "writer.write(text)"],
     "bytes": ["_write_bytes(writer, x)"],
@@ -55,6 +63,7 @@ WRITTEN: Final = {
     "message": ["if not isinstance(x, Point_):", "    raise TypeError", "encode_point(x, writer)"],
     "message in itself": ["if not isinstance(x, Tree_):", "    raise TypeError", "_write_tree(x, writer, depth + 1)"],
 }
+WRITTEN.update({name: WRITTEN[other] for name, other in ALIKE.items()})
 
 READ: Final = {
     "str": [
@@ -95,6 +104,7 @@ READ: Final = {
     "message": ["x, pos = _read_point(data, pos)"],
     "message in itself": ["x, pos = _read_tree(data, pos, depth + 1)"],
 }
+READ.update({name: READ[other] for name, other in ALIKE.items()})
 
 LEAST: Final = {"str": 8, "bytes": 8, "bool": 1, "i32": 4, "u32": 4, "f32": 4, "enum": 4, "enum with gaps": 4} | {
     "i64": 8,
@@ -103,6 +113,7 @@ LEAST: Final = {"str": 8, "bytes": 8, "bool": 1, "i32": 4, "u32": 4, "f32": 4, "
     "message": 3,
     "message in itself": 3,
 }
+LEAST.update({name: LEAST[other] for name, other in ALIKE.items()})
 EACH: Final = pytest.mark.parametrize("name", VALUES)
 
 
@@ -382,7 +393,7 @@ def encode_m(message: M, writer: BytesWriter) -> None:
         field = "M.f"
         write_i32_le(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 def decode_m(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, native layout. Raises CodecError."""
@@ -431,7 +442,7 @@ def _write_m(message: M, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(f_, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 def decode_m(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, native layout. Raises CodecError."""
@@ -526,7 +537,7 @@ def encode_m_short(message: M, writer: BytesWriter) -> None:
                 raise TypeError
             _write_tree(g_, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 def decode_m_short(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, layout short. Raises CodecError."""

@@ -58,7 +58,7 @@ LAYERS: Final = {
         modules=("grpcio",), may_import=("rpc", "handler", "compression", "net", "calls", "protocol", "health")
     ),
     "wire": Layer(modules=("wire",), may_import=("rpc", "net", "calls", "pipe", "protocol"), forbidden=GRPC),
-    "health": Layer(modules=("health",), may_import=("rpc",), forbidden=NETWORK | (GRPC - {"google"})),
+    "health": Layer(modules=("health",), may_import=("rpc", "message"), forbidden=NETWORK | (GRPC - {"google"})),
     "client": Layer(
         modules=("client",),
         may_import=("rpc", "net", "calls", "health"),

@@ -7,17 +7,18 @@ That library serves v1alpha; v1 has the same messages under another name
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Final, TypeVar
 
 import grpc
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 
-from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_SERVICE
-from eventflux_runtime.health.protobuf import HEALTH_POOL
+from eventflux_runtime.health.descriptor import HEALTH_POOL
+from eventflux_runtime.health.method import HEALTH_CHECK
 from eventflux_runtime.protocol.api import Dispatcher
 from eventflux_runtime.rpc.config import ServerConfig
-from eventflux_runtime.rpc.errors import MissingExtraError, TransportError
+from eventflux_runtime.rpc.errors import MissingExtraError
 
 __all__ = ["reflection_handlers"]
 
@@ -56,7 +57,7 @@ class _Pools:
     """The pool of our own health service, if that is served, and protobuf's default one, for generated packages.
 
     The latter may describe another health service: that of grpcio-health-checking, which has more methods. A generated
-    package fills it when its protobuf form is first used, so it is used before the first question.
+    package fills it when its pb2 modules are loaded, so they are before the first question.
     """
 
     def __init__(self, dispatcher: Dispatcher) -> None:
@@ -100,8 +101,5 @@ class _Pools:
 
 def _load(dispatcher: Dispatcher) -> None:
     for service in {binding.method.service: binding for binding in dispatcher.bindings}.values():
-        if service.method.service != HEALTH_SERVICE:
-            try:
-                service.method.request.from_protobuf(b"")
-            except TransportError:
-                continue  # loaded all the same: a message of required fields cannot be empty
+        if service.method.request.proto:
+            import_module(service.method.request.proto.partition(":")[0])
