@@ -12,25 +12,9 @@ import pytest
 from eventflux_codegen.codec_field import read_field, write_field
 from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS, read_value, value_words, write_value
-from eventflux_codegen.model import Cardinality, ClosedEnum, Field, Layout, Message, Value, ValueKind, Variant
+from eventflux_codegen.model import Cardinality, ClosedEnum, Layout, ValueKind, Variant
+from tests.support.model import enum, field, message, scalar, text, whole
 from tests.support.workspace import CONFIG, Workspace
-
-
-def scalar(kind: ValueKind) -> Value:
-    row = KINDS[kind]
-    return Value(kind, row.annotation, row.annotation, row.default, min_bytes=row.min_bytes)
-
-
-def enum(dense_members: int) -> Value:
-    return Value(ValueKind.ENUM, "Color", "Color", "Color.RED", "color", dense_members, min_bytes=4)
-
-
-def message(name: str, *, is_recursive: bool = False, min_bytes: int = 3) -> Value:
-    snake = name.lower()
-    return Value(
-        ValueKind.MESSAGE, name, f"{name}_", f"{name}()", snake, is_recursive=is_recursive, min_bytes=min_bytes
-    )
-
 
 VALUES: Final = {
     **{kind.value: scalar(kind) for kind in ValueKind if kind not in (ValueKind.ENUM, ValueKind.MESSAGE)},
@@ -115,14 +99,6 @@ LEAST: Final = {"str": 8, "bytes": 8, "bool": 1, "i32": 4, "u32": 4, "f32": 4, "
 }
 LEAST.update({name: LEAST[other] for name, other in ALIKE.items()})
 EACH: Final = pytest.mark.parametrize("name", VALUES)
-
-
-def field(cardinality: Cardinality, value: Value | None, **more: object) -> Field:
-    """The third attribute of ``M``, which is its fifth field: a local of its own is called by that."""
-    given: dict[str, object] = {"name": "f", "proto_name": "f", "number": 1, "path": "M.f", "index": 2, "slot": "4"}
-    unseen: dict[str, object] = {"annotation": "", "default": "", "doc": (), "expects": ""}
-    arguments: dict[str, object] = given | unseen | more
-    return Field(cardinality=cardinality, value=value, **arguments)  # type: ignore[arg-type] # each is what it should be
 
 
 def test_there_is_a_row_and_an_example_for_each_kind() -> None:
@@ -350,32 +326,6 @@ if flag == 1:
     else:
         raise bad_variant(field, pos - 4, number, 2)"""
     )
-
-
-def whole(
-    *fields: Field, layouts: tuple[Layout, ...] = (), is_recursive: bool = False, is_embedded: bool = False
-) -> Message:
-    return Message(
-        name="M",
-        local="M",
-        full_name="p.M",
-        snake="m",
-        pb_path="p_pb2.M",
-        pb_place="x.p_pb2:M",
-        doc=(),
-        fields=fields,
-        wire_fields=fields,
-        layouts=layouts,
-        factories=(),
-        builders=(),
-        payload=None,
-        is_recursive=is_recursive,
-        is_embedded=is_embedded,
-    )
-
-
-def text(functions: list[list[str]]) -> str:
-    return "\n\n".join("\n".join(lines) for lines in functions)
 
 
 def test_the_functions_of_a_message() -> None:
