@@ -210,6 +210,11 @@ READ_BY_HAND: list[tuple[str, str, Any]] = [
     ),
     ("an unknown field in an entry", "0a0718050801120161", Maps(unknown_fields=bytes.fromhex("0a0708011201611805"))),
     ("an unknown field in an entry of defaults", "0a06080012001805", Maps(unknown_fields=bytes.fromhex("0a021805"))),
+    (
+        "such an entry, with a tag of two bytes",
+        "b20104 08021805",
+        Numbers(unknown_fields=bytes.fromhex("b2010408021805")),
+    ),
     ("an enum's name that is not known", "b20104080010 05", Numbers(known_versions={0: Version(5)})),
 ]
 
@@ -234,6 +239,7 @@ def test_a_message_in_parts_is_merged() -> None:
         circle + square + again: Shape(kind=ShapeKindCircle(ShapeCircle(unknown_fields=UNKNOWN))),
         circle + again + square: Shape(kind=ShapeKindSquare(ShapeSquare(2.0))),
         circle + radius + empty: Shape(kind=ShapeKindCircle(ShapeCircle())),
+        circle + empty + square + again + empty: Shape(kind=ShapeKindCircle(ShapeCircle(unknown_fields=UNKNOWN))),
         circle + again + radius: Shape(kind=ShapeKindRadius(0.0)),
         circle + radius + b"\x30\x01": Shape(kind=ShapeKindNothing(value=True)),
         circle + b"\x09" + bytes(8) + empty: Shape(
@@ -321,6 +327,7 @@ REFUSED: list[tuple[type[Any], str, str, int, str]] = [
     (Scalars, "8a020180", "Scalars.int32s", 0, "cut off at byte 4"),
     (Scalars, "15000000", "Scalars.a_float", 0, "cut off at byte 4"),
     (Scalars, "61000000", "Scalars.a_sfixed64", 0, "cut off at byte 4"),
+    (Tree, "a5060000", "Tree", 0, "cut off at byte 4"),
     (Shape, "190000", "Shape.kind", 0, "cut off at byte 3"),
 ]
 
@@ -392,6 +399,16 @@ def test_no_message_is_written_that_lies_too_deep_to_be_read() -> None:
         with pytest.raises(CodecError, match="nested more than 100 levels deep"):
             tree.to_protobuf()
         setattr(leaf, name, old)
+
+
+def test_an_entry_is_a_level_too() -> None:
+    numbers = Numbers(pieces={"": b""})
+    for _ in range(99):
+        numbers = Numbers(mixed=NumbersMixedMiddle(numbers))
+    assert Numbers.from_protobuf(numbers.to_protobuf()) == numbers
+    with pytest.raises(CodecError, match="nested more than 100 levels deep"):
+        Numbers(mixed=NumbersMixedMiddle(numbers)).to_protobuf()
+    assert_read_alike(Numbers, b"\x52" + length_prefixed(numbers.to_protobuf()))
 
 
 REFUSED_VALUES: list[tuple[Any, str]] = [
@@ -524,8 +541,10 @@ def test_parts_at_every_level_are_read_once() -> None:
 def test_a_long_message_within_messages_has_a_length_of_several_bytes() -> None:
     for size in (0, 100, 127, 128, 16_383, 16_384, 2_097_152):
         tree = Tree(left=Tree(children=[Tree(label="x" * size)]), named={"k": Tree(label="y" * size)})
-        assert tree.to_protobuf() == object_of(tree).SerializeToString()
-        assert Tree.from_protobuf(tree.to_protobuf()) == tree
+        message = TransportMessage(headers={"x" * size: "y" * size})
+        for each in (tree, message):
+            assert each.to_protobuf() == object_of(each).SerializeToString()
+            assert type(each).from_protobuf(each.to_protobuf()) == each
 
 
 def test_the_kinds_of_nan_that_python_tells_apart_are_kept() -> None:
