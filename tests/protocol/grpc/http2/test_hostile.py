@@ -285,8 +285,22 @@ def test_a_block_that_would_expand_takes_no_memory() -> None:
     server = make_server()
     large = b"\x40\x01k\x7f\xe1\x16" + b"v" * 3000  # enters the table: 3,033 bytes
     bomb = large + b"\xbe" * 12_000  # and 12,000 times the same field
-    taken = peak_of(lambda: server.receive_data(frame(HEADERS, END_HEADERS, 1, bomb), 0.0))
-    assert taken < 300_000, "the list would have 36 MB"
+
+    def explode() -> None:
+        with pytest.raises(RemoteProtocolError, match="15006 bytes stands for 36756153"):
+            server.receive_data(frame(HEADERS, END_HEADERS, 1, bomb), 0.0)
+
+    assert peak_of(explode) < 300_000, "the list would have 36 MB"
+    assert goodbye(server) == CALM
+
+
+def test_a_list_that_is_far_too_long_ends_the_connection() -> None:
+    server = make_server(Settings(max_metadata_bytes=2000))
+    fields = b"\x40\x01k\x7f\xb1\x0e" + b"v" * 1968  # enters the table, and counts 2,001 bytes
+    assert server.receive_data(frame(HEADERS, END_HEADERS, 1, fields + b"\xbe" * 14), 0.0) == []
+    assert frames(server.data_to_send())[-1][0] == RST_STREAM  # it is no request, besides
+    with pytest.raises(RemoteProtocolError, match="over 16 times the limit of 2000"):
+        server.receive_data(frame(HEADERS, END_HEADERS, 3, b"\xbe" * 16), 0.0)
 
 
 # -- what is remembered
