@@ -303,6 +303,35 @@ def test_a_list_that_is_far_too_long_ends_the_connection() -> None:
         server.receive_data(frame(HEADERS, END_HEADERS, 3, b"\xbe" * 16), 0.0)
 
 
+# -- windows that change
+
+
+def waiting_streams(count: int) -> ServerMachine:
+    """A server with so many calls, each of which has a message that waits for the window to open."""
+    server = make_server(None, (4, 0))
+    for stream_id in range(1, 2 * count, 2):
+        server.receive_data(headers(stream_id, REQUEST, end=True), 0.0)
+        server.send_message(stream_id, bytes(1000), write)
+    server.data_to_send()
+    return server
+
+
+def test_of_many_windows_in_one_frame_the_last_counts() -> None:
+    server = waiting_streams(100)
+    server.receive_data(settings(*[(4, number) for number in range(500, 0, -1)]), 0.0)
+    sent = [payload for kind, _, _, payload in frames(server.data_to_send()) if kind == DATA]
+    assert sent == [bytes(1)] * 100
+
+
+def test_a_window_for_many_streams_is_as_dear_as_many_frames() -> None:
+    server = waiting_streams(960)  # each change costs 31 cheap frames
+    for number in range(32):
+        server.receive_data(settings((4, number)), 0.0)
+    with pytest.raises(RemoteProtocolError, match="bring nothing"):
+        server.receive_data(settings((4, 32)), 0.0)
+    assert goodbye(server) == CALM
+
+
 # -- what is remembered
 
 
