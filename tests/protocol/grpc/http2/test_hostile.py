@@ -323,6 +323,15 @@ def test_of_many_windows_in_one_frame_the_last_counts() -> None:
     assert sent == [bytes(1)] * 100
 
 
+def test_many_parameters_are_as_dear_as_many_frames() -> None:
+    server = make_server()
+    flood = settings(*[(0x99, 0)] * 2720)  # 16,320 bytes: as dear as 256 frames
+    for _ in range(3):
+        server.receive_data(flood, 0.0)
+    with pytest.raises(RemoteProtocolError, match="bring nothing"):
+        server.receive_data(flood, 0.0)
+
+
 def test_a_window_for_many_streams_is_as_dear_as_many_frames() -> None:
     server = waiting_streams(960)  # each change costs 31 cheap frames
     for number in range(32):

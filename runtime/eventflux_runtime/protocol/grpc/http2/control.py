@@ -56,6 +56,8 @@ LAST_CALL_PAYLOAD: Final = b"eft-last"
 LAST_CALL_S: Final = 1.0
 """Seconds that a client has for this answer."""
 PING_BYTES: Final = 8
+USUAL_BYTES: Final = 64
+"""SETTINGS are shorter; a longer one is as dear as several."""
 RESUMED_STREAMS: Final = 32
 """A change of the window of all streams is as dear as one cheap frame for so many that wait for it: each is looked at,
 and may send a byte."""
@@ -229,7 +231,7 @@ class Control:
             link.state = READY
         else:
             resumed = len(self.sender.backlog.waiting) if initial_window >= 0 else 0
-            self.limits.cheap_frame("SETTINGS", 1 + resumed // RESUMED_STREAMS)
+            self.limits.cheap_frame("SETTINGS", 1 + (end - start) // USUAL_BYTES + resumed // RESUMED_STREAMS)
         if initial_window >= 0:
             self.sender.resized(initial_window, events)
         if is_first or link.max_streams != before:
