@@ -202,6 +202,8 @@ def test_a_client_is_as_careful() -> None:
         lambda _: frame(PING, 0, 0, bytes(8)),
         lambda call: headers(2 * call + 1, REQUEST[:3]),
         lambda call: headers(2 * call + 1, [*REQUEST, ("grpc-timeout", "x")]),
+        lambda call: headers(2 * call + 1, REQUEST) + data(2 * call + 1, prefixed(b"x", 3)),
+        lambda call: headers(2 * call + 1, REQUEST) + window_update(2 * call + 1, 0),
     ],
 )
 def test_answers_that_nobody_reads(asking: Callable[[int], bytes]) -> None:
