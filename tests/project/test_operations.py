@@ -24,7 +24,7 @@ from tests.project.import_graph import ROOT, modules_of
 
 PAGE: Final = (ROOT / "docs/operations.md").read_text()
 PROSE: Final = re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL)
-GRPC_URL: Final = "grpc://127.0.0.1:7070"
+GRPC_URL: Final = "grpcio://127.0.0.1:7070"
 
 Row = tuple[str, ...]
 

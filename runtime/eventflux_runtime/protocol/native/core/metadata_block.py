@@ -25,8 +25,19 @@ def block_bytes(metadata: Metadata) -> int:
     """The length of a metadata block without its leading u32: what `max_metadata_bytes` limits."""
     size = 2
     for key, value in metadata.pairs:
-        size += 5 + len(key) + len(value)
+        size += 5 + len(key) + (len(value) if isinstance(value, bytes) or _is_plain(value) else len(_raw(value)))
     return size
+
+
+def _is_plain(value: str) -> bool:
+    return value.isascii() and value.isprintable()
+
+
+def _raw(value: MetadataValue) -> bytes:
+    """A value as it travels. Text beyond printable ASCII, which only a foreign gRPC peer can have sent, is escaped."""
+    if isinstance(value, bytes):
+        return value
+    return value.encode("ascii") if _is_plain(value) else value.encode("unicode_escape")
 
 
 def encode_metadata(metadata: Metadata, writer: BytesWriter, limit: int) -> None:
@@ -47,7 +58,7 @@ def encode_metadata(metadata: Metadata, writer: BytesWriter, limit: int) -> None
     write_i32_le(writer, size)
     write_i16_le(writer, len(pairs))
     for key, value in pairs:
-        raw = value if isinstance(value, bytes) else value.encode("ascii")
+        raw = _raw(value)
         writer.append(len(key))
         writer.write(key.encode("ascii"))
         write_i32_le(writer, len(raw))
