@@ -84,8 +84,7 @@ class Control:
         if not link.is_server:
             link.output.writer.write(PREFACE)
         link.output.settings(link.settings.announced(link.is_server))
-        if link.settings.connection_window > DEFAULT_WINDOW:
-            link.output.credit(0, link.settings.connection_window - DEFAULT_WINDOW)
+        link.output.credit(0, link.settings.whole_window - DEFAULT_WINDOW)
 
     def drain(self, reason: str) -> None:
         """Server: says that no further call is wanted, and takes those that cross this (RFC 9113, 6.8)."""

@@ -55,6 +55,7 @@ class DataFrames:
         "_parked_bytes",
         "_parked_end",
         "_parked_tail",
+        "_shares",
         "_streams",
         "parked_at",
     )
@@ -63,6 +64,7 @@ class DataFrames:
         self._link = link
         self._endings = endings
         self._flow = link.flow
+        self._shares = link.shares
         self._streams = link.streams
         self._is_server = link.is_server
         self._max_message_bytes: i64 = link.settings.max_message_bytes
@@ -111,6 +113,7 @@ class DataFrames:
         if padding:
             self._count_padding(inflow, padding)
         is_whole = self._take(stream, inflow, data, start, end, is_end, events, at_most)
+        self._shares.offer(inflow, stream.wanted)
         if padding and not is_whole:
             self._parked_tail = padding - 1
         return is_whole
@@ -320,6 +323,7 @@ class DataFrames:
         if is_end:
             stream.is_remote_ended = True
             inflow.is_ended = True
+            self._shares.release(inflow)
         last = events[-1] if events else None
         if isinstance(last, RequestOpened) and last.stream_id == stream.stream_id and not last.has_message:
             self._flow.taken(inflow, end - start + MESSAGE_PREFIX_BYTES)

@@ -50,6 +50,7 @@ class Endings:
         inflow = stream.inflow
         if inflow is not None:
             inflow.is_ended = True
+            self.link.shares.release(inflow)
             if inflow.assembly is not None:
                 self.refuse(stream, StatusCode.INTERNAL, CUT_SHORT, events)
                 return
@@ -84,6 +85,7 @@ class Endings:
         last = events[-1] if events else None
         if inflow is not None:
             inflow.is_ended = True
+            self.link.shares.release(inflow)
             if inflow.assembly is not None:
                 if status.code == StatusCode.OK:
                     status = Status(StatusCode.INTERNAL, CUT_SHORT)

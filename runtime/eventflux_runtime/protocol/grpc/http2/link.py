@@ -10,6 +10,7 @@ from eventflux_runtime.protocol.grpc.http2.frame import MAX_STREAM_ID, MESSAGE_P
 from eventflux_runtime.protocol.grpc.http2.limits import Limits
 from eventflux_runtime.protocol.grpc.http2.output import FrameOutput
 from eventflux_runtime.protocol.grpc.http2.settings import Settings
+from eventflux_runtime.protocol.grpc.http2.shares import FIRST_WINDOW, Shares
 from eventflux_runtime.protocol.grpc.http2.stream import Stream
 
 __all__ = ["Link"]
@@ -50,6 +51,7 @@ class Link:
         "output",
         "processed_limit",
         "settings",
+        "shares",
         "state",
         "streams",
     )
@@ -70,7 +72,9 @@ class Link:
         self.learned = learned
         """Client: the compressions that the server reads, as it last said."""
         self.output = FrameOutput(settings.max_reply_bytes)
-        self.flow = ReceiveFlow(self.output, settings.connection_window, settings.stream_window)
+        window = settings.whole_window
+        self.flow = ReceiveFlow(self.output, window, FIRST_WINDOW)
+        self.shares = Shares(self.output, window, settings.stream_window, settings.max_streams)
 
     def was_opened(self, stream_id: int) -> bool:
         """Whether a stream is, or was, one of the client's. The server has none: there is no push."""

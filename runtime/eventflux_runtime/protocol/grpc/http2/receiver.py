@@ -99,7 +99,7 @@ class Receiver:
                 self.unread = whole[stop:] + data[position:]
                 self.unread_from = 0
                 return
-            self._keep(whole, stop, now)
+            self._keep(whole, stop, now if stop else self.begun_at)
         position = self._frames(data, position, events, at_most)
         if len(events) < at_most:
             self._keep(data, position, now)
@@ -134,13 +134,13 @@ class Receiver:
             return self.heads.block_begun_at
         return self.begun_at if self.partial else None
 
-    def _keep(self, data: bytes, position: int, now: float) -> None:
+    def _keep(self, data: bytes, position: i64, begun_at: float) -> None:
         """Keeps the beginning of a frame that `data` does not hold whole."""
         left = len(data) - position
         if not left:
             return
         self.partial += data[position:]
-        self.begun_at = now
+        self.begun_at = begun_at
         if not self.has_preface:
             self.needed = len(PREFACE)
             self._check_preface(data[position:])

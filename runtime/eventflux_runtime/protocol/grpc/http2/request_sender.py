@@ -13,6 +13,7 @@ from eventflux_runtime.protocol.grpc.http2.frame import DATA, FLAG_END_STREAM, M
 from eventflux_runtime.protocol.grpc.http2.link import READY, Link
 from eventflux_runtime.protocol.grpc.http2.request_writer import RequestWriter, Route
 from eventflux_runtime.protocol.grpc.http2.sender import Sender
+from eventflux_runtime.protocol.grpc.http2.shares import connection_window
 from eventflux_runtime.protocol.grpc.http2.stream import Stream
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.status import Status, StatusCode
@@ -26,11 +27,13 @@ M = TypeVar("M")
 class RequestSender(Sender):
     """The client's `Sender`."""
 
-    __slots__ = ("heads",)
+    __slots__ = ("_room", "heads")
 
     def __init__(self, link: Link, heads: RequestWriter) -> None:
         super().__init__(link)
         self.heads = heads
+        self._room = link.settings.max_streams
+        """So many calls the connection's window is large enough for."""
 
     def limit_table(self, max_bytes: int) -> None:
         """See `Sender.limit_table`."""
@@ -74,6 +77,8 @@ class RequestSender(Sender):
                 raise
         link.last_stream_id = stream_id
         link.streams[stream_id] = stream
+        if len(link.streams) > self._room:
+            self._make_room()
         return stream_id
 
     def send_message(
@@ -118,6 +123,14 @@ class RequestSender(Sender):
         self.close(stream)
         error_code = error_code_of(code)
         self.output.reset(stream.stream_id, CANCEL if error_code == REFUSED_STREAM else error_code)
+
+    def _make_room(self) -> None:
+        """More calls are in flight than ever: makes the connection's window larger, for as many again."""
+        settings = self.link.settings
+        self._room *= 2
+        window = connection_window(settings.connection_window, settings.stream_window, self._room)
+        self.link.flow.size = max(self.link.flow.size, window)
+        self.link.flow.ignored(0)
 
     def _cannot_open(self) -> Exception:
         link = self.link

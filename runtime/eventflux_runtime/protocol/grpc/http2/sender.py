@@ -117,6 +117,7 @@ class Sender:
         if stream.outgoing is not None:
             self.backlog.forget(stream)
         if stream.inflow is not None:
+            self.link.shares.release(stream.inflow)
             self.link.flow.dropped(stream.inflow)
 
     def granted(self, increment: int, events: list[Event]) -> None:

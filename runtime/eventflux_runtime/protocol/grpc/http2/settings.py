@@ -18,6 +18,7 @@ from eventflux_runtime.protocol.grpc.http2.frame import (
     read_u16,
     read_u32,
 )
+from eventflux_runtime.protocol.grpc.http2.shares import FIRST_WINDOW, connection_window
 from eventflux_runtime.rpc.config import COMPRESSION_OF_ID
 from eventflux_runtime.rpc.errors import ConfigError
 
@@ -43,15 +44,18 @@ class Settings:
     max_message_bytes: int = 64 * 1024 * 1024
     """Length of one message, as it is on the wire: that the peer may send, and that is sent to it."""
     max_streams: int = 1000
-    """Server: calls in flight that the client may have."""
+    """Server: calls in flight that the client may have. Client: those that the connection's window has room for at
+    first; it grows with more."""
     max_metadata_bytes: int = 16 * 1024
     """Size of a list of header fields that the peer may send, each counted as its name, its value and 32 bytes. A block
     of four times as many bytes, compressed, ends the connection."""
     stream_window: int = 1024 * 1024
-    """Bytes of messages of one stream that the peer may send ahead of the application."""
+    """Bytes of messages of one stream that the peer may send ahead of the application, where there is room for so many;
+    it is sure of 65,535."""
     connection_window: int = 80 * 1024 * 1024
     """Bytes of messages of all streams that the peer may send ahead of the application: the connection's memory. The
-    default leaves room for one message of the greatest length that a slow reader holds, and for others beside it."""
+    default leaves room for one message of the greatest length that a slow reader holds, and for others beside it. Where
+    `max_streams` streams need more, it is more (`whole_window`)."""
     min_ping_interval_s: float = 0.1
     """Seconds between pings of the peer while nothing else happens, averaged over ten of them; a faster peer is
     disconnected."""
@@ -76,7 +80,7 @@ class Settings:
         _between("max_message_bytes", self.max_message_bytes, 1, MAX_WINDOW)
         _between("max_streams", self.max_streams, 1, MAX_WINDOW)
         _between("max_metadata_bytes", self.max_metadata_bytes, MIN_METADATA_BYTES, MAX_FRAME_CEILING)
-        # A peer may send this much before it has seen what we announce.
+        # A peer may send this much, whatever we announce, before it has seen that.
         _between("stream_window", self.stream_window, DEFAULT_WINDOW, MAX_WINDOW)
         _between("connection_window", self.connection_window, self.stream_window, MAX_WINDOW)
         _between("max_resets_per_s", self.max_resets_per_s, 1, MAX_WINDOW)
@@ -97,10 +101,15 @@ class Settings:
         """The value of ``grpc-accept-encoding``: the names of `compressions`."""
         return ",".join(["identity", *(ENCODING_NAMES[number].decode("ascii") for number in self.compressions)])
 
+    @property
+    def whole_window(self) -> int:
+        """The connection's window, in bytes."""
+        return connection_window(self.connection_window, self.stream_window, self.max_streams)
+
     def announced(self, is_server: bool) -> list[tuple[int, int]]:
         """The parameters of our SETTINGS frame."""
         first = (MAX_CONCURRENT_STREAMS, self.max_streams) if is_server else (ENABLE_PUSH, 0)
-        return [first, (INITIAL_WINDOW_SIZE, self.stream_window), (MAX_HEADER_LIST_SIZE, self.max_metadata_bytes)]
+        return [first, (INITIAL_WINDOW_SIZE, FIRST_WINDOW), (MAX_HEADER_LIST_SIZE, self.max_metadata_bytes)]
 
 
 def decode_settings(data: bytes, start: int, end: int, from_server: bool) -> list[tuple[int, int]]:

@@ -1,0 +1,322 @@
+"""RFC 9113's rules one by one, after the generic and HTTP/2 cases of https://github.com/summerwind/h2spec.
+
+A case is what a client sends behind its preface and SETTINGS, and what a server has to make of it: a connection error,
+a stream error, an answer, or nothing. Where the RFC leaves a choice, the table says which one is taken here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from hpack import Encoder
+
+from eventflux_runtime.protocol.core.error import RemoteProtocolError
+from eventflux_runtime.protocol.core.event import StatusReceived
+from eventflux_runtime.protocol.grpc.http2.event import RequestOpened
+from eventflux_runtime.protocol.grpc.http2.server_machine import ServerMachine
+from eventflux_runtime.protocol.grpc.http2.settings import Settings
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA
+from eventflux_runtime.rpc.status import OK_STATUS
+from tests.support.http2_pair import (
+    ACK,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    PADDED,
+    PING,
+    PREFACE,
+    PRIORITY,
+    PUSH_PROMISE,
+    REQUEST,
+    RST_STREAM,
+    SETTINGS,
+    WHOLE,
+    WINDOW_UPDATE,
+    WITH_PRIORITY,
+    Fields,
+    block,
+    client_with_call,
+    data,
+    frame,
+    go_away,
+    headers,
+    padded,
+    prefixed,
+    rst_stream,
+    settings,
+    window_update,
+    write,
+)
+from tests.support.http2_pair import frames as frames_of
+
+PROTOCOL, FLOW, CLOSED, SIZE, REFUSED, CANCEL, COMPRESSION, CALM = 1, 3, 5, 6, 7, 8, 9, 11
+FINE: Final = "fine"
+"""Nothing is wrong: the call goes on, or the frame is passed over."""
+STATUS: Final = "a status"
+"""A response that ends the call."""
+
+Verdict = str | tuple[str, int]
+
+
+def connection(code: int) -> Verdict:
+    return "connection error", code
+
+
+def stream(code: int) -> Verdict:
+    return "stream error", code
+
+
+ONE: Final = block(REQUEST)
+OPEN: Final = headers(1, REQUEST)
+BEGUN: Final = frame(HEADERS, 0, 1, ONE[:3])
+REST: Final = frame(CONTINUATION, END_HEADERS, 1, ONE[3:])
+WRONG: Final = frame(CONTINUATION, END_HEADERS, 1, ONE)
+BAD_PADDING: Final = b"\x00\x01a\x81\xff"
+"""A field whose Huffman code has eight bits of padding."""
+WHOLE_CALL: Final = OPEN + data(1, prefixed(b"x"), end=True)
+ENDED: Final = b"ENDED"
+"""Behind these bytes the server answers, so that the stream is closed on both sides."""
+
+
+def without(name: str) -> Fields:
+    return [field for field in REQUEST if field[0] != name]
+
+
+def changed(name: str, value: str) -> Fields:
+    return [(field[0], value) if field[0] == name else field for field in REQUEST]
+
+
+CASES: Final[list[tuple[str, bytes, Verdict]]] = [
+    # generic: what everybody has to take
+    ("generic 2: an idle stream takes HEADERS", OPEN, FINE),
+    ("generic 2: and PRIORITY", frame(PRIORITY, 0, 1, bytes(5)), FINE),
+    ("generic 2: a half-closed stream takes WINDOW_UPDATE", WHOLE_CALL + window_update(1, 9), FINE),
+    ("generic 2: and PRIORITY", WHOLE_CALL + frame(PRIORITY, 0, 1, bytes(5)), FINE),
+    ("generic 2: and RST_STREAM", WHOLE_CALL + rst_stream(1, CANCEL), FINE),
+    ("generic 3.1: DATA in several frames", OPEN + data(1, prefixed(b"abc")[:6]) + data(1, b"bc"), FINE),
+    ("generic 3.1: padded DATA", OPEN + frame(DATA, PADDED, 1, padded(prefixed(b"a"), 9)), FINE),
+    ("generic 3.2: padded HEADERS", frame(HEADERS, WHOLE | PADDED, 1, padded(ONE, 9)), FINE),
+    ("generic 3.2: HEADERS with a priority", frame(HEADERS, WHOLE | WITH_PRIORITY, 1, bytes(5) + ONE), FINE),
+    ("generic 3.2: both", frame(HEADERS, WHOLE | PADDED | WITH_PRIORITY, 1, padded(bytes(5) + ONE, 9)), FINE),
+    ("generic 3.5: SETTINGS", settings((3, 1), (4, 70_000), (5, 20_000), (6, 9000)), FINE),
+    ("generic 3.7: PING", frame(PING, 0, 0, b"h2spec--"), FINE),
+    ("generic 3.8: GOAWAY", go_away(0, 0), FINE),
+    ("generic 3.9: WINDOW_UPDATE of the connection", window_update(0, 1), FINE),
+    ("generic 3.9: and of a stream", OPEN + window_update(1, 1), FINE),
+    ("generic 3.10: CONTINUATION", frame(HEADERS, 1, 1, ONE[:5]) + frame(CONTINUATION, 4, 1, ONE[5:]), FINE),
+    # 4.1: frame format
+    ("4.1: an unknown type", frame(0x16, 0, 0, bytes(8)) + OPEN, FINE),
+    ("4.1: flags that mean nothing", frame(PING, 0x16, 0, bytes(8)), FINE),
+    ("4.1: the reserved bit of the stream id", frame(PING, 0, 2**31, bytes(8)), FINE),
+    # 4.2: frame size
+    ("4.2: DATA of 2^14 bytes", OPEN + data(1, prefixed(bytes(16_379))), FINE),
+    ("4.2: DATA of one more", OPEN + data(1, bytes(16_385)), connection(SIZE)),
+    ("4.2: HEADERS of one more", frame(HEADERS, WHOLE, 1, bytes(16_385)), connection(SIZE)),
+    ("4.2: an unknown type of one more", frame(0x16, 0, 0, bytes(16_385)), connection(SIZE)),
+    # 4.3: header compression
+    ("4.3: a block that is none", frame(HEADERS, WHOLE, 1, b"\x40"), connection(COMPRESSION)),
+    ("4.3: PRIORITY within a block", frame(HEADERS, 1, 1, ONE) + frame(PRIORITY, 0, 1, bytes(5)), connection(PROTOCOL)),
+    ("4.3: HEADERS of another stream within", frame(HEADERS, 1, 1, ONE) + headers(3, REQUEST), connection(PROTOCOL)),
+    ("4.3: an unknown type within", frame(HEADERS, 1, 1, ONE) + frame(0x16, 0, 1), connection(PROTOCOL)),
+    (
+        "4.3: a block that is none, later",
+        ENDED + frame(HEADERS, WHOLE, 1, b"\x40"),
+        connection(COMPRESSION),
+    ),
+    # 5.1: stream states
+    ("5.1 idle: DATA", data(1, b"x"), connection(PROTOCOL)),
+    ("5.1 idle: RST_STREAM", rst_stream(1, CANCEL), connection(PROTOCOL)),
+    ("5.1 idle: WINDOW_UPDATE", window_update(1, 1), connection(PROTOCOL)),
+    ("5.1 idle: CONTINUATION", WRONG, connection(PROTOCOL)),
+    ("5.1 half-closed: DATA", WHOLE_CALL + data(1, b"x"), stream(CLOSED)),
+    ("5.1 half-closed: HEADERS", WHOLE_CALL + headers(1, [("k", "v")], end=True), stream(CLOSED)),
+    ("5.1 half-closed: CONTINUATION", WHOLE_CALL + WRONG, connection(PROTOCOL)),
+    # A closed stream is not remembered, so what might have crossed its end is passed over, whatever ended it.
+    ("5.1 closed by reset: DATA", OPEN + rst_stream(1, CANCEL) + data(1, b"x"), FINE),
+    ("5.1 closed by reset: trailers", OPEN + rst_stream(1, CANCEL) + headers(1, [("k", "v")], end=True), FINE),
+    (
+        "5.1 closed by reset: CONTINUATION",
+        OPEN + rst_stream(1, CANCEL) + WRONG,
+        connection(PROTOCOL),
+    ),
+    ("5.1 closed: DATA", ENDED + data(1, b"x"), FINE),
+    ("5.1 closed: a second request", ENDED + OPEN, connection(PROTOCOL)),
+    ("5.1 closed: CONTINUATION", ENDED + WRONG, connection(PROTOCOL)),
+    ("5.1 closed: PRIORITY", ENDED + frame(PRIORITY, 0, 1, bytes(5)), FINE),
+    ("5.1 closed: WINDOW_UPDATE and RST_STREAM", ENDED + window_update(1, 1) + rst_stream(1, CANCEL), FINE),
+    # 5.1.1: stream identifiers
+    ("5.1.1: an even stream", headers(2, REQUEST), connection(PROTOCOL)),
+    ("5.1.1: an id that falls", headers(5, REQUEST) + headers(3, REQUEST), connection(PROTOCOL)),
+    ("5.1.1: stream 0", headers(0, REQUEST), connection(PROTOCOL)),
+    ("5.1.2: more streams than we allow", b"".join(headers(n, REQUEST) for n in (1, 3, 5, 7)), stream(REFUSED)),
+    # 5.3 is no more: priorities mean nothing, not even wrong ones.
+    ("5.3.1: HEADERS that depend on themselves", frame(HEADERS, WHOLE | WITH_PRIORITY, 1, b"\0\0\0\1\xff" + ONE), FINE),
+    ("5.3.1: PRIORITY that depends on itself", frame(PRIORITY, 0, 1, b"\0\0\0\1\xff"), FINE),
+    # 5.5: extensions
+    ("5.5: an unknown type between frames", OPEN + frame(0x16, 0, 1, b"x") + data(1, prefixed(b"x")), FINE),
+    # 6.1: DATA
+    ("6.1: on stream 0", data(0, b"x"), connection(PROTOCOL)),
+    ("6.1: padding as long as the frame", OPEN + frame(DATA, PADDED, 1, b"\x06abcde"), connection(PROTOCOL)),
+    ("6.1: padding of the whole frame", OPEN + frame(DATA, PADDED, 1, b"\x05abcde"), FINE),
+    ("6.1: padded and empty", OPEN + frame(DATA, PADDED, 1), connection(SIZE)),
+    # 6.2: HEADERS
+    ("6.2: no END_HEADERS, and other HEADERS", frame(HEADERS, 0, 1, ONE) + headers(3, REQUEST), connection(PROTOCOL)),
+    ("6.2: padding longer than the frame", frame(HEADERS, WHOLE | PADDED, 1, b"\xff" + ONE), connection(PROTOCOL)),
+    ("6.2: a priority cut short", frame(HEADERS, WHOLE | WITH_PRIORITY, 1, bytes(4)), connection(SIZE)),
+    # 6.3: PRIORITY
+    ("6.3: on stream 0", frame(PRIORITY, 0, 0, bytes(5)), connection(PROTOCOL)),
+    ("6.3: of another length", OPEN + frame(PRIORITY, 0, 1, bytes(4)), connection(SIZE)),
+    # 6.4: RST_STREAM
+    ("6.4: on stream 0", rst_stream(0, CANCEL), connection(PROTOCOL)),
+    ("6.4: of another length", OPEN + frame(RST_STREAM, 0, 1, bytes(3)), connection(SIZE)),
+    # 6.5: SETTINGS
+    ("6.5: ACK with a payload", frame(SETTINGS, ACK, 0, b"\0"), connection(SIZE)),
+    ("6.5: on a stream", frame(SETTINGS, 0, 1, bytes(6)), connection(PROTOCOL)),
+    ("6.5: of another length", frame(SETTINGS, 0, 0, bytes(3)), connection(SIZE)),
+    ("6.5.2: push of 2", settings((2, 2)), connection(PROTOCOL)),
+    ("6.5.2: a window over the limit", settings((4, 2**31)), connection(FLOW)),
+    ("6.5.2: a frame size below the least", settings((5, 16_383)), connection(PROTOCOL)),
+    ("6.5.2: a frame size over the limit", settings((5, 2**24)), connection(PROTOCOL)),
+    ("6.5.2: one that nobody knows", settings((0xFF, 1)), FINE),
+    ("6.5.3: the same one several times", settings((4, 1), (4, 70_000), (4, 0)), FINE),
+    # 6.6: PUSH_PROMISE
+    ("6.6: from a client", OPEN + frame(PUSH_PROMISE, 4, 1, b"\0\0\0\2" + ONE), connection(PROTOCOL)),
+    # 6.7: PING
+    ("6.7: with ACK", frame(PING, ACK, 0, b"invalid-"), FINE),
+    ("6.7: on a stream", frame(PING, 0, 1, bytes(8)), connection(PROTOCOL)),
+    ("6.7: of another length", frame(PING, 0, 0, bytes(6)), connection(SIZE)),
+    # 6.8: GOAWAY
+    ("6.8: on a stream", frame(GOAWAY, 0, 1, bytes(8)), connection(PROTOCOL)),
+    # 6.9: WINDOW_UPDATE
+    ("6.9: of 0 bytes", window_update(0, 0), connection(PROTOCOL)),
+    ("6.9: of 0 bytes on a stream", OPEN + window_update(1, 0), stream(PROTOCOL)),
+    ("6.9: of another length", frame(WINDOW_UPDATE, 0, 0, bytes(3)), connection(SIZE)),
+    ("6.9.1: over the limit", window_update(0, 2**31 - 1), connection(FLOW)),
+    ("6.9.1: over the limit on a stream", OPEN + window_update(1, 2**31 - 1), stream(FLOW)),
+    # 6.10: CONTINUATION
+    (
+        "6.10: several",
+        frame(HEADERS, 1, 1, ONE[:3]) + frame(CONTINUATION, 0, 1, ONE[3:9]) + frame(CONTINUATION, 4, 1, ONE[9:]),
+        FINE,
+    ),
+    (
+        "6.10: DATA behind it",
+        BEGUN + frame(CONTINUATION, 0, 1) + data(1, b""),
+        connection(PROTOCOL),
+    ),
+    ("6.10: on stream 0", BEGUN + frame(CONTINUATION, 4, 0, ONE[3:]), connection(PROTOCOL)),
+    (
+        "6.10: on another stream",
+        BEGUN + frame(CONTINUATION, 4, 3, ONE[3:]),
+        connection(PROTOCOL),
+    ),
+    ("6.10: behind END_HEADERS", OPEN + WRONG, connection(PROTOCOL)),
+    (
+        "6.10: behind a CONTINUATION that ended",
+        BEGUN + REST + frame(CONTINUATION, 4, 1),
+        connection(PROTOCOL),
+    ),
+    ("6.10: behind DATA", OPEN + data(1, prefixed(b"x")) + WRONG, connection(PROTOCOL)),
+    # 7: error codes
+    ("7: an unknown one in GOAWAY", go_away(0, 0xFF), FINE),
+    ("7: an unknown one in RST_STREAM", OPEN + rst_stream(1, 0xFF), FINE),
+    # 8.1: requests
+    ("8.1: a second block without END_STREAM", OPEN + headers(1, [("k", "v")]), stream(PROTOCOL)),
+    ("8.2.1: upper case in a name", headers(1, [*REQUEST, ("X-Test", "ok")]), stream(PROTOCOL)),
+    ("8.2.2: a connection-specific field", headers(1, [*REQUEST, ("connection", "keep-alive")]), stream(PROTOCOL)),
+    ("8.2.2: te other than trailers", headers(1, changed("te", "trailers, deflate;q=0.5")), stream(PROTOCOL)),
+    ("8.3: an unknown pseudo-header field", headers(1, [(":test", "ok"), *REQUEST]), stream(PROTOCOL)),
+    ("8.3: a response's", headers(1, [(":status", "200"), *REQUEST]), stream(PROTOCOL)),
+    ("8.3: one in trailers", OPEN + headers(1, [(":method", "POST")], end=True), stream(PROTOCOL)),
+    ("8.3: one behind a field", headers(1, [*without(":path"), (":path", "/a/b")]), stream(PROTOCOL)),
+    ("8.3.1: an empty path", headers(1, changed(":path", "")), stream(PROTOCOL)),
+    ("8.3.1: no method", headers(1, without(":method")), stream(PROTOCOL)),
+    ("8.3.1: no scheme", headers(1, without(":scheme")), stream(PROTOCOL)),
+    ("8.3.1: no path", headers(1, without(":path")), stream(PROTOCOL)),
+    ("8.3.1: two methods", headers(1, [(":method", "POST"), *REQUEST]), stream(PROTOCOL)),
+    ("8.3.1: two schemes", headers(1, [(":scheme", "http"), *REQUEST]), stream(PROTOCOL)),
+    ("8.3.1: two paths", headers(1, [(":path", "/a/b"), *REQUEST]), stream(PROTOCOL)),
+    ("8.5: CONNECT", headers(1, [(":method", "CONNECT"), (":authority", "x:1")]), STATUS),
+    # RFC 7541
+    ("HPACK 2.3.3: an index beyond the tables", frame(HEADERS, WHOLE, 1, ONE + b"\xff\x00"), connection(COMPRESSION)),
+    ("HPACK 4.2: a table size update at the end", frame(HEADERS, WHOLE, 1, ONE + b"\x20"), connection(COMPRESSION)),
+    (
+        "HPACK 5.2: Huffman padding of 8 bits",
+        frame(HEADERS, WHOLE, 1, ONE + BAD_PADDING),
+        connection(COMPRESSION),
+    ),
+    ("HPACK 6.1: index 0", frame(HEADERS, WHOLE, 1, ONE + b"\x80"), connection(COMPRESSION)),
+    ("HPACK 6.3: a table over our limit", frame(HEADERS, WHOLE, 1, b"\x3f\xe2\x1f" + ONE), connection(COMPRESSION)),
+]
+
+
+def verdict(server: ServerMachine, sent: bytes, step: int) -> Verdict:
+    """What a server makes of bytes that come `step` at a time."""
+    answer = b""
+    try:
+        for start in range(0, len(sent), step):
+            server.receive_data(sent[start : start + step], 0.0)
+            answer += server.data_to_send()
+    except RemoteProtocolError:
+        kind, _, _, payload = frames_of(server.data_to_send())[-1]
+        assert kind == GOAWAY
+        assert server.is_closed
+        return connection(int.from_bytes(payload[4:8], "big"))
+    for kind, flags, _, payload in frames_of(answer):
+        if kind == HEADERS and flags & END_STREAM:
+            return STATUS
+        if kind == RST_STREAM:
+            return stream(int.from_bytes(payload, "big"))
+    return FINE
+
+
+@pytest.mark.parametrize("step", [1, 10**6], ids=["bytewise", "whole"])
+@pytest.mark.parametrize(("sent", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_rule(sent: bytes, expected: Verdict, step: int) -> None:
+    server = ServerMachine(Settings(max_streams=3, min_ping_interval_s=1e-3), now=0.0)
+    server.receive_data(PREFACE + settings(), 0.0)
+    if sent.startswith(ENDED):
+        server.receive_data(WHOLE_CALL, 0.0)
+        server.send_status(1, OK_STATUS, b"x", write)
+        sent = sent.removeprefix(ENDED)
+    server.data_to_send()
+    assert verdict(server, sent, step) == expected
+    if expected not in (FINE, STATUS) and expected[0] == "connection error":
+        return
+    # The connection is as good as before.
+    server.receive_data(headers(99, REQUEST), 0.0)
+    server.data_to_send()
+    server.receive_data(frame(PING, 0, 0, b"are you?"), 1.0)
+    assert frames_of(server.data_to_send())[-1] == (PING, ACK, 0, b"are you?")
+
+
+def test_the_table_of_the_peers_encoder_is_followed_through_refusals() -> None:
+    """Blocks of streams that are refused, malformed or over still change the table."""
+    encoder = Encoder()
+    server = ServerMachine(Settings(max_streams=1), now=0.0)
+    server.receive_data(PREFACE + settings(), 0.0)
+    for place, fields in enumerate([REQUEST, [*REQUEST, ("a", "1")], [*REQUEST, ("B", "2")], changed("te", "x")]):
+        server.receive_data(frame(HEADERS, END_HEADERS, 1 + 2 * place, encoder.encode(fields)), 0.0)
+    server.send_status(1, OK_STATUS)
+    server.receive_data(frame(HEADERS, WHOLE, 1, encoder.encode([("late", "trailers")])), 0.0)
+    (opened,) = server.receive_data(
+        frame(HEADERS, END_HEADERS, 99, encoder.encode([*REQUEST, ("a", "1"), ("late", "trailers")])), 0.0
+    )
+    assert isinstance(opened, RequestOpened)
+    assert opened.metadata.pairs == (("a", "1"), ("late", "trailers"))
+
+
+def test_a_client_follows_the_table_as_well() -> None:
+    encoder = Encoder()
+    client = client_with_call()
+    client.open(client.route("/p.S/M"), -1, EMPTY_METADATA, None, None, False)
+    client.receive_data(rst_stream(1, CANCEL), 0.0)
+    late = [(":status", "200"), ("content-type", "application/grpc"), ("k", "late")]
+    client.receive_data(frame(HEADERS, END_HEADERS, 1, encoder.encode(late)), 0.0)
+    (ended,) = client.receive_data(frame(HEADERS, WHOLE, 3, encoder.encode([*late, ("grpc-status", "0")])), 0.0)
+    assert isinstance(ended, StatusReceived)
+    assert ended.status.trailers.pairs == (("k", "late"),)
