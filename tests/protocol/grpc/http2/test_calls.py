@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 from librt.strings import BytesWriter
 
-from eventflux_runtime.protocol.core.error import LocalProtocolError, MetadataTooLarge, StreamsExhausted
+from eventflux_runtime.protocol.core.error import (
+    LocalProtocolError,
+    MessageTooLarge,
+    MetadataTooLarge,
+    StreamsExhausted,
+)
 from eventflux_runtime.protocol.core.event import (
     HalfClosed,
     HeadersReceived,
@@ -361,15 +366,25 @@ def test_what_cannot_be_sent_any_more() -> None:
         server.send_headers(1, EMPTY_METADATA)
     with pytest.raises(LocalProtocolError, match="client's to send"):
         server.send_message(1, b"x", write, True)
-    for call in (server.send_headers, server.send_status):
-        with pytest.raises(LocalProtocolError, match="never opened"):
-            call(3, EMPTY_METADATA)  # type: ignore[operator]  # both refuse the stream before they look further
+    with pytest.raises(LocalProtocolError, match="never opened"):
+        server.send_headers(3, EMPTY_METADATA)
+    with pytest.raises(LocalProtocolError, match="never opened"):
+        server.send_status(3, OK_STATUS)
     client = make_client()
     for stream_id in (1, 0, -1, 2):
         with pytest.raises(LocalProtocolError, match="never opened"):
             client.send_message(stream_id, b"x", write)
         with pytest.raises(LocalProtocolError, match="has not ended"):
             client.discard(stream_id)
+
+
+def test_a_message_over_our_own_limit_is_not_sent() -> None:
+    client = make_client(Settings(max_message_bytes=1000))
+    assert client.max_message_bytes == 1000
+    with pytest.raises(MessageTooLarge, match="message of 1001 bytes"):
+        open_call(client, bytes(1001))
+    assert client.active_streams == 0
+    open_call(client, bytes(1000))
 
 
 def test_metadata_over_the_peers_limit_is_not_sent() -> None:

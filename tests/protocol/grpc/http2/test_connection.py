@@ -87,10 +87,10 @@ def test_a_server_begins_once_it_has_seen_the_preface() -> None:
     assert not server.has_output
     assert server.receive_data(PREFACE[-1:], 0.0) == []
     assert parameters(frames(server.data_to_send())[0][3]) == {3: 7, 4: 65_535, 6: 16_384}
-    assert not server.is_greeted
+    was_greeted = server.is_greeted
     (event,) = server.receive_data(settings(), 0.0)
     assert isinstance(event, SettingsReceived)
-    assert server.is_greeted
+    assert (was_greeted, server.is_greeted) == (False, True)
     assert frames(server.data_to_send()) == [(SETTINGS, ACK, 0, b"")]
 
 
@@ -107,8 +107,8 @@ def test_nothing_can_be_done_before_the_handshake() -> None:
     ("sent", "text"),
     [
         (b"GET / HTTP/1.1\r\n", "HTTP/1"),
-        (b"EFT1", "it sent b'EFT1'"),
-        (b"\x16\x03\x01\x02\x00\x01", "TLS"),
+        (b"EFT1", "use a tcp:// URL"),
+        (b"\x16\x03\x01\x02\x00\x01", "use a grpcs:// URL"),
         (PREFACE[:20] + b"XX\r\n", "gRPC"),
         (PREFACE[:16] + b"!", "gRPC"),
     ],
@@ -314,7 +314,7 @@ def test_a_server_drains_in_two_steps() -> None:
     pair.settle()
     pair.server.drain("maintenance")
     crossing = open_call(pair.client, b"crosses it", end=True)
-    assert pair.server.takes_calls
+    takes_calls = [pair.server.takes_calls]
     pair.to_server()
     assert [event.stream_id for event in pair.server_events] == [first, crossing]
     pair.to_client()
@@ -331,7 +331,8 @@ def test_a_server_drains_in_two_steps() -> None:
     pair.server_events.clear()
     pair.to_server()
     assert [type(event) for event in pair.server_events] == [LastCallKnown]
-    assert not pair.server.takes_calls
+    takes_calls.append(pair.server.takes_calls)
+    assert takes_calls == [True, False]
     pair.to_client()
     event = pair.take(pair.client_events, GoAwayReceived)
     assert (event.last_stream_id, event.unprocessed) == (crossing, ())
