@@ -40,8 +40,8 @@ RequestFlags = Callable[[], list[bool]]
 class Interop(TestServiceService):
     """The service.
 
-    Neither what a request travelled as nor how one response is to travel is known to a handler. `flags` tells the first;
-    for the second, a body that must not be compressed is one that does not shrink, which is sent plain.
+    A handler is not told whether a request came compressed, so `flags` has to tell it. Nor can it choose for one
+    response: a body that must not be compressed is one that does not shrink, which is sent plain.
     """
 
     def __init__(self, flags: RequestFlags | None = None) -> None:
