@@ -213,6 +213,7 @@ CASES: Final[list[tuple[str, bytes, Verdict]]] = [
         BEGUN + frame(CONTINUATION, 0, 1) + data(1, b""),
         connection(PROTOCOL),
     ),
+    ("6.10: DATA within trailers", OPEN + frame(HEADERS, 1, 1) + data(1, prefixed(b"x")), connection(PROTOCOL)),
     ("6.10: on stream 0", BEGUN + frame(CONTINUATION, 4, 0, ONE[3:]), connection(PROTOCOL)),
     (
         "6.10: on another stream",
