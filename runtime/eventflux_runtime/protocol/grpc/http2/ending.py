@@ -76,6 +76,7 @@ class Endings:
         stream_id = stream.stream_id
         inflow = stream.inflow
         del self.streams[stream_id]
+        self.link.limits.call_came()
         if not is_remote_ended:
             self.link.output.reset(stream_id, CANCEL)
         elif not stream.has_ended or stream.outgoing is not None:
