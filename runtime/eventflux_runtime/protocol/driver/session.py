@@ -130,8 +130,7 @@ class Session(Expirable):
         try:
             events = self.core.receive_data(data, self.now(), at_most)
         except RemoteProtocolError as error:
-            self._dispatch(error.events)
-            self.fail(error)
+            self._fail_with(error)
             return
         except Exception:  # noqa: BLE001 - logged; on trio it would end the scope, with every other connection in it
             _log.exception("the connection with %s failed within this process", self.pipe.peer.address)
@@ -177,8 +176,7 @@ class Session(Expirable):
         try:
             events = self.core.receive_eof(self.now())
         except RemoteProtocolError as error:
-            self._dispatch(error.events)
-            self.fail(error)
+            self._fail_with(error)
             return
         self._dispatch(events)
 
@@ -232,6 +230,14 @@ class Session(Expirable):
             self.close_reason = error
         self.close()
 
+    def _fail_with(self, error: RemoteProtocolError) -> None:
+        """The peer broke the protocol: takes the events that came before, and fails."""
+        events, error.events = error.events, []
+        self._dispatch(events)
+        # The error is kept as long as the connection; what its frames hold, such as a long message, must not be.
+        error.__context__ = None
+        self.fail(error.with_traceback(None))
+
     # -- time
 
     def schedule_timer(self) -> None:
@@ -247,8 +253,7 @@ class Session(Expirable):
         try:
             events = self.core.handle_timer(self.now())
         except RemoteProtocolError as error:
-            self._dispatch(error.events)
-            self.fail(error)
+            self._fail_with(error)
             return
         self._dispatch(events)
         self.schedule_timer()
