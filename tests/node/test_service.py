@@ -107,7 +107,8 @@ async def test_subscribers_get_what_is_streamed_in(wire: str, tmp_path: Path) ->
 
 
 async def test_events_cross_from_wire_to_wire(tmp_path: Path) -> None:
-    async with node(*(address(wire, tmp_path) for wire in WIRES)) as urls:
+    wires = [wire for wire in WIRES if can_hold(wire, sniffio.current_async_library(), "")]
+    async with node(*(address(wire, tmp_path) for wire in wires)) as urls:
         for sender in urls:
             for receiver in urls:
                 await _one_event(sender, receiver)
