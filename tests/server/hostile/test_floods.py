@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import pytest
@@ -231,7 +232,7 @@ async def test_a_hundred_floods_one_after_another_leave_nothing_behind(besiege: 
         files = siege.files()
         for _ in range(20):
             for flood in (many_small_continuations, pong_flood, malformed_requests, header_bomb, ping_flood):
-                check(await run_sync(lambda flood=flood: attacked(siege.url, flood())))
+                check(await run_sync(partial(attacked, siege.url, flood())))
         await siege.has_files(files)
 
 

@@ -29,7 +29,7 @@ from eventflux_runtime.protocol.core.event import (
     StreamReset,
 )
 from eventflux_runtime.protocol.core.machine import Machine
-from eventflux_runtime.protocol.driver.decoding import decoded
+from eventflux_runtime.protocol.driver.decoding import decoded_of
 from eventflux_runtime.protocol.driver.encoding import Encoding
 from eventflux_runtime.protocol.driver.packing import Packer, write_packed
 from eventflux_runtime.protocol.driver.server_call import ServerSession, StreamServerCall
@@ -228,7 +228,7 @@ class ServerConnectionBase(ServerSession):
         call = StreamServerCall(self, encoding, event.stream_id, event.metadata, expires_at)
         self._calls[event.stream_id] = call
         if event.has_message:
-            call.on_first_message(decoded(encoding.decode, event, self._max_message_bytes))
+            call.on_first_message(decoded_of(encoding.decode, event, self._max_message_bytes))
         if event.end_stream:
             call.on_half_close()
         if expires_at:
@@ -333,7 +333,7 @@ class ServerConnectionBase(ServerSession):
     def _on_message(self, event: MessageReceived) -> None:
         call = self._calls.get(event.stream_id)
         if call is not None:
-            call.on_message(decoded(call.encoding.decode, event, self._max_message_bytes), event.end - event.start)
+            call.on_message(event, self._max_message_bytes)
             if event.end_stream:
                 call.on_half_close()
 
