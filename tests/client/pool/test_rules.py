@@ -267,7 +267,7 @@ def test_attempts_made_are_announced() -> None:
 
 
 def test_what_the_server_allows_counts_at_once() -> None:
-    """Not from the next plan on: a call that the pool places and the connection refuses would be placed again at once."""
+    """Not from the next plan on: a call that the connection refuses would meanwhile be placed on it again and again."""
     connection = SimpleNamespace(state=ConnectionState.READY, active_calls=1, max_calls=5)
     subchannel: Any = SimpleNamespace(usable=[])
     held = PooledConnection(cast("ClientConnection", connection), subchannel, 1000, 0.0)
