@@ -51,14 +51,17 @@ def test_each_kind_of_block_is_kept_by_itself() -> None:
 
 def test_a_kept_block_is_forgotten_when_the_table_changes() -> None:
     encoder, reader = hpack.Encoder(), HeadReader(65536)
-    for _ in range(3):
-        reader.read_request(encoder.encode(REQUEST))
-    other = [*REQUEST[:2], (b":path", b"/a.B/D"), REQUEST[3]]
-    assert reader.read_request(encoder.encode(other)).path == "/a.B/D"
-    # The index that stood for C stands for D now, and the bytes of the block are those that were read as C.
-    block = encoder.encode(other)
-    assert reader.read_request(block).path == "/a.B/D"
-    assert reader.read_request(encoder.encode(REQUEST)).path == "/a.B/C"
+    for code in (b"0", b"5", b"7"):
+        blocks = [encoder.encode([(b"grpc-status", code)]) for _ in range(3)]
+        assert [reader.read_trailers(block).status.code for block in blocks] == [int(code)] * 3
+        assert blocks[-1] == b"\xbe"  # the newest entry, whatever it is
+
+
+def test_a_block_that_changes_the_table_does_so_each_time() -> None:
+    reader = HeadReader(65536)
+    for _ in range(2):
+        assert reader.read_trailers(b"\x40\x0bgrpc-status\x015").status.code is StatusCode.NOT_FOUND
+    assert reader.read_trailers(b"\xbf").status.code is StatusCode.NOT_FOUND
 
 
 @given(

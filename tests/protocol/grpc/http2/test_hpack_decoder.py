@@ -251,6 +251,16 @@ def test_two_size_updates_may_begin_a_block() -> None:
         decoder.decode(b"\xbe")
 
 
+@pytest.mark.parametrize("max_table_bytes", [0, 65536])
+def test_a_table_holds_4_kib_until_the_peer_says_otherwise(max_table_bytes: int) -> None:
+    decoder = Decoder(PLENTY, max_table_bytes)
+    decoder.decode(b"".join(b"\x40\x01a" + integer(0, 7, 95) + b"x" * 95 for _ in range(40)))
+    assert decoder.table_bytes == 4096
+    decoder.decode(integer(0x20, 5, max_table_bytes))
+    decoder.decode(b"\x40\x01a\x01b")
+    assert decoder.table_bytes == (4096 + 34 if max_table_bytes else 0)
+
+
 def test_an_entry_larger_than_the_table_empties_it() -> None:
     decoder = Decoder(PLENTY)
     decoder.decode(b"\x40\x01a\x01b")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from eventflux_runtime.protocol.core.error import MetadataTooLarge
 from eventflux_runtime.protocol.grpc.http2.head_reader import HeadReader
-from eventflux_runtime.protocol.grpc.http2.request_writer import MAX_ROUTES, RequestWriter
+from eventflux_runtime.protocol.grpc.http2.head_writer import MAX_KEYS
+from eventflux_runtime.protocol.grpc.http2.request_writer import MAX_ROUTES, MAX_TIMEOUTS, RequestWriter
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 
 PATH: Final = "/eventflux.transport.Transport/SendMessage"
@@ -60,6 +61,19 @@ def test_a_call_that_repeats_is_the_same_few_bytes() -> None:
     assert len(timed) == 8 + 23
 
 
+def test_a_size_update_goes_ahead_of_a_block_that_repeats() -> None:
+    client, decoder = writer(), hpack.Decoder()
+    for _ in range(2):
+        decoder.decode(client.request(client.route(PATH), -1, EMPTY_METADATA))
+    repeated = client.request(client.route(PATH), -1, EMPTY_METADATA)
+    client.limit_table(4000)
+    decoder.max_allowed_table_size = 4000
+    updated = client.request(client.route(PATH), -1, EMPTY_METADATA)
+    assert updated == b"\x3f\x81\x1f" + repeated
+    assert decoder.decode(updated)
+    assert client.request(client.route(PATH), -1, EMPTY_METADATA) == repeated
+
+
 def test_the_same_path_is_the_same_route() -> None:
     client = writer()
     assert client.route(PATH) is client.route(PATH)
@@ -93,6 +107,7 @@ def test_every_call_arrives_as_it_was_meant(
     for number, timeout_us, pairs, encoding_id, table_bytes in calls:
         if table_bytes is not None:
             client.limit_table(table_bytes)
+            witness.max_allowed_table_size = table_bytes  # so it insists on the size updates that have to come
         metadata = Metadata([(key, value.encode() if key.endswith("-bin") else value) for key, value in pairs])
         path = f"{PATH}{number}"
         block = client.request(client.route(path), timeout_us, metadata, encoding_id)
@@ -115,6 +130,25 @@ def test_metadata_that_repeats_is_indexed_and_metadata_that_changes_is_not() -> 
     assert b"changes" not in entries
     block = client.request(route, -1, Metadata([("same", "x" * 20)]))
     assert len(block) == 9
+
+
+def test_no_secret_and_no_long_value_is_remembered() -> None:
+    client = writer()
+    metadata = Metadata([("authorization", "secret"), ("long", "x" * 5000), ("short", "x")])
+    client.request(client.route(PATH), -1, metadata)
+    assert {key: known.last for key, known in client._keys.items()} == {
+        "authorization": None,
+        "long": None,
+        "short": "x",
+    }
+
+
+def test_few_keys_and_timeouts_are_remembered() -> None:
+    client = writer()
+    for number in range(MAX_KEYS + MAX_TIMEOUTS):
+        client.request(client.route(PATH), number * 1_000_000, Metadata([(f"key{number}", "x")]))
+        assert len(client._keys) <= MAX_KEYS
+        assert len(client._timeouts) <= MAX_TIMEOUTS
 
 
 def test_metadata_leaves_room_in_the_table_for_methods() -> None:

@@ -101,22 +101,47 @@ STEPS: Final = st.lists(
 
 @given(STEPS)
 def test_every_response_arrives_as_it_was_meant(steps: list[tuple[str, Status, int, int | None]]) -> None:
-    server, client = writer(), HeadReader(1 << 30)
+    server, client, witness = writer(), HeadReader(1 << 30), hpack.Decoder()
     for kind, status, encoding_id, table_bytes in steps:
         if table_bytes is not None:
             server.limit_table(table_bytes)
+            witness.max_allowed_table_size = table_bytes  # so it insists on the size updates that have to come
         if kind == "response":
-            head = client.read_response(server.response(status.trailers, encoding_id))
+            block = server.response(status.trailers, encoding_id)
+            head = client.read_response(block)
             assert (head.error, head.failure) == ("", None)
             assert (head.metadata, head.encoding_id, head.accepted) == (status.trailers, encoding_id, ACCEPTED)
-        elif kind == "trailers":
-            trailers = client.read_trailers(server.trailers(status))
-            assert (trailers.error, trailers.status) == ("", status)
         elif kind == "trailers_only":
-            trailers = client.read_trailers_only(server.trailers_only(status))
+            block = server.trailers_only(status)
+            trailers = client.read_trailers_only(block)
             assert (trailers.error, trailers.status, trailers.accepted) == ("", status, ACCEPTED)
         else:
-            assert client.read_trailers(server.trailers(OK_STATUS)).status is OK_STATUS
+            ending = OK_STATUS if kind == "ok" else status
+            block = server.trailers(ending)
+            trailers = client.read_trailers(block)
+            assert (trailers.error, trailers.status) == ("", ending)
+        assert witness.decode(block, raw=True)
+
+
+@pytest.mark.parametrize("kind", ["response", "trailers"])
+@pytest.mark.parametrize("limits", [[4000], [4000, 4096]])
+def test_a_size_update_goes_ahead_of_a_block_that_repeats(kind: str, limits: list[int]) -> None:
+    server, decoder = writer(), hpack.Decoder()
+
+    def made() -> bytes:
+        return server.response(EMPTY_METADATA) if kind == "response" else server.trailers(OK_STATUS)
+
+    for _ in range(3):
+        decoder.decode(made())
+    repeated = made()
+    for limit in limits:
+        server.limit_table(limit)
+        decoder.max_allowed_table_size = limit
+    updated = made()
+    assert updated != repeated
+    assert updated.endswith(repeated)
+    assert decoder.decode(updated)
+    assert made() == repeated
 
 
 @pytest.mark.parametrize("limit", [None, 4 * 1024, 8 * 1024, 16 * 1024, 64 * 1024])
@@ -131,12 +156,21 @@ def test_a_status_is_sent_as_far_as_it_fits(limit: int | None) -> None:
     if limit is not None:
         server.limit_lists(limit)
         other.limit_lists(limit)
+    sure = {4 * 1024: 4 * 1024, 64 * 1024: 64 * 1024 * 4 // 5}
     for block in (server.trailers(status), other.trailers_only(status)):
-        # grpcio refuses by chance what is over half of the 16 KiB that it announces.
-        assert list_bytes(block) <= (limit if limit in (4 * 1024, 64 * 1024) else 8 * 1024)
+        assert list_bytes(block) <= sure.get(limit or 0, 8 * 1024)
         fields = dict(decoded(block))
         assert fields["grpc-status"] == "10"
         assert ("[cut: " in fields["grpc-message"]) == (limit != 64 * 1024)
+
+
+@pytest.mark.parametrize(("size", "fits"), [(15_900, True), (16_400, False)])
+def test_a_status_leaves_room_for_the_limit_that_grpcio_does_not_announce(size: int, fits: bool) -> None:
+    server = writer()
+    server.limit_lists(20 * 1024)
+    block = server.trailers(Status(StatusCode.ABORTED, "", (), Metadata([("a", "x" * size)])))
+    assert list_bytes(block) <= 16 * 1024
+    assert (("a", "x" * size) in decoded(block)) == fits
 
 
 @pytest.mark.parametrize("limit", [0, 60, 100])

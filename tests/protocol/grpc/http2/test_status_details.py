@@ -63,6 +63,8 @@ CHUNKS: Final = st.sampled_from(
         b"\x07",
         b"\xff\xff\xff\xff\x0f\x00",
         b"\xff\xff\xff\xff\x7f\x00",
+        b"\x88\x80\x80\x80\x10\x00",  # a number of 33 bits, of which the lower ones are field 1's
+        b"\x9a\x00\x00",  # a tag that is longer than it has to be
         b"\x08" + b"\xff" * 9 + b"\x01",
         b"\x08" + b"\xff" * 10 + b"\x01",
         b"\x1a\x7f",
@@ -74,6 +76,11 @@ CHUNKS: Final = st.sampled_from(
 @given(st.lists(CHUNKS | st.binary(max_size=3), max_size=6).map(b"".join))
 def test_any_bytes_are_read_as_protobuf_does(data: bytes) -> None:
     assert decode_details(encode_binary(data)) == theirs(data)
+
+
+def test_a_field_whose_number_is_too_large_makes_a_status_unreadable() -> None:
+    for data in (b"\x1a\x00\x88\x80\x80\x80\x10\x00", b"\x1a\x00\x9a\x80\x80\x80\x10\x00"):
+        assert decode_details(encode_binary(data)) == theirs(data) == ()
 
 
 def test_deep_groups_end_somewhere() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventflux_runtime.protocol.grpc.http2.timeout import LONGEST_US, coarse, decode_timeout, encode_timeout
+from eventflux_runtime.protocol.grpc.http2.timeout import LONGEST_US, coarse_timeout, decode_timeout, encode_timeout
 
 
 @pytest.mark.parametrize(
@@ -67,11 +67,11 @@ def test_a_timeout_is_never_shorter_than_meant_nor_much_longer(timeout_us: int) 
 
 @given(st.integers(1, 10**12))
 def test_a_coarse_timeout_is_longer_by_less_than_a_thousandth(timeout_us: int) -> None:
-    assert timeout_us <= coarse(timeout_us) < timeout_us * 1.001 + 1
-    assert coarse(coarse(timeout_us)) == coarse(timeout_us)
+    assert timeout_us <= coarse_timeout(timeout_us) < timeout_us * 1.001 + 1
+    assert coarse_timeout(coarse_timeout(timeout_us)) == coarse_timeout(timeout_us)
 
 
 @pytest.mark.parametrize("timeout_us", [100_000, 1_000_000, 5_000_000, 30_000_000])
 def test_what_is_left_of_a_usual_timeout_repeats(timeout_us: int) -> None:
-    assert {coarse(timeout_us - gone) for gone in (0, 1, 7)} == {timeout_us}
-    assert coarse(0) == 0
+    assert {coarse_timeout(timeout_us - gone) for gone in (0, 1, 7)} == {timeout_us}
+    assert coarse_timeout(0) == 0

@@ -16,6 +16,7 @@ __all__ = ["HeadWriter", "KnownBlocks", "metadata_bytes"]
 
 UNLIMITED: Final = 1 << 62
 MAX_KEYS: Final = 256
+MAX_LAST_CHARACTERS: Final = 1024
 METADATA_SHARE: Final = 2
 """Metadata fills the table up to this part of it, so that the methods of calls find room."""
 
@@ -77,6 +78,10 @@ class _Key:
         self.begin: Final = literal_name(self.name, is_secret=self.is_secret)
         self.last: MetadataValue | None = None
 
+    def remember(self, value: MetadataValue) -> None:
+        """Keeps what was sent, to compare the next one with it; no secret, and nothing too long for the table."""
+        self.last = value if len(value) <= MAX_LAST_CHARACTERS and not self.is_secret else None
+
 
 class HeadWriter:
     """Writes the header blocks of one direction of a connection.
@@ -127,7 +132,7 @@ class HeadWriter:
                 continue
             text = encode_binary(value) if isinstance(value, bytes) else value.encode("utf-8")
             if known.is_secret or known.last != value:
-                known.last = value
+                known.remember(value)
                 writer.write(known.begin)
                 write_text(writer, text)
             else:

@@ -16,7 +16,7 @@ from eventflux_runtime.protocol.grpc.http2.static_table import (
     STATIC_PAIRS,
 )
 
-__all__ = ["Encoder", "literal_name", "write_text"]
+__all__ = ["Encoder", "literal_name", "write_integer", "write_shortest", "write_text"]
 
 INDEXED: Final = 0x80
 INSERTED: Final = 0x40

@@ -11,7 +11,7 @@ from eventflux_runtime.protocol.grpc.http2.encoding_name import ENCODING_NAMES
 from eventflux_runtime.protocol.grpc.http2.head_writer import HeadWriter, KnownBlocks
 from eventflux_runtime.protocol.grpc.http2.hpack_encoder import literal_name, write_text
 from eventflux_runtime.protocol.grpc.http2.static_table import ENTRY_BYTES
-from eventflux_runtime.protocol.grpc.http2.timeout import coarse, encode_timeout
+from eventflux_runtime.protocol.grpc.http2.timeout import coarse_timeout, encode_timeout
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 
 __all__ = ["RequestWriter", "Route"]
@@ -129,7 +129,7 @@ class RequestWriter(HeadWriter):
         return block
 
     def _timeout(self, timeout_us: int) -> bytes:
-        rounded_us = coarse(timeout_us)
+        rounded_us = coarse_timeout(timeout_us)
         known = self._timeouts.get(rounded_us)
         if known is None:
             if len(self._timeouts) >= MAX_TIMEOUTS:

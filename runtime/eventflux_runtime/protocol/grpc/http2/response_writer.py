@@ -35,7 +35,8 @@ ALLOW_BEGIN: Final = literal_name(b"allow")
 ANYBODY_BYTES: Final = 8 * 1024
 """The list of fields that any client takes, as PROTOCOL-HTTP2.md suggests it."""
 GRPCIO_BYTES: Final = 16 * 1024
-"""What grpcio announces unless told otherwise. From half of that on it refuses some lists by chance."""
+"""What grpcio announces unless told otherwise. It refuses some lists by chance above a lower limit that it does not
+announce: 8 KiB, or four fifths of a limit that was set."""
 
 
 @final
@@ -67,7 +68,7 @@ class ResponseWriter(HeadWriter):
     def limit_lists(self, max_bytes: int) -> None:
         """Takes over the client's SETTINGS_MAX_HEADER_LIST_SIZE."""
         super().limit_lists(max_bytes)
-        self._max_status_bytes = max_bytes if max_bytes > GRPCIO_BYTES else min(max_bytes, ANYBODY_BYTES)
+        self._max_status_bytes = max_bytes * 4 // 5 if max_bytes > GRPCIO_BYTES else min(max_bytes, ANYBODY_BYTES)
 
     def response(self, metadata: Metadata, encoding_id: int = 0) -> bytes:
         """The header block that begins a response. It has to be sent, and before any later one.

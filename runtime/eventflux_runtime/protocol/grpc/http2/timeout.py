@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["decode_timeout", "encode_timeout"]
+__all__ = ["coarse_timeout", "decode_timeout", "encode_timeout"]
 
 NONSENSE: Final = -1
 MAX_DIGITS: Final = 8
@@ -40,7 +40,7 @@ def encode_timeout(timeout_us: int) -> bytes:
     return b"%dH" % (10**MAX_DIGITS - 1)
 
 
-def coarse(timeout_us: int) -> int:
+def coarse_timeout(timeout_us: int) -> int:
     """A timeout rounded up by less than a thousandth of it, so that calls with the same one repeat the same bytes.
 
     What is left of a deadline differs by microseconds from call to call.
