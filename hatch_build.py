@@ -29,6 +29,10 @@ LEVEL_VARIABLE: Final = "EVENTFLUX_COMPILE_LEVEL"
 PACKAGES: Final = ("runtime/eventflux_runtime", "generated/eventflux_transport")
 HOT: Final = (
     "eventflux_transport/codec.py",
+    "eventflux_transport/protobuf.py",
+    "eventflux_runtime/message/scalar.py",
+    "eventflux_runtime/message/unknown.py",
+    "eventflux_runtime/message/varint.py",
     "eventflux_runtime/protocol/core/*.py",
     "eventflux_runtime/protocol/native/core/*.py",
     "eventflux_runtime/protocol/native/driver/client*.py",
@@ -60,7 +64,7 @@ HOT: Final = (
     "eventflux_runtime/client/pool/queue.py",
     "eventflux_runtime/client/pool/subchannel.py",
 )
-"""What runs for each message or call on the native wire."""
+"""What runs for each message or call."""
 REQUIREMENTS: Final = ("mypy==2.4.1", "setuptools>=80")
 """mypyc is pinned: the next one may refuse what this one takes, and nobody could install the compiled form."""
 TYPED: Final = frozenset({"anyio", "librt", "msgspec", "mypy_extensions", "typing_extensions"})

@@ -1,9 +1,11 @@
-"""Times the generated codec against protobuf's C runtime, msgspec's MessagePack and betterproto2.
+"""Times the generated codecs against protobuf's C runtime, msgspec's MessagePack and betterproto2.
 
 The messages are a `TransportMessage` with 128 bytes of payload and 2 headers, an `EventRequest` with lists in a nested
 message, and a `HeartbeatRequest` with numbers of every width. "encode" is to build the message and to encode it,
-"decode" is to decode it and to read every field. Figures are nanoseconds per operation, the best of several rounds; the
-candidates take turns within a round, so that a busy machine is no candidate's luck.
+"decode" is to decode it and to read every field. "compiled" and "interpreted" are our native layout, and with
+"protobuf" our codec of protobuf's encoding; "protobuf" alone is protobuf's own runtime with its own objects, "bridge"
+our messages by way of those. Figures are nanoseconds per operation, the best of several rounds; the candidates take
+turns within a round, so that a busy machine is no candidate's luck.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ import msgspec
 from librt.strings import BytesWriter
 
 import eventflux_transport
-from eventflux_transport import codec, messages, transport_pb2
+from benchmarks import bridge
+from eventflux_transport import codec, messages, protobuf, transport_pb2
 
 ROOT: Final = Path(__file__).parent.parent
 
@@ -109,10 +112,25 @@ def candidates(subject: Subject) -> list[Candidate]:
         plain = plain.replace(member, member.strip("{}"))
         theirs = theirs.replace(member, name)
     ours = {name: getattr(eventflux_transport, name) for name in dir(eventflux_transport) if name[0].isupper()}
-    made = [_ours(subject, plain, ours), _protobuf(subject, theirs), _msgpack(subject, plain, ours)]
-    other = _betterproto(subject, plain)
-    return [*made, other] if other is not None else made
+    made = [
+        _ours(subject, plain, ours),
+        _ours_protobuf(subject, plain, ours),
+        _bridge(subject, plain, ours),
+        _protobuf(subject, theirs),
+        _msgpack(subject, plain, ours),
+        _betterproto(subject, plain),
+    ]
+    return [each for each in made if each is not None]
 
+
+COMPILED: Final = (
+    "eventflux_transport/codec.py",
+    "eventflux_transport/protobuf.py",
+    "eventflux_runtime/message/scalar.py",
+    "eventflux_runtime/message/unknown.py",
+    "eventflux_runtime/message/varint.py",
+)
+"""The codecs and what they call."""
 
 GIVEN: Final = {"payload": bytes(range(128)), "headers": {"source": "sensor-17", "stream": "temperatures"}}
 """What an application has at hand when it builds a message."""
@@ -125,18 +143,44 @@ def _with_wire(names: dict[str, Any], encode: str) -> dict[str, Any]:
 
 
 def _ours(subject: Subject, sample: str, names: dict[str, Any]) -> Candidate:
-    encode, decode = getattr(messages, subject.name).to_wire, getattr(messages, subject.name).from_wire
-    snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in subject.name)
-    names = names | GIVEN | {"BytesWriter": BytesWriter}
-    names["encode"], names["decode"] = getattr(codec, f"encode{snake}"), getattr(codec, f"decode{snake}")
-    names["wire"] = encode(eval(sample, names))
-    assert decode(names["wire"]) == eval(sample, names)
+    kind, snake = getattr(messages, subject.name), _snake(subject)
+    functions = getattr(codec, f"encode{snake}"), getattr(codec, f"decode{snake}")
+    wire = kind.to_wire(eval(sample, names | GIVEN))
+    return _generated("compiled" if is_compiled() else "interpreted", subject, sample, names, functions, wire)
+
+
+def _ours_protobuf(subject: Subject, sample: str, names: dict[str, Any]) -> Candidate:
+    kind, snake = getattr(messages, subject.name), _snake(subject)
+    functions = getattr(protobuf, f"encode{snake}_protobuf"), getattr(protobuf, f"decode{snake}_protobuf")
+    wire = kind.to_protobuf(eval(sample, names | GIVEN))
+    name = "compiled protobuf" if is_compiled() else "interpreted protobuf"
+    return _generated(name, subject, sample, names, functions, wire)
+
+
+def _snake(subject: Subject) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in subject.name)
+
+
+def _generated(
+    name: str, subject: Subject, sample: str, names: dict[str, Any], functions: tuple[Any, Any], wire: bytes
+) -> Candidate:
+    encode, decode = functions
+    names = names | GIVEN | {"BytesWriter": BytesWriter, "encode": encode, "decode": decode, "wire": wire}
+    assert decode(wire, 0, len(wire)) == eval(sample, names)
     return Candidate(
-        "compiled" if is_compiled() else "interpreted",
+        name,
         f"writer = BytesWriter(); encode({sample}, writer); writer.getvalue()",
         f"message = decode(wire, 0, len(wire)); ({subject.read})",
         names,
     )
+
+
+def _bridge(subject: Subject, sample: str, names: dict[str, Any]) -> Candidate | None:
+    if subject.name != "TransportMessage":
+        return None
+    names = names | {"encode": bridge.encode, "decode": bridge.decode}
+    names = _with_wire(names, f"encode({sample})")
+    return Candidate("bridge", f"encode({sample})", f"message = decode(wire); ({subject.read})", names)
 
 
 def _protobuf(subject: Subject, sample: str) -> Candidate:
@@ -185,7 +229,7 @@ def run_compiled(arguments: list[str]) -> None:
         for package in PACKAGES:
             target = Path(scratch, Path(package).name)
             shutil.copytree(ROOT / package, target, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
-        run_mypyc(Path(scratch), ["eventflux_transport/codec.py"], Path(scratch))
+        run_mypyc(Path(scratch), list(COMPILED), Path(scratch))
         search = {"PYTHONPATH": os.pathsep.join([scratch, str(ROOT)])}
         subprocess.run([sys.executable, "-m", "benchmarks.codec", *arguments], env=os.environ | search, check=True)
 

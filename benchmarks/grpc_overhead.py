@@ -1,4 +1,4 @@
-"""What our gRPC client and server cost over bare grpc.aio stubs: unary calls, 64 in flight, rounds interleaved.
+"""What our client and server on grpcio cost over bare grpc.aio stubs: unary calls, 64 in flight, rounds interleaved.
 
 Each side has a process; the same messages travel, and both clients bring a deadline. Run it as
 ``python benchmarks/grpc_overhead.py [--rounds N] [--calls N]``.
@@ -95,7 +95,7 @@ class BareEcho(rpc.TransportServicer):
 
 async def serve_ours() -> None:
     """Serves until killed; the URL is the first line of output."""
-    async with serve([Echo()], "grpc://127.0.0.1:0") as server:
+    async with serve([Echo()], "grpcio://127.0.0.1:0") as server:
         print(server.endpoints[0], flush=True)
         await asyncio.Event().wait()
 
@@ -106,7 +106,7 @@ async def serve_bare() -> None:
     rpc.add_TransportServicer_to_server(BareEcho(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    print(f"grpc://127.0.0.1:{port}", flush=True)
+    print(f"grpcio://127.0.0.1:{port}", flush=True)
     await server.wait_for_termination()
 
 
@@ -141,7 +141,7 @@ def spread(values: list[float]) -> str:
 
 async def compare(rounds: int, calls: int, bare: tuple[str, int], ours: tuple[str, int]) -> None:
     """Runs the rounds and prints what they show."""
-    async with aio.insecure_channel(bare[0].removeprefix("grpc://")) as plain, connect(ours[0]) as channel:
+    async with aio.insecure_channel(bare[0].removeprefix("grpcio://")) as plain, connect(ours[0]) as channel:
         stub: Any = rpc.TransportStub(plain)
         client = TransportClient(channel)
 

@@ -31,7 +31,7 @@ def draw(results: dict[str, list[dict[str, Figures]]], path: Path) -> None:
         middles = [statistics.median(numbers) for _, numbers in rows]
         low = [middle - min(numbers) for middle, (_, numbers) in zip(middles, rows, strict=True)]
         high = [max(numbers) - middle for middle, (_, numbers) in zip(middles, rows, strict=True)]
-        colours = [OURS if row.split(" ")[0] in {"tcp", "tcps", "unix", "grpc"} else OTHERS for row, _ in rows]
+        colours = [OURS if row.split(" ")[-1] in {"compiled", "interpreted"} else OTHERS for row, _ in rows]
         axis.barh([row for row, _ in rows], middles, xerr=(low, high), color=colours, error_kw={"linewidth": 0.8})
         axis.set_title(title, fontsize=10)
         axis.tick_params(labelsize=8)

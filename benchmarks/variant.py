@@ -27,8 +27,10 @@ class Variant:
     @property
     def is_ours(self) -> bool:
         """Whether it is a wire of this project."""
-        return self.wire in {"tcp", "tcps", "unix", "grpc"}
+        return self.wire not in {"ceiling", "ceiling-bytes", "grpc.aio", "grpc.aio-gzip", "grpclib"}
 
+
+_PACKED: Final = ("throughput", "large")
 
 QUICK: Final = (
     Variant("ceiling", "asyncio", workloads=(*_USUAL, *CROWDS)),
@@ -38,23 +40,34 @@ QUICK: Final = (
     Variant("tcp", "asyncio", workloads=(*_USUAL, *CROWDS)),
     Variant("tcp", "uvloop", workloads=(*_USUAL, *CROWDS)),
     Variant("grpc", "asyncio"),
+    Variant("grpc", "uvloop"),
     Variant("grpc.aio", "asyncio"),
     Variant("grpc", "asyncio", "interpreted"),
 )
-"""What the targets compare."""
+"""What the targets compare, but for the loops that take long."""
 
 FULL: Final = (
     *QUICK,
+    Variant("grpc.aio", "uvloop"),
     Variant("tcp", "trio"),
+    Variant("grpc", "trio"),
     Variant("tcp", "asyncio", "interpreted"),
     Variant("tcp", "uvloop", "interpreted"),
     Variant("tcp", "trio", "interpreted"),
+    Variant("grpc", "uvloop", "interpreted"),
+    Variant("grpc", "trio", "interpreted"),
     Variant("tcps", "asyncio"),
     Variant("tcps", "uvloop"),
+    Variant("grpcs", "asyncio"),
+    Variant("grpcs", "uvloop"),
     Variant("unix", "asyncio"),
     Variant("unix", "uvloop"),
-    Variant("grpc", "uvloop"),
-    Variant("grpc.aio", "uvloop"),
+    Variant("grpc.aio-to-grpc", "asyncio"),
+    Variant("grpc-to-grpc.aio", "asyncio"),
+    Variant("grpcio", "asyncio"),
+    Variant("grpc-gzip", "asyncio", workloads=_PACKED),
+    Variant("grpc-zstd", "asyncio", workloads=_PACKED),
+    Variant("grpc.aio-gzip", "asyncio", workloads=_PACKED),
     Variant("grpclib", "asyncio"),
 )
 
@@ -78,15 +91,27 @@ class Target:
         return ratio >= self.bound if self.is_least else ratio <= self.bound
 
 
-def _of_loop(loop: str) -> tuple[Target, ...]:
-    ours, ceiling, aio = f"tcp {loop} compiled", f"ceiling {loop}", "grpc.aio asyncio"
+def _of_loop(loop: str, p50: float) -> tuple[Target, ...]:
+    ours, ceiling, aio = f"tcp {loop} compiled", f"ceiling {loop}", f"grpc.aio {loop}"
     return (
-        Target(f"TCP, {loop}: calls/s, of the ceiling", ours, ceiling, "throughput", "calls_per_s", 0.8),
+        Target(f"TCP, {loop}: calls/s, of the ceiling", ours, ceiling, "throughput", "calls_per_s", 1.0),
         Target(f"TCP, {loop}: p50, of the ceiling", ours, ceiling, "latency", "p50_us", 1.3, is_least=False),
-        Target(f"TCP, {loop}: calls/s, of grpc.aio", ours, aio, "throughput", "calls_per_s", 10.0),
-        Target(f"TCP, {loop}: p50, of grpc.aio", ours, aio, "latency", "p50_us", 0.2, is_least=False),
+        Target(f"TCP, {loop}: calls/s, of grpc.aio", ours, aio, "throughput", "calls_per_s", 25.0),
+        Target(f"TCP, {loop}: p50, of grpc.aio", ours, aio, "latency", "p50_us", p50, is_least=False),
         Target(f"TCP, {loop}: streamed messages/s, of grpc.aio", ours, aio, "download", "messages_per_s", 10.0),
         Target(f"TCP, {loop}: MB/s of 1 MiB, of echoed bytes", ours, f"ceiling-bytes {loop}", "large", "mb_per_s", 0.7),
+    )
+
+
+def _grpc(loop: str, p50: float) -> tuple[Target, ...]:
+    ours, aio, tcp = f"grpc {loop} compiled", f"grpc.aio {loop}", f"tcp {loop} compiled"
+    interpreted = f"grpc {loop} interpreted"
+    return (
+        Target(f"gRPC, {loop}: calls/s, of grpc.aio", ours, aio, "throughput", "calls_per_s", 15.0),
+        Target(f"gRPC, {loop}: calls/s, of TCP", ours, tcp, "throughput", "calls_per_s", 0.8),
+        Target(f"gRPC, {loop}, interpreted: calls/s, of grpc.aio", interpreted, aio, "throughput", "calls_per_s", 5.0),
+        Target(f"gRPC, {loop}: p50, of grpc.aio", ours, aio, "latency", "p50_us", p50, is_least=False),
+        Target(f"gRPC, {loop}: streamed messages/s, of grpc.aio", ours, aio, "download", "messages_per_s", 20.0),
     )
 
 
@@ -96,22 +121,25 @@ def _crowded(loop: str, workload: str) -> Target:
     return Target(text, row, row, workload, "calls_per_s", 0.8, other_workload="throughput")
 
 
+def _trio(name: str, wire: str) -> Target:
+    trio, asyncio = f"{wire} trio compiled", f"{wire} asyncio compiled"
+    return Target(f"{name}, trio: calls/s, of asyncio", trio, asyncio, "throughput", "calls_per_s", 0.5)
+
+
 TARGETS: Final = (
-    *_of_loop("asyncio"),
-    *_of_loop("uvloop"),
+    *_of_loop("asyncio", 1 / 5),
+    *_of_loop("uvloop", 1 / 8),
     *(_crowded(loop, workload) for loop in ("asyncio", "uvloop") for workload in CROWDS),
+    *_grpc("asyncio", 1 / 5),
+    *_grpc("uvloop", 1 / 8),
     Target(
-        "TCP, trio: calls/s, of asyncio", "tcp trio compiled", "tcp asyncio compiled", "throughput", "calls_per_s", 0.5
+        "grpc.aio to our server: calls/s, of grpc.aio to its own",
+        "grpc.aio-to-grpc asyncio compiled",
+        "grpc.aio asyncio",
+        "throughput",
+        "calls_per_s",
+        2.0,
     ),
-    *(
-        Target(
-            f"gRPC, asyncio, {form}: calls/s, of grpc.aio",
-            f"grpc asyncio {form}",
-            "grpc.aio asyncio",
-            "throughput",
-            "calls_per_s",
-            0.9,
-        )
-        for form in ("compiled", "interpreted")
-    ),
+    _trio("TCP", "tcp"),
+    _trio("gRPC", "grpc"),
 )

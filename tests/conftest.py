@@ -70,35 +70,55 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     A fault lies in a wire or in a loop's driver, so a test meets it without the full product; and over all tests each
     wire meets each loop. A test that is about both has the marker ``full_matrix``, and runs on all of them.
     """
-    if config.getoption(FULL_MATRIX) or any("[" in argument for argument in config.args):
+    if any("[" in argument for argument in config.args):
         return
     groups: dict[str, tuple[list[str], list[str]]] = {}
-    for item in items:
+    held = [item for item in items if _is_held(item)]
+    for item in held:
         pair = _pair(item)
         if pair is not None:
             for known, name in zip(groups.setdefault(_without_pair(item), ([], [])), pair, strict=True):
                 if name not in known:
                     known.append(name)
     kept: list[pytest.Item] = []
-    left_out: list[pytest.Item] = []
-    for item in items:
-        pair = _pair(item)
-        is_kept = pair is None or pair in _pairs(_without_pair(item), *groups[_without_pair(item)])
-        (kept if is_kept else left_out).append(item)
-    if left_out:
+    for item in held:
+        pair = None if config.getoption(FULL_MATRIX) else _pair(item)
+        if pair is None or pair in _pairs(item, *groups[_without_pair(item)]):
+            kept.append(item)
+    if len(kept) < len(items):
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
         items[:] = kept
-        config.hook.pytest_deselected(items=left_out)
+
+
+def _is_held(item: pytest.Item) -> bool:
+    """Whether the wire of a test, where it has one, is to hold it on its event loop."""
+    wire, loop = _wire_and_loop(item)
+    return wire is None or _can_hold(wire, loop, item)
+
+
+def _can_hold(wire: str, loop: str | None, item: pytest.Item) -> bool:
+    from tests.support.engine import can_hold
+
+    return can_hold(wire, loop, getattr(item, "originalname", None) or item.name)
+
+
+def _wire_and_loop(item: pytest.Item) -> tuple[str | None, str | None]:
+    spec = getattr(item, "callspec", None)
+    if spec is None:
+        return None, None
+    wire, loop = spec.params.get("wire"), spec.params.get("loop")
+    backend = spec.params.get("anyio_backend", spec.params.get("backend"))
+    if loop not in BACKEND_IDS:  # a test that starts a process names the loop of that; its own is always the same
+        loop = BACKEND_IDS[BACKENDS.index(backend)] if backend in BACKENDS else backend
+    return wire if isinstance(wire, str) else None, loop if loop in BACKEND_IDS else None
 
 
 def _pair(item: pytest.Item) -> tuple[str, str] | None:
     """The wire and the event loop of a test; None: it has not both, or runs on every pair."""
-    spec = getattr(item, "callspec", None)
-    if spec is None or item.get_closest_marker("full_matrix") is not None:
+    wire, loop = _wire_and_loop(item)
+    if wire is None or loop is None or item.get_closest_marker("full_matrix") is not None:
         return None
-    wire, loop, backend = (spec.params.get(name) for name in ("wire", "loop", "anyio_backend"))
-    if loop not in BACKEND_IDS:  # a test that starts a process names the loop of that; its own is always the same
-        loop = BACKEND_IDS[BACKENDS.index(backend)] if backend in BACKENDS else backend
-    return (wire, loop) if isinstance(wire, str) and loop in BACKEND_IDS else None
+    return wire, loop
 
 
 def _without_pair(item: pytest.Item) -> str:
@@ -107,11 +127,18 @@ def _without_pair(item: pytest.Item) -> str:
     return name + "-".join(part for part in parameters.rstrip("]").split("-") if part not in (wire, *BACKEND_IDS))
 
 
-def _pairs(test: str, wires: list[str], loops: list[str]) -> set[tuple[str, str]]:
+def _pairs(item: pytest.Item, wires: list[str], loops: list[str]) -> set[tuple[str, str]]:
     """Each wire and each loop at least once; from a start that differs from test to test, and never changes."""
-    start = zlib.crc32(test.encode())
-    count = max(len(wires), len(loops))
-    return {(wires[k % len(wires)], loops[(start + k) % len(loops)]) for k in range(count)}
+    start = zlib.crc32(_without_pair(item).encode())
+    pairs: set[tuple[str, str]] = set()
+    for k in range(max(len(wires), len(loops))):
+        wire, loop = wires[k % len(wires)], loops[(start + k) % len(loops)]
+        if _can_hold(wire, loop, item):
+            pairs.add((wire, loop))
+        else:  # in its place one for the wire, and one for the loop
+            pairs.add((wire, next(other for other in loops if _can_hold(wire, other, item))))
+            pairs.update([(other, loop) for other in wires if _can_hold(other, loop, item)][:1])
+    return pairs
 
 
 def pytest_configure(config: pytest.Config) -> None:

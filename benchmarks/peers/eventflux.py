@@ -10,7 +10,7 @@ import trustme
 
 from benchmarks.peers.api import TIMEOUT_S, Calls, Place
 from benchmarks.sample import LARGE_PAYLOAD, SMALL_PAYLOAD, fields
-from eventflux_runtime import BidiStream, ClientConfig, Context, ServerConfig, TlsConfig, connect, serve
+from eventflux_runtime import BidiStream, ClientConfig, Compression, Context, ServerConfig, TlsConfig, connect, serve
 from eventflux_transport import (
     EventRequest,
     HeartbeatRequest,
@@ -68,8 +68,9 @@ class EchoStream:
 class EventFluxPeer:
     """A `Peer` on the wire that a URL scheme names."""
 
-    def __init__(self, scheme: str) -> None:
+    def __init__(self, scheme: str, compression: str = "none") -> None:
         self._scheme = scheme
+        self._compression = Compression(compression)
         self._has_tls = scheme in {"tcps", "grpcs"}
 
     def _server_tls(self, place: Place) -> TlsConfig | None:
@@ -87,7 +88,13 @@ class EventFluxPeer:
     async def serve(self, place: Place) -> AsyncIterator[str]:
         """See `Peer.serve`."""
         url = f"unix://{place.scratch}/echo.sock" if self._scheme == "unix" else f"{self._scheme}://127.0.0.1:0"
-        config = ServerConfig(tls=self._server_tls(place), drain_grace_s=0, max_connections=20_000)
+        config = ServerConfig(
+            tls=self._server_tls(place),
+            drain_grace_s=0,
+            max_connections=20_000,
+            compression=self._compression,
+            compression_min_bytes=0,
+        )
         async with serve([Echo()], url, config=config) as server:
             yield server.endpoints[0]
 
@@ -95,7 +102,8 @@ class EventFluxPeer:
     async def connect(self, place: Place) -> AsyncIterator[Calls]:
         """See `Peer.connect`."""
         tls = TlsConfig(ca_file=str(place.scratch / "ca.pem")) if self._has_tls else None
-        async with connect(place.address, config=ClientConfig(tls=tls)) as channel:
+        config = ClientConfig(tls=tls, compression=self._compression, compression_min_bytes=0)
+        async with connect(place.address, config=config) as channel:
             client = TransportClient(channel)
             small, large = builder(SMALL_PAYLOAD), builder(LARGE_PAYLOAD)
 

@@ -58,10 +58,12 @@ class EchoStream:
 class GrpcAioPeer:
     """A `Peer`; asyncio and uvloop only."""
 
+    compression = grpc.Compression.NoCompression
+
     @asynccontextmanager
     async def serve(self, place: Place) -> AsyncIterator[str]:
         """See `Peer.serve`."""
-        server = grpc.aio.server()
+        server = grpc.aio.server(compression=self.compression)
         stubs.add_TransportServicer_to_server(Echo(), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
@@ -71,7 +73,7 @@ class GrpcAioPeer:
     @asynccontextmanager
     async def connect(self, place: Place) -> AsyncIterator[Calls]:
         """See `Peer.connect`."""
-        async with grpc.aio.insecure_channel(place.address) as channel:
+        async with grpc.aio.insecure_channel(place.address, compression=self.compression) as channel:
             stub: Any = stubs.TransportStub(channel)
 
             @asynccontextmanager
@@ -92,3 +94,9 @@ class GrpcAioPeer:
                 download=download,
                 exchange=exchange,
             )
+
+
+class GzipPeer(GrpcAioPeer):
+    """The same with every message compressed."""
+
+    compression = grpc.Compression.Gzip

@@ -21,7 +21,7 @@ from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_package"]
 
-CONTRACT_VERSION: Final = 3
+CONTRACT_VERSION: Final = 4
 """The version of the runtime's `codegen_api` that the templates are written for."""
 
 

@@ -11,7 +11,7 @@ __all__ = ["layout_functions", "native_functions"]
 
 _UNFIT = (
     "except (AttributeError, OverflowError, TypeError, ValueError):",
-    "    raise unfit(message, field, _EXPECTS) from None",
+    "    raise unfit(message, field, EXPECTS) from None",
 )
 _MALFORMED = (
     "except (IndexError, UnicodeDecodeError) as error:",

@@ -62,7 +62,8 @@ def build_codec(package: Package) -> Codec:
             stems.append(f"{message.snake}_{layout.snake}")
             functions += layout_functions(message, layout)
     texts = ["\n".join(lines) for lines in functions]
-    texts += [row.functions for kind, row in KINDS.items() if kind in package.kinds and row.functions]
+    called_by = (row.functions for kind, row in KINDS.items() if kind in package.kinds and row.functions)
+    texts += dict.fromkeys(called_by)  # once, for kinds that are written alike
     whole = "\n".join(texts)
     called = set(_CALLED.findall(whole))
     return Codec(

@@ -8,10 +8,11 @@ text ends with a line feed:
 - for each message, in the order in which they are first mentioned above and below: ``message M``, then its fields in
   the order of the native layout, a line each: ``N NAME TYPE``, where N is the field number, or ``0`` for a oneof.
 
-TYPE is one of ``str bytes bool i32 u32 i64 u64 f32 f64 enum``, or ``message M``; ``optional TYPE`` for a field that may
-be absent; ``repeated TYPE``; ``map KEYTYPE TYPE``; or ``oneof``, which is followed by its choices in the order of their
-variants, a line each: ``N NAME TYPE``. Enums have no name here: in the native layout each is an open i32, so that a new
-member is no new layout.
+TYPE is one of ``str bytes bool i32 u32 i64 u64 f32 f64 enum``; one of ``sint32 sint64 fixed32 fixed64 sfixed32
+sfixed64``, whose native layout is that of an i32, i64, u32 or u64, but not their protobuf encoding; ``message M``;
+``optional TYPE`` for a field that may be absent; ``repeated TYPE``; ``map KEYTYPE TYPE``; or ``oneof``, which is
+followed by its choices in the order of their variants, a line each: ``N NAME TYPE``. Enums have no name here: each is
+an open i32, so that a new member is no new layout.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The table of value kinds: how each stands in Python, in bincode, in the code that writes or reads it, and in words.
+"""The table of value kinds: how each stands in Python, in either encoding, in code that writes or reads it, in words.
 
 Lines of code are filled in by `str.format`. ``{value}`` is the expression that is written, ``{target}`` the variable
 that is read into, ``{name}`` and ``{local}`` are an enum's or a message's class where it is defined and where it is
@@ -8,12 +8,14 @@ imported; the rest is in `_parts`. The functions of librt that the lines call ar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from eventflux_codegen import protobuf_form
 from eventflux_codegen.model import Lines, Value, ValueKind
+from eventflux_codegen.protobuf_form import Form
 
-__all__ = ["KINDS", "Kind", "read_value", "value_words", "write_value"]
+__all__ = ["KINDS", "Kind", "members_of", "read_value", "value_words", "write_value"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,8 @@ class Kind:
     """What an encoder takes."""
     write: Lines
     read: Lines
+    protobuf: Form
+    """The same in protobuf's encoding."""
     functions: str = ""
     """What the lines call and the codec has to define."""
 
@@ -80,7 +84,7 @@ def _read_u64(data: bytes, pos: i64) -> int:
 
 _READ_LENGTH: Final = ("begin = pos + 8", "pos = begin + read_i64_le(data, pos)")
 
-KINDS: Final[Mapping[ValueKind, Kind]] = {
+_BINCODE: Final = {
     ValueKind.STR: Kind(
         annotation="str",
         default='""',
@@ -97,6 +101,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
             "    else bad_length(field, begin, pos, limit)",
             ")",
         ),
+        protobuf=protobuf_form.STR,
     ),
     ValueKind.BYTES: Kind(
         annotation="bytes",
@@ -110,6 +115,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
             "    raise overlong(field, begin - 8, pos - begin, limit - begin)",
             "{target} = data[begin:pos]",
         ),
+        protobuf=protobuf_form.BYTES,
         functions=_WRITE_BYTES,
     ),
     ValueKind.BOOL: Kind(
@@ -125,6 +131,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
             "pos += 1",
             "{target} = flag == 1",
         ),
+        protobuf=protobuf_form.BOOL,
         functions=_WRITE_BOOL,
     ),
     ValueKind.I32: Kind(
@@ -134,6 +141,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
         words=_I32,
         write=("write_i32_le(writer, {value})",),
         read=("{target} = read_i32_le(data, pos)", "pos += 4"),
+        protobuf=protobuf_form.INT32,
     ),
     ValueKind.U32: Kind(
         annotation="int",
@@ -142,6 +150,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
         words=f"an int from 0 to {2**32 - 1}",
         write=("_write_u32(writer, {value})",),
         read=("{target} = _read_u32(data, pos)", "pos += 4"),
+        protobuf=protobuf_form.UINT32,
         functions=_U32,
     ),
     ValueKind.I64: Kind(
@@ -151,6 +160,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
         words=f"an int from {-(2**63)} to {2**63 - 1}",
         write=("write_i64_le(writer, {value})",),
         read=("{target} = read_i64_le(data, pos)", "pos += 8"),
+        protobuf=protobuf_form.INT64,
     ),
     ValueKind.U64: Kind(
         annotation="int",
@@ -159,6 +169,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
         words=f"an int from 0 to {2**64 - 1}",
         write=("_write_u64(writer, {value})",),
         read=("{target} = _read_u64(data, pos)", "pos += 8"),
+        protobuf=protobuf_form.UINT64,
         functions=_U64,
     ),
     ValueKind.F32: Kind(
@@ -168,6 +179,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
         words="a float",
         write=("write_f32_le(writer, {value})",),
         read=("{target} = read_f32_le(data, pos)", "pos += 4"),
+        protobuf=protobuf_form.FLOAT,
     ),
     ValueKind.F64: Kind(
         annotation="float",
@@ -176,6 +188,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
         words="a float",
         write=("write_f64_le(writer, {value})",),
         read=("{target} = read_f64_le(data, pos)", "pos += 8"),
+        protobuf=protobuf_form.DOUBLE,
     ),
     ValueKind.ENUM: Kind(
         annotation="{name}",
@@ -188,6 +201,7 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
             "pos += 4",
             "{target} = {members}[number] if {is_member} else {local}(number)",
         ),
+        protobuf=protobuf_form.ENUM,
         functions=_WRITE_ENUM,
     ),
     ValueKind.MESSAGE: Kind(
@@ -201,8 +215,19 @@ KINDS: Final[Mapping[ValueKind, Kind]] = {
             "{write}({value}, writer{deeper})",
         ),
         read=("{target}, pos = _read_{snake}(data, pos{deeper})",),
+        protobuf=protobuf_form.MESSAGE,
     ),
 }
+
+KINDS: Final[Mapping[ValueKind, Kind]] = _BINCODE | {
+    ValueKind.SINT32: replace(_BINCODE[ValueKind.I32], protobuf=protobuf_form.SINT32),
+    ValueKind.SFIXED32: replace(_BINCODE[ValueKind.I32], protobuf=protobuf_form.SFIXED32),
+    ValueKind.FIXED32: replace(_BINCODE[ValueKind.U32], protobuf=protobuf_form.FIXED32),
+    ValueKind.SINT64: replace(_BINCODE[ValueKind.I64], protobuf=protobuf_form.SINT64),
+    ValueKind.SFIXED64: replace(_BINCODE[ValueKind.I64], protobuf=protobuf_form.SFIXED64),
+    ValueKind.FIXED64: replace(_BINCODE[ValueKind.U64], protobuf=protobuf_form.FIXED64),
+}
+"""One row for each kind; those that are alike in bincode differ in protobuf's encoding."""
 
 
 def write_value(value: Value, expression: str) -> list[str]:
@@ -220,13 +245,18 @@ def value_words(value: Value) -> str:
     return KINDS[value.kind].words.format(name=value.annotation)
 
 
-def _parts(value: Value) -> dict[str, str]:
+def members_of(value: Value) -> dict[str, str]:
+    """What the lines for an enum say of the table of its members: a tuple where numbers have no gap, or else a dict."""
     members = f"_{value.snake.upper()}"
+    is_member = f"0 <= number < {value.dense_members}" if value.dense_members else f"number in {members}"
+    return {"members": members, "is_member": is_member}
+
+
+def _parts(value: Value) -> dict[str, str]:
     return {
+        **members_of(value),
         "local": value.local,
         "snake": value.snake,
-        "members": members,  # the table that a codec has of an enum: a tuple where numbers have no gap, or else a dict
-        "is_member": f"0 <= number < {value.dense_members}" if value.dense_members else f"number in {members}",
         "write": f"_write_{value.snake}" if value.is_recursive else f"encode_{value.snake}",
         "deeper": ", depth + 1" if value.is_recursive else "",
     }

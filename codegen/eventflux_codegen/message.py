@@ -10,8 +10,9 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
+from eventflux_codegen.kind import KINDS
 from eventflux_codegen.layout import build_layouts
-from eventflux_codegen.model import Cardinality, Enumeration, Field, Message, Variant
+from eventflux_codegen.model import Cardinality, Enumeration, Field, Message, Value, Variant
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.naming import as_field, as_snake
 from eventflux_codegen.options import MessageOptions, Options
@@ -99,6 +100,12 @@ def _union(node: MessageNode, names: ClassNames, oneof: str) -> str:
 
 def _variant(node: MessageNode, names: ClassNames, oneof: str, field: str) -> str:
     return _union(node, names, oneof) + "".join(part.capitalize() for part in as_snake(field).split("_"))
+
+
+def _is_packed(proto: FieldDescriptorProto, value: Value) -> bool:
+    """Whether the elements of a list are written as one record: in proto3, unless the IDL says otherwise."""
+    is_wanted = proto.options.packed if proto.options.HasField("packed") else True
+    return is_wanted and KINDS[value.kind].protobuf.is_packable
 
 
 def _variant_names(field: Field) -> tuple[str, ...]:
@@ -194,6 +201,7 @@ class _FieldBuilder:
             expects=describe(cardinality, value, key),
             value=value,
             key=key,
+            is_packed=cardinality is Cardinality.REPEATED and _is_packed(proto, value),
         )
 
     def _oneof(self, oneof: int, first: int, position: int) -> Field:

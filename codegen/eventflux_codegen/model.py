@@ -33,15 +33,24 @@ Lines = tuple[str, ...]
 
 
 class ValueKind(Enum):
-    """How one value is laid out in bincode, or that it is an enum or a message; `kind.KINDS` has what follows of it."""
+    """How one value is encoded, or that it is an enum or a message; `kind.KINDS` has what follows of it.
+
+    Several kinds may be alike in bincode, and differ in protobuf's encoding.
+    """
 
     STR = "str"
     BYTES = "bytes"
     BOOL = "bool"
     I32 = "i32"
+    SINT32 = "sint32"
+    SFIXED32 = "sfixed32"
     U32 = "u32"
+    FIXED32 = "fixed32"
     I64 = "i64"
+    SINT64 = "sint64"
+    SFIXED64 = "sfixed64"
     U64 = "u64"
+    FIXED64 = "fixed64"
     F32 = "f32"
     F64 = "f64"
     ENUM = "enum"
@@ -126,11 +135,18 @@ class Field:
     union: str = ""
     """For a oneof: the name of the union of its classes."""
     union_local: str = ""
+    is_packed: bool = False
+    """Whether protobuf's encoding writes all elements as one record."""
 
     @property
     def local(self) -> str:
         """The local variable that holds the field's value; no other local ends with an underscore."""
         return f"{self.name}_"
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Its field numbers: one, or those of a oneof's choices."""
+        return tuple(variant.number for variant in self.variants) or (self.number,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ TAKEN: Final = frozenset(
     {
         # What the generated modules import or define at their top.
         "Any", "AnyBinding", "AsyncIterator", "BidiStream", "Binding", "BytesWriter", "CallOptions", "Client",
-        "ClientStream", "Compression", "Context", "Coroutine", "Final", "Method", "MethodKind", "RetryPolicy",
-        "ServerStream", "Service", "StatusCode", "TYPE_CHECKING", "Unpack",
+        "ClientStream", "Compression", "Context", "Coroutine", "EXPECTS", "FIELDS", "Final", "Method", "MethodKind",
+        "Repeats", "RetryPolicy", "ServerStream", "Service", "StatusCode", "TYPE_CHECKING", "Unpack",
     }
 )  # fmt: skip
 """Names that are taken in generated modules; a class of that name is imported there under another."""

@@ -18,6 +18,7 @@ SHADOWING_FIELDS: Final = frozenset(
         "float",
         "from_json",
         "from_proto",
+        "from_protobuf",
         "from_wire",
         "int",
         "list",
@@ -27,9 +28,11 @@ SHADOWING_FIELDS: Final = frozenset(
         "str",
         "to_json",
         "to_proto",
+        "to_protobuf",
         "to_wire",
         "type",
         "typing",
+        "unknown_fields",
         "uuid",
     }
 )

@@ -73,7 +73,7 @@ _MESSAGE_TYPE: Final[tuple[MessageType, ...]] = tuple(sorted(MessageType))
 _COMPRESSION_TYPE: Final[tuple[CompressionType, ...]] = tuple(sorted(CompressionType))
 _NODE_HEALTH: Final[tuple[NodeHealth, ...]] = tuple(sorted(NodeHealth))
 
-_EXPECTS: Final[dict[str, str]] = {
+EXPECTS: Final[dict[str, str]] = {
     "TransportMessage.id": "a str that UTF-8 can encode",
     "TransportMessage.message_type": "MessageType or an int from -2147483648 to 2147483647",
     "TransportMessage.payload": "bytes",
@@ -83,20 +83,25 @@ _EXPECTS: Final[dict[str, str]] = {
     "TransportMessage.target_node": "a str that UTF-8 can encode",
     "TransportMessage.priority": "an int from -2147483648 to 2147483647",
     "TransportMessage.compression": "CompressionType or an int from -2147483648 to 2147483647",
+    "TransportMessage.unknown_fields": "bytes",
     "EventRequest.node_id": "a str that UTF-8 can encode",
     "EventRequest.filter": "EventFilter, or None",
     "EventRequest.batch_size": "an int from -2147483648 to 2147483647",
+    "EventRequest.unknown_fields": "bytes",
     "EventFilter.stream_names": "a list of a str that UTF-8 can encode",
     "EventFilter.message_types": "a list of MessageType or an int from -2147483648 to 2147483647",
     "EventFilter.start_timestamp": "an int from -9223372036854775808 to 9223372036854775807",
     "EventFilter.end_timestamp": "an int from -9223372036854775808 to 9223372036854775807",
+    "EventFilter.unknown_fields": "bytes",
     "HeartbeatRequest.node_id": "a str that UTF-8 can encode",
     "HeartbeatRequest.timestamp": "an int from -9223372036854775808 to 9223372036854775807",
     "HeartbeatRequest.status": "NodeStatus, or None",
+    "HeartbeatRequest.unknown_fields": "bytes",
     "HeartbeatResponse.server_timestamp": "an int from -9223372036854775808 to 9223372036854775807",
     "HeartbeatResponse.server_node_id": "a str that UTF-8 can encode",
     "HeartbeatResponse.server_status": "NodeStatus, or None",
     "HeartbeatResponse.cluster_info": "ClusterInfo, or None",
+    "HeartbeatResponse.unknown_fields": "bytes",
     "NodeStatus.health": "NodeHealth or an int from -2147483648 to 2147483647",
     "NodeStatus.cpu_usage": "a float",
     "NodeStatus.memory_usage": "a float",
@@ -104,11 +109,13 @@ _EXPECTS: Final[dict[str, str]] = {
     "NodeStatus.events_per_second": "an int from -9223372036854775808 to 9223372036854775807",
     "NodeStatus.version": "a str that UTF-8 can encode",
     "NodeStatus.metadata": "a dict of a str that UTF-8 can encode to a str that UTF-8 can encode",
+    "NodeStatus.unknown_fields": "bytes",
     "ClusterInfo.cluster_id": "a str that UTF-8 can encode",
     "ClusterInfo.total_nodes": "an int from -2147483648 to 2147483647",
     "ClusterInfo.healthy_nodes": "an int from -2147483648 to 2147483647",
     "ClusterInfo.leader_node": "a str that UTF-8 can encode",
     "ClusterInfo.cluster_version": "a str that UTF-8 can encode",
+    "ClusterInfo.unknown_fields": "bytes",
     "ConnectionConfig.connection_timeout_ms": "an int from -2147483648 to 2147483647",
     "ConnectionConfig.request_timeout_ms": "an int from -2147483648 to 2147483647",
     "ConnectionConfig.keep_alive_interval_secs": "an int from -2147483648 to 2147483647",
@@ -116,12 +123,14 @@ _EXPECTS: Final[dict[str, str]] = {
     "ConnectionConfig.enable_compression": "True or False",
     "ConnectionConfig.preferred_compression": "CompressionType or an int from -2147483648 to 2147483647",
     "ConnectionConfig.tls_config": "TlsConfig, or None",
+    "ConnectionConfig.unknown_fields": "bytes",
     "TlsConfig.enabled": "True or False",
     "TlsConfig.cert_file": "a str that UTF-8 can encode",
     "TlsConfig.key_file": "a str that UTF-8 can encode",
     "TlsConfig.ca_file": "a str that UTF-8 can encode",
     "TlsConfig.server_name": "a str that UTF-8 can encode",
     "TlsConfig.insecure_skip_verify": "True or False",
+    "TlsConfig.unknown_fields": "bytes",
 }
 
 # What compiled code would look up by name at each use, if it were not a constant of this module.
@@ -184,7 +193,7 @@ def encode_transport_message(message: TransportMessage, writer: BytesWriter) -> 
         field = "TransportMessage.compression"
         _write_enum(writer, values[8])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_transport_message(data: bytes, start: int, end: int) -> TransportMessage:
@@ -334,7 +343,7 @@ def encode_transport_message_eventflux(message: TransportMessage, writer: BytesW
             raise no_variant(field, "eventflux", message_type_)
         write_i32_le(writer, _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE.index(message_type_))
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> TransportMessage:
@@ -429,7 +438,7 @@ def encode_event_request(message: EventRequest, writer: BytesWriter) -> None:
         field = "EventRequest.batch_size"
         write_i32_le(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
@@ -498,7 +507,7 @@ def encode_event_filter(message: EventFilter, writer: BytesWriter) -> None:
         field = "EventFilter.end_timestamp"
         write_i64_le(writer, values[3])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_event_filter(data: bytes, start: int, end: int) -> EventFilter:
@@ -578,7 +587,7 @@ def encode_heartbeat_request(message: HeartbeatRequest, writer: BytesWriter) -> 
                 raise TypeError
             encode_node_status(status_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequest:
@@ -650,7 +659,7 @@ def encode_heartbeat_response(message: HeartbeatResponse, writer: BytesWriter) -
                 raise TypeError
             encode_cluster_info(cluster_info_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatResponse:
@@ -734,7 +743,7 @@ def encode_node_status(message: NodeStatus, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_node_status(data: bytes, start: int, end: int) -> NodeStatus:
@@ -837,7 +846,7 @@ def encode_cluster_info(message: ClusterInfo, writer: BytesWriter) -> None:
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_cluster_info(data: bytes, start: int, end: int) -> ClusterInfo:
@@ -924,7 +933,7 @@ def encode_connection_config(message: ConnectionConfig, writer: BytesWriter) -> 
                 raise TypeError
             encode_tls_config(tls_config_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionConfig:
@@ -1012,7 +1021,7 @@ def encode_tls_config(message: TlsConfig, writer: BytesWriter) -> None:
         field = "TlsConfig.insecure_skip_verify"
         _write_bool(writer, values[5])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_tls_config(data: bytes, start: int, end: int) -> TlsConfig:

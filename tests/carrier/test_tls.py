@@ -18,7 +18,7 @@ from eventflux_transport import Message, TransportClient
 from tests.support.authority import Authority
 from tests.support.probe import Probe
 
-WIRES = ("tcp", "grpc")
+WIRES = ("tcp", "grpc", "grpcio")
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def unreadable(method: AnyMethod, failure: Exception) -> AnyMethod:
     def decode(*_: Any) -> Any:
         raise failure
 
-    return replace(method, response=replace(method.response, decode=decode, from_protobuf=decode))
+    return replace(method, response=replace(method.response, decode=decode, decode_protobuf=decode))
 
 
 async def still_works(link: Link) -> None:

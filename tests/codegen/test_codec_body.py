@@ -12,25 +12,9 @@ import pytest
 from eventflux_codegen.codec_field import read_field, write_field
 from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS, read_value, value_words, write_value
-from eventflux_codegen.model import Cardinality, ClosedEnum, Field, Layout, Message, Value, ValueKind, Variant
+from eventflux_codegen.model import Cardinality, ClosedEnum, Layout, ValueKind, Variant
+from tests.support.model import enum, field, message, scalar, text, whole
 from tests.support.workspace import CONFIG, Workspace
-
-
-def scalar(kind: ValueKind) -> Value:
-    row = KINDS[kind]
-    return Value(kind, row.annotation, row.annotation, row.default, min_bytes=row.min_bytes)
-
-
-def enum(dense_members: int) -> Value:
-    return Value(ValueKind.ENUM, "Color", "Color", "Color.RED", "color", dense_members, min_bytes=4)
-
-
-def message(name: str, *, is_recursive: bool = False, min_bytes: int = 3) -> Value:
-    snake = name.lower()
-    return Value(
-        ValueKind.MESSAGE, name, f"{name}_", f"{name}()", snake, is_recursive=is_recursive, min_bytes=min_bytes
-    )
-
 
 VALUES: Final = {
     **{kind.value: scalar(kind) for kind in ValueKind if kind not in (ValueKind.ENUM, ValueKind.MESSAGE)},
@@ -39,6 +23,14 @@ VALUES: Final = {
     "message": message("Point"),
     "message in itself": message("Tree", is_recursive=True),
 }
+
+ALIKE: Final = {
+    **dict.fromkeys(("sint32", "sfixed32"), "i32"),
+    **dict.fromkeys(("sint64", "sfixed64"), "i64"),
+    "fixed32": "u32",
+    "fixed64": "u64",
+}
+"""The kinds that bincode has other kinds' layout for."""
 
 WRITTEN: Final = {
     "str": ["text = x.encode()", "write_i64_le(writer, len(text))", "writer.write(text)"],
@@ -55,6 +47,7 @@ WRITTEN: Final = {
     "message": ["if not isinstance(x, Point_):", "    raise TypeError", "encode_point(x, writer)"],
     "message in itself": ["if not isinstance(x, Tree_):", "    raise TypeError", "_write_tree(x, writer, depth + 1)"],
 }
+WRITTEN.update({name: WRITTEN[other] for name, other in ALIKE.items()})
 
 READ: Final = {
     "str": [
@@ -95,6 +88,7 @@ READ: Final = {
     "message": ["x, pos = _read_point(data, pos)"],
     "message in itself": ["x, pos = _read_tree(data, pos, depth + 1)"],
 }
+READ.update({name: READ[other] for name, other in ALIKE.items()})
 
 LEAST: Final = {"str": 8, "bytes": 8, "bool": 1, "i32": 4, "u32": 4, "f32": 4, "enum": 4, "enum with gaps": 4} | {
     "i64": 8,
@@ -103,15 +97,8 @@ LEAST: Final = {"str": 8, "bytes": 8, "bool": 1, "i32": 4, "u32": 4, "f32": 4, "
     "message": 3,
     "message in itself": 3,
 }
+LEAST.update({name: LEAST[other] for name, other in ALIKE.items()})
 EACH: Final = pytest.mark.parametrize("name", VALUES)
-
-
-def field(cardinality: Cardinality, value: Value | None, **more: object) -> Field:
-    """The third attribute of ``M``, which is its fifth field: a local of its own is called by that."""
-    given: dict[str, object] = {"name": "f", "proto_name": "f", "number": 1, "path": "M.f", "index": 2, "slot": "4"}
-    unseen: dict[str, object] = {"annotation": "", "default": "", "doc": (), "expects": ""}
-    arguments: dict[str, object] = given | unseen | more
-    return Field(cardinality=cardinality, value=value, **arguments)  # type: ignore[arg-type] # each is what it should be
 
 
 def test_there_is_a_row_and_an_example_for_each_kind() -> None:
@@ -341,32 +328,6 @@ if flag == 1:
     )
 
 
-def whole(
-    *fields: Field, layouts: tuple[Layout, ...] = (), is_recursive: bool = False, is_embedded: bool = False
-) -> Message:
-    return Message(
-        name="M",
-        local="M",
-        full_name="p.M",
-        snake="m",
-        pb_path="p_pb2.M",
-        pb_place="x.p_pb2:M",
-        doc=(),
-        fields=fields,
-        wire_fields=fields,
-        layouts=layouts,
-        factories=(),
-        builders=(),
-        payload=None,
-        is_recursive=is_recursive,
-        is_embedded=is_embedded,
-    )
-
-
-def text(functions: list[list[str]]) -> str:
-    return "\n\n".join("\n".join(lines) for lines in functions)
-
-
 def test_the_functions_of_a_message() -> None:
     own = whole(field(Cardinality.SINGLE, VALUES["i32"]))
     assert (
@@ -382,7 +343,7 @@ def encode_m(message: M, writer: BytesWriter) -> None:
         field = "M.f"
         write_i32_le(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 def decode_m(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, native layout. Raises CodecError."""
@@ -431,7 +392,7 @@ def _write_m(message: M, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(f_, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 def decode_m(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, native layout. Raises CodecError."""
@@ -526,7 +487,7 @@ def encode_m_short(message: M, writer: BytesWriter) -> None:
                 raise TypeError
             _write_tree(g_, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 def decode_m_short(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, layout short. Raises CodecError."""

@@ -49,6 +49,7 @@ def test_generate_writes_a_package_and_a_lock(workspace: Workspace, capsys: pyte
             "codec.py",
             "messages.py",
             "methods.py",
+            "protobuf.py",
             "py.typed",
             "service.py",
         ),

@@ -211,7 +211,7 @@ async def test_a_channels_streams_hold_so_much_together(wire: str, tmp_path: Pat
                 await fourth.receive()
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_a_hundred_bombs_at_once_hold_what_the_limit_says(wire: str, tmp_path: Path) -> None:
     bomb = Message(payload=bytes(4 * 1024 * 1024))
     limit = 4 * len(bomb.payload)

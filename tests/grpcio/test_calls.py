@@ -38,6 +38,7 @@ from tests.support.grpc_harness import (
     listening,
     remaining_head,
 )
+from tests.support.proxy import proxied
 
 pytestmark = pytest.mark.usefixtures("anyio_backend")
 
@@ -378,18 +379,48 @@ async def test_any_compression_setting_carries_messages(compression: Compression
         assert await drained(call) == []
 
 
+@pytest.mark.parametrize(
+    ("compression", "min_bytes", "is_small"),
+    [(Compression.GZIP, 1000, True), (Compression.GZIP, 100_000, False), (Compression.ZSTD, 1000, False)],
+    ids=["gzip", "not-worth-it", "unknown-to-grpcio"],
+)
+@pytest.mark.parametrize("method", [ECHO, CHAT], ids=lambda method: method.name)
+async def test_only_gzip_makes_messages_small(
+    method: Method[Note, Note], compression: Compression, min_bytes: int, is_small: bool
+) -> None:
+    text = "compressible " * 4000
+    server = ServerConfig(compression=compression, compression_min_bytes=min_bytes)
+    client = ClientConfig(compression_min_bytes=min_bytes)
+    async with (
+        listening(Notes(), config=server) as listener,
+        proxied(str(listener.endpoint)) as (proxy, url),
+        connected(url, client) as connection,
+    ):
+        head = CallHead(compression=compression)
+        if method is ECHO:
+            assert await connection.unary(ECHO, Note(text), head) == Note(text)
+        else:
+            call = connection.start(CHAT, head)
+            await call.send(Note(text))
+            assert await call.receive() == Note(text)
+            call.cancel()
+        assert (proxy.downstream_bytes < len(text) / 4) is is_small
+        if method is ECHO:  # a stream of requests is compressed whatever the size of one
+            assert (proxy.upstream_bytes < len(text) / 4) is is_small
+
+
 async def test_the_peer_is_known_by_its_address() -> None:
     notes = Notes()
     async with linked(notes) as connection:
         await connection.unary(ECHO, Note("a"), HEAD)
         peer = notes.contexts[0].peer
-    assert peer.address.startswith("grpc://127.0.0.1:")
+    assert peer.address.startswith("grpcio://127.0.0.1:")
     assert peer.identity is None
     assert notes.contexts[0].peer == peer
 
 
 async def test_an_ipv6_peer_is_written_as_a_url() -> None:
     notes = Notes()
-    async with listening(notes, "grpc://[::1]:0") as listener, connected(str(listener.endpoint)) as connection:
+    async with listening(notes, "grpcio://[::1]:0") as listener, connected(str(listener.endpoint)) as connection:
         await connection.unary(ECHO, Note("a"), HEAD)
-    assert notes.contexts[0].peer.address.startswith("grpc://[::1]:")
+    assert notes.contexts[0].peer.address.startswith("grpcio://[::1]:")

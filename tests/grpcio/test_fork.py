@@ -43,7 +43,7 @@ def output_of(command: list[str]) -> str:
 
 async def run(mode: str) -> list[str]:
     """What the forking program printed."""
-    async with serve([Probe()], "grpc://127.0.0.1:0") as server:
+    async with serve([Probe()], "grpcio://127.0.0.1:0") as server:
         command = [sys.executable, "-m", "tests.support.grpc_forking", mode, server.endpoints[0]]
         try:
             return (await to_thread.run_sync(output_of, command)).splitlines()

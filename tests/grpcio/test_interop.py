@@ -87,7 +87,7 @@ class Inventory(InventoryService):
 
 async def test_a_plain_client_calls_our_server() -> None:
     inventory = Inventory()
-    async with serve([inventory], "grpc://127.0.0.1:0") as server:
+    async with serve([inventory], "grpcio://127.0.0.1:0") as server:
         port = int(server.endpoints[0].rpartition(":")[2])
         seen = await to_thread.run_sync(partial(asyncio.run, raw_calls(port)))
         with anyio.fail_after(LONG_S):

@@ -6,12 +6,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
-from grpc.aio import _server as grpc_server
+from grpc import aio
 
-from eventflux_runtime.grpcio.handler import ServedCalls
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig, TlsConfig
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.rpc_error import Unavailable
@@ -27,14 +27,12 @@ LONG_S = 10
 async def test_port_0_becomes_the_port_really_bound() -> None:
     async with listening(Notes()) as first, listening(Notes()) as second:
         assert 0 < first.endpoint.port != second.endpoint.port > 0
-        assert first.endpoint.scheme == "grpc"
+        assert first.endpoint.scheme == "grpcio"
 
 
 async def test_a_port_that_is_taken_is_an_error() -> None:
     async with listening(Notes()) as first:
-        with pytest.raises(
-            ConfigError, match=r"cannot listen on grpc://.*in use; stop the other server or choose another port"
-        ):
+        with pytest.raises(ConfigError, match=r"cannot listen on grpcio://.* Is the port in use\?"):
             async with listening(Notes(), str(first.endpoint)):
                 pass
 
@@ -51,14 +49,14 @@ async def test_a_port_that_is_free_again_can_be_had_at_once() -> None:
 
 
 async def test_an_address_of_another_machine_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="cannot listen on grpc://192.0.2.1:50051"):
-        async with listening(Notes(), "grpc://192.0.2.1:50051"):
+    with pytest.raises(ConfigError, match="cannot listen on grpcio://192.0.2.1:50051"):
+        async with listening(Notes(), "grpcio://192.0.2.1:50051"):
             pass
 
 
 async def test_tls_needs_a_certificate() -> None:
     with pytest.raises(ConfigError, match="cert_file"):
-        async with listening(Notes(), "grpcs://127.0.0.1:0"):
+        async with listening(Notes(), "grpcios://127.0.0.1:0"):
             pass
 
 
@@ -67,7 +65,7 @@ async def test_a_broken_certificate_is_an_error_before_anything_is_bound(tmp_pat
     broken.write_text("not a certificate")
     tls = TlsConfig(cert_file=str(broken), key_file=str(broken))
     with pytest.raises(ConfigError, match="cannot be used"):
-        async with listening(Notes(), "grpcs://127.0.0.1:0", ServerConfig(tls=tls)):
+        async with listening(Notes(), "grpcios://127.0.0.1:0", ServerConfig(tls=tls)):
             pass
 
 
@@ -104,9 +102,9 @@ async def test_calls_above_the_limit_of_a_connection_wait_for_their_turn() -> No
 async def test_a_wildcard_address_serves_all() -> None:
     with socket.socket(socket.AF_INET6) as probe:
         probe.bind(("::1", 0))
-    async with listening(Notes(), "grpc://[::]:0") as listener:
+    async with listening(Notes(), "grpcio://[::]:0") as listener:
         for host in ("[::1]", "127.0.0.1"):
-            async with connected(f"grpc://{host}:{listener.endpoint.port}") as connection:
+            async with connected(f"grpcio://{host}:{listener.endpoint.port}") as connection:
                 assert await connection.unary(ECHO, Note("a"), HEAD) == Note("a")
 
 
@@ -117,51 +115,47 @@ sys.modules["grpc"] = None
 from eventflux_runtime import connect
 from eventflux_runtime.rpc.errors import MissingExtraError
 try:
-    connect("grpc://127.0.0.1:1")
+    connect("grpcio://127.0.0.1:1")
 except MissingExtraError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "the grpc:// wire needs an extra: run pip install 'eventflux-transport[grpc]'"
+    assert done.stdout.strip() == "the grpcio:// wire needs an extra: run pip install 'eventflux-transport[grpcio]'"
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # where grpcio's side lives
-async def test_any_number_of_tasks_wait_for_the_last_call() -> None:
-    # A listener is closed by its owner and by its reactor's end, often at once.
-    calls = ServedCalls()
-    calls.count = 2
-    returned: list[int] = []
-
-    async def wait(index: int) -> None:
-        await calls.wait_idle()
-        returned.append(index)
-
-    with anyio.fail_after(5):
-        async with anyio.create_task_group() as tasks:
-            for index in range(3):
-                tasks.start_soon(wait, index)
-            await anyio.wait_all_tasks_blocked()
-            calls.ended()
-            await anyio.wait_all_tasks_blocked()
-            assert not returned
-            calls.ended()
-    assert sorted(returned) == [0, 1, 2]
+async def test_it_listens_for_no_resolver_and_serves_no_reflection() -> None:
+    with pytest.raises(ConfigError, match="a server listens on grpcio://host:port or grpcios://host:port"):
+        async with listening(Notes(), "grpc+dns:///localhost:50051"):
+            pass
+    with pytest.raises(ConfigError, match="reflection"):
+        async with listening(Notes(), config=ServerConfig(reflection=True)):
+            pass
 
 
 async def test_grpcio_is_stopped_by_one_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Of two that stop a server the later may find it freed, and ends the process."""
-    stop, under_way, most = grpc_server.Server.stop, 0, 0
+    under_way = most = 0
+    make = aio.server
 
-    async def counted(server: grpc_server.Server, grace: float | None) -> None:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        try:
-            await stop(server, grace)
-        finally:
-            under_way -= 1
+    class Counted:
+        """A server of grpcio's, and how often it is being stopped."""
 
-    monkeypatch.setattr(grpc_server.Server, "stop", counted)
-    async with linked("grpc", tmp_path, server_config=ServerConfig(drain_grace_s=0)) as link:
+        def __init__(self, **told: Any) -> None:
+            self._server = make(**told)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._server, name)
+
+        async def stop(self, grace: float | None) -> None:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            try:
+                await self._server.stop(grace)
+            finally:
+                under_way -= 1
+
+    monkeypatch.setattr(aio, "server", Counted)
+    async with linked("grpcio", tmp_path, server_config=ServerConfig(drain_grace_s=0)) as link:
         await link.client.send_message(Message())
     assert (most, under_way) == (1, 0)

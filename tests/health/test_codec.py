@@ -9,16 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.protobuf import message_factory
+from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 from librt.strings import BytesWriter
 
 from eventflux_codegen import generate
 from eventflux_runtime import CodecError, ServingStatus
-from eventflux_runtime.health.message import HealthCheckRequest, HealthCheckResponse
+from eventflux_runtime.health.descriptor import HEALTH_POOL
+from eventflux_runtime.health.message import HealthCheckRequest, HealthCheckResponse, status_of
 from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_WATCH
 from eventflux_runtime.rpc.method import MessageCodec
 
+THEIR_REQUEST, THEIR_RESPONSE = (
+    message_factory.GetMessageClass(HEALTH_POOL.FindMessageTypeByName(f"grpc.health.v1.HealthCheck{name}"))
+    for name in ("Request", "Response")
+)
 REQUEST, RESPONSE = HEALTH_CHECK.request, HEALTH_CHECK.response
 HERE = Path(__file__).parent
 NAMES = st.text()
@@ -69,9 +76,43 @@ def test_malformed_responses_are_refused(data: bytes) -> None:
 
 
 def test_malformed_protobuf_is_refused() -> None:
-    for codec in (REQUEST, RESPONSE):
-        with pytest.raises(CodecError, match="not a HealthCheck"):
-            codec.from_protobuf(b"\x0a\xff")
+    for codec, field in ((REQUEST, "HealthCheckRequest.service"), (RESPONSE, "HealthCheckResponse.status")):
+        for data in (b"\x0a", b"\x0a\x02a", b"\x08\xff", b"\x00\x01", b"\x0c", b"\x12\x05a"):
+            with pytest.raises(CodecError, match=f"^{field}: ") as caught:
+                codec.from_protobuf(data)
+            assert caught.value.offset == 0
+    with pytest.raises(CodecError, match="byte 3 of the input is not UTF-8"):
+        REQUEST.from_protobuf(b"\x0a\x03a\xff\xff")
+
+
+@given(st.binary(max_size=12))
+def test_any_protobuf_is_read_as_protobuf_reads_it(data: bytes) -> None:
+    for codec, theirs in ((REQUEST, THEIR_REQUEST), (RESPONSE, THEIR_RESPONSE)):
+        expected: Any
+        try:
+            expected = theirs.FromString(data)
+        except DecodeError:
+            with pytest.raises(CodecError):
+                codec.from_protobuf(data)
+            continue
+        message = codec.decode_protobuf(b"ahead" + data + b"behind", 5, 5 + len(data))
+        if codec is REQUEST:
+            assert message == HealthCheckRequest(expected.service)
+        else:
+            assert message == HealthCheckResponse(status_of(expected.status))
+
+
+def test_protobuf_is_written_as_protobuf_writes_it() -> None:
+    for name in ("", "ünï", "x" * 200):
+        assert REQUEST.to_protobuf(HealthCheckRequest(name)) == THEIR_REQUEST(service=name).SerializeToString()
+    for status in ServingStatus:
+        assert RESPONSE.to_protobuf(HealthCheckResponse(status)) == THEIR_RESPONSE(status=status).SerializeToString()
+
+
+def test_what_is_not_known_is_skipped() -> None:
+    unknown = b"\x12\x01a\x1b\x10\x05\x1c\x18\x80\x01"
+    assert REQUEST.from_protobuf(unknown + b"\x0a\x01s" + unknown) == HealthCheckRequest("s")
+    assert RESPONSE.from_protobuf(unknown + b"\x08\x01" + unknown) == HealthCheckResponse(ServingStatus.SERVING)
 
 
 def test_a_status_without_a_name_here_is_unknown() -> None:
@@ -99,6 +140,7 @@ def test_layout_and_fingerprints_are_what_the_generator_makes(tmp_path: Path, mo
     assert methods.HEALTH_CHECK.path == HEALTH_CHECK.path
     request = made.HealthCheckRequest(service="ünï")
     assert native(methods.HEALTH_CHECK.request, request) == native(REQUEST, HealthCheckRequest("ünï"))
+    assert request.to_protobuf() == REQUEST.to_protobuf(HealthCheckRequest("ünï"))
     for status in ServingStatus:
         response = made.HealthCheckResponse(status=int(status))
         assert native(methods.HEALTH_CHECK.response, response) == native(RESPONSE, HealthCheckResponse(status))

@@ -33,8 +33,8 @@ async def raw_client() -> AsyncIterator[tuple[Server, Any]]:
     """Our server and grpcio's own client of it."""
     with anyio.fail_after(LONG_S):
         async with (
-            serve([Probe()], "grpc://127.0.0.1:0", config=ServerConfig(drain_grace_s=5)) as server,
-            aio.insecure_channel(server.endpoints[0].removeprefix("grpc://")) as channel,
+            serve([Probe()], "grpcio://127.0.0.1:0", config=ServerConfig(drain_grace_s=5)) as server,
+            aio.insecure_channel(server.endpoints[0].removeprefix("grpcio://")) as channel,
         ):
             yield server, health_pb2_grpc.HealthStub(channel)
 
@@ -71,7 +71,7 @@ async def test_our_client_asks_grpcios_server() -> None:
     await server.start()
     await servicer.set("a", health_pb2.HealthCheckResponse.SERVING)
     with anyio.fail_after(LONG_S):
-        async with connect(f"grpc://127.0.0.1:{port}") as channel:
+        async with connect(f"grpcio://127.0.0.1:{port}") as channel:
             client = HealthClient(channel)
             assert await client.check() is ServingStatus.SERVING
             with pytest.raises(NotFound):

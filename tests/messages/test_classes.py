@@ -51,7 +51,7 @@ def test_defaults_are_those_of_proto3() -> None:
 def test_fields_are_in_the_order_of_the_idl() -> None:
     for name in transport_pb2.DESCRIPTOR.message_types_by_name:
         kind = getattr(eventflux_transport, name)
-        assert kind.__struct_fields__ == tuple(field.name for field in kind().to_proto().DESCRIPTOR.fields)
+        assert kind.__match_args__ == tuple(field.name for field in kind().to_proto().DESCRIPTOR.fields)
     assert NodeStatus(eventflux_transport.NodeHealth.HEALTHY, 1.5).cpu_usage == 1.5
 
 

@@ -28,7 +28,16 @@ def run(program: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("package", ["eventflux_transport", "eventflux_transport.methods", "eventflux_transport.codec"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        "eventflux_transport",
+        "eventflux_transport.methods",
+        "eventflux_transport.codec",
+        "eventflux_transport.protobuf",
+        "eventflux_runtime.health.method",
+    ],
+)
 def test_importing_loads_neither_grpc_nor_protobuf(package: str) -> None:
     program = (
         f"import sys, {package}; print([name for name in sys.modules if name.split('.')[0] in ('grpc', 'google')])"
@@ -40,13 +49,16 @@ def test_messages_load_no_codec_before_it_is_used() -> None:
     program = """
 import sys
 from eventflux_transport import Message, TransportMessage
-codec = "eventflux_transport.codec"
+def loaded():
+    return [name for name in ("codec", "protobuf") if f"eventflux_transport.{name}" in sys.modules]
 message = Message.event(b"x")
-print(codec in sys.modules)
+print(loaded())
 message.to_wire()
-print(codec in sys.modules)
+print(loaded())
+message.to_protobuf()
+print(loaded())
 """
-    assert run(program) == "False\nTrue\n"
+    assert run(program) == "[]\n['codec']\n['codec', 'protobuf']\n"
 
 
 def test_the_tcp_side_works_without_protobuf() -> None:
@@ -54,27 +66,28 @@ def test_the_tcp_side_works_without_protobuf() -> None:
 from eventflux_transport import Message
 message = Message.event(b"x")
 print([Message.from_wire(message.to_wire(layout), layout) == message for layout in ("native", "eventflux")])
+print(Message.from_protobuf(message.to_protobuf()) == message)
 """
-    assert run(WITHOUT_PROTOBUF + program) == "[True, True]\n"
+    assert run(WITHOUT_PROTOBUF + program) == "[True, True]\nTrue\n"
 
 
 def test_what_needs_protobuf_says_how_to_get_it() -> None:
     program = """
 from eventflux_runtime import MissingExtraError
 from eventflux_transport import Message
-from eventflux_transport.methods import TRANSPORT_MESSAGE_CODEC
 
+message = Message()
 for attempt in (
-    Message().to_proto, Message().to_json, lambda: Message.from_json("{}"),
-    lambda: TRANSPORT_MESSAGE_CODEC.to_protobuf(Message()), lambda: TRANSPORT_MESSAGE_CODEC.from_protobuf(b""),
+    message.to_proto, lambda: Message.from_proto(None), message.to_json, lambda: Message.from_json("{}"),
 ):
     try:
         attempt()
     except MissingExtraError as error:
         print(error.extra, error)
 """
-    line = "grpc protobuf encoding of eventflux_transport needs an extra: run pip install 'eventflux-transport[grpc]'\n"
-    assert run(WITHOUT_PROTOBUF + program) == line * 5
+    feature = "protobuf's objects and JSON of eventflux_transport"
+    line = f"grpc {feature} needs an extra: run pip install 'eventflux-transport[grpc]'\n"
+    assert run(WITHOUT_PROTOBUF + program) == line * 4
 
 
 def test_each_module_can_be_imported_first() -> None:
@@ -85,6 +98,7 @@ def test_each_module_can_be_imported_first() -> None:
         "messages",
         "methods",
         "peer",
+        "protobuf",
         "service",
         "transport_pb2",
         "transport_pb2_grpc",

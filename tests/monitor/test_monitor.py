@@ -34,7 +34,7 @@ HEALTHY, DEGRADED, UNHEALTHY, OFFLINE = (
 QUICK = MonitorConfig(interval_s=0.02, timeout_s=10.0, slow_s=None)
 """Beats at short intervals, and patience with a machine that has more to do than this test."""
 EAGER = ClientConfig(pool=PoolConfig(max_reconnect_backoff_s=0.1))
-WIRES = ("tcp", "unix", "grpc")
+WIRES = ("tcp", "unix", "grpc", "grpcio")
 
 
 class Node(TransportService):
@@ -141,7 +141,7 @@ async def test_what_a_node_says_of_itself_counts(wire: str, tmp_path: Path) -> N
     assert set(node.asked_by) == {"watcher"}
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_a_node_that_answers_with_errors_is_unhealthy_and_not_offline(wire: str, tmp_path: Path) -> None:
     node = Node()
     node.failure = Internal("no idea")
@@ -154,7 +154,7 @@ async def test_a_node_that_answers_with_errors_is_unhealthy_and_not_offline(wire
         assert monitor.healths == {"a": UNHEALTHY}
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_a_node_that_answers_slowly_is_degraded(wire: str, tmp_path: Path) -> None:
     node = Node()
     node.lag_s = 0.3
@@ -165,7 +165,7 @@ async def test_a_node_that_answers_slowly_is_degraded(wire: str, tmp_path: Path)
         assert "above slow_s (0.25 s)" in slow.reason
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_a_frozen_process_goes_offline_and_comes_back(wire: str, tmp_path: Path) -> None:
     config = MonitorConfig(interval_s=0.05, timeout_s=1.0, slow_s=None, offline_after=4)
     with anyio.fail_after(90), fleet(wire, 1, tmp_path) as nodes:
@@ -201,7 +201,7 @@ async def test_a_node_that_hangs_delays_no_other() -> None:
             assert monitor.healths == {"stuck": NodeHealth.UNKNOWN, "well": HEALTHY}
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_many_nodes_are_told_once_each(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(60):
         async with serving(Node(), place(wire, tmp_path)) as server:

@@ -129,7 +129,7 @@ async def test_aclose_drains(tmp_path: Path) -> None:
         assert service.finished.is_set()
 
 
-@pytest.mark.parametrize("wire", ["tcp", "unix", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "unix", "grpc", "grpcio"])
 async def test_leaving_while_cancelled_closes_every_connection(wire: str, tmp_path: Path) -> None:
     count = 5
     services = [Probe() for _ in range(count)]
@@ -292,7 +292,7 @@ USES: dict[str, Callable[[_Elsewhere], Coroutine[Any, Any, object]]] = {
 }
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 @pytest.mark.parametrize("use", USES)
 async def test_on_another_loop_it_is_an_error_at_once(use: str, wire: str, tmp_path: Path) -> None:
     with (

@@ -21,7 +21,7 @@ from eventflux_transport import Message, TransportClient, TransportFactory
 from tests.support.namespace import NO_IPV6, run_inside
 from tests.support.probe import Probe
 
-WIRES = ("tcp", "grpc")
+WIRES = ("tcp", "grpc", "grpcio")
 AT_ONCE = ServerConfig(drain_grace_s=0)
 
 
@@ -238,7 +238,7 @@ def most_allowed() -> int:
 
 
 @pytest.mark.skipif(most_allowed() < BURST, reason="the system allows no such backlog")
-@pytest.mark.parametrize("wire", ["tcp", "unix", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "unix", "grpc", "grpcio"])
 async def test_a_burst_of_clients_gets_in_while_the_loop_is_busy(wire: str, tmp_path: Path) -> None:
     path = f"{tmp_path}/a.sock"
     url = f"unix://{path}" if wire == "unix" else f"{wire}://127.0.0.1:0"

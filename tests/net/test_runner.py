@@ -237,7 +237,7 @@ class _Misfit(Probe):
 
 
 @ON_ASYNCIO
-@pytest.mark.parametrize("wire", [wire for wire in WIRES if wire != "grpc"])
+@pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("how", ["at once", "later", "stream"])
 async def test_a_handler_that_lets_a_cancellation_out_ends_its_own_call(
     how: str, wire: str, tmp_path: Path, anyio_backend: object, monkeypatch: pytest.MonkeyPatch

@@ -27,13 +27,14 @@ from eventflux_transport import (
     TransportClient,
 )
 
-WIRES = ("tcp", "unix", "memory", "grpc")
+WIRES = ("tcp", "unix", "memory", "grpc", "grpcio")
 
 
 def address(wire: str, folder: Path) -> str:
     return {
         "tcp": "tcp://127.0.0.1:0",
         "grpc": "grpc://127.0.0.1:0",
+        "grpcio": "grpcio://127.0.0.1:0",
         "unix": f"unix://{folder}/socket",
         "memory": "memory://node",
     }[wire]

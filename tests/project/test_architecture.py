@@ -7,7 +7,7 @@ import re
 from tests.project.import_graph import ROOT, SOURCE_ROOTS
 
 RUNTIME = SOURCE_ROOTS["eventflux_runtime"] / "eventflux_runtime"
-PACKAGES_BELOW = {"client": {"pool"}, "protocol": {"core", "driver", "native", "eventflux"}}
+PACKAGES_BELOW = {"client": {"pool"}, "protocol": {"core", "driver", "native", "grpc", "eventflux"}}
 """Packages inside packages; `protocol/native` has two more, which its own line names."""
 
 

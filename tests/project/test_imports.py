@@ -60,11 +60,9 @@ LAYERS: Final = {
         forbidden=GRPC,
     ),
     "carrier": Layer(modules=("carrier",), may_import=("rpc", "net", "pipe"), forbidden=GRPC),
-    "grpcio": Layer(
-        modules=("grpcio",), may_import=("rpc", "handler", "compression", "net", "calls", "protocol", "health")
-    ),
+    "grpcio": Layer(modules=("grpcio",), may_import=("rpc", "handler", "net", "calls")),
     "wire": Layer(modules=("wire",), may_import=("rpc", "net", "calls", "pipe", "protocol"), forbidden=GRPC),
-    "health": Layer(modules=("health",), may_import=("rpc",), forbidden=NETWORK | (GRPC - {"google"})),
+    "health": Layer(modules=("health",), may_import=("rpc", "message"), forbidden=NETWORK | (GRPC - {"google"})),
     "client": Layer(
         modules=("client",),
         may_import=("rpc", "net", "calls", "health"),
@@ -235,9 +233,7 @@ COMES_WITH: Final = {
     "google": "protobuf",
     "grpc": "grpcio",
     "grpc_health": "grpcio-health-checking",
-    "grpc_reflection": "grpcio-reflection",
     "grpc_tools": "grpcio-tools",
-    "outcome": "trio",
     "ruamel": "ruamel.yaml",
 }
 """The requirement that brings a module whose name is another."""

@@ -284,7 +284,7 @@ def test_a_number_without_limits_is_a_mistake_of_ours() -> None:
         Loose()
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 @pytest.mark.parametrize("interval_s", [1e-3, 32768, 86400 * 30, 1e9])
 async def test_every_keepalive_that_is_taken_works(wire: str, interval_s: float, tmp_path: Path) -> None:
     keepalive = KeepaliveConfig(interval_s=interval_s, timeout_s=10 if interval_s < 1 else interval_s)

@@ -40,7 +40,7 @@ def here(monkeypatch: pytest.MonkeyPatch, *names: bytes) -> None:
         ("127.0.0.1", "b\u00fccher.example"),
     ],
 )
-@pytest.mark.parametrize("wire", ["tcps", "grpcs"])
+@pytest.mark.parametrize("wire", ["tcps", "grpcs", "grpcios"])
 async def test_a_name_written_in_another_way_is_the_same_name(
     wire: str,
     host: str,

@@ -31,7 +31,7 @@ from eventflux_transport import EventRequest, HeartbeatRequest, Message, Transpo
 from tests.support.probe import Probe
 from tests.support.wires import WIRES, linked
 
-NETWORK_WIRES = ("tcp", "grpc")
+NETWORK_WIRES = ("tcp", "grpc", "grpcio")
 
 
 @contextmanager

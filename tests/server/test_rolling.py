@@ -15,7 +15,7 @@ from eventflux_runtime import ClientConfig, RetryPolicy, connect
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.support.fleet import Load, fleet
 
-WIRES = ("tcp", "unix", "grpc")
+WIRES = ("tcp", "unix", "grpc", "grpcio")
 SIZE = 3
 LONG_S = 90
 CONFIG = ClientConfig(retry=None, timeout_s=30)

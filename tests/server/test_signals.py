@@ -28,7 +28,7 @@ from eventflux_runtime import (
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
 
 ROOT = Path(__file__).resolve().parents[2]
-WIRES = ("tcp", "unix", "grpc")
+WIRES = ("tcp", "unix", "grpc", "grpcio")
 LONG_S = 30
 
 

@@ -209,7 +209,7 @@ def process(loop: str, grace_s: float, wire: str, authority: Authority, tmp_path
 @contextmanager
 def mute_caller(wire: str, url: str, authority: Authority) -> Iterator[None]:
     """A client with one call that gets more than it reads."""
-    if wire == "grpc":
+    if wire.startswith("grpc"):
         with MuteHttp2Client(url) as caller:
             caller.stream_events("", 10_000_000)
             time.sleep(1)  # until the server has filled what the system takes
@@ -224,7 +224,7 @@ def mute_caller(wire: str, url: str, authority: Authority) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
-@pytest.mark.parametrize("wire", [*WIRES, "grpc"])
+@pytest.mark.parametrize("wire", [*WIRES, "grpc", "grpcio"])
 def test_a_signal_ends_a_process(wire: str, loop: str, authority: Authority, tmp_path: Path) -> None:
     with process(loop, GRACE_S, wire, authority, tmp_path) as child:
         assert child.stdout is not None
@@ -239,7 +239,7 @@ def test_a_signal_ends_a_process(wire: str, loop: str, authority: Authority, tmp
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
-@pytest.mark.parametrize("wire", ["tcps", "unix", "grpc"])
+@pytest.mark.parametrize("wire", ["tcps", "unix", "grpc", "grpcio"])
 def test_a_second_signal_ends_it_at_once(wire: str, loop: str, authority: Authority, tmp_path: Path) -> None:
     with process(loop, LONG_S, wire, authority, tmp_path) as child:
         assert child.stdout is not None

@@ -11,6 +11,7 @@ import anyio
 import msgspec
 from google.protobuf import wrappers_pb2
 from google.protobuf.message import DecodeError
+from librt.strings import BytesWriter
 
 from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.net.reactor import Reactor
@@ -36,15 +37,15 @@ class Note(msgspec.Struct, frozen=True):
     text: str
 
 
-def _to_protobuf(note: Note) -> bytes:
+def _encode_protobuf(note: Note, writer: BytesWriter) -> None:
     if note.text == UNENCODABLE:
         raise CodecError("the text cannot be encoded", field="Note.text")
-    return wrappers_pb2.StringValue(value=note.text).SerializeToString()
+    writer.write(wrappers_pb2.StringValue(value=note.text).SerializeToString())
 
 
-def _from_protobuf(data: bytes) -> Note:
+def _decode_protobuf(data: bytes, start: int, end: int) -> Note:
     try:
-        text = wrappers_pb2.StringValue.FromString(data).value
+        text = wrappers_pb2.StringValue.FromString(data[start:end]).value
     except DecodeError as error:
         raise CodecError(str(error), offset=0) from None
     if text == UNDECODABLE:
@@ -60,8 +61,8 @@ NOTE = MessageCodec(
     type_name="google.protobuf.StringValue",
     encode=_no_native_layout,
     decode=_no_native_layout,
-    to_protobuf=_to_protobuf,
-    from_protobuf=_from_protobuf,
+    encode_protobuf=_encode_protobuf,
+    decode_protobuf=_decode_protobuf,
 )
 
 
@@ -160,7 +161,7 @@ class Notes(Service):
 
 @asynccontextmanager
 async def listening(
-    notes: Service, url: str = "grpc://127.0.0.1:0", config: ServerConfig | None = None
+    notes: Service, url: str = "grpcio://127.0.0.1:0", config: ServerConfig | None = None
 ) -> AsyncIterator[Listener]:
     """A server of one service."""
     endpoint = parse_endpoint(url)

@@ -80,7 +80,7 @@ async def answering(handle: Callable[[SocketStream], Awaitable[None]]) -> AsyncI
 
 
 @asynccontextmanager
-async def misbehaving(on_call: OnCall) -> AsyncIterator[str]:
+async def misbehaving(on_call: OnCall, scheme: str = "grpcio") -> AsyncIterator[str]:
     """An HTTP/2 server that does something to each call; its URL."""
     async with answering(lambda stream: Peer(stream, on_call).serve()) as port:
-        yield f"grpc://127.0.0.1:{port}"
+        yield f"{scheme}://127.0.0.1:{port}"

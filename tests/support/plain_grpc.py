@@ -96,7 +96,7 @@ def raw_server() -> Iterator[tuple[str, RawInventory]]:
     thread.start()
     started.wait()
     try:
-        yield f"grpc://127.0.0.1:{ports[0]}", inventory
+        yield f"grpcio://127.0.0.1:{ports[0]}", inventory
     finally:
         stops[0]()
         thread.join()

@@ -1,136 +1,84 @@
-"""The client's end: one HTTP/2 connection as a `ClientConnection`, from READY until it is lost, drained or closed.
+"""The client's end: one channel as a `ClientConnection`, and the calls on it.
 
-Invariants: the state leaves READY for good when grpcio reports any other connectivity, so that grpcio never gets to
-connect a second time; the channel is closed when it has left READY and no call is in flight.
+Invariants: a channel to one address leaves READY for good when grpcio reports any other connectivity, so that the pool
+knows the truth and grpcio never connects a second time; one to a target that grpcio resolves is grpcio's to mend. The
+channel is closed when it has left READY and no call is in flight. A call's status is set once; once grpcio's call has
+ended, nothing here holds it, because it keeps the connection open.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
+import anyio
 import grpc
-from anyio import CancelScope
-from anyio.lowlevel import checkpoint_if_cancelled
 from grpc import aio
 
-from eventflux_runtime.compression.expansion import ExpansionBudget
-from eventflux_runtime.grpcio.call import StreamingCall
-from eventflux_runtime.grpcio.drain import DRAIN_NOTICES, notice_s_of
-from eventflux_runtime.grpcio.option import grpc_compression
-from eventflux_runtime.grpcio.packed import PACKING, acceptance, accepted_by, pack, unpack
-from eventflux_runtime.grpcio.status import (
-    error_of,
-    is_connection_failure,
-    metadata_of,
-    says_too_many_pings,
-)
-from eventflux_runtime.grpcio.unary import HeardMetadata, UnaryCalls
-from eventflux_runtime.protocol.api import CallHead, ClientCall, ConnectionState, ResponseInfo
-from eventflux_runtime.protocol.ping_backoff import PING_BACKOFF, ping_interval_s
+from eventflux_runtime.grpcio.codec import decoded, encoded
+from eventflux_runtime.grpcio.operation import Operations
+from eventflux_runtime.grpcio.status import metadata_of, status_of
+from eventflux_runtime.net.reactor import Reactor
+from eventflux_runtime.protocol.api import CallHead, ClientCall, ConnectionState
 from eventflux_runtime.rpc.config import ClientConfig, Compression
 from eventflux_runtime.rpc.deadline import ENDLESS_S
-from eventflux_runtime.rpc.errors import MissingExtraError
-from eventflux_runtime.rpc.method import AnyMethod, Method, MethodKind, keep_for
-from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, ResourceExhausted, RpcError, Unavailable
+from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
+from eventflux_runtime.rpc.method import AnyMethod, Method, MethodKind
+from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError, Unavailable
+from eventflux_runtime.rpc.status import Status, StatusCode
 
-if TYPE_CHECKING:
-    from eventflux_runtime.compression.expansion import Loan
-    from eventflux_runtime.grpcio.relay import Relay
-    from eventflux_runtime.net.reactor import Reactor
-    from eventflux_runtime.rpc.endpoint import Endpoint
-
-__all__ = ["GrpcConnection", "gone"]
+__all__ = ["GrpcioConnection", "close_channel"]
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
 
-_NO_LIMIT: Final = 2**31 - 1
-_GONE_S: Final = 1.0
-"""Seconds that closing waits for grpcio to let go of a channel."""
-_LOCAL_DEADLINE: Final = "Deadline Exceeded"
-"""The text that grpcio's core gives to a deadline that passed on this side."""
+_READY: Final = grpc.ChannelConnectivity.READY
+_CLOSED: Final = "the connection was closed by this client"
 
 
-class GrpcConnection:
+class GrpcioConnection:
     """A `ClientConnection` over a channel that is connected."""
 
-    max_calls = _NO_LIMIT
+    max_calls = 2**31 - 1
     """grpcio does not tell the server's limit; it queues the calls above it."""
 
-    def __init__(
-        self,
-        channel: aio.Channel,
-        endpoint: Endpoint,
-        reactor: Reactor,
-        config: ClientConfig,
-        relay: Relay | None = None,
-    ) -> None:
-        self.endpoint = endpoint
+    def __init__(self, channel: aio.Channel, endpoint: Endpoint, reactor: Reactor, config: ClientConfig) -> None:
         self.state = ConnectionState.READY
         self.active_calls = 0
         self.reactor = reactor
-        self.max_message_bytes = config.max_message_bytes
-        self.budget = ExpansionBudget.of_client(reactor.decompressed, config)
-        self._ping_interval_s = ping_interval_s(config, endpoint)
-        self._compression_min_bytes = config.compression_min_bytes
-        self._accepted: frozenset[Compression] = frozenset()
+        self._endpoint = endpoint
+        self._max_bytes = config.max_message_bytes
+        self._min_packed_bytes = config.compression_min_bytes
         self._channel: aio.Channel | None = channel
-        self._relay = relay
-        self._unary = UnaryCalls(channel)
-        self._streaming: dict[AnyMethod, Any] = {}
         self._released = asyncio.Event()
         self._lost: asyncio.Task[None] | None = None
-
-    def __repr__(self) -> str:
-        return f"<gRPC connection to {self.endpoint}: {self.state.value}, {self.active_calls} active>"
-
-    # -- the life of the connection
-
-    def supervise(self, is_reconnecting: bool) -> None:
-        """Starts to watch over the channel, until it is released.
-
-        Args:
-            is_reconnecting: whether grpcio owns the way to the server, and a loss is its to mend.
-        """
-        if not is_reconnecting and self._channel is not None:
-            self._lost = asyncio.ensure_future(self._channel.wait_for_state_change(grpc.ChannelConnectivity.READY))
-            self._lost.add_done_callback(self._on_lost)
-        self.reactor.spawn(self._close_when_released)
-
-    def _on_lost(self, lost: asyncio.Task[None]) -> None:
-        if not lost.cancelled() and lost.exception() is None:
-            self.drain()
+        if not endpoint.is_resolved_by_protocol:
+            self._lost = asyncio.ensure_future(channel.wait_for_state_change(_READY))
+            self._lost.add_done_callback(lambda _: self.drain())
+        reactor.spawn(self._close_when_released)
 
     async def _close_when_released(self) -> None:
         try:
             await self._released.wait()
         finally:
-            await self._close()
+            await self.aclose()
 
-    async def _close(self) -> None:
-        self.state = ConnectionState.CLOSED
-        self._released.set()
-        with CancelScope(shield=True):
-            await asyncio.sleep(0)  # so that grpcio's tasks for the latest calls have begun; see StreamingCall.cancel
-            channel, lost = self._channel, self._lost
-            self._unary.close()
-            if channel is not None:
-                await channel.close()
-            if lost is not None:
-                await gone(lost)
-            # What is kept of a channel keeps grpcio's thread at work, even if the channel is closed.
-            self._channel = self._lost = None
-            self._streaming.clear()
-            if self._relay is not None:
-                await self._relay.aclose()
+    def _drain_if_lost(self) -> None:
+        """Looks before grpcio reports it, so that a call gets no lost connection: grpcio would connect anew."""
+        if self._lost and self._channel and self._channel.get_state() is not _READY:
+            self.drain()
 
     def drain(self) -> None:
         """See `ClientConnection.drain`."""
         if self.state is ConnectionState.READY:
             self.state = ConnectionState.DRAINING
             self._release_if_idle()
+
+    def ended(self) -> None:
+        """Counts a call out."""
+        self.active_calls -= 1
+        self._release_if_idle()
 
     def _release_if_idle(self) -> None:
         if not self.active_calls and self.state is ConnectionState.DRAINING:
@@ -139,196 +87,236 @@ class GrpcConnection:
 
     async def aclose(self) -> None:
         """See `ClientConnection.aclose`."""
-        await self._close()
-
-    # -- calls
+        self.state = ConnectionState.CLOSED
+        self._released.set()
+        with anyio.CancelScope(shield=True):
+            await asyncio.sleep(0)  # so that grpcio's tasks for the latest calls have begun; see `cancel`
+            channel, lost = self._channel, self._lost
+            # What is kept of a channel keeps grpcio's thread at work, even if the channel is closed.
+            self._channel = self._lost = None
+            if channel is not None:
+                await close_channel(channel, lost)
 
     async def unary(self, method: Method[Req, Res], request: Req, head: CallHead) -> Res:
         """See `ClientConnection.unary`."""
-        data = method.request.to_protobuf(request)
-        self.check_size(method, data)
-        timeout_s = self.begin(method, head)
-        compression = None if head.compression is Compression.NONE else grpc_compression(head.compression)
-        is_packing = head.compression in PACKING
-        heard = HeardMetadata() if is_packing or head.response is not None else None
-        reply: bytes | RpcError | None
+        data = self.request_bytes(method, request)
+        self._begin(method, head)
         try:
-            call = self._unary.method(method, compression)
-            if is_packing:
-                data = self.packed(data, head)  # nobody holds the plain form meanwhile
-                reply = await call(data, timeout_s, (*head.metadata.pairs, acceptance()), heard)
-            else:
-                reply = await call(data, timeout_s, head.metadata.pairs, heard)
-            if heard is not None:
-                self._take(heard, head.response, is_packing)
-        except aio.AioRpcError as error:
-            reply = self.failure(method, error, head.response)
-        except asyncio.CancelledError:
-            reply = None
+            status, reply = await self._exchange(method, head, data)
         finally:
             self.ended()
-        # Raised out here, an error holds on to nothing of grpcio's; whoever kept it would keep the connection open.
+        if status.code is not StatusCode.OK:
+            raise RpcError.from_status(status)
         if reply is None:
-            raise await self._cancellation()
-        if isinstance(reply, RpcError):
-            raise reply
-        if not is_packing:
-            return self.decoded(method, reply, None)
-        loan = self.budget.loan()
+            raise Internal(f"the server ended {method.path} with OK and sent no response")
+        return self.response(method, reply)
+
+    async def _exchange(self, method: AnyMethod, head: CallHead, data: bytes) -> tuple[Status, bytes | None]:
+        # Not within `unary`, whose frame an error holds: whoever kept that would keep the call, and so the connection.
+        call = self.launch(method, head, data)
+        replying = asyncio.ensure_future(_reply(call))
         try:
-            return self.decoded(method, reply, loan)
-        finally:
-            loan.release()
-
-    def packed(self, data: bytes, head: CallHead) -> bytes:
-        """A request as it is sent in a call that names one of the algorithms of `PACKING`."""
-        return pack(data, head.compression, self._compression_min_bytes) if head.compression in self._accepted else data
-
-    def decoded(self, method: Method[Req, Res], data: bytes, loan: Loan | None) -> Res:
-        """A response; one of a call that packs is held on `loan` by the call.
-
-        Raises:
-            Internal: it is no message of its type.
-            ResourceExhausted: decompressed, it is over the limit.
-        """
-        try:
-            plain = data if loan is None else unpack(data, self.max_message_bytes, loan)
-            return method.response.from_protobuf(plain)
-        except (RpcError, MissingExtraError):
+            await asyncio.wait({replying})
+        except asyncio.CancelledError:
+            self.cancel(call)
             raise
-        except Exception as error:  # DecodeError, or what a codec fails with that is not ours
-            text = f"a response to {method.path} from {self.endpoint} cannot be decoded: {error}"
-            raise Internal(text) from error
-
-    def learn(self, trailers: Iterable[tuple[str, Any]] | None) -> None:
-        """Takes over what the server said at the end of such a call."""
-        accepted = accepted_by(trailers)
-        if accepted is not None:
-            self._accepted = accepted
+        reply = None if replying.cancelled() else replying.result()
+        return await self.outcome(method, head, call), reply
 
     def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
         """See `ClientConnection.start`."""
-        self.begin(method, head)
+        self._begin(method, head)
         try:
-            return StreamingCall(self, method, head)
+            return _StreamingCall(self, method, head)
         except BaseException:
             self.ended()
             raise
 
-    def check_open(self) -> None:
-        """Refuses new calls unless the connection is ready.
-
-        Raises:
-            Unavailable: it is not.
-        """
+    def _begin(self, method: AnyMethod, head: CallHead) -> None:
+        self._drain_if_lost()
         if self.state is not ConnectionState.READY:
-            raise Unavailable(
-                f"the connection to {self.endpoint} is {self.state.value}; the call never left", unprocessed=True
-            )
-
-    def begin(self, method: AnyMethod, head: CallHead) -> float | None:
-        """Counts a call in and returns its time left in seconds; `ended` counts it out.
-
-        Raises:
-            Unavailable: the connection takes no new call.
-            DeadlineExceeded: no time is left.
-        """
-        self.check_open()
-        timeout_s: float | None = None
-        if head.deadline is not None:
-            left_s = head.deadline - self.reactor.now()
-            if left_s <= 0:
-                raise self._deadline_error(method)
-            timeout_s = left_s if left_s < ENDLESS_S else None
+            raise Unavailable(f"the connection is {self.state.value}; the call never left", unprocessed=True)
+        if head.deadline is not None and head.deadline <= self.reactor.now():
+            raise DeadlineExceeded(f"the deadline of {method.path} had passed before the call left")
         self.active_calls += 1
-        return timeout_s
 
-    def ended(self) -> None:
-        """Counts a call out."""
-        self.active_calls -= 1
-        if self.state is not ConnectionState.READY:
-            self._release_if_idle()
-
-    def check_size(self, method: AnyMethod, data: bytes) -> None:
-        """Refuses a request that the server would refuse, before it is sent.
-
-        Raises:
-            ResourceExhausted: it is above the limit.
-        """
-        if len(data) > self.max_message_bytes:
-            raise ResourceExhausted(
-                f"a request of {method.path} has {len(data)} bytes, the limit is {self.max_message_bytes}: "
-                "send less at a time or raise ClientConfig.max_message_bytes",
-                unprocessed=True,
-            )
-
-    def streaming_callable(self, method: AnyMethod) -> Any:
-        """What starts a call of a streaming method on the channel."""
-        found = self._streaming.get(method)
-        if found is None:
-            is_single_request = method.kind is MethodKind.SERVER_STREAMING
-            channel: Any = self._channel
-            make = channel.unary_stream if is_single_request else channel.stream_stream
-            # As generated stubs do: a path that the channel knows beforehand costs less in each call.
-            found = keep_for(method, make(method.path, _registered_method=True), self._streaming)
-        return found
-
-    def _take(self, heard: HeardMetadata, response: ResponseInfo | None, is_packing: bool) -> None:
-        if is_packing:
-            self.learn(heard.trailing)
-        if response is not None:
-            response.initial_metadata = metadata_of(heard.initial)
-            response.trailers = metadata_of(heard.trailing)
-
-    # -- failures
-
-    def failure(self, method: AnyMethod, error: aio.AioRpcError, response: ResponseInfo | None) -> RpcError:
-        """Our exception for grpcio's."""
-        if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and _LOCAL_DEADLINE in (error.details() or ""):
-            return self._deadline_error(method)
-        made = error_of(error)
-        notice_s = notice_s_of(error.trailing_metadata())
-        if self._lost is not None and notice_s is not None:
-            DRAIN_NOTICES.note(self.endpoint, notice_s)
-            self.drain()
-        if self._lost is not None and is_connection_failure(error):
-            # grpcio reports the connection's new state later; until then the next call must not get this connection.
-            self.drain()
-            if self._ping_interval_s is not None and says_too_many_pings(error):
-                # grpcio's core slows down within one channel, and the next connection is another one.
-                PING_BACKOFF.complained(self.endpoint, self._ping_interval_s)
-        if response is not None:
-            response.initial_metadata = metadata_of(error.initial_metadata())
-            response.trailers = made.metadata
-        return made
-
-    def _deadline_error(self, method: AnyMethod) -> DeadlineExceeded:
-        return DeadlineExceeded(
-            f"no answer to {method.path} from {self.endpoint} before the deadline; "
-            "raise timeout_s if the server needs longer"
+    def launch(self, method: AnyMethod, head: CallHead, *request: bytes) -> Any:
+        """Starts a call at grpcio, with the one request that the method takes or with none. Raises Unavailable."""
+        if self._channel is None:
+            raise Unavailable(_CLOSED, unprocessed=True)
+        left_s = ENDLESS_S if head.deadline is None else head.deadline - self.reactor.now()
+        is_gzip = head.compression is Compression.GZIP and not (request and len(request[0]) < self._min_packed_bytes)
+        make: Any = self._channel.stream_stream  # on the wire, all calls that stream requests are alike
+        if not method.kind.streams_requests:
+            make = self._channel.unary_unary if method.kind is MethodKind.UNARY else self._channel.unary_stream
+        return make(method.path)(
+            *request,
+            timeout=None if left_s >= ENDLESS_S else max(0.0, left_s),
+            metadata=head.metadata.pairs or None,
+            compression=grpc.Compression.Gzip if is_gzip else None,
         )
 
-    async def _cancellation(self) -> BaseException:
-        """What to raise where grpcio raised CancelledError.
+    def request_bytes(self, method: Method[Req, Res], message: Req) -> bytes:
+        """A request as it is sent. Raises CodecError, or ResourceExhausted above the limit."""
+        return encoded(method.request, message, self._max_bytes, "ClientConfig.max_message_bytes")
 
-        That is Unavailable if not the running task was cancelled but the call, because the connection was closed under
-        it. Otherwise it is the task's cancellation: grpcio raises one of its own in place of the original, and anyio
-        knows the cancellations of its scopes by the original. Waiting once more has anyio deliver it again, here.
-        """
-        task = asyncio.current_task()
-        if task is not None and not task.cancelling():
-            return Unavailable(f"the connection to {self.endpoint} was closed by this client")
-        await checkpoint_if_cancelled()
-        return asyncio.CancelledError()
+    def response(self, method: Method[Req, Res], data: bytes) -> Res:
+        """A response. Raises Internal where it is no message of its type."""
+        try:
+            return decoded(method.response, data)
+        except Exception as error:  # CodecError, or what a codec fails with that is not ours
+            text = f"a response to {method.path} from {self._endpoint} cannot be decoded: {error}"
+            raise Internal(text) from error
+
+    async def outcome(self, method: AnyMethod, head: CallHead, call: Any) -> Status:
+        """How a call of grpcio's ended; waits for that. Fills in the head's response."""
+        status = status_of(await call.code(), await call.details(), await call.trailing_metadata())
+        if head.response is not None:
+            head.response.initial_metadata = metadata_of(await call.initial_metadata())
+            head.response.trailers = status.trailers
+        code, text = status.code, status.message
+        if code is StatusCode.CANCELLED and self._channel is None:
+            code, text = StatusCode.UNAVAILABLE, _CLOSED
+        elif code is StatusCode.DEADLINE_EXCEEDED:
+            text = f"{text}: no answer to {method.path} in time; raise timeout_s if the server needs longer"
+        elif code is StatusCode.UNAVAILABLE:
+            self._drain_if_lost()
+        return status if text is status.message else Status(code, text, status.details, status.trailers)
+
+    def cancel(self, call: Any) -> None:
+        """Cancels a call of grpcio's, once its task has begun: one cancelled before keeps itself and the channel."""
+        self.reactor.call_soon(call.cancel)
 
 
-async def gone(watch: asyncio.Task[Any]) -> None:
-    """Waits for a watch on a closed channel to end: its completion comes from a thread and must find the loop alive.
+class _StreamingCall(Generic[Req, Res]):
+    """A `ClientCall`. One of a single request starts at grpcio when that is sent, so that both leave together."""
 
-    grpcio completes it when nobody holds a call of the channel any more; if somebody does, it is given up.
-    """
-    done, _ = await asyncio.wait({watch}, timeout=_GONE_S)
-    if not done:
-        watch.cancel()
-    elif not watch.cancelled():
-        watch.exception()  # grpcio's complaint that the channel was closed before the watch began
+    def __init__(self, connection: GrpcioConnection, method: Method[Req, Res], head: CallHead) -> None:
+        self.status: Status | None = None
+        self._connection = connection
+        self._method = method
+        self._head = head
+        self._call: Any = None
+        self._reads, self._writes = Operations(), Operations()
+        self._watching: asyncio.Task[None] | None = None
+        self._launched, self._finished = asyncio.Event(), asyncio.Event()
+        self._initial = EMPTY_METADATA
+        self._has_ended = self._is_given_up = False
+        if method.kind.streams_requests:
+            self._launch()
+
+    def _launch(self, *request: bytes) -> None:
+        self._call = self._connection.launch(self._method, self._head, *request)
+        self._watching = asyncio.ensure_future(self._watch(self._call))
+        self._reads.start(self._read)
+        self._launched.set()
+
+    async def _watch(self, call: Any) -> None:
+        """Waits for the end of the call and notes how it was."""
+        try:
+            status = await self._connection.outcome(self._method, self._head, call)
+            self._initial = metadata_of(await call.initial_metadata())
+            self._finish(status)
+        finally:
+            self._writes.close()
+            self._call = None
+            self._connection.ended()
+
+    def _finish(self, status: Status) -> None:
+        if self.status is None:
+            self.status = status
+            self._finished.set()
+
+    async def send(self, message: Req) -> None:
+        """See `ClientCall.send`."""
+        self._check_sendable()
+        data = self._connection.request_bytes(self._method, message)
+        if not self._method.kind.streams_requests:
+            self._has_ended = True
+            try:
+                self._launch(data)
+            except RpcError as error:
+                self._give_up(error.status)
+                raise
+            return
+        await self._writes.wait()
+        if self._call is None or self._call.done():
+            await self._finished.wait()
+        self._check_sendable()
+        self._writes.start(self._call.write, data)
+
+    def _check_sendable(self) -> None:
+        if self.status is not None and self.status.code is not StatusCode.OK:
+            raise RpcError.from_status(self.status)
+        if self._has_ended or self.status is not None:
+            raise anyio.ClosedResourceError
+
+    async def end(self) -> None:
+        """See `ClientCall.end`."""
+        if not self._has_ended and self._call is not None:
+            self._writes.start(self._call.done_writing)
+        self._has_ended = True
+
+    async def receive(self) -> Res:
+        """See `ClientCall.receive`."""
+        await self._launched.wait()
+        data = None if self._is_given_up else await self._reads.next(self._read)
+        if data is not None and not self._is_given_up:
+            try:
+                return self._connection.response(self._method, data)
+            except RpcError as error:
+                self._give_up(error.status)
+                self.status = error.status
+                raise
+        await self._finished.wait()
+        assert self.status is not None
+        if self.status.code is StatusCode.OK:
+            raise anyio.EndOfStream
+        raise RpcError.from_status(self.status)
+
+    async def _read(self) -> Any:
+        try:
+            return None if self._call is None else await self._call.read()
+        except (TypeError, ValueError) as error:  # grpcio cannot even begin the call, as with metadata that is none
+            self._give_up(Internal(f"{self._method.path} cannot be called: {error}").status)
+
+    async def initial_metadata(self) -> Metadata:
+        """See `ClientCall.initial_metadata`."""
+        await self._launched.wait()
+        if self._call is not None:
+            self._initial = metadata_of(await self._call.initial_metadata())
+        return self._initial
+
+    def cancel(self) -> None:
+        """See `ClientCall.cancel`."""
+        self._give_up(Status(StatusCode.CANCELLED, "the call was cancelled by its caller"))
+
+    def _give_up(self, status: Status) -> None:
+        """Ends the call from this side; what was not received is dropped."""
+        self._is_given_up = True
+        self._reads.close()
+        if self.status is not None:
+            return
+        self._finish(status)
+        if self._call is not None:
+            self._connection.cancel(self._call)
+        else:
+            self._launched.set()
+            self._connection.ended()
+
+
+async def _reply(call: Any) -> bytes | None:
+    try:
+        reply: bytes = await call
+    except aio.AioRpcError:
+        return None
+    return reply
+
+
+async def close_channel(channel: aio.Channel, watch: asyncio.Task[Any] | None) -> None:
+    """Closes a channel, and waits for the watch over its state: the thread that ends it must find the loop alive."""
+    await channel.close()
+    if watch is not None:
+        await asyncio.wait({watch}, timeout=1.0)  # it would take longer only where somebody holds a call of the channel
+        if not watch.cancel() and not watch.cancelled():
+            watch.exception()  # grpcio's complaint that the channel was closed before the watch began

@@ -1,229 +1,271 @@
-"""A gRPC server on one address.
+"""A server on one address, and the calls that it gets.
 
-Invariants: calls run in grpcio's own tasks, and `aclose` returns after the last of them has ended.
+Invariants: calls run in grpcio's own tasks, and `aclose` returns after the last of them has ended; a call's context is
+touched only while grpcio runs the call, because it keeps no reference to the call after that; grpcio is told to stop by
+one task at a time, because of two stops the later may find the server freed, which ends the process.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, cast
+import logging
+from functools import partial
+from typing import Any, Final
+from urllib.parse import unquote
 
+import anyio
 import grpc
-from anyio import CancelScope
 from grpc import aio
 
-from eventflux_runtime.compression.algorithm import require_compression
-from eventflux_runtime.grpcio.accept import make_server
-from eventflux_runtime.grpcio.credential import server_credentials
-from eventflux_runtime.grpcio.cut import cut_connections
-from eventflux_runtime.grpcio.drain import Gate
-from eventflux_runtime.grpcio.handler import DispatcherHandler, ServedCalls
-from eventflux_runtime.grpcio.option import grpc_compression, is_resolved_by_grpc, server_options
-from eventflux_runtime.grpcio.reflection import reflection_handlers
-from eventflux_runtime.net.resolve import shown_host
-from eventflux_runtime.net.socket import bind_tcp
+from eventflux_runtime.grpcio.codec import decoded, encoded
+from eventflux_runtime.grpcio.operation import Operations
+from eventflux_runtime.grpcio.option import server_credentials, server_options
+from eventflux_runtime.grpcio.status import GRPC_CODES, fitted_ending, metadata_of, trailing_pairs
+from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.protocol.api import Dispatcher
+from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.config import Compression, ServerConfig
-from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.deadline import ENDLESS_S
+from eventflux_runtime.rpc.endpoint import ANY_HOST, Endpoint
 from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.metadata import Metadata
+from eventflux_runtime.rpc.method import AnyMethod, MethodKind
+from eventflux_runtime.rpc.peer import Peer, PeerIdentity
+from eventflux_runtime.rpc.status import Status, StatusCode
 
-if TYPE_CHECKING:
-    from eventflux_runtime.net.reactor import Reactor
-
-__all__ = ["GrpcListener", "open_listener"]
+__all__ = ["GrpcioListener", "open_listener"]
 
 _ENDLESS_S: Final = 1e9
-"""The grace time of a drain, in seconds; `GrpcListener.aclose` ends it."""
-_LAST_CALLS_S: Final = 0.5
-"""Seconds, within the grace time, that a drained server takes calls which clients sent before they knew."""
-_STOP_S: Final = 0.4
-"""Seconds, after those, that grpcio has to break off what is still in flight."""
-_CUT_S: Final = 1.0
-"""Seconds for grpcio to notice that connections were cut, which takes it a moment."""
+"""The grace time of a drain, in seconds; `GrpcioListener.aclose` ends it."""
+_LAST_WORD_S: Final = 0.5
+"""Seconds, within the grace time, that grpcio has to send what the last handlers of a drained server have said."""
+_STOP_S: Final = 1.0
+"""Seconds that grpcio has to stop. It waits for clients to read what was sent to them, however long they take."""
 _LEFT: Final[set[aio.Server]] = set()
-"""Servers that never stopped: grpcio's core still tells them when they have, so they must not be freed."""
-_NOTICE_S: Final = 0.25
-"""Seconds, a quarter of the grace time at most, in which a draining server tells our clients call by call before it
-breaks with all; see `Gate`. A client that makes no call in this time hears of it from grpcio alone."""
-_PORT_TRIES: Final = 8
-"""Ports that the system may choose until grpcio gets one on every address."""
+"""Servers that did not stop in time: grpcio's core still tells them when they have, so they must not be freed."""
+_NO_OUTCOME: Final = Status(StatusCode.INTERNAL, "the server ended the call without a status")
+_MAKERS: Final = {
+    MethodKind.UNARY: grpc.unary_unary_rpc_method_handler,
+    MethodKind.CLIENT_STREAMING: grpc.stream_unary_rpc_method_handler,
+    MethodKind.SERVER_STREAMING: grpc.unary_stream_rpc_method_handler,
+    MethodKind.BIDI: grpc.stream_stream_rpc_method_handler,
+}
+_log: Final = logging.getLogger("eventflux_runtime.server")
 
 
-class GrpcListener:
+class _ServerCall:
+    """A `ServerCall`. What `finish` is told leaves when the dispatcher has returned: grpcio's handlers are built so."""
+
+    def __init__(self, served: _Served, method: AnyMethod, context: Any, request: Any) -> None:
+        left_s: float | None = context.time_remaining()
+        self.method = method
+        self.deadline = None if left_s is None or left_s >= ENDLESS_S else served.reactor.now() + left_s
+        self.metadata = metadata_of(context.invocation_metadata())
+        self.peer = _peer(context, served.endpoint)
+        self.outcome = _NO_OUTCOME
+        self.reply = b""
+        self._config = config = served.config
+        self._context = context
+        self._request: bytes | None = None if method.kind.streams_requests else request
+        self._reads, self.writes = Operations(), Operations()
+        self._is_compressed = (method.compression or config.compression) is Compression.GZIP
+        if method.kind.streams_requests:
+            self._reads.start(self._read)
+        if self._is_compressed:
+            context.set_compression(grpc.Compression.Gzip)
+
+    def close(self) -> None:
+        """The call is over."""
+        self._reads.close()
+        self.writes.close()
+        self._context = None
+
+    async def _read(self) -> Any:
+        context = self._context
+        data = await context.read()
+        if data is aio.EOF:
+            # A half-close, or the client has left: grpcio says the same of both, and cancels the handler of the latter
+            # a moment later. A handler would take half a stream for a whole one. To read once more puts us behind the
+            # cancellation, because core completes what it has begun for a call before it begins another operation.
+            await context.read()
+            for _ in range(3):  # turns of the loop in which grpcio passes the cancellation on
+                await asyncio.sleep(0)
+        return data
+
+    def take_request(self) -> Any:
+        """See `ServerCall.take_request`."""
+        return None
+
+    async def receive(self) -> Any:
+        """See `ServerCall.receive`."""
+        data, self._request = self._request, None
+        if self.method.kind.streams_requests:
+            data = await self._reads.next(self._read)
+        if data is None:
+            raise anyio.EndOfStream
+        return decoded(self.method.request, data)
+
+    async def send_initial_metadata(self, metadata: Metadata) -> None:
+        """See `ServerCall.send_initial_metadata`."""
+        if self._context is not None:
+            self.writes.start(self._context.send_initial_metadata, metadata.pairs)
+
+    async def send(self, message: Any) -> None:
+        """See `ServerCall.send`."""
+        await self.writes.wait()
+        data = self._encoded(message)
+        if self._context is not None:
+            self.writes.start(self._context.write, data)
+        await asyncio.sleep(0)  # where a handler that does nothing but send gets to know of its cancellation
+
+    def finish_now(self, status: Status, message: Any = None) -> bool:
+        """See `ServerCall.finish_now`."""
+        if status.code is StatusCode.OK and not self.method.kind.streams_responses:
+            self.reply = self._encoded(message)
+            if self._is_compressed:  # grpcio says so in metadata that are sent by themselves, unless they were before
+                self.writes.start(self._context.send_initial_metadata, ())
+        self.outcome = status
+        return True
+
+    async def finish(self, status: Status, message: Any = None) -> None:
+        """See `ServerCall.finish`."""
+        self.finish_now(status, message)
+
+    def abandon(self) -> None:
+        """See `ServerCall.abandon`; grpcio sees the cancellation itself."""
+
+    def _encoded(self, message: Any) -> bytes:
+        """A response, and tells grpcio where it is not worth compressing."""
+        data = encoded(self.method.response, message, self._config.max_message_bytes, "ServerConfig.max_message_bytes")
+        if self._is_compressed and self._context is not None and len(data) < self._config.compression_min_bytes:
+            self._context.disable_next_message_compression()
+        return data
+
+
+def _peer(context: Any, endpoint: Endpoint) -> Peer:
+    """Who is on the other side, from what grpcio says of it, in its words: ``grpc/grpc_security_constants.h``."""
+    family, _, address = unquote(context.peer()).partition(":")
+    url = f"{endpoint.scheme}://{address}" if family in ("ipv4", "ipv6") else unquote(context.peer())
+    properties = context.auth_context() if endpoint.is_tls else {}
+    if "x509_pem_cert" not in properties:
+        return Peer(url)
+    names = [name.decode("utf-8", "replace") for name in properties.get("x509_common_name", ())]
+    others = [name.decode("utf-8", "replace") for name in properties.get("x509_subject_alternative_name", ())]
+    return Peer(url, PeerIdentity(names[0] if names else "", tuple(others)))
+
+
+class _Served(grpc.GenericRpcHandler):
+    """Every method of a dispatcher, as grpcio wants it served. Messages pass through grpcio as bytes."""
+
+    def __init__(self, dispatcher: Dispatcher, config: ServerConfig, reactor: Reactor, endpoint: Endpoint) -> None:
+        self.running: dict[_ServerCall, asyncio.Task[Any] | None] = {}
+        """The calls that have not ended, and their tasks."""
+        self._dispatcher = dispatcher
+        self.config = config
+        self.reactor = reactor
+        self.endpoint = endpoint
+        self._handlers: dict[str, Any] = {
+            binding.method.path: _MAKERS[binding.method.kind](partial(self._serve, binding))
+            for binding in dispatcher.bindings
+        }
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """The handler of a call; None: there is no such method, and grpcio answers UNIMPLEMENTED."""
+        return self._handlers.get(handler_call_details.method)
+
+    async def _serve(self, binding: AnyBinding, request: Any, context: Any) -> bytes:
+        """Runs a call to its outcome; what it returns is the response of a method that has exactly one."""
+        call = _ServerCall(self, binding.method, context, request)
+        self.running[call] = asyncio.current_task()
+        try:
+            await self._dispatcher.handle(binding, call)
+            await call.writes.wait()  # until grpcio has taken all that was sent
+        finally:
+            call.close()
+            del self.running[call]
+        status = fitted_ending(call.outcome)
+        if status.code is not StatusCode.OK:
+            # Ends this coroutine too, by an exception of grpcio's.
+            await context.abort(GRPC_CODES[status.code], status.message, trailing_pairs(status))
+        context.set_trailing_metadata(status.trailers.pairs)
+        return call.reply
+
+
+class GrpcioListener:
     """A `Listener` over a grpcio server."""
 
-    def __init__(
-        self, server: aio.Server, endpoint: Endpoint, reactor: Reactor, calls: ServedCalls, gate: Gate, grace_s: float
-    ) -> None:
+    def __init__(self, server: aio.Server, endpoint: Endpoint, served: _Served, grace_s: float) -> None:
         self.endpoint = endpoint
-        self._gate = gate
-        self._grace_s = grace_s
-        self._notice_s = min(_NOTICE_S, grace_s / 4)
-        self._notice_ends_at = 0.0
-        self._closing = asyncio.Event()
         self._server: aio.Server | None = server
-        self._reactor = reactor
-        self._calls = calls
-        self._is_draining = False
+        self._served = served
+        self._last_word_s = min(_LAST_WORD_S, grace_s)
+        self._closing = asyncio.Event()
         self._gentle_stop: asyncio.Task[None] | None = None
         self._stopping = asyncio.Lock()
 
     @property
     def active_calls(self) -> int:
         """See `Listener.active_calls`."""
-        return self._calls.count
+        return len(self._served.running)
 
     def drain(self) -> None:
         """See `Listener.drain`."""
-        if not self._is_draining:
-            self._is_draining = True
-            self._notice_ends_at = self._reactor.now() + self._notice_s
-            self._gate.close(self._notice_s)
-            self._gentle_stop = asyncio.get_running_loop().create_task(self._stop_gently())
-
-    async def _stop_gently(self) -> None:
-        await asyncio.sleep(self._notice_s)
-        if self._server is not None:
-            await self._server.stop(_ENDLESS_S)
+        if self._gentle_stop is None and self._server is not None:
+            self._gentle_stop = asyncio.ensure_future(self._server.stop(_ENDLESS_S))
 
     async def aclose(self) -> None:
         """See `Listener.aclose`."""
         self._closing.set()
-        await self._close()
+        try:
+            if self._gentle_stop is not None:
+                await asyncio.wait({self._gentle_stop}, timeout=self._last_word_s)
+        finally:
+            await self._stop()
 
     async def close_with_reactor(self) -> None:
         """Closes when the reactor's scope is left without `aclose`; a job of that reactor."""
         try:
             await self._closing.wait()
         finally:
-            await self._close()
-
-    async def _close(self) -> None:
-        try:
-            if self._gentle_stop is not None:
-                notice_s = max(0.0, self._notice_ends_at - self._reactor.now())
-                await asyncio.wait({self._gentle_stop}, timeout=notice_s + min(_LAST_CALLS_S, self._grace_s))
-        finally:
             await self._stop()
 
     async def _stop(self) -> None:
-        with CancelScope(shield=True):
-            self._is_draining = True
+        with anyio.CancelScope(shield=True):
             async with self._stopping:
-                server = self._server
-                if server is not None:
-                    await self._break_off_the_gentle_stop()
-                    await self._stop_within(server, _STOP_S)
+                server, gentle = self._server, self._gentle_stop
                 # What is kept of a server keeps grpcio's thread at work, even if the server has stopped.
-                self._server = None
+                self._server = self._gentle_stop = None
+                if gentle is not None:
+                    gentle.cancel()
+                    await asyncio.wait({gentle})
+                if server is not None:
+                    stopping = asyncio.ensure_future(server.stop(None))
+                    await asyncio.wait({stopping}, timeout=_STOP_S)
+                    if stopping.cancel():
+                        _log.warning("%s: grpcio keeps connections whose clients do not read", self.endpoint)
+                        _LEFT.add(server)
             # grpcio returns when it has told its tasks of the end, not when they have ended.
-            await self._calls.wait_idle()
-
-    async def _break_off_the_gentle_stop(self) -> None:
-        """Leaves grpcio with one stop at a time: of two, the later may find the server freed, and ends the process."""
-        if self._gentle_stop is not None:
-            self._gentle_stop.cancel()
-            await asyncio.wait({self._gentle_stop})
-
-    async def _stop_within(self, server: aio.Server, limit_s: float) -> None:
-        """Stops grpcio's server, whose connections are cut if their clients do not read meanwhile."""
-        stopping = asyncio.ensure_future(server.stop(None))
-        await asyncio.wait({stopping}, timeout=limit_s)
-        if not stopping.done() and cut_connections(self.endpoint):
-            await asyncio.wait({stopping}, timeout=_CUT_S)
-        if stopping.done():
-            stopping.result()
-        else:
-            _LEFT.add(server)
-            stopping.cancel()
-            await asyncio.wait({stopping})
+            while running := [task for task in self._served.running.values() if task is not None]:
+                await asyncio.wait(running)
 
 
 async def open_listener(
     endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
-) -> GrpcListener:
+) -> GrpcioListener:
     """See `Wire.listen`; on asyncio only."""
-    if is_resolved_by_grpc(endpoint):
-        raise ConfigError(f"{endpoint} is for clients: a server listens on grpc://host:port or grpcs://host:port")
-    for compression in (config.compression, *(binding.method.compression for binding in dispatcher.bindings)):
-        require_compression(compression or Compression.NONE)
+    if endpoint.is_resolved_by_protocol:
+        raise ConfigError(f"{endpoint} is for clients: a server listens on grpcio://host:port or grpcios://host:port")
+    if config.reflection:
+        raise ConfigError("ServerConfig.reflection: grpcio:// serves no reflection, leave it out")
     credentials = server_credentials(config.tls) if endpoint.is_tls else None
-    calls = ServedCalls()
-    gate = Gate(DispatcherHandler(dispatcher, config, reactor, endpoint.is_tls, calls), dispatcher)
-
-    def make() -> aio.Server:
-        return make_server(
-            [cast("grpc.GenericRpcHandler", gate), *reflection_handlers(dispatcher, config)],
-            [binding.method.path for binding in dispatcher.bindings],
-            server_options(config),
-            grpc_compression(config.compression),
-        )
-
-    server, port = await _bound_server(make, endpoint, credentials)
+    served = _Served(dispatcher, config, reactor, endpoint)
+    server = aio.server(handlers=[served], options=server_options(config))
+    address = f"[::]:{endpoint.port}" if endpoint.host == ANY_HOST else endpoint.address
+    try:
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise ConfigError(f"cannot listen on {endpoint}: {error} Is the port in use?") from None
     await server.start()
-    listener = GrpcListener(server, endpoint.with_port(port), reactor, calls, gate, config.drain_grace_s)
+    listener = GrpcioListener(server, endpoint.with_port(port), served, config.drain_grace_s)
     reactor.spawn(listener.close_with_reactor)
     return listener
-
-
-async def _bound_server(
-    make: Callable[[], aio.Server], endpoint: Endpoint, credentials: grpc.ServerCredentials | None
-) -> tuple[aio.Server, int]:
-    """A server bound to every address of an endpoint, and the port it has on all of them.
-
-    grpcio is given addresses, not names: which of them this machine has, and why one cannot be had, plain sockets tell,
-    which hold them until just before. Who takes one in that moment is in the way of a fixed port, not of another.
-
-    Raises:
-        ConfigError: an address cannot be had.
-    """
-    tries_left = 1 if endpoint.port else _PORT_TRIES
-    while True:
-        tries_left -= 1
-        held = await bind_tcp(endpoint, is_listening=False)
-        literals = [_literal(endpoint, sock.getsockname()) for sock in held]
-        for sock in held:
-            sock.close()
-        server = make()
-        try:
-            with _ipv6_kept_off(literals[0]):
-                for literal in literals:
-                    _add_port(server, literal, credentials)
-        except RuntimeError as error:
-            await server.stop(None)
-            if not tries_left:
-                raise ConfigError(f"cannot listen on {endpoint}: {error}") from None
-        else:
-            return server, literals[0].port
-
-
-@contextmanager
-def _ipv6_kept_off(literal: Endpoint) -> Iterator[None]:
-    """Keeps grpcio from IPv6 where a server is to listen on every IPv4 address, which it takes for every address.
-
-    It listens on IPv4 alone where it cannot have the port of IPv6, so that is held meanwhile.
-    """
-    if literal.host != "0.0.0.0":
-        yield
-        return
-    with ExitStack() as stack:
-        with suppress(OSError):  # there is no IPv6, or somebody has that port of it
-            sock = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_STREAM))
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(("::", literal.port))
-        yield
-
-
-def _literal(endpoint: Endpoint, address: tuple[Any, ...]) -> Endpoint:
-    return replace(endpoint, host=shown_host(address), port=address[1])
-
-
-def _add_port(server: aio.Server, literal: Endpoint, credentials: grpc.ServerCredentials | None) -> None:
-    if credentials is None:
-        server.add_insecure_port(literal.address)
-    else:
-        server.add_secure_port(literal.address, credentials)

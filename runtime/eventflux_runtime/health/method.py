@@ -1,7 +1,5 @@
 """The methods of ``grpc.health.v1.Health``, as the runtime reads them."""
 
-# ruff: noqa: PLC0415 - protobuf is loaded when a message first travels in its form
-
 from __future__ import annotations
 
 from typing import Final
@@ -14,6 +12,12 @@ from eventflux_runtime.health.message import (
     encode_request,
     encode_response,
 )
+from eventflux_runtime.health.protobuf import (
+    decode_request_protobuf,
+    decode_response_protobuf,
+    encode_request_protobuf,
+    encode_response_protobuf,
+)
 from eventflux_runtime.rpc.method import MessageCodec, Method, MethodKind
 
 __all__ = ["HEALTH_CHECK", "HEALTH_SERVICE", "HEALTH_WATCH"]
@@ -21,43 +25,19 @@ __all__ = ["HEALTH_CHECK", "HEALTH_SERVICE", "HEALTH_WATCH"]
 HEALTH_SERVICE: Final = "grpc.health.v1.Health"
 
 
-def _request_to_protobuf(message: HealthCheckRequest) -> bytes:
-    from eventflux_runtime.health import protobuf
-
-    return protobuf.request_to_protobuf(message)
-
-
-def _request_from_protobuf(data: bytes) -> HealthCheckRequest:
-    from eventflux_runtime.health import protobuf
-
-    return protobuf.request_from_protobuf(data)
-
-
-def _response_to_protobuf(message: HealthCheckResponse) -> bytes:
-    from eventflux_runtime.health import protobuf
-
-    return protobuf.response_to_protobuf(message)
-
-
-def _response_from_protobuf(data: bytes) -> HealthCheckResponse:
-    from eventflux_runtime.health import protobuf
-
-    return protobuf.response_from_protobuf(data)
-
-
 _REQUEST_CODEC: Final[MessageCodec[HealthCheckRequest]] = MessageCodec(
     type_name="grpc.health.v1.HealthCheckRequest",
     encode=encode_request,
     decode=decode_request,
-    to_protobuf=_request_to_protobuf,
-    from_protobuf=_request_from_protobuf,
+    encode_protobuf=encode_request_protobuf,
+    decode_protobuf=decode_request_protobuf,
 )
 _RESPONSE_CODEC: Final[MessageCodec[HealthCheckResponse]] = MessageCodec(
     type_name="grpc.health.v1.HealthCheckResponse",
     encode=encode_response,
     decode=decode_response,
-    to_protobuf=_response_to_protobuf,
-    from_protobuf=_response_from_protobuf,
+    encode_protobuf=encode_response_protobuf,
+    decode_protobuf=decode_response_protobuf,
 )
 HEALTH_CHECK: Final[Method[HealthCheckRequest, HealthCheckResponse]] = Method(
     service=HEALTH_SERVICE,

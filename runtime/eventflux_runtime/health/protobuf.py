@@ -1,98 +1,96 @@
-"""The protobuf form of the health messages, and the descriptors that reflection shows of their service.
-
-The definitions are those of https://github.com/grpc/grpc-proto/blob/master/grpc/health/v1/health.proto, in a pool of
-their own: the default one may hold those of grpcio-health-checking under the same names.
-"""
+"""The protobuf encoding of the health messages; what they have no field for is left out."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-from eventflux_runtime.health.message import HealthCheckRequest, HealthCheckResponse, ServingStatus, status_of
-from eventflux_runtime.rpc.errors import CodecError, MissingExtraError
+from librt.strings import BytesWriter
 
-try:
-    from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
-except ModuleNotFoundError as missing:
-    raise MissingExtraError("protobuf encoding of grpc.health.v1", "grpc") from missing
+from eventflux_runtime.health.message import HealthCheckRequest, HealthCheckResponse, status_of
+from eventflux_runtime.message.protobuf_refusal import bad_record
+from eventflux_runtime.message.scalar import signed32
+from eventflux_runtime.message.unknown import keep, skip_value
+from eventflux_runtime.message.varint import long_size, long_tag, long_varint, write_block, write_varint
+from eventflux_runtime.rpc.errors import CodecError
 
 __all__ = [
-    "HEALTH_POOL",
-    "request_from_protobuf",
-    "request_to_protobuf",
-    "response_from_protobuf",
-    "response_to_protobuf",
+    "decode_request_protobuf",
+    "decode_response_protobuf",
+    "encode_request_protobuf",
+    "encode_response_protobuf",
 ]
 
-_PACKAGE: Final = "grpc.health.v1"
+_SERVICE: Final = 0x0A
+"""The tag of ``HealthCheckRequest.service``: field 1, with a length."""
+_STATUS: Final = 0x08
+"""The tag of ``HealthCheckResponse.status``: field 1, a varint."""
 
 
-def _pool() -> descriptor_pool.DescriptorPool:
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="grpc/health/v1/health.proto", package=_PACKAGE, syntax="proto3")
-    request = file.message_type.add(name="HealthCheckRequest")
-    request.field.add(name="service", number=1, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
-    response = file.message_type.add(name="HealthCheckResponse")
-    statuses = response.enum_type.add(name="ServingStatus")
-    for status in ServingStatus:
-        statuses.value.add(name=status.name, number=status)
-    response.field.add(
-        name="status",
-        number=1,
-        type=field.TYPE_ENUM,
-        label=field.LABEL_OPTIONAL,
-        type_name=f".{_PACKAGE}.HealthCheckResponse.ServingStatus",
-    )
-    service = file.service.add(name="Health")
-    for name in ("Check", "Watch"):
-        service.method.add(
-            name=name,
-            input_type=f".{_PACKAGE}.HealthCheckRequest",
-            output_type=f".{_PACKAGE}.HealthCheckResponse",
-            server_streaming=name == "Watch",
-        )
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return pool
-
-
-HEALTH_POOL: Final = _pool()
-_REQUEST: Final = message_factory.GetMessageClass(HEALTH_POOL.FindMessageTypeByName(f"{_PACKAGE}.HealthCheckRequest"))
-_RESPONSE: Final = message_factory.GetMessageClass(HEALTH_POOL.FindMessageTypeByName(f"{_PACKAGE}.HealthCheckResponse"))
-
-
-def request_to_protobuf(request: HealthCheckRequest) -> bytes:
-    """See `MessageCodec.to_protobuf`."""
-    return _encoded(_REQUEST, service=request.service)
-
-
-def request_from_protobuf(data: bytes) -> HealthCheckRequest:
-    """See `MessageCodec.from_protobuf`."""
-    return HealthCheckRequest(_decoded(_REQUEST, data).service)
-
-
-def response_to_protobuf(response: HealthCheckResponse) -> bytes:
-    """See `MessageCodec.to_protobuf`."""
-    return _encoded(_RESPONSE, status=int(response.status))
-
-
-def response_from_protobuf(data: bytes) -> HealthCheckResponse:
-    """See `MessageCodec.from_protobuf`."""
-    return HealthCheckResponse(status_of(_decoded(_RESPONSE, data).status))
-
-
-def _encoded(kind: Any, **fields: Any) -> bytes:
+def encode_request_protobuf(message: HealthCheckRequest, writer: BytesWriter) -> None:
+    """Appends a request. Raises CodecError."""
     try:
-        encoded: bytes = kind(**fields).SerializeToString()
-    except (TypeError, ValueError) as error:  # UnicodeEncodeError is a ValueError
-        raise CodecError(f"{kind.DESCRIPTOR.name} cannot be encoded: {error}") from None
-    return encoded
+        text = message.service.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise CodecError(
+            "HealthCheckRequest.service must be a str that UTF-8 can encode", field="HealthCheckRequest.service"
+        ) from None
+    if text:
+        writer.append(_SERVICE)
+        write_block(writer, text)
 
 
-def _decoded(kind: Any, data: bytes) -> Any:
-    decoded = kind()
+def decode_request_protobuf(data: bytes, start: int, end: int) -> HealthCheckRequest:
+    """The request in ``data[start:end]``. Raises CodecError."""
+    data, pos, record, service = data[start:end], 0, 0, ""
     try:
-        decoded.ParseFromString(data)
-    except message.DecodeError as error:
-        raise CodecError(f"not a {kind.DESCRIPTOR.name}: {error}", offset=0) from None
-    return decoded
+        while pos < len(data):
+            record = pos
+            tag, pos = long_tag(data, pos)
+            if tag == _SERVICE:
+                size, begin = long_size(data, pos)
+                pos = begin + size
+                if pos <= len(data):
+                    service = data[begin:pos].decode()
+            else:
+                pos = _skipped(data, record, pos, tag)
+        _require_end(data, pos)
+    except (IndexError, ValueError) as error:
+        raise bad_record("HealthCheckRequest.service", record, pos, len(data), error) from None
+    return HealthCheckRequest(service)
+
+
+def encode_response_protobuf(message: HealthCheckResponse, writer: BytesWriter) -> None:
+    """Appends a response."""
+    status = int(message.status)
+    if status:
+        writer.append(_STATUS)
+        write_varint(writer, status)
+
+
+def decode_response_protobuf(data: bytes, start: int, end: int) -> HealthCheckResponse:
+    """The response in ``data[start:end]``. Raises CodecError."""
+    data, pos, record, status = data[start:end], 0, 0, 0
+    try:
+        while pos < len(data):
+            record = pos
+            tag, pos = long_tag(data, pos)
+            if tag == _STATUS:
+                number, pos = long_varint(data, pos)
+                status = signed32(number)
+            else:
+                pos = _skipped(data, record, pos, tag)
+        _require_end(data, pos)
+    except (IndexError, ValueError) as error:
+        raise bad_record("HealthCheckResponse.status", record, pos, len(data), error) from None
+    return HealthCheckResponse(status_of(status))
+
+
+def _skipped(data: bytes, record: int, pos: int, tag: int) -> int:
+    end = skip_value(data, pos, len(data), tag, 0)
+    keep(None, data, record, end, tag)
+    return end
+
+
+def _require_end(data: bytes, pos: int) -> None:
+    if pos != len(data):
+        raise IndexError

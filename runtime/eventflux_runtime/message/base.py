@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast
 
 import msgspec
@@ -32,7 +33,7 @@ class _Unregistered:
         return registration
 
 
-class Message(msgspec.Struct, Generic[P, L]):
+class Message(msgspec.Struct, Generic[P, L], kw_only=True):
     """What all messages can do. A generated class adds its fields, and the methods that its options ask for.
 
     `P` is protobuf's own class for the message, `L` the names of its layouts besides ``native``.
@@ -40,8 +41,17 @@ class Message(msgspec.Struct, Generic[P, L]):
 
     __registration__: ClassVar[Registration[Any]] = cast("Registration[Any]", _Unregistered())
 
+    unknown_fields: bytes = b""
+    """The records of protobuf's encoding that the class has no field for, as they came; they are written again.
+
+    Messages with other unknown fields, or with the same ones in another order, are not equal. No layout carries them.
+    """
+
     def to_wire(self, layout: Literal["native"] | L = "native") -> bytes:
-        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry."""
+        """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry.
+
+        The unknown fields of protobuf's encoding are left out: bincode has no place for what a struct has no field for.
+        """
         encode, _ = self.__registration__.layout(layout)
         writer = BytesWriter()
         encode(self, writer)
@@ -53,6 +63,19 @@ class Message(msgspec.Struct, Generic[P, L]):
         _, decode = cls.__registration__.layout(layout)
         return _as(cls, decode(data, 0, len(data)))
 
+    def to_protobuf(self) -> bytes:
+        """The protobuf encoding of this message. Raises CodecError for what its types cannot carry."""
+        encode, _ = self.__registration__.protobuf
+        writer = BytesWriter()
+        encode(self, writer)
+        return writer.getvalue()
+
+    @classmethod
+    def from_protobuf(cls, data: bytes) -> Self:
+        """The message of a protobuf encoding. Raises CodecError for bytes that are not one."""
+        _, decode = cls.__registration__.protobuf
+        return _as(cls, decode(data, 0, len(data)))
+
     def to_proto(self) -> P:
         """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
         proto: P = self.__registration__.bridge.to_proto(self)
@@ -60,7 +83,7 @@ class Message(msgspec.Struct, Generic[P, L]):
 
     @classmethod
     def from_proto(cls, proto: P) -> Self:
-        """The message that an object of protobuf's holds. Raises MissingExtraError without protobuf."""
+        """The message that an object of protobuf's holds. Raises CodecError, or MissingExtraError without protobuf."""
         return _as(cls, cls.__registration__.bridge.from_proto(proto))
 
     def to_json(self) -> str:
@@ -71,6 +94,11 @@ class Message(msgspec.Struct, Generic[P, L]):
     def from_json(cls, data: str | bytes) -> Self:
         """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
         return _as(cls, cls.__registration__.bridge.from_json(data))
+
+    @recursive_repr()
+    def __repr__(self) -> str:
+        shown = [f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "unknown_fields"]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def _as(kind: type[T], message: Any) -> T:

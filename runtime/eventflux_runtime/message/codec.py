@@ -17,17 +17,12 @@ def codec_of(kind: type[M]) -> MessageCodec[M]:
     """How messages of a generated class become bytes and come back, in both encodings."""
     registration: Registration[M] = kind.__registration__
     encode, decode = registration.layout("native")
-
-    def to_protobuf(message: M) -> bytes:
-        return registration.bridge.to_protobuf(message)
-
-    def from_protobuf(data: bytes) -> M:
-        return registration.bridge.from_protobuf(data)
-
+    encode_protobuf, decode_protobuf = registration.protobuf
     return MessageCodec(
         type_name=registration.type_name,
         encode=encode,
         decode=decode,
-        to_protobuf=to_protobuf,
-        from_protobuf=from_protobuf,
+        encode_protobuf=encode_protobuf,
+        decode_protobuf=decode_protobuf,
+        proto=registration.proto,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from librt.strings import BytesWriter
@@ -14,7 +15,7 @@ from eventflux_runtime.rpc.errors import MissingExtraError
 if TYPE_CHECKING:
     from eventflux_runtime.message.bridge import Bridge
 
-__all__ = ["Registration", "register"]
+__all__ = ["Registration", "register", "register_protobuf"]
 
 T = TypeVar("T")
 
@@ -30,6 +31,7 @@ class Registration(Generic[T]):
         self.type_name: Final = type_name
         self.proto: Final = proto
         self._layouts: Final = layouts
+        self._protobuf: _Layout[T] | None = None
 
     def layout(self, name: object) -> _Layout[T]:
         """The functions of a layout.
@@ -42,6 +44,18 @@ class Registration(Generic[T]):
             raise unknown_layout(name, self._layouts)
         return layout
 
+    @property
+    def protobuf(self) -> _Layout[T]:
+        """The functions of protobuf's encoding, whose module is loaded when they are first used."""
+        if self._protobuf is None:
+            import_module(f"{self._package}.protobuf")
+            assert self._protobuf is not None, f"{self._package}.protobuf registers {self.kind.__name__}"
+        return self._protobuf
+
+    @protobuf.setter
+    def protobuf(self, functions: _Layout[T]) -> None:
+        self._protobuf = functions
+
     @cached_property
     def bridge(self) -> Bridge[T]:
         """The way to protobuf's own objects, which is loaded when it is first used.
@@ -52,10 +66,13 @@ class Registration(Generic[T]):
         try:
             from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - needs protobuf
 
-            return Bridge(self.kind, self.proto, self.layout("native")[0])
+            return Bridge(self.kind, self.proto, *self.protobuf)
         except ModuleNotFoundError as missing:
-            package = self.kind.__module__.rpartition(".")[0]
-            raise MissingExtraError(f"protobuf encoding of {package}", "grpc") from missing
+            raise MissingExtraError(f"protobuf's objects and JSON of {self._package}", "grpc") from missing
+
+    @property
+    def _package(self) -> str:
+        return self.kind.__module__.rpartition(".")[0]
 
 
 def register(
@@ -74,3 +91,11 @@ def register(
     """
     registered: Any = kind
     registered.__registration__ = Registration(kind, type_name, proto, layouts)
+
+
+def register_protobuf(
+    kind: type[T], encode: Callable[[T, BytesWriter], None], decode: Callable[[bytes, int, int], T]
+) -> None:
+    """Tells a message class, which is registered already, what writes and what reads it in protobuf's encoding."""
+    registered: Any = kind
+    registered.__registration__.protobuf = encode, decode

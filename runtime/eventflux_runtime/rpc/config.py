@@ -272,9 +272,8 @@ class ServerConfig(Checked):
     servers asks it before he sends calls, and the answer tells nothing but the names of services that the asker
     knows already. A service of that name among the application's own takes its place."""
     reflection: bool | None = None
-    """Serve ``grpc.reflection`` on gRPC endpoints, which shows everybody who can connect the definitions of all
-    services. None: where the extra ``reflection`` is installed, because it is installed for nothing else; True without
-    it is an error."""
+    """Serve ``grpc.reflection``, which shows everybody who can connect the definitions of all services. None: on the
+    wires that have it; True is an error on one that has not, as ``grpcio``."""
 
 
 def _check_host(name: str, value: str) -> None:

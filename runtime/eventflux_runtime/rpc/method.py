@@ -53,10 +53,22 @@ class MessageCodec(Generic[T]):
     """Appends the native layout. Raises CodecError; what it wrote until then is the caller's to truncate."""
     decode: Callable[[bytes, int, int], T]
     """The message in ``data[start:end]``, native layout. Raises CodecError, on trailing bytes too."""
-    to_protobuf: Callable[[T], bytes]
-    """The protobuf encoding. Raises CodecError, or MissingExtraError without protobuf installed."""
-    from_protobuf: Callable[[bytes], T]
-    """The message of a protobuf encoding. Raises as `to_protobuf`."""
+    encode_protobuf: Callable[[T, BytesWriter], None]
+    """Appends the protobuf encoding. Raises as `encode`."""
+    decode_protobuf: Callable[[bytes, int, int], T]
+    """The message in ``data[start:end]``, protobuf's encoding. Raises CodecError."""
+    proto: str = ""
+    """Where protobuf's own class is, as ``package.module_pb2:Outer.Inner``, for reflection; empty: nowhere."""
+
+    def to_protobuf(self, message: T) -> bytes:
+        """The protobuf encoding of a message. Raises CodecError."""
+        writer = BytesWriter()
+        self.encode_protobuf(message, writer)
+        return writer.getvalue()
+
+    def from_protobuf(self, data: bytes) -> T:
+        """The message of a protobuf encoding. Raises CodecError."""
+        return self.decode_protobuf(data, 0, len(data))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,7 +115,7 @@ class Method(Generic[Req, Res]):
     request: MessageCodec[Req]
     response: MessageCodec[Res]
     fingerprint: int
-    """64 bits that are equal on both sides exactly if request and response have the same native layout."""
+    """64 bits that are equal on both sides exactly if request and response are read alike, on any wire."""
     timeout_s: float | None = None
     """Default deadline of a call in seconds; None: the channel's. From 1e9 on there is none."""
     idempotent: bool = False

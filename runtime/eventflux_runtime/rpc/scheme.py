@@ -98,10 +98,10 @@ def _grpcio(name: str, form: AddressForm = AddressForm.HOST, *, encrypted: str =
         name=name,
         form=form,
         carrier=_TCP,
-        wire="eventflux_runtime.grpcio:WIRE",
+        wire="eventflux_runtime.grpcio.wire:WIRE",
         is_tls=not encrypted,
         encrypted=encrypted,
-        extra="grpc",
+        extra="grpcio",
         packages=("grpc", "google"),
     )
 

@@ -51,7 +51,7 @@ async def beat(client: TransportClient) -> str:
     return (await client.heartbeat(HeartbeatRequest())).server_node_id
 
 
-@pytest.mark.parametrize("wire", ["tcps", "grpcs"])
+@pytest.mark.parametrize("wire", ["tcps", "grpcs", "grpcios"])
 @pytest.mark.parametrize("name", ["a..b", ".x", "a\0b", "\u00fc" * 70])
 async def test_a_server_name_that_cannot_be_fails_its_calls(wire: str, name: str, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
@@ -131,7 +131,7 @@ async def test_whatever_a_lookup_raises_is_a_lookup_that_failed(
         resolver.rest()
 
 
-@pytest.mark.parametrize("wire", ["tcps", "grpcs"])
+@pytest.mark.parametrize("wire", ["tcps", "grpcs", "grpcios"])
 async def test_a_new_address_after_the_authority_has_vanished(
     wire: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from tests.support.fleet import Load
 from tests.support.server_process import Node
 from tests.support.wires import WIRES, address
 
-SOCKETS = ("tcp", "grpc")
+SOCKETS = ("tcp", "grpc", "grpcio")
 LINGER = Message(headers={"do": "linger"})
 QUIET = ServerConfig(drain_grace_s=0)
 

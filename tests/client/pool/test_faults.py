@@ -23,7 +23,7 @@ from eventflux_runtime import (
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from tests.support.fleet import Fleet, Load, fleet
 
-WIRES = ("tcp", "unix", "grpc")
+WIRES = ("tcp", "unix", "grpc", "grpcio")
 SIZE = 3
 WITH_RETRIES = ClientConfig(
     retry=RetryPolicy(max_attempts=5),
@@ -108,7 +108,7 @@ async def test_one_of_three_servers_is_killed(wire: str, tmp_path: Path) -> None
         assert max(repeated.slowest_s, once.slowest_s) < 15, "none hangs"
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_one_of_three_servers_freezes(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(60), fleet(wire, SIZE, tmp_path) as servers:
         async with idempotent(servers) as repeated:

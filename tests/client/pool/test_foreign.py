@@ -45,7 +45,7 @@ async def two(wire: str, monkeypatch: pytest.MonkeyPatch, node: Node | None) -> 
 
 
 @pytest.mark.parametrize("balancer", BALANCERS)
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_calls_go_where_they_are_served(
     wire: str, balancer: BalancerName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +67,7 @@ async def test_streams_of_requests_too_where_the_server_says_beforehand(monkeypa
                 assert [message.id async for message in stream] == ["ours"]
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_what_nobody_serves_is_not_implemented(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
     config = ClientConfig(pool=PoolConfig(reconnect_backoff_s=30), retry=RetryPolicy())
     async with two(wire, monkeypatch, None) as url, connect(url, config=config) as channel:
@@ -76,7 +76,7 @@ async def test_what_nobody_serves_is_not_implemented(wire: str, monkeypatch: pyt
                 await TransportClient(channel).heartbeat(HeartbeatRequest(), timeout_s=20)
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_what_a_handler_says_of_itself_is_its_answer(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 

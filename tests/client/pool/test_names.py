@@ -78,7 +78,7 @@ def test_how_addresses_are_shown() -> None:
     assert shown_host(("fe80::1", 1, 0, 2**31 - 1)) == f"fe80::1%{2**31 - 1}"
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_a_name_that_nobody_knows(wire: str) -> None:
     with anyio.fail_after(20):
         async with connect(f"{wire}://no-such-host.invalid:7070") as channel:
@@ -87,7 +87,7 @@ async def test_a_name_that_nobody_knows(wire: str) -> None:
     assert caught.value.unprocessed
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_addresses_that_come_and_go(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = Directory(cluster=("127.0.0.1",))
     monkeypatch.setattr("eventflux_runtime.client.pool.pool.resolve", directory.lookup)
@@ -113,7 +113,7 @@ async def test_addresses_that_come_and_go(wire: str, monkeypatch: pytest.MonkeyP
                     await client.heartbeat(HeartbeatRequest())
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_a_server_that_moved_is_found_after_a_failure(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Addresses that no other test listens on, because the port of the first is let go of.
     directory = Directory(cluster=("127.0.0.3",))
@@ -133,7 +133,7 @@ async def test_a_server_that_moved_is_found_after_a_failure(wire: str, monkeypat
     assert answer.server_node_id == "second"
 
 
-@pytest.mark.parametrize("wire", ["tcps", "grpcs"])
+@pytest.mark.parametrize("wire", ["tcps", "grpcs", "grpcios"])
 async def test_the_certificate_is_checked_for_the_name_not_the_address(wire: str, tmp_path: Path) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost")

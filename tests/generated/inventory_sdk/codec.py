@@ -86,9 +86,10 @@ __all__ = [
 _REFUSAL_REASON: Final[tuple[RefusalReason, ...]] = tuple(sorted(RefusalReason))
 _CHANGE_KIND: Final[tuple[ChangeKind, ...]] = tuple(sorted(ChangeKind))
 
-_EXPECTS: Final[dict[str, str]] = {
+EXPECTS: Final[dict[str, str]] = {
     "Timestamp.seconds": "an int from -9223372036854775808 to 9223372036854775807",
     "Timestamp.nanos": "an int from -2147483648 to 2147483647",
+    "Timestamp.unknown_fields": "bytes",
     "Item.sku": "a str that UTF-8 can encode",
     "Item.title": "a str that UTF-8 can encode",
     "Item.stock": "a dict of a str that UTF-8 can encode to an int from 0 to 4294967295",
@@ -97,27 +98,38 @@ _EXPECTS: Final[dict[str, str]] = {
     "Item.tags": "a list of a str that UTF-8 can encode",
     "Item.origin": "one of ItemOriginPlant, ItemOriginSupplier, or None",
     "Item.counted_at": "Timestamp, or None",
+    "Item.unknown_fields": "bytes",
     "ItemDimensions.width_mm": "a float",
     "ItemDimensions.height_mm": "a float",
     "ItemDimensions.depth_mm": "a float",
+    "ItemDimensions.unknown_fields": "bytes",
     "Plant.name": "a str that UTF-8 can encode",
     "Plant.line": "an int from 0 to 4294967295",
+    "Plant.unknown_fields": "bytes",
     "GetItemRequest.sku": "a str that UTF-8 can encode",
+    "GetItemRequest.unknown_fields": "bytes",
     "StockChange.sku": "a str that UTF-8 can encode",
     "StockChange.shelf": "a str that UTF-8 can encode",
     "StockChange.change": "one of StockChangeChangeAdded, StockChangeChangeRemoved, StockChangeChangeMoved, or None",
     "StockChange.sequence": "an int from 0 to 18446744073709551615",
+    "StockChange.unknown_fields": "bytes",
     "StockChangeMove.to_shelf": "a str that UTF-8 can encode",
     "StockChangeMove.count": "an int from 0 to 4294967295",
+    "StockChangeMove.unknown_fields": "bytes",
     "ChangeSummary.changes": "an int from 0 to 4294967295",
     "ChangeSummary.delta": "a dict of a str that UTF-8 can encode to an int from -9223372036854775808 to 9223372036854775807",
+    "ChangeSummary.unknown_fields": "bytes",
     "WatchRequest.skus": "a list of a str that UTF-8 can encode",
     "WatchRequest.kinds": "a list of ChangeKind or an int from -2147483648 to 2147483647",
+    "WatchRequest.unknown_fields": "bytes",
     "Reservation.sku": "a str that UTF-8 can encode",
     "Reservation.count": "an int from 0 to 4294967295",
+    "Reservation.unknown_fields": "bytes",
     "ReservationResult.outcome": "one of ReservationResultOutcomeConfirmation, ReservationResultOutcomeRefusal, or None",
+    "ReservationResult.unknown_fields": "bytes",
     "Refusal.reason": "RefusalReason or an int from -2147483648 to 2147483647",
     "Refusal.available": "an int from 0 to 4294967295",
+    "Refusal.unknown_fields": "bytes",
 }
 
 # What compiled code would look up by name at each use, if it were not a constant of this module.
@@ -148,7 +160,7 @@ def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
         field = "Timestamp.nanos"
         write_i32_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_timestamp(data: bytes, start: int, end: int) -> Timestamp:
@@ -260,7 +272,7 @@ def encode_item(message: Item, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_item(data: bytes, start: int, end: int) -> Item:
@@ -398,7 +410,7 @@ def encode_item_dimensions(message: ItemDimensions, writer: BytesWriter) -> None
         field = "ItemDimensions.depth_mm"
         write_f64_le(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_item_dimensions(data: bytes, start: int, end: int) -> ItemDimensions:
@@ -444,7 +456,7 @@ def encode_plant(message: Plant, writer: BytesWriter) -> None:
         field = "Plant.line"
         _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_plant(data: bytes, start: int, end: int) -> Plant:
@@ -492,7 +504,7 @@ def encode_get_item_request(message: GetItemRequest, writer: BytesWriter) -> Non
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_get_item_request(data: bytes, start: int, end: int) -> GetItemRequest:
@@ -561,7 +573,7 @@ def encode_stock_change(message: StockChange, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
@@ -639,7 +651,7 @@ def encode_stock_change_move(message: StockChangeMove, writer: BytesWriter) -> N
         field = "StockChangeMove.count"
         _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_stock_change_move(data: bytes, start: int, end: int) -> StockChangeMove:
@@ -696,7 +708,7 @@ def encode_change_summary(message: ChangeSummary, writer: BytesWriter) -> None:
             writer.write(text)
             write_i64_le(writer, item1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
@@ -762,7 +774,7 @@ def encode_watch_request(message: WatchRequest, writer: BytesWriter) -> None:
         for item1 in kinds_:
             _write_enum(writer, item1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
@@ -823,7 +835,7 @@ def encode_reservation(message: Reservation, writer: BytesWriter) -> None:
         field = "Reservation.count"
         _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_reservation(data: bytes, start: int, end: int) -> Reservation:
@@ -881,7 +893,7 @@ def encode_reservation_result(message: ReservationResult, writer: BytesWriter) -
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationResult:
@@ -936,7 +948,7 @@ def encode_refusal(message: Refusal, writer: BytesWriter) -> None:
         field = "Refusal.available"
         _write_u32(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_refusal(data: bytes, start: int, end: int) -> Refusal:

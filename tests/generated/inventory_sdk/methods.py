@@ -63,7 +63,7 @@ INVENTORY_RECORD_CHANGES: Final[Method[StockChange, ChangeSummary]] = Method(
     kind=MethodKind.CLIENT_STREAMING,
     request=STOCK_CHANGE_CODEC,
     response=CHANGE_SUMMARY_CODEC,
-    fingerprint=0xD6CFA2ED4F05E094,
+    fingerprint=0x1A29EE4368B57D37,
     compression=Compression.GZIP,
     errors=(StatusCode.INVALID_ARGUMENT,),
 )

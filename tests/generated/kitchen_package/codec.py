@@ -69,6 +69,12 @@ from kitchen_package.messages import (
     NothingsChoiceEmpty,
     NothingsChoiceNothing,
     NullValue,
+    Numbers,
+    NumbersMixed,
+    NumbersMixedHigh,
+    NumbersMixedLow,
+    NumbersMixedMiddle,
+    NumbersMixedNothing,
     Point,
     Scalars,
     Shape,
@@ -130,6 +136,7 @@ __all__ = [
     "decode_nested_mood",
     "decode_nothing",
     "decode_nothings",
+    "decode_numbers",
     "decode_point",
     "decode_scalars",
     "decode_scalars_compact",
@@ -163,6 +170,7 @@ __all__ = [
     "encode_nested_mood",
     "encode_nothing",
     "encode_nothings",
+    "encode_numbers",
     "encode_point",
     "encode_scalars",
     "encode_scalars_compact",
@@ -189,22 +197,34 @@ _COLOR: Final[dict[int, Color]] = {int(member): member for member in Color}
 _VERSION: Final[tuple[Version, ...]] = tuple(sorted(Version))
 _AWKWARD: Final[tuple[Awkward, ...]] = tuple(sorted(Awkward))
 
-_EXPECTS: Final[dict[str, str]] = {
+EXPECTS: Final[dict[str, str]] = {
     "Any.type_url": "a str that UTF-8 can encode",
     "Any.value": "bytes",
+    "Any.unknown_fields": "bytes",
     "Duration.seconds": "an int from -9223372036854775808 to 9223372036854775807",
     "Duration.nanos": "an int from -2147483648 to 2147483647",
+    "Duration.unknown_fields": "bytes",
+    "Empty.unknown_fields": "bytes",
     "FieldMask.paths": "a list of a str that UTF-8 can encode",
+    "FieldMask.unknown_fields": "bytes",
     "Struct.fields": "a dict of a str that UTF-8 can encode to Value",
+    "Struct.unknown_fields": "bytes",
     "Value.kind": "one of ValueKindNullValue, ValueKindNumberValue, ValueKindStringValue, ValueKindBoolValue, ValueKindStructValue, ValueKindListValue, or None",
+    "Value.unknown_fields": "bytes",
     "ListValue.values": "a list of Value",
+    "ListValue.unknown_fields": "bytes",
     "Timestamp.seconds": "an int from -9223372036854775808 to 9223372036854775807",
     "Timestamp.nanos": "an int from -2147483648 to 2147483647",
+    "Timestamp.unknown_fields": "bytes",
     "Int64Value.value": "an int from -9223372036854775808 to 9223372036854775807",
+    "Int64Value.unknown_fields": "bytes",
     "BoolValue.value": "True or False",
+    "BoolValue.unknown_fields": "bytes",
     "StringValue.value": "a str that UTF-8 can encode",
+    "StringValue.unknown_fields": "bytes",
     "Point.x": "a float",
     "Point.y": "a float",
+    "Point.unknown_fields": "bytes",
     "Scalars.a_double": "a float",
     "Scalars.a_float": "a float",
     "Scalars.an_int32": "an int from -2147483648 to 2147483647",
@@ -237,6 +257,29 @@ _EXPECTS: Final[dict[str, str]] = {
     "Scalars.strings": "a list of a str that UTF-8 can encode",
     "Scalars.byte_strings": "a list of bytes",
     "Scalars.colors": "a list of Color or an int from -2147483648 to 2147483647",
+    "Scalars.unknown_fields": "bytes",
+    "Numbers.maybe_float": "a float, or None",
+    "Numbers.maybe_int32": "an int from -2147483648 to 2147483647, or None",
+    "Numbers.maybe_int64": "an int from -9223372036854775808 to 9223372036854775807, or None",
+    "Numbers.maybe_sint32": "an int from -2147483648 to 2147483647, or None",
+    "Numbers.maybe_sint64": "an int from -9223372036854775808 to 9223372036854775807, or None",
+    "Numbers.maybe_fixed32": "an int from 0 to 4294967295, or None",
+    "Numbers.maybe_fixed64": "an int from 0 to 18446744073709551615, or None",
+    "Numbers.maybe_sfixed32": "an int from -2147483648 to 2147483647, or None",
+    "Numbers.maybe_sfixed64": "an int from -9223372036854775808 to 9223372036854775807, or None",
+    "Numbers.int64s": "a list of an int from -9223372036854775808 to 9223372036854775807",
+    "Numbers.uint64s": "a list of an int from 0 to 18446744073709551615",
+    "Numbers.sint32s": "a list of an int from -2147483648 to 2147483647",
+    "Numbers.fixed32s": "a list of an int from 0 to 4294967295",
+    "Numbers.sfixed32s": "a list of an int from -2147483648 to 2147483647",
+    "Numbers.sfixed64s": "a list of an int from -9223372036854775808 to 9223372036854775807",
+    "Numbers.apart": "a list of an int from -2147483648 to 2147483647",
+    "Numbers.doubles_apart": "a list of a float",
+    "Numbers.versions": "a list of Version or an int from -2147483648 to 2147483647",
+    "Numbers.mixed": "one of NumbersMixedLow, NumbersMixedMiddle, NumbersMixedHigh, NumbersMixedNothing, or None",
+    "Numbers.pieces": "a dict of a str that UTF-8 can encode to bytes",
+    "Numbers.known_versions": "a dict of an int from -9223372036854775808 to 9223372036854775807 to Version or an int from -2147483648 to 2147483647",
+    "Numbers.unknown_fields": "bytes",
     "Maps.by_int32": "a dict of an int from -2147483648 to 2147483647 to a str that UTF-8 can encode",
     "Maps.by_int64": "a dict of an int from -9223372036854775808 to 9223372036854775807 to bytes",
     "Maps.by_uint32": "a dict of an int from 0 to 4294967295 to a float",
@@ -249,23 +292,32 @@ _EXPECTS: Final[dict[str, str]] = {
     "Maps.by_sfixed64": "a dict of an int from -9223372036854775808 to 9223372036854775807 to an int from -9223372036854775808 to 9223372036854775807",
     "Maps.by_bool": "a dict of True or False to Point",
     "Maps.by_string": "a dict of a str that UTF-8 can encode to Tree",
+    "Maps.unknown_fields": "bytes",
     "Tree.label": "a str that UTF-8 can encode",
     "Tree.left": "Tree, or None",
     "Tree.children": "a list of Tree",
     "Tree.named": "a dict of a str that UTF-8 can encode to Tree",
     "Tree.grafted": "one of TreeGraftedTree, TreeGraftedForest, or None",
+    "Tree.unknown_fields": "bytes",
     "Forest.trees": "a list of Tree",
+    "Forest.unknown_fields": "bytes",
     "Shape.kind": "one of ShapeKindCircle, ShapeKindSquare, ShapeKindRadius, ShapeKindSvg, ShapeKindBitmap, ShapeKindNothing, ShapeKindColor, ShapeKindId, ShapeKindDeeper, or None",
     "Shape.name": "a str that UTF-8 can encode",
     "Shape.fill": "one of ShapeFillSolid, ShapeFillGradient, or None",
     "Shape.layer": "an int from -2147483648 to 2147483647",
+    "Shape.unknown_fields": "bytes",
     "ShapeCircle.radius": "a float",
+    "ShapeCircle.unknown_fields": "bytes",
     "ShapeSquare.side": "a float",
+    "ShapeSquare.unknown_fields": "bytes",
     "Nested.deep": "NestedDeep, or None",
     "Nested.deeper": "NestedDeepDeeper, or None",
     "Nested.mood": "NestedMood or an int from -2147483648 to 2147483647",
+    "Nested.unknown_fields": "bytes",
     "NestedDeep.deeper": "NestedDeepDeeper, or None",
+    "NestedDeep.unknown_fields": "bytes",
     "NestedDeepDeeper.treasure": "a str that UTF-8 can encode",
+    "NestedDeepDeeper.unknown_fields": "bytes",
     "Keywords.from_": "a str that UTF-8 can encode",
     "Keywords.class_": "an int from -2147483648 to 2147483647",
     "Keywords.None_": "True or False",
@@ -292,10 +344,15 @@ _EXPECTS: Final[dict[str, str]] = {
     "Keywords.proto": "a str that UTF-8 can encode",
     "Keywords.userName": "a str that UTF-8 can encode",
     "Keywords.cls": "a str that UTF-8 can encode",
+    "Keywords.unknown_fields_": "bytes",
+    "Keywords.to_protobuf_": "a str that UTF-8 can encode",
+    "Keywords.unknown_fields": "bytes",
+    "Nothing.unknown_fields": "bytes",
     "Nothings.one": "Nothing, or None",
     "Nothings.many": "a list of Nothing",
     "Nothings.by_name": "a dict of a str that UTF-8 can encode to Nothing",
     "Nothings.choice": "one of NothingsChoiceNothing, NothingsChoiceEmpty, or None",
+    "Nothings.unknown_fields": "bytes",
     "WellKnown.at": "Timestamp, or None",
     "WellKnown.lasting": "Duration, or None",
     "WellKnown.anything": "Any, or None",
@@ -307,13 +364,18 @@ _EXPECTS: Final[dict[str, str]] = {
     "WellKnown.flag": "BoolValue, or None",
     "WellKnown.empty": "Empty, or None",
     "WellKnown.times": "a list of Timestamp",
+    "WellKnown.unknown_fields": "bytes",
     "Context.method": "Method, or None",
     "Context.type_error": "TypeError_, or None",
+    "Context.unknown_fields": "bytes",
     "Method.name": "a str that UTF-8 can encode",
+    "Method.unknown_fields": "bytes",
     "TypeError_.text": "a str that UTF-8 can encode",
+    "TypeError_.unknown_fields": "bytes",
     "Elsewhere.point": "Point, or None",
     "Elsewhere.direction": "Heading or an int from -2147483648 to 2147483647",
     "Elsewhere.quoted": "a str that UTF-8 can encode",
+    "Elsewhere.unknown_fields": "bytes",
 }
 
 # What compiled code would look up by name at each use, if it were not a constant of this module.
@@ -331,6 +393,7 @@ _BoolValue: Final = BoolValue
 _StringValue: Final = StringValue
 _Point: Final = Point
 _Scalars: Final = Scalars
+_Numbers: Final = Numbers
 _Maps: Final = Maps
 _Tree: Final = Tree
 _Forest: Final = Forest
@@ -365,7 +428,7 @@ def encode_any(message: AnyMessage, writer: BytesWriter) -> None:
         field = "Any.value"
         _write_bytes(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_any(data: bytes, start: int, end: int) -> AnyMessage:
@@ -415,7 +478,7 @@ def encode_duration(message: Duration, writer: BytesWriter) -> None:
         field = "Duration.nanos"
         write_i32_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_duration(data: bytes, start: int, end: int) -> Duration:
@@ -481,7 +544,7 @@ def encode_field_mask(message: FieldMask, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_field_mask(data: bytes, start: int, end: int) -> FieldMask:
@@ -548,7 +611,7 @@ def _write_struct(message: Struct, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_value(item0, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_struct(data: bytes, start: int, end: int) -> Struct:
@@ -642,7 +705,7 @@ def _write_value(message: Value, writer: BytesWriter, depth: i64) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_value(data: bytes, start: int, end: int) -> Value:
@@ -734,7 +797,7 @@ def _write_list_value(message: ListValue, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             _write_value(item0, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_list_value(data: bytes, start: int, end: int) -> ListValue:
@@ -779,7 +842,7 @@ def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
         field = "Timestamp.nanos"
         write_i32_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_timestamp(data: bytes, start: int, end: int) -> Timestamp:
@@ -817,7 +880,7 @@ def encode_int64_value(message: Int64Value, writer: BytesWriter) -> None:
         field = "Int64Value.value"
         write_i64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_int64_value(data: bytes, start: int, end: int) -> Int64Value:
@@ -852,7 +915,7 @@ def encode_bool_value(message: BoolValue, writer: BytesWriter) -> None:
         field = "BoolValue.value"
         _write_bool(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_bool_value(data: bytes, start: int, end: int) -> BoolValue:
@@ -893,7 +956,7 @@ def encode_string_value(message: StringValue, writer: BytesWriter) -> None:
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_string_value(data: bytes, start: int, end: int) -> StringValue:
@@ -937,7 +1000,7 @@ def encode_point(message: Point, writer: BytesWriter) -> None:
         field = "Point.y"
         write_f64_le(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_point(data: bytes, start: int, end: int) -> Point:
@@ -1139,7 +1202,7 @@ def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
         for item31 in colors_:
             _write_enum(writer, item31)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
@@ -1527,7 +1590,7 @@ def encode_scalars_compact(message: Scalars, writer: BytesWriter) -> None:
             write_i64_le(writer, len(text))
             writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
@@ -1591,6 +1654,483 @@ def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
         maybe_color=maybe_color_,
         strings=strings_,
     )
+
+
+def encode_numbers(message: Numbers, writer: BytesWriter) -> None:
+    """Appends a Numbers in the native layout. Raises CodecError."""
+    _write_numbers(message, writer, 1)
+
+
+def _write_numbers(message: Numbers, writer: BytesWriter, depth: i64) -> None:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Numbers", _MAX_DEPTH, -1)
+    if type(message) is not _Numbers:
+        require(message, _Numbers)
+    field = ""
+    try:
+        values = _astuple(message)
+        field = "Numbers.maybe_float"
+        maybe_float_: float | None = values[0]
+        if maybe_float_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            write_f32_le(writer, maybe_float_)
+        field = "Numbers.maybe_int32"
+        maybe_int32_: int | None = values[1]
+        if maybe_int32_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            write_i32_le(writer, maybe_int32_)
+        field = "Numbers.maybe_int64"
+        maybe_int64_: int | None = values[2]
+        if maybe_int64_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            write_i64_le(writer, maybe_int64_)
+        field = "Numbers.maybe_sint32"
+        maybe_sint32_: int | None = values[3]
+        if maybe_sint32_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            write_i32_le(writer, maybe_sint32_)
+        field = "Numbers.maybe_sint64"
+        maybe_sint64_: int | None = values[4]
+        if maybe_sint64_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            write_i64_le(writer, maybe_sint64_)
+        field = "Numbers.maybe_fixed32"
+        maybe_fixed32_: int | None = values[5]
+        if maybe_fixed32_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            _write_u32(writer, maybe_fixed32_)
+        field = "Numbers.maybe_fixed64"
+        maybe_fixed64_: int | None = values[6]
+        if maybe_fixed64_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            _write_u64(writer, maybe_fixed64_)
+        field = "Numbers.maybe_sfixed32"
+        maybe_sfixed32_: int | None = values[7]
+        if maybe_sfixed32_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            write_i32_le(writer, maybe_sfixed32_)
+        field = "Numbers.maybe_sfixed64"
+        maybe_sfixed64_: int | None = values[8]
+        if maybe_sfixed64_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            write_i64_le(writer, maybe_sfixed64_)
+        field = "Numbers.int64s"
+        int64s_: object = values[9]
+        if not isinstance(int64s_, list):
+            raise TypeError
+        write_i64_le(writer, len(int64s_))
+        item9: int
+        for item9 in int64s_:
+            write_i64_le(writer, item9)
+        field = "Numbers.uint64s"
+        uint64s_: object = values[10]
+        if not isinstance(uint64s_, list):
+            raise TypeError
+        write_i64_le(writer, len(uint64s_))
+        item10: int
+        for item10 in uint64s_:
+            _write_u64(writer, item10)
+        field = "Numbers.sint32s"
+        sint32s_: object = values[11]
+        if not isinstance(sint32s_, list):
+            raise TypeError
+        write_i64_le(writer, len(sint32s_))
+        item11: int
+        for item11 in sint32s_:
+            write_i32_le(writer, item11)
+        field = "Numbers.fixed32s"
+        fixed32s_: object = values[12]
+        if not isinstance(fixed32s_, list):
+            raise TypeError
+        write_i64_le(writer, len(fixed32s_))
+        item12: int
+        for item12 in fixed32s_:
+            _write_u32(writer, item12)
+        field = "Numbers.sfixed32s"
+        sfixed32s_: object = values[13]
+        if not isinstance(sfixed32s_, list):
+            raise TypeError
+        write_i64_le(writer, len(sfixed32s_))
+        item13: int
+        for item13 in sfixed32s_:
+            write_i32_le(writer, item13)
+        field = "Numbers.sfixed64s"
+        sfixed64s_: object = values[14]
+        if not isinstance(sfixed64s_, list):
+            raise TypeError
+        write_i64_le(writer, len(sfixed64s_))
+        item14: int
+        for item14 in sfixed64s_:
+            write_i64_le(writer, item14)
+        field = "Numbers.apart"
+        apart_: object = values[15]
+        if not isinstance(apart_, list):
+            raise TypeError
+        write_i64_le(writer, len(apart_))
+        item15: int
+        for item15 in apart_:
+            write_i32_le(writer, item15)
+        field = "Numbers.doubles_apart"
+        doubles_apart_: object = values[16]
+        if not isinstance(doubles_apart_, list):
+            raise TypeError
+        write_i64_le(writer, len(doubles_apart_))
+        item16: float
+        for item16 in doubles_apart_:
+            write_f64_le(writer, item16)
+        field = "Numbers.versions"
+        versions_: object = values[17]
+        if not isinstance(versions_, list):
+            raise TypeError
+        write_i64_le(writer, len(versions_))
+        item17: Version
+        for item17 in versions_:
+            _write_enum(writer, item17)
+        field = "Numbers.pieces"
+        pieces_: object = values[19]
+        if not isinstance(pieces_, dict):
+            raise TypeError
+        write_i64_le(writer, len(pieces_))
+        key22: str
+        item22: bytes
+        for key22, item22 in pieces_.items():
+            text = key22.encode()
+            write_i64_le(writer, len(text))
+            writer.write(text)
+            _write_bytes(writer, item22)
+        field = "Numbers.known_versions"
+        known_versions_: object = values[20]
+        if not isinstance(known_versions_, dict):
+            raise TypeError
+        write_i64_le(writer, len(known_versions_))
+        key23: int
+        item23: Version
+        for key23, item23 in known_versions_.items():
+            write_i64_le(writer, key23)
+            _write_enum(writer, item23)
+        field = "Numbers.mixed"
+        mixed_: object = values[18]
+        if mixed_ is None:
+            writer.append(0)
+        elif isinstance(mixed_, NumbersMixedLow):
+            writer.append(1)
+            write_i32_le(writer, 0)
+            write_i64_le(writer, mixed_.value)
+        elif isinstance(mixed_, NumbersMixedMiddle):
+            writer.append(1)
+            write_i32_le(writer, 1)
+            item19: object = mixed_.value
+            if not isinstance(item19, Numbers):
+                raise TypeError
+            _write_numbers(item19, writer, depth + 1)
+        elif isinstance(mixed_, NumbersMixedHigh):
+            writer.append(1)
+            write_i32_le(writer, 2)
+            _write_u32(writer, mixed_.value)
+        elif isinstance(mixed_, NumbersMixedNothing):
+            writer.append(1)
+            write_i32_le(writer, 3)
+            item21: object = mixed_.value
+            if not isinstance(item21, Nothing):
+                raise TypeError
+            encode_nothing(item21, writer)
+        else:
+            raise TypeError
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise unfit(message, field, EXPECTS) from None
+
+
+def decode_numbers(data: bytes, start: int, end: int) -> Numbers:
+    """The Numbers in ``data[start:end]``, native layout. Raises CodecError."""
+    if start != 0 or end != len(data):
+        data = data[start:end]
+    message, pos = _read_numbers(data, 0, 1)
+    if pos != len(data):
+        raise trailing("Numbers", pos, len(data))
+    return message
+
+
+def _read_numbers(data: bytes, pos: i64, depth: i64) -> tuple[Numbers, i64]:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Numbers", _MAX_DEPTH, pos)
+    limit: i64 = len(data)
+    field = ""
+    try:
+        field = "Numbers.maybe_float"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        maybe_float_: float | None = None
+        if flag == 1:
+            maybe_float_ = read_f32_le(data, pos)
+            pos += 4
+        field = "Numbers.maybe_int32"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        maybe_int32_: int | None = None
+        if flag == 1:
+            maybe_int32_ = read_i32_le(data, pos)
+            pos += 4
+        field = "Numbers.maybe_int64"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        maybe_int64_: int | None = None
+        if flag == 1:
+            maybe_int64_ = read_i64_le(data, pos)
+            pos += 8
+        field = "Numbers.maybe_sint32"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        maybe_sint32_: int | None = None
+        if flag == 1:
+            maybe_sint32_ = read_i32_le(data, pos)
+            pos += 4
+        field = "Numbers.maybe_sint64"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        maybe_sint64_: int | None = None
+        if flag == 1:
+            maybe_sint64_ = read_i64_le(data, pos)
+            pos += 8
+        field = "Numbers.maybe_fixed32"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        maybe_fixed32_: int | None = None
+        if flag == 1:
+            maybe_fixed32_ = _read_u32(data, pos)
+            pos += 4
+        field = "Numbers.maybe_fixed64"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        maybe_fixed64_: int | None = None
+        if flag == 1:
+            maybe_fixed64_ = _read_u64(data, pos)
+            pos += 8
+        field = "Numbers.maybe_sfixed32"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        maybe_sfixed32_: int | None = None
+        if flag == 1:
+            maybe_sfixed32_ = read_i32_le(data, pos)
+            pos += 4
+        field = "Numbers.maybe_sfixed64"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        maybe_sfixed64_: int | None = None
+        if flag == 1:
+            maybe_sfixed64_ = read_i64_le(data, pos)
+            pos += 8
+        field = "Numbers.int64s"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 8:
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
+        int64s_: list[int] = []
+        for _ in range(count):
+            item9 = read_i64_le(data, pos)
+            pos += 8
+            int64s_.append(item9)
+        field = "Numbers.uint64s"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 8:
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
+        uint64s_: list[int] = []
+        for _ in range(count):
+            item10 = _read_u64(data, pos)
+            pos += 8
+            uint64s_.append(item10)
+        field = "Numbers.sint32s"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 4:
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
+        sint32s_: list[int] = []
+        for _ in range(count):
+            item11 = read_i32_le(data, pos)
+            pos += 4
+            sint32s_.append(item11)
+        field = "Numbers.fixed32s"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 4:
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
+        fixed32s_: list[int] = []
+        for _ in range(count):
+            item12 = _read_u32(data, pos)
+            pos += 4
+            fixed32s_.append(item12)
+        field = "Numbers.sfixed32s"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 4:
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
+        sfixed32s_: list[int] = []
+        for _ in range(count):
+            item13 = read_i32_le(data, pos)
+            pos += 4
+            sfixed32s_.append(item13)
+        field = "Numbers.sfixed64s"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 8:
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
+        sfixed64s_: list[int] = []
+        for _ in range(count):
+            item14 = read_i64_le(data, pos)
+            pos += 8
+            sfixed64s_.append(item14)
+        field = "Numbers.apart"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 4:
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
+        apart_: list[int] = []
+        for _ in range(count):
+            item15 = read_i32_le(data, pos)
+            pos += 4
+            apart_.append(item15)
+        field = "Numbers.doubles_apart"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 8:
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
+        doubles_apart_: list[float] = []
+        for _ in range(count):
+            item16 = read_f64_le(data, pos)
+            pos += 8
+            doubles_apart_.append(item16)
+        field = "Numbers.versions"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 4:
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
+        versions_: list[Version] = []
+        for _ in range(count):
+            number = read_i32_le(data, pos)
+            pos += 4
+            item17 = _VERSION[number] if 0 <= number < 3 else Version(number)
+            versions_.append(item17)
+        field = "Numbers.pieces"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 16:
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
+        pieces_: dict[str, bytes] = {}
+        for _ in range(count):
+            begin = pos + 8
+            pos = begin + read_i64_le(data, pos)
+            key22 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else bad_length(field, begin, pos, limit)
+            )
+            begin = pos + 8
+            pos = begin + read_i64_le(data, pos)
+            if pos < begin or pos > limit:
+                raise overlong(field, begin - 8, pos - begin, limit - begin)
+            item22 = data[begin:pos]
+            pieces_[key22] = item22
+        field = "Numbers.known_versions"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 12:
+            raise overlong(field, pos - 8, count, (limit - pos) // 12)
+        known_versions_: dict[int, Version] = {}
+        for _ in range(count):
+            key23 = read_i64_le(data, pos)
+            pos += 8
+            number = read_i32_le(data, pos)
+            pos += 4
+            item23 = _VERSION[number] if 0 <= number < 3 else Version(number)
+            known_versions_[key23] = item23
+        field = "Numbers.mixed"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        mixed_: NumbersMixed | None = None
+        if flag == 1:
+            number = read_i32_le(data, pos)
+            pos += 4
+            if number == 0:
+                item18 = read_i64_le(data, pos)
+                pos += 8
+                mixed_ = NumbersMixedLow(item18)
+            elif number == 1:
+                item19, pos = _read_numbers(data, pos, depth + 1)
+                mixed_ = NumbersMixedMiddle(item19)
+            elif number == 2:
+                item20 = _read_u32(data, pos)
+                pos += 4
+                mixed_ = NumbersMixedHigh(item20)
+            elif number == 3:
+                item21, pos = _read_nothing(data, pos)
+                mixed_ = NumbersMixedNothing(item21)
+            else:
+                raise bad_variant(field, pos - 4, number, 4)
+    except (IndexError, UnicodeDecodeError) as error:
+        raise malformed(field, pos, limit, error) from None
+    return _Numbers(
+        maybe_float_,
+        maybe_int32_,
+        maybe_int64_,
+        maybe_sint32_,
+        maybe_sint64_,
+        maybe_fixed32_,
+        maybe_fixed64_,
+        maybe_sfixed32_,
+        maybe_sfixed64_,
+        int64s_,
+        uint64s_,
+        sint32s_,
+        fixed32s_,
+        sfixed32s_,
+        sfixed64s_,
+        apart_,
+        doubles_apart_,
+        versions_,
+        mixed_,
+        pieces_,
+        known_versions_,
+    ), pos
 
 
 def encode_maps(message: Maps, writer: BytesWriter) -> None:
@@ -1735,7 +2275,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(item11, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_maps(data: bytes, start: int, end: int) -> Maps:
@@ -2005,7 +2545,7 @@ def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_tree(data: bytes, start: int, end: int) -> Tree:
@@ -2115,7 +2655,7 @@ def _write_forest(message: Forest, writer: BytesWriter, depth: i64) -> None:
                 raise TypeError
             _write_tree(item0, writer, depth + 1)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_forest(data: bytes, start: int, end: int) -> Forest:
@@ -2233,7 +2773,7 @@ def encode_shape(message: Shape, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_shape(data: bytes, start: int, end: int) -> Shape:
@@ -2411,7 +2951,7 @@ def encode_shape_outline(message: Shape, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
@@ -2510,7 +3050,7 @@ def encode_shape_circle(message: ShapeCircle, writer: BytesWriter) -> None:
         field = "ShapeCircle.radius"
         write_f64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_shape_circle(data: bytes, start: int, end: int) -> ShapeCircle:
@@ -2545,7 +3085,7 @@ def encode_shape_square(message: ShapeSquare, writer: BytesWriter) -> None:
         field = "ShapeSquare.side"
         write_f64_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_shape_square(data: bytes, start: int, end: int) -> ShapeSquare:
@@ -2598,7 +3138,7 @@ def encode_nested(message: Nested, writer: BytesWriter) -> None:
         field = "Nested.mood"
         _write_enum(writer, values[2])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_nested(data: bytes, start: int, end: int) -> Nested:
@@ -2656,7 +3196,7 @@ def encode_nested_mood(message: Nested, writer: BytesWriter) -> None:
             raise no_variant(field, "mood", mood_)
         write_i32_le(writer, _NESTED_MOOD_MOOD.index(mood_))
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_nested_mood(data: bytes, start: int, end: int) -> Nested:
@@ -2699,7 +3239,7 @@ def encode_nested_deep(message: NestedDeep, writer: BytesWriter) -> None:
                 raise TypeError
             encode_nested_deep_deeper(deeper_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_nested_deep(data: bytes, start: int, end: int) -> NestedDeep:
@@ -2742,7 +3282,7 @@ def encode_nested_deep_deeper(message: NestedDeepDeeper, writer: BytesWriter) ->
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_nested_deep_deeper(data: bytes, start: int, end: int) -> NestedDeepDeeper:
@@ -2919,6 +3459,13 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
         text = cls_.encode()
         write_i64_le(writer, len(text))
         writer.write(text)
+        field = "Keywords.unknown_fields_"
+        _write_bytes(writer, values[26])
+        field = "Keywords.to_protobuf_"
+        to_protobuf__: str = values[27]
+        text = to_protobuf__.encode()
+        write_i64_le(writer, len(text))
+        writer.write(text)
         field = "Keywords.match"
         match_: object = values[7]
         if match_ is None:
@@ -2936,7 +3483,7 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_keywords(data: bytes, start: int, end: int) -> Keywords:
@@ -3196,6 +3743,22 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
             if pos == begin
             else bad_length(field, begin, pos, limit)
         )
+        field = "Keywords.unknown_fields_"
+        begin = pos + 8
+        pos = begin + read_i64_le(data, pos)
+        if pos < begin or pos > limit:
+            raise overlong(field, begin - 8, pos - begin, limit - begin)
+        unknown_fields__ = data[begin:pos]
+        field = "Keywords.to_protobuf_"
+        begin = pos + 8
+        pos = begin + read_i64_le(data, pos)
+        to_protobuf__ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else bad_length(field, begin, pos, limit)
+        )
         field = "Keywords.match"
         flag = data[pos]
         if flag > 1:
@@ -3251,6 +3814,8 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
         proto_,
         userName_,
         cls_,
+        unknown_fields__,
+        to_protobuf__,
     ), pos
 
 
@@ -3337,7 +3902,7 @@ def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
@@ -3521,7 +4086,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
                 raise TypeError
             encode_timestamp(item10, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
@@ -3655,7 +4220,7 @@ def encode_context(message: ContextMessage, writer: BytesWriter) -> None:
                 raise TypeError
             encode_type_error_(type_error_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_context(data: bytes, start: int, end: int) -> ContextMessage:
@@ -3702,7 +4267,7 @@ def encode_method(message: MethodMessage, writer: BytesWriter) -> None:
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_method(data: bytes, start: int, end: int) -> MethodMessage:
@@ -3747,7 +4312,7 @@ def encode_type_error_(message: TypeError_, writer: BytesWriter) -> None:
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_type_error_(data: bytes, start: int, end: int) -> TypeError_:
@@ -3803,7 +4368,7 @@ def encode_elsewhere(message: Elsewhere, writer: BytesWriter) -> None:
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_elsewhere(data: bytes, start: int, end: int) -> Elsewhere:
@@ -3941,6 +4506,9 @@ register(
     "kitchen.sink.Scalars",
     "kitchen_package.kitchen_pb2:Scalars",
     {"native": (encode_scalars, decode_scalars), "compact": (encode_scalars_compact, decode_scalars_compact)},
+)
+register(
+    Numbers, "kitchen.sink.Numbers", "kitchen_package.kitchen_pb2:Numbers", {"native": (encode_numbers, decode_numbers)}
 )
 register(Maps, "kitchen.sink.Maps", "kitchen_package.kitchen_pb2:Maps", {"native": (encode_maps, decode_maps)})
 register(Tree, "kitchen.sink.Tree", "kitchen_package.kitchen_pb2:Tree", {"native": (encode_tree, decode_tree)})

@@ -238,6 +238,188 @@ class Scalars(_message.Message):
 Global___Scalars: _TypeAlias = Scalars  # noqa: Y015
 
 @_typing.final
+class Numbers(_message.Message):
+    """The scalar types that `Scalars` leaves out, and fields whose numbers are not in their order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class PiecesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.bytes
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class KnownVersionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: Global___Version.ValueType
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: Global___Version.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    MAYBE_FLOAT_FIELD_NUMBER: _builtins.int
+    MAYBE_INT32_FIELD_NUMBER: _builtins.int
+    MAYBE_INT64_FIELD_NUMBER: _builtins.int
+    MAYBE_SINT32_FIELD_NUMBER: _builtins.int
+    MAYBE_SINT64_FIELD_NUMBER: _builtins.int
+    MAYBE_FIXED32_FIELD_NUMBER: _builtins.int
+    MAYBE_FIXED64_FIELD_NUMBER: _builtins.int
+    MAYBE_SFIXED32_FIELD_NUMBER: _builtins.int
+    MAYBE_SFIXED64_FIELD_NUMBER: _builtins.int
+    INT64S_FIELD_NUMBER: _builtins.int
+    UINT64S_FIELD_NUMBER: _builtins.int
+    SINT32S_FIELD_NUMBER: _builtins.int
+    FIXED32S_FIELD_NUMBER: _builtins.int
+    SFIXED32S_FIELD_NUMBER: _builtins.int
+    SFIXED64S_FIELD_NUMBER: _builtins.int
+    APART_FIELD_NUMBER: _builtins.int
+    DOUBLES_APART_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    MIDDLE_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    NOTHING_FIELD_NUMBER: _builtins.int
+    PIECES_FIELD_NUMBER: _builtins.int
+    KNOWN_VERSIONS_FIELD_NUMBER: _builtins.int
+    maybe_float: _builtins.float
+    maybe_int32: _builtins.int
+    maybe_int64: _builtins.int
+    maybe_sint32: _builtins.int
+    maybe_sint64: _builtins.int
+    maybe_fixed32: _builtins.int
+    maybe_fixed64: _builtins.int
+    maybe_sfixed32: _builtins.int
+    maybe_sfixed64: _builtins.int
+    low: _builtins.int
+    high: _builtins.int
+    @_builtins.property
+    def int64s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def uint64s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def sint32s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def fixed32s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def sfixed32s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def sfixed64s(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def apart(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def doubles_apart(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedScalarFieldContainer[Global___Version.ValueType]: ...
+    @_builtins.property
+    def middle(self) -> Global___Numbers: ...
+    @_builtins.property
+    def nothing(self) -> Global___Nothing: ...
+    @_builtins.property
+    def pieces(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
+    @_builtins.property
+    def known_versions(self) -> _containers.ScalarMap[_builtins.int, Global___Version.ValueType]: ...
+    def __init__(
+        self,
+        *,
+        maybe_float: _builtins.float | None = ...,
+        maybe_int32: _builtins.int | None = ...,
+        maybe_int64: _builtins.int | None = ...,
+        maybe_sint32: _builtins.int | None = ...,
+        maybe_sint64: _builtins.int | None = ...,
+        maybe_fixed32: _builtins.int | None = ...,
+        maybe_fixed64: _builtins.int | None = ...,
+        maybe_sfixed32: _builtins.int | None = ...,
+        maybe_sfixed64: _builtins.int | None = ...,
+        int64s: _abc.Iterable[_builtins.int] | None = ...,
+        uint64s: _abc.Iterable[_builtins.int] | None = ...,
+        sint32s: _abc.Iterable[_builtins.int] | None = ...,
+        fixed32s: _abc.Iterable[_builtins.int] | None = ...,
+        sfixed32s: _abc.Iterable[_builtins.int] | None = ...,
+        sfixed64s: _abc.Iterable[_builtins.int] | None = ...,
+        apart: _abc.Iterable[_builtins.int] | None = ...,
+        doubles_apart: _abc.Iterable[_builtins.float] | None = ...,
+        versions: _abc.Iterable[Global___Version.ValueType] | None = ...,
+        low: _builtins.int = ...,
+        middle: Global___Numbers | None = ...,
+        high: _builtins.int = ...,
+        nothing: Global___Nothing | None = ...,
+        pieces: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+        known_versions: _abc.Mapping[_builtins.int, Global___Version.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_maybe_fixed32", b"_maybe_fixed32", "_maybe_fixed64", b"_maybe_fixed64", "_maybe_float", b"_maybe_float", "_maybe_int32", b"_maybe_int32", "_maybe_int64", b"_maybe_int64", "_maybe_sfixed32", b"_maybe_sfixed32", "_maybe_sfixed64", b"_maybe_sfixed64", "_maybe_sint32", b"_maybe_sint32", "_maybe_sint64", b"_maybe_sint64", "high", b"high", "low", b"low", "maybe_fixed32", b"maybe_fixed32", "maybe_fixed64", b"maybe_fixed64", "maybe_float", b"maybe_float", "maybe_int32", b"maybe_int32", "maybe_int64", b"maybe_int64", "maybe_sfixed32", b"maybe_sfixed32", "maybe_sfixed64", b"maybe_sfixed64", "maybe_sint32", b"maybe_sint32", "maybe_sint64", b"maybe_sint64", "middle", b"middle", "mixed", b"mixed", "nothing", b"nothing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_maybe_fixed32", b"_maybe_fixed32", "_maybe_fixed64", b"_maybe_fixed64", "_maybe_float", b"_maybe_float", "_maybe_int32", b"_maybe_int32", "_maybe_int64", b"_maybe_int64", "_maybe_sfixed32", b"_maybe_sfixed32", "_maybe_sfixed64", b"_maybe_sfixed64", "_maybe_sint32", b"_maybe_sint32", "_maybe_sint64", b"_maybe_sint64", "apart", b"apart", "doubles_apart", b"doubles_apart", "fixed32s", b"fixed32s", "high", b"high", "int64s", b"int64s", "known_versions", b"known_versions", "low", b"low", "maybe_fixed32", b"maybe_fixed32", "maybe_fixed64", b"maybe_fixed64", "maybe_float", b"maybe_float", "maybe_int32", b"maybe_int32", "maybe_int64", b"maybe_int64", "maybe_sfixed32", b"maybe_sfixed32", "maybe_sfixed64", b"maybe_sfixed64", "maybe_sint32", b"maybe_sint32", "maybe_sint64", b"maybe_sint64", "middle", b"middle", "mixed", b"mixed", "nothing", b"nothing", "pieces", b"pieces", "sfixed32s", b"sfixed32s", "sfixed64s", b"sfixed64s", "sint32s", b"sint32s", "uint64s", b"uint64s", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__maybe_fixed32: _TypeAlias = _typing.Literal["maybe_fixed32"]  # noqa: Y015
+    _WhichOneofArgType__maybe_fixed32: _TypeAlias = _typing.Literal["_maybe_fixed32", b"_maybe_fixed32"]  # noqa: Y015
+    _WhichOneofReturnType__maybe_fixed64: _TypeAlias = _typing.Literal["maybe_fixed64"]  # noqa: Y015
+    _WhichOneofArgType__maybe_fixed64: _TypeAlias = _typing.Literal["_maybe_fixed64", b"_maybe_fixed64"]  # noqa: Y015
+    _WhichOneofReturnType__maybe_float: _TypeAlias = _typing.Literal["maybe_float"]  # noqa: Y015
+    _WhichOneofArgType__maybe_float: _TypeAlias = _typing.Literal["_maybe_float", b"_maybe_float"]  # noqa: Y015
+    _WhichOneofReturnType__maybe_int32: _TypeAlias = _typing.Literal["maybe_int32"]  # noqa: Y015
+    _WhichOneofArgType__maybe_int32: _TypeAlias = _typing.Literal["_maybe_int32", b"_maybe_int32"]  # noqa: Y015
+    _WhichOneofReturnType__maybe_int64: _TypeAlias = _typing.Literal["maybe_int64"]  # noqa: Y015
+    _WhichOneofArgType__maybe_int64: _TypeAlias = _typing.Literal["_maybe_int64", b"_maybe_int64"]  # noqa: Y015
+    _WhichOneofReturnType__maybe_sfixed32: _TypeAlias = _typing.Literal["maybe_sfixed32"]  # noqa: Y015
+    _WhichOneofArgType__maybe_sfixed32: _TypeAlias = _typing.Literal["_maybe_sfixed32", b"_maybe_sfixed32"]  # noqa: Y015
+    _WhichOneofReturnType__maybe_sfixed64: _TypeAlias = _typing.Literal["maybe_sfixed64"]  # noqa: Y015
+    _WhichOneofArgType__maybe_sfixed64: _TypeAlias = _typing.Literal["_maybe_sfixed64", b"_maybe_sfixed64"]  # noqa: Y015
+    _WhichOneofReturnType__maybe_sint32: _TypeAlias = _typing.Literal["maybe_sint32"]  # noqa: Y015
+    _WhichOneofArgType__maybe_sint32: _TypeAlias = _typing.Literal["_maybe_sint32", b"_maybe_sint32"]  # noqa: Y015
+    _WhichOneofReturnType__maybe_sint64: _TypeAlias = _typing.Literal["maybe_sint64"]  # noqa: Y015
+    _WhichOneofArgType__maybe_sint64: _TypeAlias = _typing.Literal["_maybe_sint64", b"_maybe_sint64"]  # noqa: Y015
+    _WhichOneofReturnType_mixed: _TypeAlias = _typing.Literal["low", "middle", "high", "nothing"]  # noqa: Y015
+    _WhichOneofArgType_mixed: _TypeAlias = _typing.Literal["mixed", b"mixed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maybe_fixed32) -> _WhichOneofReturnType__maybe_fixed32 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maybe_fixed64) -> _WhichOneofReturnType__maybe_fixed64 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maybe_float) -> _WhichOneofReturnType__maybe_float | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maybe_int32) -> _WhichOneofReturnType__maybe_int32 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maybe_int64) -> _WhichOneofReturnType__maybe_int64 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maybe_sfixed32) -> _WhichOneofReturnType__maybe_sfixed32 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maybe_sfixed64) -> _WhichOneofReturnType__maybe_sfixed64 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maybe_sint32) -> _WhichOneofReturnType__maybe_sint32 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maybe_sint64) -> _WhichOneofReturnType__maybe_sint64 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_mixed) -> _WhichOneofReturnType_mixed | None: ...
+
+Global___Numbers: _TypeAlias = Numbers  # noqa: Y015
+
+@_typing.final
 class Maps(_message.Message):
     """Maps with every type of key."""
 
@@ -865,6 +1047,8 @@ class Keywords(_message.Message):
     PROTO_FIELD_NUMBER: _builtins.int
     USERNAME_FIELD_NUMBER: _builtins.int
     CLS_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELDS_FIELD_NUMBER: _builtins.int
+    TO_PROTOBUF_FIELD_NUMBER: _builtins.int
     str: _builtins.str
     bytes: _builtins.bytes
     int: _builtins.int
@@ -882,6 +1066,8 @@ class Keywords(_message.Message):
     proto: _builtins.str
     userName: _builtins.str
     cls: _builtins.str
+    unknown_fields: _builtins.bytes
+    to_protobuf: _builtins.str
     @_builtins.property
     def list(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
@@ -905,10 +1091,12 @@ class Keywords(_message.Message):
         proto: _builtins.str = ...,
         userName: _builtins.str = ...,
         cls: _builtins.str = ...,
+        unknown_fields: _builtins.bytes = ...,
+        to_protobuf: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_global", b"_global", "async", b"async", "global", b"global", "in", b"in", "is", b"is", "match", b"match"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["None", b"None", "_global", b"_global", "async", b"async", "bytes", b"bytes", "class", b"class", "cls", b"cls", "data", b"data", "field", b"field", "float", b"float", "from", b"from", "global", b"global", "import", b"import", "in", b"in", "int", b"int", "is", b"is", "lambda", b"lambda", "list", b"list", "match", b"match", "message", b"message", "pos", b"pos", "proto", b"proto", "self", b"self", "size", b"size", "str", b"str", "to_wire", b"to_wire", "type", b"type", "userName", b"userName", "value", b"value", "writer", b"writer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["None", b"None", "_global", b"_global", "async", b"async", "bytes", b"bytes", "class", b"class", "cls", b"cls", "data", b"data", "field", b"field", "float", b"float", "from", b"from", "global", b"global", "import", b"import", "in", b"in", "int", b"int", "is", b"is", "lambda", b"lambda", "list", b"list", "match", b"match", "message", b"message", "pos", b"pos", "proto", b"proto", "self", b"self", "size", b"size", "str", b"str", "to_protobuf", b"to_protobuf", "to_wire", b"to_wire", "type", b"type", "unknown_fields", b"unknown_fields", "userName", b"userName", "value", b"value", "writer", b"writer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__global: _TypeAlias = _typing.Literal["global"]  # noqa: Y015
     _WhichOneofArgType__global: _TypeAlias = _typing.Literal["_global", b"_global"]  # noqa: Y015

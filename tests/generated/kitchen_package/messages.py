@@ -53,6 +53,12 @@ __all__ = [
     "NothingsChoiceEmpty",
     "NothingsChoiceNothing",
     "NullValue",
+    "Numbers",
+    "NumbersMixed",
+    "NumbersMixedHigh",
+    "NumbersMixedLow",
+    "NumbersMixedMiddle",
+    "NumbersMixedNothing",
     "Point",
     "Scalars",
     "Shape",
@@ -669,6 +675,60 @@ class Scalars(runtime.Message["kitchen_pb2.Scalars", typing.Literal["compact"]])
     colors: list[Color] = msgspec.field(default_factory=list)
 
 
+class NumbersMixedLow(msgspec.Struct):
+    """The choice low of kitchen.sink.Numbers.mixed."""
+
+    value: int
+
+
+class NumbersMixedMiddle(msgspec.Struct):
+    """The choice middle of kitchen.sink.Numbers.mixed."""
+
+    value: Numbers
+
+
+class NumbersMixedHigh(msgspec.Struct):
+    """The choice high of kitchen.sink.Numbers.mixed."""
+
+    value: int
+
+
+class NumbersMixedNothing(msgspec.Struct):
+    """The choice nothing of kitchen.sink.Numbers.mixed."""
+
+    value: Nothing
+
+
+NumbersMixed: typing.TypeAlias = NumbersMixedLow | NumbersMixedMiddle | NumbersMixedHigh | NumbersMixedNothing
+
+
+class Numbers(runtime.Message["kitchen_pb2.Numbers", typing.Never]):
+    """The scalar types that `Scalars` leaves out, and fields whose numbers are not in their order."""
+
+    maybe_float: float | None = None
+    maybe_int32: int | None = None
+    maybe_int64: int | None = None
+    maybe_sint32: int | None = None
+    maybe_sint64: int | None = None
+    maybe_fixed32: int | None = None
+    maybe_fixed64: int | None = None
+    maybe_sfixed32: int | None = None
+    maybe_sfixed64: int | None = None
+    int64s: list[int] = msgspec.field(default_factory=list)
+    uint64s: list[int] = msgspec.field(default_factory=list)
+    sint32s: list[int] = msgspec.field(default_factory=list)
+    fixed32s: list[int] = msgspec.field(default_factory=list)
+    sfixed32s: list[int] = msgspec.field(default_factory=list)
+    sfixed64s: list[int] = msgspec.field(default_factory=list)
+    apart: list[int] = msgspec.field(default_factory=list)
+    doubles_apart: list[float] = msgspec.field(default_factory=list)
+    versions: list[Version] = msgspec.field(default_factory=list)
+    mixed: NumbersMixed | None = None
+    """A choice whose numbers lie among those of other fields."""
+    pieces: dict[str, bytes] = msgspec.field(default_factory=dict)
+    known_versions: dict[int, Version] = msgspec.field(default_factory=dict)
+
+
 class Maps(runtime.Message["kitchen_pb2.Maps", typing.Never]):
     """Maps with every type of key."""
 
@@ -885,6 +945,8 @@ class Keywords(runtime.Message["kitchen_pb2.Keywords", typing.Never]):
     proto: str = ""
     userName: str = ""
     cls: str = ""
+    unknown_fields_: bytes = b""
+    to_protobuf_: str = ""
 
 
 class Nothing(runtime.Message["kitchen_pb2.Nothing", typing.Never]):

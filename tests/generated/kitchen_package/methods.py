@@ -43,7 +43,7 @@ KITCHEN_IMPORT: Final[Method[Keywords, Keywords]] = Method(
     kind=MethodKind.UNARY,
     request=KEYWORDS_CODEC,
     response=KEYWORDS_CODEC,
-    fingerprint=0xC311B3E169F4F5C3,
+    fingerprint=0x6EDC01149E76F2A9,
 )
 KITCHEN_GATHER: Final[Method[Shape, Nothings]] = Method(
     service="kitchen.sink.Kitchen",

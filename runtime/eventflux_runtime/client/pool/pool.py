@@ -20,7 +20,7 @@ from eventflux_runtime.client.pool.budget import RetryBudget
 from eventflux_runtime.client.pool.ejection import can_eject, is_held_against
 from eventflux_runtime.client.pool.plan import CallView, Plan, PoolView, plan
 from eventflux_runtime.client.pool.queue import CallQueue
-from eventflux_runtime.client.pool.resolver import Address, Resolver
+from eventflux_runtime.client.pool.resolver import Address, Resolver, pooled_config
 from eventflux_runtime.client.pool.subchannel import PooledConnection, Subchannel
 from eventflux_runtime.net.reactor import Reactor, TimerHandle
 from eventflux_runtime.net.resolve import resolve
@@ -55,7 +55,7 @@ class Pool:
         self._home = reactor.home
         self._current = reactor.current
         self._wire = wire
-        self._config = config
+        self._config = config = pooled_config(endpoints, config)
         self._reactor = reactor
         self._picker = picker_for(config.balancer)
         self._numbers = count(1)

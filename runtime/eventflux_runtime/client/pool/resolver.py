@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.client.pool.backoff import Backoff, jittered
 from eventflux_runtime.net.connecting import why_not_found
+from eventflux_runtime.rpc.checked import MAX_COUNT
+from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.rpc_error import Unavailable
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, TaskHandle, TimerHandle
 
-__all__ = ["Address", "Lookup", "Resolver"]
+__all__ = ["Address", "Lookup", "Resolver", "pooled_config"]
 
 Lookup = Callable[[str, int], Awaitable[tuple[str, ...]]]
 
@@ -84,6 +86,18 @@ class Resolver:
         """There are no calls: nothing is looked up until `want`."""
         for name in self._names:
             name.rest()
+
+
+def pooled_config(endpoints: Sequence[Endpoint], config: ClientConfig) -> ClientConfig:
+    """The configuration, but for targets that the protocol resolves itself: there one connection is for all servers.
+
+    What is behind it, and how many connections, is for the protocol's own balancer.
+    """
+    if not any(endpoint.is_resolved_by_protocol for endpoint in endpoints):
+        return config
+    least = min(config.pool.min_connections, 1)
+    pool = replace(config.pool, min_connections=least, max_connections=1, max_calls_per_connection=MAX_COUNT)
+    return replace(config, pool=pool)
 
 
 class _Name:

@@ -19,29 +19,11 @@ class ClientEncoding(Encoding):
     __slots__ = ("route",)
 
     def __init__(self, method: AnyMethod, route: Route) -> None:
-        super().__init__(method, _encoder(method.request), _decoder(method.response))
+        super().__init__(method, method.request.encode_protobuf, method.response.decode_protobuf)
         self.route = route
 
 
 def server_encoding(binding: AnyBinding) -> Encoding:
     """A method as a server serves it."""
     method = binding.method
-    return Encoding(method, _encoder(method.response), _decoder(method.request), binding)
-
-
-def _encoder(codec):
-    f = codec.to_protobuf
-
-    def encode(m, w):
-        w.write(f(m))
-
-    return encode
-
-
-def _decoder(codec):
-    f = codec.from_protobuf
-
-    def decode(d, a, b):
-        return f(d[a:b])
-
-    return decode
+    return Encoding(method, method.response.encode_protobuf, method.request.decode_protobuf, binding)

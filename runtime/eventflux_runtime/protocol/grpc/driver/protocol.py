@@ -82,7 +82,14 @@ class GrpcServer:
         """See `ServerProtocol.connection`."""
         core = ServerMachine(self._settings, now=self._reactor.now())
         return GrpcServerConnection(
-            pipe, core, self._reactor, self._dispatcher, self._config, on_lost, self._log, self._encodings
+            pipe,
+            core,
+            self._reactor,
+            self._dispatcher,
+            self._config,
+            on_lost,
+            self._log,
+            encodings=self._encodings,
         )
 
 

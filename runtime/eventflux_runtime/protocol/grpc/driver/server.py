@@ -36,6 +36,7 @@ class GrpcServerConnection(ServerConnectionBase):
         config: ServerConfig,
         on_lost: Callable[[ServerConnection], None],
         log: LimitedLog,
+        *,
         encodings: dict[str, Encoding],
     ) -> None:
         """A connection of an endpoint, all of which share the `encodings` of its methods, by path."""

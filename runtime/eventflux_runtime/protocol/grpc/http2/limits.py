@@ -42,13 +42,13 @@ class Limits:
         cheap = self.cheap
         cheap.tokens = min(cheap.burst, cheap.tokens + EARNED_BY_CALL)
 
-    def cheap_frame(self, name: str) -> None:
-        """Counts a frame that brought nothing.
+    def cheap_frame(self, name: str, times: int = 1) -> None:
+        """Counts a frame that brought nothing, or one that is as dear as so many of them.
 
         Raises:
             Http2Error: one too many.
         """
-        if not self.cheap.allows(self.now):
+        if not self.cheap.allows(self.now, times):
             most = self.settings.max_cheap_frames_per_s
             raise Http2Error(
                 f"too many frames that bring nothing: over {most} per second, {name} at last", ENHANCE_YOUR_CALM

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, final
 
 from eventflux_runtime.protocol.driver.encoding import known_paths
 from eventflux_runtime.protocol.native.core.settings import PeerSettings
-from eventflux_runtime.protocol.native.driver.encoding import NativeEncoding, has_protobuf
-from eventflux_runtime.rpc.errors import MissingExtraError
+from eventflux_runtime.protocol.native.driver.encoding import NativeEncoding
 from eventflux_runtime.rpc.method import AnyMethod, keep_for
 from eventflux_runtime.rpc.rpc_error import Unimplemented
 
@@ -37,8 +36,7 @@ class ClientMethods:
         """How a method is called.
 
         Raises:
-            Unimplemented: the server does not serve it, or only in a layout that one of the two cannot speak.
-            MissingExtraError: this side cannot.
+            Unimplemented: the server does not serve it, or only in another layout, and cannot speak protobuf.
         """
         return self._encodings.get(method) or self._resolve(method)
 
@@ -51,14 +49,10 @@ class ClientMethods:
             )
         method_id, fingerprint = known
         is_protobuf = fingerprint != method.fingerprint
-        if is_protobuf:
-            sides = (
-                f"{method.path} has layout {method.fingerprint:016x} here and {fingerprint:016x} at {self._endpoint}"
+        if is_protobuf and not self._has_protobuf:
+            raise Unimplemented(
+                f"{method.path} has layout {method.fingerprint:016x} here and {fingerprint:016x} at {self._endpoint}, "
+                "and the server cannot speak protobuf",
+                unprocessed=True,
             )
-            if not has_protobuf():
-                raise MissingExtraError(f"{sides}; to speak protobuf instead, this side", "grpc")
-            if not self._has_protobuf:
-                raise Unimplemented(
-                    f"{sides}, and the server cannot speak protobuf: install its 'grpc' extra", unprocessed=True
-                )
         return keep_for(method, NativeEncoding.of_client(method, method_id, is_protobuf), self._encodings)

@@ -11,7 +11,6 @@ from eventflux_runtime.protocol.driver.settings import client_limits, server_lim
 from eventflux_runtime.protocol.native.core.connection import Connection
 from eventflux_runtime.protocol.native.core.settings import MethodEntry, Settings
 from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
-from eventflux_runtime.protocol.native.driver.encoding import has_protobuf
 from eventflux_runtime.protocol.native.driver.server import NativeServerConnection
 from eventflux_runtime.protocol.sniff import Sniff
 from eventflux_runtime.rpc.config import Compression
@@ -37,7 +36,7 @@ class NativeProtocol:
     ) -> NativeClientConnection:
         """See `StreamProtocol.connect`."""
         try:
-            settings = Settings(**client_limits(config, endpoint), has_protobuf=has_protobuf())
+            settings = Settings(**client_limits(config, endpoint), has_protobuf=True)
             core = Connection(Role.CLIENT, settings, now=reactor.now())
             connection = NativeClientConnection(pipe, core, reactor, endpoint, config)
             await connection.handshake()
@@ -58,7 +57,7 @@ class NativeServer:
         for binding in dispatcher.bindings:
             require_compression(binding.method.compression or Compression.NONE)
         self._config = config
-        self._settings = Settings(**server_limits(config), has_protobuf=has_protobuf())
+        self._settings = Settings(**server_limits(config), has_protobuf=True)
         self._dispatcher = dispatcher
         self._reactor = reactor
         self._log = log

@@ -14,7 +14,6 @@ from eventflux_runtime.protocol.native.core.connection import Connection
 from eventflux_runtime.protocol.native.core.event import HelloReceived, MethodOpened
 from eventflux_runtime.protocol.native.driver.encoding import NativeEncoding
 from eventflux_runtime.rpc.config import ServerConfig
-from eventflux_runtime.rpc.errors import MissingExtraError
 from eventflux_runtime.rpc.status import StatusCode
 
 if TYPE_CHECKING:
@@ -57,11 +56,7 @@ class NativeServerConnection(ServerConnectionBase):
             self.refuse(event, StatusCode.UNIMPLEMENTED, f"no method has id {method_id} on this connection")
             return None
         binding = self._bindings[method_id]
-        try:
-            encoding = NativeEncoding.of_server(binding, method_id, event.protobuf)
-        except MissingExtraError as error:
-            self.refuse(event, StatusCode.UNIMPLEMENTED, str(error))
-            return None
+        encoding = NativeEncoding.of_server(binding, method_id, event.protobuf)
         encoding.compression = self.compression_of(binding)
         self._encodings[-method_id - 1 if event.protobuf else method_id] = encoding
         return encoding

@@ -1,0 +1,102 @@
+"""Protobuf's own objects of messages, made field by field, so that nothing of the codec has a part in them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from google.protobuf import message_factory
+from google.protobuf.descriptor import FieldDescriptor
+
+from tests.support.catalogue import (
+    attribute_of,
+    choices_of,
+    descriptor_of,
+    entry_of,
+    fields_of,
+    is_map,
+    real_oneofs,
+)
+
+__all__ = ["has_one_order", "object_of", "quieted", "serialized"]
+
+_FLOATS: Final = {FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT}
+
+
+def object_of(message: Any) -> Any:
+    """Protobuf's object that holds what a message holds, unknown fields aside."""
+    kind = type(message)
+    descriptor = descriptor_of(kind)
+    proto: Any = message_factory.GetMessageClass(descriptor)()
+    for field in fields_of(descriptor):
+        _fill(proto, field, getattr(message, attribute_of(kind, field.name)))
+    for oneof in real_oneofs(descriptor):
+        chosen = getattr(message, attribute_of(kind, oneof.name))
+        names = {choice: name for name, choice in choices_of(kind, oneof).items()}
+        if chosen is not None:
+            _set(proto, descriptor.fields_by_name[names[type(chosen)]], chosen.value)
+    return proto
+
+
+def _fill(proto: Any, field: FieldDescriptor, value: Any) -> None:
+    if is_map(field):
+        entries = getattr(proto, field.name)
+        for key, item in value.items():
+            if entry_of(field)[1].message_type is not None:
+                entries[key].CopyFrom(object_of(item))
+            else:
+                entries[key] = item
+    elif field.is_repeated:
+        getattr(proto, field.name).extend(
+            [object_of(item) if field.message_type is not None else item for item in value]
+        )
+    elif value is not None:
+        _set(proto, field, value)
+
+
+def _set(proto: Any, field: FieldDescriptor, value: Any) -> None:
+    if field.message_type is not None:
+        getattr(proto, field.name).CopyFrom(object_of(value))
+        getattr(proto, field.name).SetInParent()
+    else:
+        setattr(proto, field.name, value)
+
+
+def serialized(proto: Any) -> bytes:
+    """Protobuf's bytes of an object, with the entries of maps in an order that depends on their keys alone."""
+    data: bytes = proto.SerializeToString(deterministic=True)
+    return data
+
+
+def has_one_order(message: Any) -> bool:
+    """Whether no map of a message has several entries, whose order in the bytes is free."""
+    return all(_has_one_order(getattr(message, name)) for name in message.__struct_fields__)
+
+
+def _has_one_order(value: Any) -> bool:
+    if isinstance(value, dict):
+        return len(value) < 2 and all(_has_one_order(item) for item in value.values())
+    if isinstance(value, list):
+        return all(_has_one_order(item) for item in value)
+    return not isinstance(value, msgspec.Struct) or has_one_order(value)
+
+
+def quieted(proto: Any) -> Any:
+    """Sets each float of an object to what Python makes of it, which tells no kinds of NaN apart."""
+    for field, value in proto.ListFields():
+        if is_map(field):
+            entry = entry_of(field)[1]
+            for key in list(value):
+                if entry.message_type is not None:
+                    quieted(value[key])
+                elif entry.type in _FLOATS:
+                    value[key] = value[key]
+        elif field.message_type is not None:
+            for each in value if field.is_repeated else [value]:
+                quieted(each)
+        elif field.type in _FLOATS:
+            if field.is_repeated:
+                value[:] = list(value)
+            else:
+                setattr(proto, field.name, value)
+    return proto
