@@ -61,12 +61,16 @@ __all__ = [
 
 _PAYLOAD_TYPE: Final[tuple[PayloadType, ...]] = tuple(sorted(PayloadType))
 
-_EXPECTS: Final[dict[str, str]] = {
+EXPECTS: Final[dict[str, str]] = {
+    "Empty.unknown_fields": "bytes",
     "BoolValue.value": "True or False",
+    "BoolValue.unknown_fields": "bytes",
     "Payload.type_": "PayloadType or an int from -2147483648 to 2147483647",
     "Payload.body": "bytes",
+    "Payload.unknown_fields": "bytes",
     "EchoStatus.code": "an int from -2147483648 to 2147483647",
     "EchoStatus.message": "a str that UTF-8 can encode",
+    "EchoStatus.unknown_fields": "bytes",
     "SimpleRequest.response_type": "PayloadType or an int from -2147483648 to 2147483647",
     "SimpleRequest.response_size": "an int from -2147483648 to 2147483647",
     "SimpleRequest.payload": "Payload, or None",
@@ -76,21 +80,28 @@ _EXPECTS: Final[dict[str, str]] = {
     "SimpleRequest.response_status": "EchoStatus, or None",
     "SimpleRequest.expect_compressed": "BoolValue, or None",
     "SimpleRequest.fill_server_id": "True or False",
+    "SimpleRequest.unknown_fields": "bytes",
     "SimpleResponse.payload": "Payload, or None",
     "SimpleResponse.username": "a str that UTF-8 can encode",
     "SimpleResponse.oauth_scope": "a str that UTF-8 can encode",
     "SimpleResponse.server_id": "a str that UTF-8 can encode",
+    "SimpleResponse.unknown_fields": "bytes",
     "StreamingInputCallRequest.payload": "Payload, or None",
     "StreamingInputCallRequest.expect_compressed": "BoolValue, or None",
+    "StreamingInputCallRequest.unknown_fields": "bytes",
     "StreamingInputCallResponse.aggregated_payload_size": "an int from -2147483648 to 2147483647",
+    "StreamingInputCallResponse.unknown_fields": "bytes",
     "ResponseParameters.size": "an int from -2147483648 to 2147483647",
     "ResponseParameters.interval_us": "an int from -2147483648 to 2147483647",
     "ResponseParameters.compressed": "BoolValue, or None",
+    "ResponseParameters.unknown_fields": "bytes",
     "StreamingOutputCallRequest.response_type": "PayloadType or an int from -2147483648 to 2147483647",
     "StreamingOutputCallRequest.response_parameters": "a list of ResponseParameters",
     "StreamingOutputCallRequest.payload": "Payload, or None",
     "StreamingOutputCallRequest.response_status": "EchoStatus, or None",
+    "StreamingOutputCallRequest.unknown_fields": "bytes",
     "StreamingOutputCallResponse.payload": "Payload, or None",
+    "StreamingOutputCallResponse.unknown_fields": "bytes",
 }
 
 # What compiled code would look up by name at each use, if it were not a constant of this module.
@@ -135,7 +146,7 @@ def encode_bool_value(message: BoolValue, writer: BytesWriter) -> None:
         field = "BoolValue.value"
         _write_bool(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_bool_value(data: bytes, start: int, end: int) -> BoolValue:
@@ -175,7 +186,7 @@ def encode_payload(message: Payload, writer: BytesWriter) -> None:
         field = "Payload.body"
         _write_bytes(writer, values[1])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_payload(data: bytes, start: int, end: int) -> Payload:
@@ -222,7 +233,7 @@ def encode_echo_status(message: EchoStatus, writer: BytesWriter) -> None:
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_echo_status(data: bytes, start: int, end: int) -> EchoStatus:
@@ -311,7 +322,7 @@ def encode_simple_request(message: SimpleRequest, writer: BytesWriter) -> None:
         field = "SimpleRequest.fill_server_id"
         _write_bool(writer, values[8])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_simple_request(data: bytes, start: int, end: int) -> SimpleRequest:
@@ -428,7 +439,7 @@ def encode_simple_response(message: SimpleResponse, writer: BytesWriter) -> None
         write_i64_le(writer, len(text))
         writer.write(text)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_simple_response(data: bytes, start: int, end: int) -> SimpleResponse:
@@ -510,7 +521,7 @@ def encode_streaming_input_call_request(message: StreamingInputCallRequest, writ
                 raise TypeError
             encode_bool_value(expect_compressed_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_streaming_input_call_request(data: bytes, start: int, end: int) -> StreamingInputCallRequest:
@@ -554,7 +565,7 @@ def encode_streaming_input_call_response(message: StreamingInputCallResponse, wr
         field = "StreamingInputCallResponse.aggregated_payload_size"
         write_i32_le(writer, values[0])
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_streaming_input_call_response(data: bytes, start: int, end: int) -> StreamingInputCallResponse:
@@ -596,7 +607,7 @@ def encode_response_parameters(message: ResponseParameters, writer: BytesWriter)
                 raise TypeError
             encode_bool_value(compressed_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_response_parameters(data: bytes, start: int, end: int) -> ResponseParameters:
@@ -670,7 +681,7 @@ def encode_streaming_output_call_request(message: StreamingOutputCallRequest, wr
                 raise TypeError
             encode_echo_status(response_status_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_streaming_output_call_request(data: bytes, start: int, end: int) -> StreamingOutputCallRequest:
@@ -734,7 +745,7 @@ def encode_streaming_output_call_response(message: StreamingOutputCallResponse, 
                 raise TypeError
             encode_payload(payload_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, _EXPECTS) from None
+        raise unfit(message, field, EXPECTS) from None
 
 
 def decode_streaming_output_call_response(data: bytes, start: int, end: int) -> StreamingOutputCallResponse:
