@@ -12,7 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 
 from eventflux_runtime.health.message import ServingStatus
 
-__all__ = ["HEALTH_POOL"]
+__all__ = ["HEALTH_FILE", "HEALTH_POOL"]
 
 _PACKAGE: Final = "grpc.health.v1"
 
@@ -66,3 +66,4 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 
 HEALTH_POOL: Final = _pool()
+HEALTH_FILE: Final = HEALTH_POOL.FindFileByName("grpc/health/v1/health.proto")

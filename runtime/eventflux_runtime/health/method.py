@@ -33,6 +33,7 @@ from eventflux_runtime.rpc.method import MessageCodec, Method, MethodKind
 __all__ = ["HEALTH_CHECK", "HEALTH_LIST", "HEALTH_SERVICE", "HEALTH_WATCH"]
 
 HEALTH_SERVICE: Final = "grpc.health.v1.Health"
+_PROTO: Final = "eventflux_runtime.health.descriptor:HEALTH_FILE"
 
 
 _REQUEST_CODEC: Final[MessageCodec[HealthCheckRequest]] = MessageCodec(
@@ -70,6 +71,7 @@ HEALTH_CHECK: Final[Method[HealthCheckRequest, HealthCheckResponse]] = Method(
     request=_REQUEST_CODEC,
     response=_RESPONSE_CODEC,
     fingerprint=0x0FCEBC0014D5FF91,
+    proto=_PROTO,
     idempotent=True,
 )
 HEALTH_LIST: Final[Method[HealthListRequest, HealthListResponse]] = Method(
@@ -79,6 +81,7 @@ HEALTH_LIST: Final[Method[HealthListRequest, HealthListResponse]] = Method(
     request=_LIST_REQUEST_CODEC,
     response=_LIST_RESPONSE_CODEC,
     fingerprint=0x4A5500AE4F40A484,
+    proto=_PROTO,
     idempotent=True,
 )
 HEALTH_WATCH: Final[Method[HealthCheckRequest, HealthCheckResponse]] = Method(
@@ -88,5 +91,6 @@ HEALTH_WATCH: Final[Method[HealthCheckRequest, HealthCheckResponse]] = Method(
     request=_REQUEST_CODEC,
     response=_RESPONSE_CODEC,
     fingerprint=0x9B4890CB14D0C058,
+    proto=_PROTO,
     idempotent=True,
 )
