@@ -29,11 +29,11 @@ LEVEL_VARIABLE: Final = "EVENTFLUX_COMPILE_LEVEL"
 PACKAGES: Final = ("runtime/eventflux_runtime", "generated/eventflux_transport")
 HOT: Final = (
     "eventflux_transport/codec.py",
-    "eventflux_runtime/protocol/core/*.py",
     "eventflux_transport/protobuf.py",
     "eventflux_runtime/message/scalar.py",
     "eventflux_runtime/message/unknown.py",
     "eventflux_runtime/message/varint.py",
+    "eventflux_runtime/protocol/core/*.py",
     "eventflux_runtime/protocol/native/core/*.py",
     "eventflux_runtime/protocol/native/driver/client*.py",
     "eventflux_runtime/protocol/native/driver/server*.py",

@@ -250,6 +250,7 @@ def test_layout_and_fingerprints_are_what_the_generator_makes(tmp_path: Path, mo
     assert methods.HEALTH_CHECK.path == HEALTH_CHECK.path
     request = made.HealthCheckRequest(service="ünï")
     assert native(methods.HEALTH_CHECK.request, request) == native(REQUEST, HealthCheckRequest("ünï"))
+    assert request.to_protobuf() == REQUEST.to_protobuf(HealthCheckRequest("ünï"))
     for status in ServingStatus:
         response = made.HealthCheckResponse(status=int(status))
         assert native(methods.HEALTH_CHECK.response, response) == native(RESPONSE, HealthCheckResponse(status))

@@ -46,8 +46,11 @@ async def main(schemes: list[str]) -> None:
         addresses = {
             "tcp": "tcp://127.0.0.1:0",
             "grpc": "grpc://127.0.0.1:0",
+            "grpcio": "grpcio://127.0.0.1:0",
             "unix": f"unix://{folder}/socket",
+            "grpc+unix": f"grpc+unix://{folder}/grpc",
             "memory": "memory://node",
+            "grpc+memory": "grpc+memory://node",
         }
         async with serve([Echo()], *(addresses[scheme] for scheme in schemes)) as server:
             for url in server.endpoints:

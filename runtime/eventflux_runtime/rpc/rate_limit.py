@@ -22,13 +22,13 @@ class RateLimit:
         self.tokens = burst
         self.updated = now
 
-    def allows(self, now: float) -> bool:
-        """Counts one occurrence; False if it is one too many."""
+    def allows(self, now: float, times: int = 1) -> bool:
+        """Counts so many occurrences at once; False if they are too many."""
         elapsed = now - self.updated
         if elapsed > 0.0:
             self.tokens = min(self.burst, self.tokens + elapsed * self.per_second)
             self.updated = now
-        if self.tokens < 1.0:
+        if self.tokens < times:
             return False
-        self.tokens -= 1.0
+        self.tokens -= times
         return True

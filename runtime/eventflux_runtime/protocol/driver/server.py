@@ -33,7 +33,7 @@ from eventflux_runtime.protocol.driver.decoding import decoded
 from eventflux_runtime.protocol.driver.encoding import Encoding
 from eventflux_runtime.protocol.driver.packing import Packer, write_packed
 from eventflux_runtime.protocol.driver.server_call import ServerSession, StreamServerCall
-from eventflux_runtime.protocol.driver.session import CONGESTED
+from eventflux_runtime.protocol.driver.session import CONGESTED, TURN_EVENTS
 from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.config import Compression, ServerConfig
 from eventflux_runtime.rpc.deadline import ENDLESS_S
@@ -212,6 +212,10 @@ class ServerConnectionBase(ServerSession):
         super().expire()
 
     # -- calls
+
+    def is_behind(self) -> bool:
+        """See `Session.is_behind`. A handler that waits at once takes a turn to start, and others queue behind it."""
+        return self._starting >= TURN_EVENTS
 
     def _on_opened(self, event: StreamOpened) -> None:
         encoding = self.encoding_of(event)

@@ -12,6 +12,7 @@ from eventflux_runtime.protocol.core.error import (
     StreamsExhausted,
 )
 from eventflux_runtime.protocol.core.event import (
+    Event,
     HalfClosed,
     HeadersReceived,
     MessageReceived,
@@ -23,7 +24,9 @@ from eventflux_runtime.protocol.grpc.http2.settings import Settings
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.status import OK_STATUS, ErrorDetail, Status, StatusCode
 from tests.support.http2_pair import (
+    CONTINUATION,
     DATA,
+    END_HEADERS,
     END_STREAM,
     HEADERS,
     OK_TRAILERS,
@@ -34,6 +37,7 @@ from tests.support.http2_pair import (
     client_with_call,
     content,
     data,
+    frame,
     frames,
     headers,
     make_client,
@@ -184,14 +188,15 @@ def test_what_is_left_unread_does_not_merge_and_is_not_lost(at_most: int) -> Non
 @pytest.mark.parametrize("at_most", [1, 2, 3, 100])
 def test_a_response_is_whole_however_many_events_are_taken_at_a_time(at_most: int) -> None:
     client = client_with_call()
-    events = client.receive_data(
-        headers(1, RESPONSE) + data(1, prefixed(b"answer")) + headers(1, OK_TRAILERS, end=True), 0.0, at_most
-    )
-    while client.has_unread:
-        events += client.receive_data(b"", 0.0, at_most)
-    for event in events:
-        if isinstance(event, MessageReceived):
-            client.consumed(1, event.end - event.start)
+    chunk = headers(1, RESPONSE) + data(1, prefixed(b"answer")) + headers(1, OK_TRAILERS, end=True)
+    events: list[Event] = []
+    while chunk or client.has_unread:
+        more = client.receive_data(chunk, 0.0, at_most)
+        chunk = b""
+        events += more
+        for event in more:
+            if isinstance(event, MessageReceived):
+                client.consumed(1, event.end - event.start)
     found = [event for event in events if isinstance(event, (MessageReceived, StatusReceived))]
     assert [content(event) for event in found if event.start < event.end] == [b"answer"]
     assert isinstance(events[-1], StatusReceived)
@@ -207,6 +212,34 @@ def test_initial_metadata_is_told_ahead_of_the_status() -> None:
     assert head.metadata == Metadata([("k", "v")])
     assert isinstance(ended, StatusReceived)
     assert ended.has_message
+
+
+TRAILERS = headers(1, OK_TRAILERS, end=True)
+
+
+@pytest.mark.parametrize(
+    ("behind", "later"),
+    [
+        (b"", TRAILERS),
+        (TRAILERS[:5], TRAILERS[5:]),
+        (TRAILERS[:-1], TRAILERS[-1:]),
+        (frame(HEADERS, END_STREAM, 1, TRAILERS[9:]), frame(CONTINUATION, END_HEADERS, 1)),
+        (headers(3, [*RESPONSE, *OK_TRAILERS], end=True), TRAILERS),
+        (headers(3, RESPONSE), TRAILERS),
+    ],
+)
+def test_a_message_counts_until_it_is_taken_unless_the_trailers_are_there(behind: bytes, later: bytes) -> None:
+    client = client_with_call()
+    open_call(client)
+    events = client.receive_data(headers(1, RESPONSE) + data(1, prefixed(b"answer")) + behind, 0.0)
+    (message,) = [event for event in events if isinstance(event, MessageReceived)]
+    assert client.buffered_bytes == 11
+    client.consumed(1, 6)
+    assert client.buffered_bytes == 0
+    ended = client.receive_data(later, 0.0)[-1]
+    assert isinstance(ended, StatusReceived)
+    assert not ended.has_message
+    assert content(message) == b"answer"
 
 
 def test_only_the_last_of_several_responses_comes_with_the_status() -> None:
@@ -294,6 +327,34 @@ def test_a_call_that_no_handler_saw_comes_back_so() -> None:
     assert (event.code, event.unprocessed) == (StatusCode.UNAVAILABLE, True)
 
 
+def test_a_call_that_was_answered_comes_back_with_a_status_whatever_is_said_of_it() -> None:
+    pair = make_pair()
+    stream_id = open_call(pair.client, b"x")
+    pair.settle()
+    pair.server.send_headers(stream_id, EMPTY_METADATA)
+    pair.server.reset(stream_id, StatusCode.UNAVAILABLE, "shutting down", unprocessed=True)
+    pair.settle()
+    ended = pair.client_events[-1]
+    assert isinstance(ended, StatusReceived)
+    assert ended.status.message == "shutting down"
+
+
+@pytest.mark.parametrize(
+    ("code", "error_code"),
+    [
+        (StatusCode.CANCELLED, 8),
+        (StatusCode.DEADLINE_EXCEEDED, 8),
+        (StatusCode.UNAVAILABLE, 2),
+        (StatusCode.INTERNAL, 2),
+        (StatusCode.RESOURCE_EXHAUSTED, 11),
+    ],
+)
+def test_what_a_clients_reset_says(code: StatusCode, error_code: int) -> None:
+    client = client_with_call()
+    client.reset(1, code)
+    assert frames(client.data_to_send()) == [(RST_STREAM, 0, 1, error_code.to_bytes(4, "big"))]
+
+
 @pytest.mark.parametrize(
     ("error_code", "status_code", "unprocessed"),
     [
@@ -347,6 +408,22 @@ def test_a_failing_encoder_leaves_nothing_behind() -> None:
     pair.server.send_status(stream_id, Status(StatusCode.INTERNAL, "cannot encode"))
     pair.settle()
     assert pair.take(pair.client_events, StatusReceived).status.message == "cannot encode"
+
+
+def test_a_failing_encoder_takes_the_head_with_it() -> None:
+    pair = make_pair()
+    stream_id = open_call(pair.client, b"x", end=True)
+    pair.settle()
+    pair.server.send_status(stream_id, OK_STATUS, b"x", write)  # from now on there is nothing new for the table
+    stream_id = open_call(pair.client, b"x", end=True)
+    pair.settle()
+    with pytest.raises(EncoderError):
+        pair.server.send_message(stream_id, b"x", failing)
+    assert not pair.server.has_output
+    pair.server.send_headers(stream_id, Metadata([("k", "v")]))
+    pair.client_events.clear()
+    pair.settle()
+    assert pair.take(pair.client_events, HeadersReceived).metadata == Metadata([("k", "v")])
 
 
 def test_headers_of_a_failed_call_that_changed_the_table_reach_the_server() -> None:
@@ -468,12 +545,16 @@ def test_requests_that_are_no_calls_are_answered(
     assert server.buffered_bytes == 0
 
 
-def test_a_response_that_is_not_grpc_ends_the_call() -> None:
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_a_response_that_is_not_grpc_ends_the_call(has_ended: bool) -> None:
     client = client_with_call()
+    if has_ended:
+        client.half_close(1)
+        client.data_to_send()
     (ended,) = client.receive_data(headers(1, [(":status", "503"), ("content-type", "text/html")]), 0.0)
     assert isinstance(ended, StatusReceived)
     assert ended.status.code == StatusCode.UNAVAILABLE
-    assert kinds(client.data_to_send()) == [RST_STREAM]
+    assert frames(client.data_to_send()) == [(RST_STREAM, 0, 1, b"\0\0\0\x08")]
     assert client.receive_data(data(1, b"<html>"), 0.0) == []
     assert client.buffered_bytes == 0
 

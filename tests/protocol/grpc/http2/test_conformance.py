@@ -10,6 +10,9 @@ from typing import Final
 
 import pytest
 from hpack import Encoder
+from hypothesis import given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
 
 from eventflux_runtime.protocol.core.error import RemoteProtocolError
 from eventflux_runtime.protocol.core.event import StatusReceived
@@ -18,6 +21,7 @@ from eventflux_runtime.protocol.grpc.http2.server_machine import ServerMachine
 from eventflux_runtime.protocol.grpc.http2.settings import Settings
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA
 from eventflux_runtime.rpc.status import OK_STATUS
+from tests.support.http2_foreign import Ngh2
 from tests.support.http2_pair import (
     ACK,
     CONTINUATION,
@@ -54,12 +58,12 @@ from tests.support.http2_pair import (
 from tests.support.http2_pair import frames as frames_of
 
 PROTOCOL, FLOW, CLOSED, SIZE, REFUSED, CANCEL, COMPRESSION, CALM = 1, 3, 5, 6, 7, 8, 9, 11
-FINE: Final = "fine"
+FINE: Final = ("fine", 0)
 """Nothing is wrong: the call goes on, or the frame is passed over."""
-STATUS: Final = "a status"
+STATUS: Final = ("a status", 0)
 """A response that ends the call."""
 
-Verdict = str | tuple[str, int]
+Verdict = tuple[str, int]
 
 
 def connection(code: int) -> Verdict:
@@ -150,8 +154,10 @@ CASES: Final[list[tuple[str, bytes, Verdict]]] = [
     ("5.1 closed: WINDOW_UPDATE and RST_STREAM", ENDED + window_update(1, 1) + rst_stream(1, CANCEL), FINE),
     # 5.1.1: stream identifiers
     ("5.1.1: an even stream", headers(2, REQUEST), connection(PROTOCOL)),
+    ("5.1.1: frames of an even stream", headers(3, REQUEST) + window_update(2, 1), connection(PROTOCOL)),
     ("5.1.1: an id that falls", headers(5, REQUEST) + headers(3, REQUEST), connection(PROTOCOL)),
     ("5.1.1: stream 0", headers(0, REQUEST), connection(PROTOCOL)),
+    ("5.1.1: an even stream whose block only begins", frame(HEADERS, 0, 2, ONE), connection(PROTOCOL)),
     ("5.1.2: more streams than we allow", b"".join(headers(n, REQUEST) for n in (1, 3, 5, 7)), stream(REFUSED)),
     # 5.3 is no more: priorities mean nothing, not even wrong ones.
     ("5.3.1: HEADERS that depend on themselves", frame(HEADERS, WHOLE | WITH_PRIORITY, 1, b"\0\0\0\1\xff" + ONE), FINE),
@@ -208,6 +214,7 @@ CASES: Final[list[tuple[str, bytes, Verdict]]] = [
         BEGUN + frame(CONTINUATION, 0, 1) + data(1, b""),
         connection(PROTOCOL),
     ),
+    ("6.10: DATA within trailers", OPEN + frame(HEADERS, 1, 1) + data(1, prefixed(b"x")), connection(PROTOCOL)),
     ("6.10: on stream 0", BEGUN + frame(CONTINUATION, 4, 0, ONE[3:]), connection(PROTOCOL)),
     (
         "6.10: on another stream",
@@ -285,13 +292,125 @@ def test_rule(sent: bytes, expected: Verdict, step: int) -> None:
         sent = sent.removeprefix(ENDED)
     server.data_to_send()
     assert verdict(server, sent, step) == expected
-    if expected not in (FINE, STATUS) and expected[0] == "connection error":
+    if is_connection(expected):
         return
     # The connection is as good as before.
     server.receive_data(headers(99, REQUEST), 0.0)
     server.data_to_send()
     server.receive_data(frame(PING, 0, 0, b"are you?"), 1.0)
     assert frames_of(server.data_to_send())[-1] == (PING, ACK, 0, b"are you?")
+
+
+NGHTTP2_DIFFERS: Final[dict[str, Verdict]] = {
+    # It ends the connection where the RFC asks for no more than the stream.
+    "5.1 half-closed: DATA": connection(CLOSED),
+    "5.1 half-closed: HEADERS": connection(CLOSED),
+    "6.9: of 0 bytes on a stream": connection(PROTOCOL),
+    "6.9.1: over the limit on a stream": connection(FLOW),
+    # It takes ids that do not rise for those of closed streams, and any frame of PRIORITY for none.
+    "5.1 closed: a second request": FINE,
+    "5.1.1: an id that falls": FINE,
+    "6.3: on stream 0": FINE,
+    # It still knows priorities of RFC 7540.
+    "5.3.1: HEADERS that depend on themselves": connection(PROTOCOL),
+    "6.1: padded and empty": connection(PROTOCOL),
+    # It allows more streams, and methods that are not gRPC's.
+    "5.1.2: more streams than we allow": FINE,
+    "8.5: CONNECT": FINE,
+}
+"""What nghttp2 makes of the cases in which it does not agree."""
+
+
+@pytest.mark.parametrize(("name", "sent", "expected"), CASES, ids=[case[0] for case in CASES])
+def test_nghttp2_agrees(name: str, sent: bytes, expected: Verdict) -> None:
+    server = Ngh2(is_client=False)
+    server.receive(PREFACE + settings())
+    if sent.startswith(ENDED):
+        server.receive(WHOLE_CALL)
+        server.respond(1, [(":status", "200")], end=False)
+        server.trail(1, [("grpc-status", "0")])
+        sent = sent.removeprefix(ENDED)
+    server.output()
+    server.receive(sent)
+    assert told_by(server.output()) == NGHTTP2_DIFFERS.get(name, expected)
+
+
+def told_by(answer: bytes) -> Verdict:
+    """The verdict that a server's frames tell."""
+    errors = [
+        connection(int.from_bytes(payload[4:8], "big")) if kind == GOAWAY else stream(int.from_bytes(payload, "big"))
+        for kind, _, _, payload in frames_of(answer)
+        if kind in {GOAWAY, RST_STREAM}
+    ]
+    return errors[-1] if errors else FINE
+
+
+BLOCKS = st.sampled_from([ONE, ONE, block([("k", "v")]), ONE[:9], ONE + b"\x20", b"\xbe"])
+CALLS = st.sampled_from([1, 1, 1, 3, 3, 5, 7])
+ANY_STREAM = st.sampled_from([0, 1, 1, 3, 5, 2])
+PAYLOADS: Final = {
+    DATA: [b"", prefixed(b"x"), prefixed(b"abc")[:6], b"\0", b"\5abcdef"],
+    RST_STREAM: [bytes(4), b"\0\0\0\x08", b"\0\0\0", b"\xff" * 4],
+    SETTINGS: [b"", b"\0\4\0\0\0\x10", b"\0\4\x80\0\0\0", b"\0\5\0\0\0\1", b"\0\2\0\0\0\3", b"\0\1\0\0\0\0"],
+    PING: [bytes(8), bytes(7)],
+    WINDOW_UPDATE: [b"\0\0\0\1", b"\x80\0\0\1", b"\x7f\xff\xff\xff", bytes(4), b"\0\0"],
+    CONTINUATION: [b"", ONE],
+    0x20: [b"", b"abc"],
+}
+
+
+@st.composite
+def units(draw: st.DrawFn) -> bytes:
+    """A frame, or a whole header block in one to three."""
+    kind = draw(st.sampled_from([HEADERS, HEADERS, HEADERS, DATA, DATA, DATA, WINDOW_UPDATE, *PAYLOADS]))
+    if kind != HEADERS:
+        is_calls = kind in {DATA, RST_STREAM, WINDOW_UPDATE, CONTINUATION}
+        stream_id = draw(ANY_STREAM if is_calls or draw(st.integers(0, 9)) == 0 else st.just(0))
+        # nghttp2 counts acknowledgements, which we do not.
+        flags = draw(st.sampled_from([0, 0, 4, 8] if kind == SETTINGS else [0, 0, 1, 4, 8, 9]))
+        return frame(kind, flags, stream_id, draw(st.sampled_from(PAYLOADS[kind])))
+    fields, end = draw(BLOCKS), draw(st.sampled_from([0, END_STREAM]))
+    stream_id = draw(CALLS) if draw(st.integers(0, 9)) else draw(ANY_STREAM)
+    parts = [fields[: len(fields) // 2], fields[len(fields) // 2 :]] if draw(st.integers(0, 3)) == 0 else [fields]
+    sent = frame(HEADERS, end | (END_HEADERS if len(parts) == 1 else 0), stream_id, parts[0])
+    return sent + b"".join(frame(CONTINUATION, END_HEADERS, stream_id, part) for part in parts[1:])
+
+
+@given(st.lists(units(), max_size=12))
+@profile(max_examples=400, deadline=None)
+def test_nghttp2_keeps_and_loses_the_same_connections(sent: list[bytes]) -> None:
+    ours = ServerMachine(Settings(min_ping_interval_s=1e-6), now=0.0)
+    ours.receive_data(PREFACE + settings(), 0.0)
+    ours.data_to_send()
+    theirs = Ngh2(is_client=False)
+    theirs.receive(PREFACE + settings())
+    theirs.output()
+    for place, unit in enumerate(sent):
+        theirs.receive(unit)
+        expected = told_by(theirs.output())
+        try:
+            ours.receive_data(unit, float(place))
+            is_lost = False
+        except RemoteProtocolError:
+            is_lost = True
+        answer = ours.data_to_send()
+        told = told_by(answer)
+        if expected == FINE and is_lost and unit[3] == HEADERS:
+            assert told == connection(PROTOCOL)
+            return  # an id that falls
+        if expected == FINE and is_lost and unit[3] == DATA and unit[4] & PADDED:
+            return  # wrong padding, which nghttp2 does not look at once a stream has ended
+        if is_connection(expected) and not is_lost:
+            # The cases of `NGHTTP2_DIFFERS` in which the stream is enough.
+            assert told == stream(expected[1])
+            return
+        assert is_lost == is_connection(expected), (unit, expected, told)
+        if is_lost or any(kind == HEADERS for kind, *_ in frames_of(answer)):
+            return  # a status: a rule of gRPC's has ended the call
+
+
+def is_connection(verdict: Verdict) -> bool:
+    return verdict[0] == "connection error"
 
 
 def test_the_table_of_the_peers_encoder_is_followed_through_refusals() -> None:

@@ -185,6 +185,16 @@ def test_calls_and_time_earn_cheap_frames() -> None:
     assert not server.is_closed
 
 
+def test_answers_earn_a_server_cheap_frames_too() -> None:
+    client = make_client(Settings(max_cheap_frames_per_s=100))
+    for _ in range(500):
+        stream_id = open_call(client)
+        answer = headers(stream_id, [*RESPONSE, *OK_TRAILERS], end=True)
+        client.receive_data(answer + rst_stream(stream_id, 0) + window_update(stream_id, 1), 0.0)
+        client.data_to_send()
+    assert not client.is_closed
+
+
 def test_a_client_is_as_careful() -> None:
     client = client_with_call(Settings(max_cheap_frames_per_s=100))
     with pytest.raises(RemoteProtocolError, match="HTTP status 103 at last"):
@@ -202,6 +212,8 @@ def test_a_client_is_as_careful() -> None:
         lambda _: frame(PING, 0, 0, bytes(8)),
         lambda call: headers(2 * call + 1, REQUEST[:3]),
         lambda call: headers(2 * call + 1, [*REQUEST, ("grpc-timeout", "x")]),
+        lambda call: headers(2 * call + 1, REQUEST) + data(2 * call + 1, prefixed(b"x", 3)),
+        lambda call: headers(2 * call + 1, REQUEST) + window_update(2 * call + 1, 0),
     ],
 )
 def test_answers_that_nobody_reads(asking: Callable[[int], bytes]) -> None:
@@ -285,8 +297,60 @@ def test_a_block_that_would_expand_takes_no_memory() -> None:
     server = make_server()
     large = b"\x40\x01k\x7f\xe1\x16" + b"v" * 3000  # enters the table: 3,033 bytes
     bomb = large + b"\xbe" * 12_000  # and 12,000 times the same field
-    taken = peak_of(lambda: server.receive_data(frame(HEADERS, END_HEADERS, 1, bomb), 0.0))
-    assert taken < 300_000, "the list would have 36 MB"
+
+    def explode() -> None:
+        with pytest.raises(RemoteProtocolError, match="15006 bytes stands for 36756153"):
+            server.receive_data(frame(HEADERS, END_HEADERS, 1, bomb), 0.0)
+
+    assert peak_of(explode) < 300_000, "the list would have 36 MB"
+    assert goodbye(server) == CALM
+
+
+def test_a_list_that_is_far_too_long_ends_the_connection() -> None:
+    server = make_server(Settings(max_metadata_bytes=2000))
+    fields = b"\x40\x01k\x7f\xb1\x0e" + b"v" * 1968  # enters the table, and counts 2,001 bytes
+    assert server.receive_data(frame(HEADERS, END_HEADERS, 1, fields + b"\xbe" * 14), 0.0) == []
+    assert frames(server.data_to_send())[-1][0] == RST_STREAM  # it is no request, besides
+    with pytest.raises(RemoteProtocolError, match="over 16 times the limit of 2000"):
+        server.receive_data(frame(HEADERS, END_HEADERS, 3, b"\xbe" * 16), 0.0)
+
+
+# -- windows that change
+
+
+def waiting_streams(count: int) -> ServerMachine:
+    """A server with so many calls, each of which has a message that waits for the window to open."""
+    server = make_server(None, (4, 0))
+    for stream_id in range(1, 2 * count, 2):
+        server.receive_data(headers(stream_id, REQUEST, end=True), 0.0)
+        server.send_message(stream_id, bytes(1000), write)
+    server.data_to_send()
+    return server
+
+
+def test_of_many_windows_in_one_frame_the_last_counts() -> None:
+    server = waiting_streams(100)
+    server.receive_data(settings(*[(4, number) for number in range(500, 0, -1)]), 0.0)
+    sent = [payload for kind, _, _, payload in frames(server.data_to_send()) if kind == DATA]
+    assert sent == [bytes(1)] * 100
+
+
+def test_many_parameters_are_as_dear_as_many_frames() -> None:
+    server = make_server()
+    flood = settings(*[(0x99, 0)] * 2720)  # 16,320 bytes: as dear as 256 frames
+    for _ in range(3):
+        server.receive_data(flood, 0.0)
+    with pytest.raises(RemoteProtocolError, match="bring nothing"):
+        server.receive_data(flood, 0.0)
+
+
+def test_a_window_for_many_streams_is_as_dear_as_many_frames() -> None:
+    server = waiting_streams(960)  # each change costs 31 cheap frames
+    for number in range(32):
+        server.receive_data(settings((4, number)), 0.0)
+    with pytest.raises(RemoteProtocolError, match="bring nothing"):
+        server.receive_data(settings((4, 32)), 0.0)
+    assert goodbye(server) == CALM
 
 
 # -- what is remembered
@@ -336,6 +400,19 @@ def test_a_long_message_is_held_once_or_twice() -> None:
             server.receive_data(chunk, 0.0)
 
     assert peak_of(attack) < 2.3 * len(body)
+
+
+def test_a_message_in_parts_goes_with_its_connection() -> None:
+    server = server_with_call()
+
+    def begin_and_break() -> ServerMachine:
+        for part in (b"\0\x00\x01\x00\x00", bytes(10_000), bytes(10_000), bytes(10_000)):
+            server.receive_data(data(1, part), 0.0)
+        with contextlib.suppress(RemoteProtocolError):
+            server.receive_data(frame(PING, 0, 0, b"short"), 0.0)
+        return server
+
+    assert held_by(begin_and_break) < 10_000
 
 
 def test_bytes_behind_a_fault_mean_nothing() -> None:

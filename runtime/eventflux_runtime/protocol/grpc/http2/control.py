@@ -56,6 +56,11 @@ LAST_CALL_PAYLOAD: Final = b"eft-last"
 LAST_CALL_S: Final = 1.0
 """Seconds that a client has for this answer."""
 PING_BYTES: Final = 8
+USUAL_BYTES: Final = 64
+"""SETTINGS are shorter; a longer one is as dear as several."""
+RESUMED_STREAMS: Final = 32
+"""A change of the window of all streams is as dear as one cheap frame for so many that wait for it: each is looked at,
+and may send a byte."""
 GOAWAY_FIXED_BYTES: Final = 8
 
 
@@ -211,9 +216,10 @@ class Control:
             self.limits.cheap_frame("SETTINGS with ACK")
             return
         before = link.max_streams
+        initial_window = -1
         for key, value in decode_settings(data, start, end, not link.is_server):
             if key == INITIAL_WINDOW_SIZE:
-                self.sender.resized(value, events)
+                initial_window = value  # the last one counts: nothing is sent between two of a frame
             elif key == HEADER_TABLE_SIZE:
                 self.sender.limit_table(value)
             elif key == MAX_HEADER_LIST_SIZE:
@@ -224,7 +230,10 @@ class Control:
         if is_first:
             link.state = READY
         else:
-            self.limits.cheap_frame("SETTINGS")
+            resumed = len(self.sender.backlog.waiting) if initial_window >= 0 else 0
+            self.limits.cheap_frame("SETTINGS", 1 + (end - start) // USUAL_BYTES + resumed // RESUMED_STREAMS)
+        if initial_window >= 0:
+            self.sender.resized(initial_window, events)
         if is_first or link.max_streams != before:
             events.append(SettingsReceived(link.max_streams))
 

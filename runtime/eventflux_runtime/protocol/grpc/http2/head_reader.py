@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final, TypeVar, final
 
+from eventflux_runtime.protocol.grpc.http2.error import ENHANCE_YOUR_CALM, Http2Error
 from eventflux_runtime.protocol.grpc.http2.field import Field
 from eventflux_runtime.protocol.grpc.http2.head import RequestHead, ResponseHead, Trailers
 from eventflux_runtime.protocol.grpc.http2.hpack_decoder import Decoder
@@ -17,6 +18,9 @@ __all__ = ["HeadReader"]
 
 T = TypeVar("T")
 
+LIST_RATIO: Final = 16
+"""A list of so many times the bytes that it may have ends the connection, where a shorter one fails its call: reading
+it takes time that costs the peer nothing, and no block without intent comes to it."""
 MAX_KNOWN_BLOCKS: Final = 64
 MAX_KNOWN_BLOCK_BYTES: Final = 512
 MAX_KNOWN_LIST_BYTES: Final = 2048
@@ -51,6 +55,7 @@ class HeadReader:
 
         Raises:
             HpackError: the block cannot be decoded; the connection is lost with it.
+            Http2Error: its list is far over the limit; so it is then, too.
         """
         known = self._requests.get(block)
         if known is not None:
@@ -104,6 +109,12 @@ class HeadReader:
         decoder = self._decoder
         changes = decoder.changes
         fields = decoder.decode(block)
+        if decoder.list_bytes > LIST_RATIO * decoder.max_list_bytes:
+            raise Http2Error(
+                f"a header block of {len(block)} bytes stands for {decoder.list_bytes} bytes of fields, over "
+                f"{LIST_RATIO} times the limit of {decoder.max_list_bytes}",
+                ENHANCE_YOUR_CALM,
+            )
         self._is_same_table = decoder.changes == changes
         if not self._is_same_table:
             self._requests.clear()

@@ -87,6 +87,8 @@ class HeaderFrames:
         if flags & FLAG_END_HEADERS:
             self.read_block(data[start:end], stream_id, flags & FLAG_END_STREAM != 0, events)
             return
+        if not (self.link.is_server and stream_id & 1) and not self.link.was_opened(stream_id):
+            raise Http2Error(f"HEADERS on stream {stream_id}, which cannot be")
         self.block = bytearray(data[start:end])
         self.block_stream_id = stream_id
         self.block_begun_at = self.link.limits.now

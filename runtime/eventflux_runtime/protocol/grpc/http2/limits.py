@@ -42,15 +42,17 @@ class Limits:
         cheap = self.cheap
         cheap.tokens = min(cheap.burst, cheap.tokens + EARNED_BY_CALL)
 
-    def cheap_frame(self, name: str) -> None:
-        """Counts a frame that brought nothing.
+    def cheap_frame(self, name: str, times: int = 1) -> None:
+        """Counts a frame that brought nothing, or one that is as dear as so many of them.
 
         Raises:
             Http2Error: one too many.
         """
-        if not self.cheap.allows(self.now):
+        if not self.cheap.allows(self.now, times):
             most = self.settings.max_cheap_frames_per_s
-            raise Http2Error(f"too many frames that bring nothing: over {most} per second, {name} at last", CALM)
+            raise Http2Error(
+                f"too many frames that bring nothing: over {most} per second, {name} at last", ENHANCE_YOUR_CALM
+            )
 
     def call_reset(self) -> None:
         """Counts a call that the peer broke off, or made this side break off.
@@ -60,7 +62,7 @@ class Limits:
         """
         if not self.resets.allows(self.now):
             most = self.settings.max_resets_per_s
-            raise Http2Error(f"too many calls broken off: more than {most} per second", CALM)
+            raise Http2Error(f"too many calls broken off: more than {most} per second", ENHANCE_YOUR_CALM)
 
     def ping(self, activity: int) -> None:
         """Counts a ping, unless calls went on since the one before (gRPC's proposal A8, "ping strikes").
@@ -77,8 +79,6 @@ class Limits:
         if not self.pings.allows(self.now):
             least = self.settings.min_ping_interval_s
             raise Http2Error(
-                f"too_many_pings: this side wants at most one every {least:g} s: raise the keepalive interval", CALM
+                f"too_many_pings: this side wants at most one every {least:g} s: raise the keepalive interval",
+                ENHANCE_YOUR_CALM,
             )
-
-
-CALM: Final = ENHANCE_YOUR_CALM

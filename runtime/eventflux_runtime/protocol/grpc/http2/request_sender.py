@@ -8,7 +8,7 @@ from typing import TypeVar, final
 from librt.strings import BytesWriter
 
 from eventflux_runtime.protocol.core.error import LocalProtocolError, StreamsExhausted
-from eventflux_runtime.protocol.grpc.http2.error import CANCEL, REFUSED_STREAM, error_code_of
+from eventflux_runtime.protocol.grpc.http2.error import CANCEL, error_code_of
 from eventflux_runtime.protocol.grpc.http2.frame import DATA, FLAG_END_STREAM, MAX_STREAM_ID
 from eventflux_runtime.protocol.grpc.http2.link import READY, Link
 from eventflux_runtime.protocol.grpc.http2.request_writer import RequestWriter, Route
@@ -121,8 +121,7 @@ class RequestSender(Sender):
     def reset(self, stream: Stream, code: StatusCode, reason: str, unprocessed: bool) -> None:
         """See `Sender.reset`."""
         self.close(stream)
-        error_code = error_code_of(code)
-        self.output.reset(stream.stream_id, CANCEL if error_code == REFUSED_STREAM else error_code)
+        self.output.reset(stream.stream_id, error_code_of(code))
 
     def _make_room(self) -> None:
         """More calls are in flight than ever: makes the connection's window larger, for as many again."""

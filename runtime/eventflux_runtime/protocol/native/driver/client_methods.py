@@ -36,7 +36,7 @@ class ClientMethods:
         """How a method is called.
 
         Raises:
-            Unimplemented: the server does not serve it, or only in a layout that this side cannot speak.
+            Unimplemented: the server does not serve it, or only in another layout, and cannot speak protobuf.
         """
         return self._encodings.get(method) or self._resolve(method)
 
