@@ -26,6 +26,7 @@ from eventflux_transport import (
     TcpTransport,
     TransportClient,
 )
+from tests.support.engine import can_hold
 
 WIRES = ("tcp", "unix", "memory", "grpc", "grpcio")
 
