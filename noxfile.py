@@ -226,7 +226,7 @@ def _run_interop(session: nox.Session, peers: dict[str, str]) -> None:
 
 @nox.session(name="interop-go")
 def interop_go(session: nox.Session) -> None:
-    """Run gRPC's cases between us and grpc-go's own client and server, both ways; h2spec and grpcurl against our server.
+    """Run gRPC's cases between us and grpc-go's own client and server, both ways; h2spec and grpcurl ask our server.
 
     They need Go and its module proxy, and minutes to build, so this is a session of its own.
     """
