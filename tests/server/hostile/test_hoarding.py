@@ -20,7 +20,7 @@ from anyio.to_thread import run_sync
 
 from eventflux_transport import Message
 from eventflux_transport.methods import TRANSPORT_SEND_MESSAGE
-from tests.support.hostile_calls import BEAT, EVENTS, LINGER, MESSAGES, Chunks, call, events, opened, streams
+from tests.support.hostile_calls import BEAT, EVENTS, LINGER, MESSAGES, Chunks, batches, call, events, opened, streams
 from tests.support.hostile_client import HostileClient, Outcome
 from tests.support.http2_frame import (
     CONTINUATION,
@@ -103,6 +103,18 @@ async def test_a_client_that_takes_nothing_from_its_socket(loop: str, besiege: B
         with await run_sync(lambda: HostileClient(siege.url, (INITIAL_WINDOW_SIZE, LARGEST_WINDOW))) as client:
             await run_sync(lambda: client.attack(chunks, reads=False))
             await siege.has_files(files)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+async def test_small_answers_that_nobody_reads(loop: str, besiege: Besiege) -> None:
+    # Flow control does not count them: the server stops reading once 1 MiB of them waits.
+    unknown = LINGER.replace(b"SendMessage", b"SendNothing")  # and each is answered by a hundred bytes
+    async with besiege(loop, growth=BASE_GROWTH) as siege:
+        with await run_sync(HostileClient, siege.url) as client:
+            chunks = batches(lambda stream_id: call(stream_id, unknown))
+            outcome = await run_sync(lambda: client.attack(chunks, reads=False, most_s=10.0))
+            assert not outcome.is_closed
+    assert outcome.sent < 32 * MIB  # which is not all that there was: it stopped to read
 
 
 # -- requests that do not end
