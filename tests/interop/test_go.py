@@ -44,6 +44,14 @@ EXCEPTIONS: Final = {
     ("http2/8.1.2.6", _LENGTH + "sum of the multiple DATA frames payload length"),
 }
 """What h2spec counts as failures of ours, and why each is meant to be so."""
+RACES: Final = {
+    # The same as of a closed stream, where the response has ended by the time that the frame is read.
+    ("http2/5.1", "half closed (remote): Sends a DATA frame"),
+    ("http2/6.1", 'Sends a DATA frame on the stream that is not in "open" or "half-closed (local)" state'),
+    # Behind its GOAWAY it sends a PING, which may come after we have closed: its system says that we reset it then.
+    ("generic/3.8", "Sends a GOAWAY frame"),
+}
+"""What it counts as failures of ours now and then, by which of two things came first."""
 
 
 def program(name: str) -> str:
@@ -131,4 +139,5 @@ async def test_h2spec(tmp_path: Path) -> None:
     )
     failed = {(package, unescape(name)): text for package, name, text in results if text.strip()}
     assert len(results) == H2SPEC_CASES
-    assert failed.keys() == EXCEPTIONS, {name: text for name, text in failed.items() if name not in EXCEPTIONS}
+    assert failed.keys() >= EXCEPTIONS
+    assert failed.keys() <= EXCEPTIONS | RACES, failed
