@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from google.protobuf import message_factory
 from google.protobuf.message import DecodeError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from librt.strings import BytesWriter
 
@@ -124,6 +124,8 @@ def test_malformed_lists_are_refused(data: bytes, offset: int) -> None:
     assert caught.value.offset == offset
 
 
+@example(b"\x0a\x06\x12\x02\x08\x01\x12\x00")
+@example(b"\x0a\x05\x0a\x01a\x18\x01")
 @given(st.lists(ENTRY.map(lambda entry: b"\x0a" + bytes([len(entry)]) + entry), max_size=3).map(b"".join))
 def test_any_entries_are_read_as_protobuf_reads_them(data: bytes) -> None:
     expected: Any

@@ -28,7 +28,10 @@ def _files() -> tuple[FileDescriptorProto, FileDescriptorProto]:
             label=FieldDescriptorProto.LABEL_OPTIONAL,
         )
     extended = FileDescriptorProto(
-        name="extended/service.proto", package="extended", syntax="proto3", dependency=[extending.name]
+        name="extended/service.proto",
+        package="extended",
+        syntax="proto3",
+        dependency=[extending.name, *extending.dependency],
     )
     message = extended.message_type.add(name="Thing")
     message.oneof_decl.add(name="choice")
