@@ -36,7 +36,7 @@ SLACK_S: Final = 3.0
 """What a busy machine may add."""
 SLOWEST_S: Final = 5.0
 """No call of the other client takes longer; on a machine that does nothing else they take milliseconds."""
-WARM_CALLS: Final = 50
+WARM_CALLS: Final = 20
 LEAST_CALLS: Final = 20
 """Calls that the other client makes in any case, so that it has seen what the attack leaves behind."""
 CALL_S: Final = 10.0
