@@ -62,6 +62,18 @@ def rust_peer() -> Program:
 
 
 @pytest.fixture
+def buf() -> str:
+    """The path of buf."""
+    return _required("EVENTFLUX_BUF", "buf")
+
+
+@pytest.fixture
+def grpcurl() -> str:
+    """The path of grpcurl."""
+    return _required("EVENTFLUX_GRPCURL", "grpcurl")
+
+
+@pytest.fixture
 def node_peer() -> Program:
     """The Node.js node, over gRPC."""
     script = _required("EVENTFLUX_NODE_PEER", "the Node.js node")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
 
 import hypothesis.strategies as st
 import pytest
@@ -14,7 +16,9 @@ from eventflux_runtime.client.pool.backoff import Backoff, jittered
 from eventflux_runtime.client.pool.balancer import LeastLoaded, Picker, PickFirst, RoundRobin, picker_for
 from eventflux_runtime.client.pool.budget import RetryBudget
 from eventflux_runtime.client.pool.ejection import OutlierStats, can_eject, is_held_against
+from eventflux_runtime.client.pool.subchannel import PooledConnection
 from eventflux_runtime.client.retry import Attempts
+from eventflux_runtime.protocol.api import ClientConnection, ConnectionState
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.testing import ManualClock
 
@@ -257,3 +261,20 @@ def test_attempts_made_are_announced() -> None:
     call = attempts()
     delays(call, [error(), error()])
     assert call.metadata == Metadata([("grpc-previous-rpc-attempts", "2")])
+
+
+# -- room
+
+
+def test_what_the_server_allows_counts_at_once() -> None:
+    """Not from the next plan on: a call that the connection refuses would meanwhile be placed on it again and again."""
+    connection = SimpleNamespace(state=ConnectionState.READY, active_calls=1, max_calls=5)
+    subchannel: Any = SimpleNamespace(usable=[])
+    held = PooledConnection(cast("ClientConnection", connection), subchannel, 1000, 0.0)
+    subchannel.usable.append(held)
+    assert held.has_room()
+    connection.max_calls = 1
+    assert not held.has_room()
+    connection.max_calls = 9
+    connection.active_calls = 5
+    assert not held.has_room(), "more is for the plan to give"

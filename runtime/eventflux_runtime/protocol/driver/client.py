@@ -403,11 +403,16 @@ class ClientConnectionBase(ClientSession):
 
     def _on_reset(self, event: StreamReset) -> None:
         call = self._end_call(event.stream_id)
-        if call is not None:
-            reason = f": {event.reason}" if event.reason else ""
-            side = "this side" if event.is_local else str(self.endpoint)
-            status = Status(event.code, f"{side} broke off the call{reason}")
-            call.fail(RpcError.from_status(status, unprocessed=event.unprocessed))
+        if call is None:
+            return
+        if event.code is StatusCode.CANCELLED and 0.0 < call.expires_at <= self.now():
+            # The server's timer ran ahead of ours.
+            call.fail(deadline_error(self, call.encoding))
+            return
+        reason = f": {event.reason}" if event.reason else ""
+        side = "this side" if event.is_local else str(self.endpoint)
+        status = Status(event.code, f"{side} broke off the call{reason}")
+        call.fail(RpcError.from_status(status, unprocessed=event.unprocessed))
 
     def _on_sent(self, event: MessageSent) -> None:
         call = self._calls.get(event.stream_id)

@@ -545,12 +545,16 @@ def test_requests_that_are_no_calls_are_answered(
     assert server.buffered_bytes == 0
 
 
-def test_a_response_that_is_not_grpc_ends_the_call() -> None:
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_a_response_that_is_not_grpc_ends_the_call(has_ended: bool) -> None:
     client = client_with_call()
+    if has_ended:
+        client.half_close(1)
+        client.data_to_send()
     (ended,) = client.receive_data(headers(1, [(":status", "503"), ("content-type", "text/html")]), 0.0)
     assert isinstance(ended, StatusReceived)
     assert ended.status.code == StatusCode.UNAVAILABLE
-    assert kinds(client.data_to_send()) == [RST_STREAM]
+    assert frames(client.data_to_send()) == [(RST_STREAM, 0, 1, b"\0\0\0\x08")]
     assert client.receive_data(data(1, b"<html>"), 0.0) == []
     assert client.buffered_bytes == 0
 

@@ -154,6 +154,7 @@ CASES: Final[list[tuple[str, bytes, Verdict]]] = [
     ("5.1 closed: WINDOW_UPDATE and RST_STREAM", ENDED + window_update(1, 1) + rst_stream(1, CANCEL), FINE),
     # 5.1.1: stream identifiers
     ("5.1.1: an even stream", headers(2, REQUEST), connection(PROTOCOL)),
+    ("5.1.1: frames of an even stream", headers(3, REQUEST) + window_update(2, 1), connection(PROTOCOL)),
     ("5.1.1: an id that falls", headers(5, REQUEST) + headers(3, REQUEST), connection(PROTOCOL)),
     ("5.1.1: stream 0", headers(0, REQUEST), connection(PROTOCOL)),
     ("5.1.1: an even stream whose block only begins", frame(HEADERS, 0, 2, ONE), connection(PROTOCOL)),
@@ -213,6 +214,7 @@ CASES: Final[list[tuple[str, bytes, Verdict]]] = [
         BEGUN + frame(CONTINUATION, 0, 1) + data(1, b""),
         connection(PROTOCOL),
     ),
+    ("6.10: DATA within trailers", OPEN + frame(HEADERS, 1, 1) + data(1, prefixed(b"x")), connection(PROTOCOL)),
     ("6.10: on stream 0", BEGUN + frame(CONTINUATION, 4, 0, ONE[3:]), connection(PROTOCOL)),
     (
         "6.10: on another stream",

@@ -370,7 +370,11 @@ def test_calls_behind_the_last_one_are_not_processed_and_their_headers_are_read(
     pair.to_server()
     assert pair.server_events == []
     assert pair.server.buffered_bytes == 0
-    pair.to_client()
+    pair.server.go_away(StatusCode.OK, "once more")
+    told = pair.server.data_to_send()
+    assert [kind for kind, *_ in frames(told)] == [GOAWAY, GOAWAY], "that says it of the streams behind, too"
+    assert goodbye(told)[0] == first, "it must not rise"
+    pair.client_events += pair.client.receive_data(told, 0.0)
     event = pair.take(pair.client_events, GoAwayReceived)
     assert (event.last_stream_id, event.unprocessed) == (first, (second, third))
     assert pair.client.active_streams == 1

@@ -185,6 +185,16 @@ def test_calls_and_time_earn_cheap_frames() -> None:
     assert not server.is_closed
 
 
+def test_answers_earn_a_server_cheap_frames_too() -> None:
+    client = make_client(Settings(max_cheap_frames_per_s=100))
+    for _ in range(500):
+        stream_id = open_call(client)
+        answer = headers(stream_id, [*RESPONSE, *OK_TRAILERS], end=True)
+        client.receive_data(answer + rst_stream(stream_id, 0) + window_update(stream_id, 1), 0.0)
+        client.data_to_send()
+    assert not client.is_closed
+
+
 def test_a_client_is_as_careful() -> None:
     client = client_with_call(Settings(max_cheap_frames_per_s=100))
     with pytest.raises(RemoteProtocolError, match="HTTP status 103 at last"):
@@ -202,6 +212,8 @@ def test_a_client_is_as_careful() -> None:
         lambda _: frame(PING, 0, 0, bytes(8)),
         lambda call: headers(2 * call + 1, REQUEST[:3]),
         lambda call: headers(2 * call + 1, [*REQUEST, ("grpc-timeout", "x")]),
+        lambda call: headers(2 * call + 1, REQUEST) + data(2 * call + 1, prefixed(b"x", 3)),
+        lambda call: headers(2 * call + 1, REQUEST) + window_update(2 * call + 1, 0),
     ],
 )
 def test_answers_that_nobody_reads(asking: Callable[[int], bytes]) -> None:

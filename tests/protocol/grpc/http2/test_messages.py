@@ -173,6 +173,20 @@ def test_a_frame_of_many_messages_is_left_within() -> None:
     assert last.end_stream
 
 
+@pytest.mark.parametrize("step", [1, 4, 11, 30])
+def test_more_may_come_while_something_is_unread(step: int) -> None:
+    server = server_with_call()
+    sent = [bytes([place]) * 3 for place in range(40)]
+    body = b"".join(map(prefixed, sent))
+    chunk = b"".join(data(1, body[start : start + 100]) for start in range(0, len(body), 100))
+    events: list[Event] = []
+    for start in range(0, len(chunk), step):
+        events += server.receive_data(chunk[start : start + step], 0.0, 1)
+    while server.has_unread:
+        events += server.receive_data(b"", 0.0, 1)
+    assert messages(events) == sent
+
+
 def test_a_frame_that_was_left_within_ends_with_its_call() -> None:
     server = server_with_call()
     server.receive_data(headers(3, REQUEST), 0.0)

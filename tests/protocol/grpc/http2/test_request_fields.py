@@ -82,8 +82,6 @@ def test_only_the_application_metadata_is_shown() -> None:
         (b"grpc-tags-bin", b"AQ"),
         (b"grpc-status", b"0"),
         (b"grpc-whatever", b"x"),
-        (b"eventflux-accept-compression", b"lz4"),
-        (b"eventflux-draining-ms", b"1"),
         (b"x!y", b"not a key of gRPC"),
         (b"grpc-previous-rpc-attempts", b"1"),
         (b"grpc-retry-pushback-ms", b"2"),

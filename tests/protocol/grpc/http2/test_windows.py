@@ -151,6 +151,18 @@ def test_a_status_of_failure_does_not_wait() -> None:
     assert server.receive_data(window_update(1, 1000), 0.0) == []
 
 
+def test_a_message_that_waits_ends_with_its_call() -> None:
+    client = client_with_call(None, (4, LIMIT))
+    client.send_message(1, bytes(100_000), write)
+    client.data_to_send()
+    (ended,) = client.receive_data(headers(1, [*RESPONSE, *OK_TRAILERS], end=True), 0.0)
+    assert isinstance(ended, StatusReceived)
+    assert frames(client.data_to_send()) == [(RST_STREAM, 0, 1, bytes(4))]
+    assert not client.is_waiting(1)
+    assert client.receive_data(window_update(0, 100_000), 0.0) == []
+    assert not client.has_output
+
+
 def test_a_window_may_shrink_below_nothing_and_grow_again() -> None:
     client = client_with_call(None, (4, 1000))
     client.send_message(1, bytes(2000), write)

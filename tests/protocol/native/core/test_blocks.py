@@ -188,13 +188,14 @@ def test_text_that_is_no_unicode_is_replaced() -> None:
     assert status.message == "a?b"
 
 
-@given(st.text(min_size=1))
+@given(st.text())
 def test_text_that_came_from_elsewhere_travels_escaped(text: str) -> None:
     # gRPC's own peers send and take any text that HTTP/2 does; passed on, it must not cost the connection.
     writer = BytesWriter()
-    metadata = Metadata.from_trusted((("key", f"<{text}>"),))
+    metadata = Metadata.from_trusted((("grpc-trace-bin", b"trace"), ("key", text)))
     encode_metadata(metadata, writer, 1 << 20)
     block = writer.getvalue()
     assert len(block) - 4 == block_bytes(metadata)
     decoded, _ = decode_metadata(block, 0, len(block), 1 << 20)
-    assert decoded["key"] == f"<{text}>" or decoded["key"] == f"<{text}>".encode("unicode_escape").decode("ascii")
+    stripped = text.strip(" ")
+    assert decoded.pairs in ((("key", stripped),), (("key", stripped.encode("unicode_escape").decode("ascii")),))

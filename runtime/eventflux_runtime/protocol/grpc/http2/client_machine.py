@@ -72,8 +72,14 @@ class ClientMachine(Connection):
         return self._link.learned
 
     def accepts(self, stream_id: int, compression_id: int) -> bool:
-        """See `Machine.accepts`. A server says what it reads with each response, so the last one counts."""
-        return compression_id in self._link.learned
+        """See `Machine.accepts`. A server says what it reads with each response, so the last one counts.
+
+        A stream is begun with what is known by then, and keeps it.
+        """
+        if not stream_id:
+            return compression_id in self._link.learned
+        stream = self._link.streams.get(stream_id)
+        return stream is not None and stream.sent_encoding_id == compression_id
 
     def route(self, path: str) -> Route:
         """What `open` needs to call the method of a path; the same for the same path."""

@@ -28,8 +28,8 @@ from eventflux_runtime.protocol.grpc.http2.frame import (
     read_u32,
 )
 from eventflux_runtime.protocol.grpc.http2.link import Link
+from eventflux_runtime.protocol.grpc.http2.message_prefix import misfit
 from eventflux_runtime.protocol.grpc.http2.stream import Stream
-from eventflux_runtime.rpc.status import Status, StatusCode
 
 __all__ = ["DataFrames"]
 
@@ -45,7 +45,6 @@ class DataFrames:
     """
 
     __slots__ = (
-        "_compressions",
         "_endings",
         "_flow",
         "_is_server",
@@ -68,7 +67,6 @@ class DataFrames:
         self._streams = link.streams
         self._is_server = link.is_server
         self._max_message_bytes: i64 = link.settings.max_message_bytes
-        self._compressions = link.settings.compressions
         self._parked: Stream | None = None
         self.parked_at: i64 = 0
         self._parked_bytes: i64 = 0
@@ -183,7 +181,7 @@ class DataFrames:
         if last.stream_id != stream.stream_id or not isinstance(last, RequestOpened):
             return False
         flag: i64 = data[start]
-        if (flag or size > self._max_message_bytes) and self._misfit(stream, flag, size) is not None:
+        if (flag or size > self._max_message_bytes) and misfit(stream, flag, size, self._link.settings) is not None:
             return False
         self._ignore(cost)
         stream.is_remote_ended = True
@@ -209,7 +207,9 @@ class DataFrames:
         if word & 0xFF != HEADERS or flags & TRAILERS_FLAGS != TRAILERS_FLAGS or body + (word >> 8) > len(data):
             return False
         flag: i64 = data[start]
-        is_readable = (not flag and size <= self._max_message_bytes) or self._misfit(stream, flag, size) is None
+        is_readable = (not flag and size <= self._max_message_bytes) or misfit(
+            stream, flag, size, self._link.settings
+        ) is None
         return is_readable and read_u32(data, end + 5) & MAX_STREAM_ID == stream.stream_id
 
     def _take(  # noqa: PLR0917 (the path of every message passes no keywords)
@@ -338,26 +338,8 @@ class DataFrames:
 
     def _is_welcome(self, stream: Stream, flag: i64, size: i64, events: list[Event]) -> bool:
         """Whether a message with this prefix can be read; if not, the call is broken off."""
-        misfit = self._misfit(stream, flag, size)
-        if misfit is None:
+        refusal = misfit(stream, flag, size, self._link.settings)
+        if refusal is None:
             return True
-        self._endings.refuse(stream, misfit.code, misfit.message, events)
+        self._endings.refuse(stream, refusal.code, refusal.message, events)
         return False
-
-    def _misfit(self, stream: Stream, flag: i64, size: i64) -> Status | None:
-        """Why a message cannot be read; None: it can (https://github.com/grpc/grpc/blob/master/doc/compression.md)."""
-        if flag > 1:
-            return Status(StatusCode.INTERNAL, f"a message's compressed flag is {flag}: it is 0 or 1")
-        if flag and not stream.taken_encoding_id:
-            return Status(StatusCode.INTERNAL, "a message is compressed, but grpc-encoding did not say how")
-        if flag and stream.taken_encoding_id not in self._compressions:
-            known = self._link.settings.accepted_names
-            return Status(
-                StatusCode.UNIMPLEMENTED, f"a message is compressed with {stream.encoding!r}, this side reads {known}"
-            )
-        if size > self._max_message_bytes:
-            return Status(
-                StatusCode.RESOURCE_EXHAUSTED,
-                f"message of {size} bytes is over the limit of {self._max_message_bytes}: send less at a time",
-            )
-        return None

@@ -18,6 +18,7 @@ from eventflux_runtime.protocol.grpc.http2.frame import MESSAGE_PREFIX_BYTES
 from eventflux_runtime.protocol.grpc.http2.link import Link
 from eventflux_runtime.protocol.grpc.http2.sender import Sender
 from eventflux_runtime.protocol.grpc.http2.stream import Stream
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA
 from eventflux_runtime.rpc.status import Status, StatusCode
 
 __all__ = ["Endings"]
@@ -75,6 +76,7 @@ class Endings:
         stream_id = stream.stream_id
         inflow = stream.inflow
         del self.streams[stream_id]
+        self.link.limits.call_came()
         if not is_remote_ended:
             self.link.output.reset(stream_id, CANCEL)
         elif not stream.has_ended or stream.outgoing is not None:
@@ -100,7 +102,7 @@ class Endings:
             ended = StatusReceived(stream_id, status, False, b"", 0, 0, 0)
         if inflow is not None and inflow.has_unread(0):
             self.link.lingering[stream_id] = inflow
-        if isinstance(last, HeadersReceived) and last.stream_id == stream_id and not last.metadata.pairs:
+        if isinstance(last, HeadersReceived) and last.stream_id == stream_id and last.metadata is EMPTY_METADATA:
             events.pop()
         events.append(ended)
 

@@ -56,8 +56,6 @@ KINDS: Final[dict[bytes, int]] = {
     b"accept-encoding": UNSEEN,
     b"content-length": UNSEEN,
     # What our peers on grpcio tell each other.
-    b"eventflux-accept-compression": UNSEEN,
-    b"eventflux-draining-ms": UNSEEN,
     # gRPC's own that are the application's too: its proposal A6, and the tracing of census.
     b"grpc-retry-pushback-ms": CUSTOM,
     b"grpc-previous-rpc-attempts": CUSTOM,

@@ -50,7 +50,9 @@ class Limits:
         """
         if not self.cheap.allows(self.now, times):
             most = self.settings.max_cheap_frames_per_s
-            raise Http2Error(f"too many frames that bring nothing: over {most} per second, {name} at last", CALM)
+            raise Http2Error(
+                f"too many frames that bring nothing: over {most} per second, {name} at last", ENHANCE_YOUR_CALM
+            )
 
     def call_reset(self) -> None:
         """Counts a call that the peer broke off, or made this side break off.
@@ -60,7 +62,7 @@ class Limits:
         """
         if not self.resets.allows(self.now):
             most = self.settings.max_resets_per_s
-            raise Http2Error(f"too many calls broken off: more than {most} per second", CALM)
+            raise Http2Error(f"too many calls broken off: more than {most} per second", ENHANCE_YOUR_CALM)
 
     def ping(self, activity: int) -> None:
         """Counts a ping, unless calls went on since the one before (gRPC's proposal A8, "ping strikes").
@@ -77,8 +79,6 @@ class Limits:
         if not self.pings.allows(self.now):
             least = self.settings.min_ping_interval_s
             raise Http2Error(
-                f"too_many_pings: this side wants at most one every {least:g} s: raise the keepalive interval", CALM
+                f"too_many_pings: this side wants at most one every {least:g} s: raise the keepalive interval",
+                ENHANCE_YOUR_CALM,
             )
-
-
-CALM: Final = ENHANCE_YOUR_CALM

@@ -24,20 +24,29 @@ ADMITTED: Final = frozenset([key.encode("ascii") for key in RETRY_KEYS])
 def block_bytes(metadata: Metadata) -> int:
     """The length of a metadata block without its leading u32: what `max_metadata_bytes` limits."""
     size = 2
-    for key, value in metadata.pairs:
+    for key, value in _travelling(metadata):
         size += 5 + len(key) + (len(value) if isinstance(value, bytes) or _is_plain(value) else len(_raw(value)))
     return size
 
 
+def _travelling(metadata: Metadata) -> tuple[tuple[str, MetadataValue], ...]:
+    """The pairs without those that gRPC's own peers may send and nobody may on this protocol."""
+    pairs = metadata.pairs
+    for key, _ in pairs:
+        if key.startswith("grpc-") and key not in RETRY_KEYS:
+            return tuple(pair for pair in pairs if not pair[0].startswith("grpc-") or pair[0] in RETRY_KEYS)
+    return pairs
+
+
 def _is_plain(value: str) -> bool:
-    return value.isascii() and value.isprintable()
+    return value.isascii() and value.isprintable() and value.strip(" ") == value
 
 
 def _raw(value: MetadataValue) -> bytes:
     """A value as it travels. Text beyond printable ASCII, which only a foreign gRPC peer can have sent, is escaped."""
     if isinstance(value, bytes):
         return value
-    return value.encode("ascii") if _is_plain(value) else value.encode("unicode_escape")
+    return value.encode("ascii") if _is_plain(value) else value.strip(" ").encode("unicode_escape")
 
 
 def encode_metadata(metadata: Metadata, writer: BytesWriter, limit: int) -> None:
@@ -49,7 +58,7 @@ def encode_metadata(metadata: Metadata, writer: BytesWriter, limit: int) -> None
     size = block_bytes(metadata)
     if size > limit:
         raise MetadataTooLarge(size, limit)
-    pairs = metadata.pairs
+    pairs = _travelling(metadata)
     if len(pairs) > MAX_PAIRS:
         raise MetadataTooLarge(len(pairs), MAX_PAIRS)
     for key, _ in pairs:
