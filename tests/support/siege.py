@@ -43,7 +43,7 @@ CALL_S: Final = 10.0
 SAMPLE_S: Final = 0.02
 
 
-BASE_GROWTH: Final = 12 * MIB
+BASE_GROWTH: Final = 16 * MIB
 """What any client may cost: 1 MiB that waits to be sent (`HIGH_WATER_BYTES`), 256 KiB read at a time and as much of
 answers (`max_reply_bytes`), the objects of at most 1,000 calls, and what Python's allocator keeps of them."""
 
