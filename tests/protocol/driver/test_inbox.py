@@ -18,6 +18,7 @@ from eventflux_runtime.protocol.driver.reserve import Reserve
 from eventflux_runtime.rpc.errors import CodecError
 
 LIMIT = 1 << 20
+ROOM = 16 * 1024
 
 
 def decode(data: bytes, start: int, end: int) -> bytes:
@@ -69,7 +70,7 @@ async def test_messages_keep_their_order_however_many_are_ahead(size: int) -> No
         sent = [b"%06d" % number + bytes(size) for number in range(300)]
         got: list[Any] = []
         for number, message in enumerate(sent):
-            inbox.arrived(arrival(message), decode, LIMIT)
+            inbox.arrived(arrival(message), decode, LIMIT, ROOM)
             if number % 3 == 0:
                 got.append(await inbox.get())
         inbox.put(b"last")
@@ -92,7 +93,7 @@ async def test_who_waits_gets_the_first() -> None:
         tasks.start_soon(take)
         await anyio.wait_all_tasks_blocked()
         for number in range(200):
-            inbox.arrived(arrival(b"%d" % number), decode, LIMIT)
+            inbox.arrived(arrival(b"%d" % number), decode, LIMIT, ROOM)
     assert [message for message, _ in got] == [b"%d" % number for number in range(200)]
 
 
@@ -103,7 +104,7 @@ async def test_small_messages_take_what_they_took_on_the_wire() -> None:
 
         def many() -> None:
             for _ in range(100_000):
-                inbox.arrived(event, lambda *_: {"a": "large object"}, LIMIT)
+                inbox.arrived(event, lambda *_: {"a": "large object"}, LIMIT, ROOM)
 
         tracemalloc.start()
         try:
@@ -121,11 +122,11 @@ async def test_what_is_decoded_ahead_is_bounded_by_its_bytes_too() -> None:
         inbox = Inbox(reactor)
         decoded: list[int] = []
         for _ in range(100):
-            inbox.arrived(arrival(bytes(5000)), lambda *_: decoded.append(1), LIMIT)
+            inbox.arrived(arrival(bytes(5000)), lambda *_: decoded.append(1), LIMIT, ROOM)
         assert len(decoded) == 3
         for taken in range(10):
             await inbox.get()
             assert len(decoded) == max(3, taken + 1)
         inbox.clear()
-        inbox.arrived(arrival(b""), lambda *_: decoded.append(1), LIMIT)
+        inbox.arrived(arrival(b""), lambda *_: decoded.append(1), LIMIT, ROOM)
         assert len(decoded) == 11

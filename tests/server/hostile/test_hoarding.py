@@ -188,14 +188,14 @@ async def test_a_long_message_in_parts_goes_with_its_connection(besiege: Besiege
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 async def test_small_messages_that_nobody_takes(loop: str, besiege: Besiege) -> None:
     # An empty message takes five bytes of a window, and hundreds as an object: only a few may be objects at a time.
-    calls = 20
+    calls = 150
     part = bytes(MAX_FRAME_BYTES // 5 * 5)
 
     def pile() -> Chunks:
         for stream_id in streams(calls):
-            yield opened(stream_id, 0, MESSAGES) + frame(DATA, 0, stream_id, part) * 3
+            yield opened(stream_id, 0, MESSAGES) + frame(DATA, 0, stream_id, part)
 
-    growth = BASE_GROWTH + 4 * calls * DEFAULT_WINDOW
+    growth = BASE_GROWTH + 4 * calls * MAX_FRAME_BYTES
     async with besiege(loop, growth=growth) as siege:
         outcome = await run_sync(lambda: attacked(siege.url, pile(), (INITIAL_WINDOW_SIZE, 0)))
     assert not outcome.is_closed

@@ -114,7 +114,7 @@ class UnaryCall(Expirable):
         if self.response is not None:
             self.response.initial_metadata = metadata
 
-    def on_message(self, event: MessageReceived) -> None:
+    def on_message(self, event: MessageReceived, room: int) -> None:
         """The reply, ahead of its status because it fills more than a frame."""
         message = decoded_of(self.encoding.decode, event, self.connection.max_message_bytes)
         self.connection.consumed(self.stream_id, event.end - event.start)
@@ -324,9 +324,9 @@ class StreamingCall(Expirable, Generic[Req, Res]):
             self._response.initial_metadata = metadata
         self._wake_headers()
 
-    def on_message(self, event: MessageReceived) -> None:
-        """A response arrived."""
-        self._inbox.arrived(event, self.encoding.decode, self.connection.max_message_bytes)
+    def on_message(self, event: MessageReceived, room: int) -> None:
+        """A response arrived; see `Inbox.arrived`."""
+        self._inbox.arrived(event, self.encoding.decode, self.connection.max_message_bytes, room)
         if self._headers is None:
             self._headers = EMPTY_METADATA
             self._wake_headers()

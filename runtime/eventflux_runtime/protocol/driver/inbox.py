@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
     from eventflux_runtime.protocol.core.event import MessageReceived
 
-__all__ = ["Inbox"]
+__all__ = ["AHEAD_BYTES", "Inbox"]
 
-_AHEAD_BYTES: Final = 16 * 1024
-"""Small enough that a thousand streams of a hostile peer cost little, however large their messages become."""
+AHEAD_BYTES: Final = 256 * 1024
+"""What the messages of a connection may cost that are decoded ahead of the application, divided among its calls. More
+than a turn of the loop brings, so that a reader who keeps up finds them all decoded; and little, however large messages
+become as objects."""
 _MESSAGE_COST: Final = 256
 """What a message costs beside its bytes, as an object."""
 
@@ -31,8 +33,8 @@ _MESSAGE_COST: Final = 256
 class Inbox:
     """Messages, each with the bytes that it counts; -1 where it counts none.
 
-    What arrives ahead of the application is decoded as far as it costs `_AHEAD_BYTES`; the rest is kept as it arrived,
-    because the sender's window counts it so. Invariant: `_ahead` is the cost of what is decoded.
+    What arrives ahead of the application is decoded as far as there is room; the rest is kept as it arrived, because
+    the sender's window counts it so. Invariant: `_ahead` is the cost of what is decoded.
     """
 
     __slots__ = ("_ahead", "_end", "_is_ended", "_items", "_reactor", "_waiter")
@@ -55,8 +57,17 @@ class Inbox:
         self._items.append((message, -1))
         wake(self._waiter)
 
-    def arrived(self, event: MessageReceived, decode: Callable[[bytes, int, int], Any], max_bytes: int) -> None:
-        """A message arrived; see `Reserve` for the arguments."""
+    def arrived(
+        self, event: MessageReceived, decode: Callable[[bytes, int, int], Any], max_bytes: int, room: int
+    ) -> None:
+        """A message arrived.
+
+        Args:
+            event: has it.
+            decode: makes a message of ``data[start:end]``.
+            max_bytes: the limit of one message, decompressed.
+            room: what this call's share of `AHEAD_BYTES` is. The first message needs none.
+        """
         items = self._items
         size = event.end - event.start
         if items:
@@ -64,7 +75,7 @@ class Inbox:
             if isinstance(last, Reserve):
                 last.put(event)
                 return
-            if self._ahead + size + _MESSAGE_COST > _AHEAD_BYTES:
+            if self._ahead + size + _MESSAGE_COST > room:
                 reserve = Reserve(decode, max_bytes)
                 reserve.put(event)
                 items.append((reserve, -1))

@@ -31,6 +31,7 @@ from eventflux_runtime.protocol.core.event import (
 from eventflux_runtime.protocol.core.machine import Machine
 from eventflux_runtime.protocol.driver.decoding import decoded_of
 from eventflux_runtime.protocol.driver.encoding import Encoding
+from eventflux_runtime.protocol.driver.inbox import AHEAD_BYTES
 from eventflux_runtime.protocol.driver.packing import Packer, write_packed
 from eventflux_runtime.protocol.driver.server_call import ServerSession, StreamServerCall
 from eventflux_runtime.protocol.driver.session import CONGESTED, TURN_EVENTS
@@ -333,7 +334,7 @@ class ServerConnectionBase(ServerSession):
     def _on_message(self, event: MessageReceived) -> None:
         call = self._calls.get(event.stream_id)
         if call is not None:
-            call.on_message(event, self._max_message_bytes)
+            call.on_message(event, self._max_message_bytes, AHEAD_BYTES // len(self._calls))
             if event.end_stream:
                 call.on_half_close()
 

@@ -248,9 +248,9 @@ class StreamServerCall(Expirable):
         else:
             self._request = message
 
-    def on_message(self, event: MessageReceived, max_bytes: int) -> None:
-        """A request arrived; `max_bytes` is the limit of one, decompressed."""
-        self._wanted_inbox().arrived(event, self.encoding.decode, max_bytes)
+    def on_message(self, event: MessageReceived, max_bytes: int, room: int) -> None:
+        """A request arrived; see `Inbox.arrived`."""
+        self._wanted_inbox().arrived(event, self.encoding.decode, max_bytes, room)
 
     def on_half_close(self) -> None:
         """No request follows."""
