@@ -78,3 +78,9 @@ def node_peer() -> Program:
     """The Node.js node, over gRPC."""
     script = _required("EVENTFLUX_NODE_PEER", "the Node.js node")
     return Program(["node", script], [str(ROOT / "idl/transport.proto")])
+
+
+def node_interop() -> Program:
+    """gRPC's interoperability service and client on Node.js, beside that node."""
+    script = Path(_required("EVENTFLUX_NODE_PEER", "the Node.js node")).with_name("interop.mjs")
+    return Program(["node", str(script)], [str(ROOT / "tests/idl/interop.proto")])

@@ -50,6 +50,7 @@ RACES: Final = {
     ("http2/6.1", 'Sends a DATA frame on the stream that is not in "open" or "half-closed (local)" state'),
     # Behind its GOAWAY it sends a PING, which may come after we have closed: its system says that we reset it then.
     ("generic/3.8", "Sends a GOAWAY frame"),
+    ("http2/7", "Sends a GOAWAY frame with unknown error code"),
 }
 """What it counts as failures of ours now and then, by which of two things came first."""
 
