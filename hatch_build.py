@@ -68,6 +68,7 @@ SHOWN_LINES: Final = 20
 REFUSED: Final = 3
 """The exit code of the script below where mypyc itself refuses the sources."""
 SCRIPT: Final = """\
+import os
 import sys
 from mypyc.build import mypycify
 from setuptools import setup
@@ -76,8 +77,12 @@ try:
 except SystemExit as end:
     print(end)
     sys.exit({refused})
+if os.name == "posix":
+    for module in modules:
+        module.extra_compile_args.append("-Wno-all")
 setup(name="hot", packages=[], ext_modules=modules)
 """
+"""Python's own flags ask for warnings; to look for them in the code that mypyc writes takes gcc minutes."""
 
 
 def compile_into(folder: Path) -> list[Path]:
