@@ -42,7 +42,8 @@ class PooledConnection:
         self.subchannel = subchannel
         self._most = most
         self.limit = min(most, connection.max_calls)
-        """Calls that it takes at a time, as of the last plan: `most`, or less where the server wants it so."""
+        """Calls that it takes at a time, as of the last plan: `most`, or less where the server wants it so. The server
+        may want less from any moment on; more is for the plan to give, to those that wait."""
         self.expires_at = expires_at
         self.idle_since = 0.0
         self.is_used = True
@@ -55,16 +56,20 @@ class PooledConnection:
     def has_room(self) -> bool:
         """Whether it takes a call now, as of the last plan."""
         connection = self.connection
-        return (
-            connection.state is _READY
-            and connection.active_calls + self.promised < self.limit
-            and self in self.subchannel.usable
-        )
+        return connection.state is _READY and self.takes(self.load()) and self in self.subchannel.usable
+
+    def load(self) -> int:
+        """Calls in flight on it, and those that it was promised to."""
+        return self.connection.active_calls + self.promised
+
+    def takes(self, load: int) -> bool:
+        """Whether it takes a call beside so many."""
+        return load < self.limit and load < self.connection.max_calls
 
     def view(self, now: float) -> ConnectionView:
         """What the plan sees. Notes since when it is idle."""
         self.limit = min(self._most, self.connection.max_calls)
-        load = self.connection.active_calls + self.promised
+        load = self.load()
         if self.is_used or load:
             self.is_used = False
             self.idle_since = now
@@ -145,12 +150,11 @@ class Subchannel:
         best: PooledConnection | None = None
         best_load = 0
         for held in self.usable:
-            connection = held.connection
-            if connection.state is not _READY:
+            if held.connection.state is not _READY:
                 self._on_dead()
                 continue
-            load = connection.active_calls + held.promised
-            if load < held.limit and (best is None or load < best_load):
+            load = held.load()
+            if held.takes(load) and (best is None or load < best_load):
                 best, best_load = held, load
         return best
 
