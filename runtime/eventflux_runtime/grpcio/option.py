@@ -119,7 +119,7 @@ def _name_options(endpoint: Endpoint, config: ClientConfig) -> Options:
     """What the server is called, in its certificate and in ``:authority``."""
     name = expected_name(config.tls, endpoint)
     if not endpoint.is_tls or name == endpoint.host:
-        return [("grpc.default_authority", endpoint.address)]
+        return [("grpc.default_authority", endpoint.authority)]
     return [("grpc.default_authority", name), ("grpc.ssl_target_name_override", name)]
 
 
