@@ -186,3 +186,16 @@ def test_statuses_that_are_refused(block: str, reason: str) -> None:
 def test_text_that_is_no_unicode_is_replaced() -> None:
     status, _ = decode_status(data := status_bytes(Status(StatusCode.UNKNOWN, "a\ud800b")), 0, len(data), LIMIT)
     assert status.message == "a?b"
+
+
+@given(st.text())
+def test_text_that_came_from_elsewhere_travels_escaped(text: str) -> None:
+    # gRPC's own peers send and take any text that HTTP/2 does; passed on, it must not cost the connection.
+    writer = BytesWriter()
+    metadata = Metadata.from_trusted((("grpc-trace-bin", b"trace"), ("key", text)))
+    encode_metadata(metadata, writer, 1 << 20)
+    block = writer.getvalue()
+    assert len(block) - 4 == block_bytes(metadata)
+    decoded, _ = decode_metadata(block, 0, len(block), 1 << 20)
+    stripped = text.strip(" ")
+    assert decoded.pairs in ((("key", stripped),), (("key", stripped.encode("unicode_escape").decode("ascii")),))
