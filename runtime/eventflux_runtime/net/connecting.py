@@ -58,7 +58,9 @@ def why_not(error: BaseException, path: str = "") -> str:
         return error.strerror.lower()
     if isinstance(error, UnicodeError):
         return f"the host name is not valid ({error}); check its spelling"
-    return str(error) or "the connection was closed during the handshake"
+    if isinstance(error, OSError | anyio.EndOfStream | anyio.BrokenResourceError | anyio.ClosedResourceError):
+        return str(error) or "the connection was closed during the handshake"
+    return str(error) or type(error).__name__
 
 
 def _unreachable(endpoint: Endpoint, reason: str) -> Unavailable:
