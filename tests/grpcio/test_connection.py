@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import anyio
 import pytest
 from anyio.abc import SocketStream
 
+from eventflux_runtime.grpcio.option import channel_options
 from eventflux_runtime.protocol.api import ConnectionState
 from eventflux_runtime.rpc.config import ClientConfig, KeepaliveConfig, TlsConfig
+from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.rpc_error import RpcError, Unavailable
 from tests.support.grpc_harness import (
@@ -226,3 +229,9 @@ async def test_nothing_of_a_closed_connection_is_held_by_what_a_caller_keeps() -
     assert of_stream.value.code is of_unary.value.code
     assert call.status is not None
     assert abandoned.status is not None
+
+
+def test_a_server_hears_the_name_that_was_asked_for() -> None:
+    # Proxies choose by it.
+    endpoint = replace(parse_endpoint("grpcio://10.0.0.1:7"), name="node")
+    assert ("grpc.default_authority", "node:7") in channel_options(endpoint, ClientConfig())

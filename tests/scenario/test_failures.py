@@ -108,6 +108,7 @@ def caused(error: OSError, cause: Exception) -> OSError:
         (ExceptionGroup("attempts", [ConnectionRefusedError()]), "connection refused; is a server"),
         (OSError(), "the connection was closed during the handshake"),
         (RuntimeError("a resolver's own"), "a resolver's own"),
+        (AssertionError(), "AssertionError"),
     ],
 )
 @pytest.mark.usefixtures("anyio_backend")

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from eventflux_runtime.rpc.errors import ConfigError
@@ -38,8 +38,8 @@ class Endpoint:
     host: str = ""
     port: int = 0
     path: str = ""
-    name: str = field(default="", compare=False)
-    """The host name that `host` was found for; empty: it was not looked up."""
+    name: str = ""
+    """The host name that led to `host`, by which a server there is known; empty: `host` is as it was asked for."""
 
     @property
     def rows(self) -> tuple[Scheme, ...]:
@@ -88,7 +88,7 @@ class Endpoint:
     @property
     def certificate_name(self) -> str:
         """What the certificate of a server there calls it."""
-        return certificate_name(self.host)
+        return certificate_name(self.name or self.host)
 
     def with_port(self, port: int) -> Endpoint:
         """The same endpoint at another port, such as the one the system chose for port 0."""

@@ -28,7 +28,7 @@ async def resolving(target: str, directory: Directory, refresh_s: float = 30.0) 
 
 
 def urls(resolver: Resolver) -> list[str]:
-    return [str(address.endpoint) for address in resolver.addresses]
+    return [str(address) for address in resolver.addresses]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ async def test_what_is_no_name_is_not_looked_up(target: str) -> None:
     async with resolving(target, directory) as resolver:
         resolver.want()
         await anyio.sleep(100)
-        assert [address.endpoint for address in resolver.addresses] == list(parse_target(target))
+        assert list(resolver.addresses) == list(parse_target(target))
         assert not resolver.is_resolving
     assert directory.asked == []
 
@@ -55,7 +55,12 @@ async def test_a_name_stands_for_all_its_addresses(scheme: str) -> None:
         assert urls(resolver) == [
             f"{scheme}://{address}" for address in ("10.0.0.1:7", "10.0.0.2:7", "[::1]:7", "10.0.0.9:7", "10.0.0.2:8")
         ]
-        assert [address.server_name for address in resolver.addresses] == ["node"] * 3 + ["", "other"]
+        assert [address.name for address in resolver.addresses] == ["node"] * 3 + ["", "other"]
+        names = ["node"] * 3 + ["10.0.0.9", "other"]
+        assert [address.certificate_name for address in resolver.addresses] == names
+        assert [address.authority for address in resolver.addresses] == [f"{name}:7" for name in names[:4]] + [
+            "other:8"
+        ]
 
 
 async def test_looked_up_again_on_a_jittered_timer_while_wanted() -> None:

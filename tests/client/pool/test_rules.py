@@ -11,14 +11,15 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from eventflux_runtime import EjectionConfig, PoolTimeout, RetryPolicy, RpcError, StatusCode
+from eventflux_runtime import ClientConfig, EjectionConfig, PoolTimeout, RetryPolicy, RpcError, StatusCode
 from eventflux_runtime.client.pool.backoff import Backoff, jittered
 from eventflux_runtime.client.pool.balancer import LeastLoaded, Picker, PickFirst, RoundRobin, picker_for
 from eventflux_runtime.client.pool.budget import RetryBudget
 from eventflux_runtime.client.pool.ejection import OutlierStats, can_eject, is_held_against
-from eventflux_runtime.client.pool.subchannel import PooledConnection
+from eventflux_runtime.client.pool.subchannel import PooledConnection, Subchannel
 from eventflux_runtime.client.retry import Attempts
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState
+from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.testing import ManualClock
 
@@ -267,9 +268,11 @@ def test_attempts_made_are_announced() -> None:
 
 
 def test_what_the_server_allows_counts_at_once() -> None:
-    """Not from the next plan on: a call that the connection refuses would meanwhile be placed on it again and again."""
+    """Not from the next plan on: a call that the connection refuses would be placed on it again at once."""
     connection = SimpleNamespace(state=ConnectionState.READY, active_calls=1, max_calls=5)
-    subchannel: Any = SimpleNamespace(usable=[])
+    unused: Any = None
+    address, config = parse_endpoint("tcp://127.0.0.1:1"), ClientConfig()
+    subchannel = Subchannel(address, unused, config, unused, unused, unused, unused)
     held = PooledConnection(cast("ClientConnection", connection), subchannel, 1000, 0.0)
     subchannel.usable.append(held)
     assert held.has_room()

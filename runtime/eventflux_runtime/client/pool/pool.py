@@ -20,7 +20,7 @@ from eventflux_runtime.client.pool.budget import RetryBudget
 from eventflux_runtime.client.pool.ejection import can_eject, is_held_against
 from eventflux_runtime.client.pool.plan import CallView, Plan, PoolView, plan
 from eventflux_runtime.client.pool.queue import CallQueue
-from eventflux_runtime.client.pool.resolver import Address, Resolver, pooled_config
+from eventflux_runtime.client.pool.resolver import Resolver, pooled_config
 from eventflux_runtime.client.pool.subchannel import PooledConnection, Subchannel
 from eventflux_runtime.net.reactor import Reactor, TimerHandle
 from eventflux_runtime.net.resolve import resolve
@@ -213,7 +213,7 @@ class Pool:
             gone.retire()
             self._retired.append(gone)
 
-    def _subchannel(self, address: Address) -> Subchannel:
+    def _subchannel(self, address: Endpoint) -> Subchannel:
         return Subchannel(
             address,
             self._wire,

@@ -7,7 +7,7 @@ however many lookups fail between them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.client.pool.backoff import Backoff, jittered
@@ -20,21 +20,12 @@ from eventflux_runtime.rpc.rpc_error import Unavailable
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, TaskHandle, TimerHandle
 
-__all__ = ["Address", "Lookup", "Resolver", "pooled_config"]
+__all__ = ["Lookup", "Resolver", "pooled_config"]
 
 Lookup = Callable[[str, int], Awaitable[tuple[str, ...]]]
 
 _SOONEST_S: Final = 1.0
 """Seconds between two lookups of a name at least: failures come in swarms, and name servers bear grudges."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to connect to, and who is expected there."""
-
-    endpoint: Endpoint
-    server_name: str = ""
-    """The host name that led here, which the server's certificate is to carry; empty: the endpoint's own host."""
 
 
 class Resolver:
@@ -48,18 +39,18 @@ class Resolver:
         on_change: Callable[[], None],
         lookup: Lookup,
     ) -> None:
-        self._sources: list[Address | _Name] = [
-            _Name(endpoint, refresh_s, reactor, on_change, lookup) if endpoint.is_name else Address(endpoint)
+        self._sources: list[Endpoint | _Name] = [
+            _Name(endpoint, refresh_s, reactor, on_change, lookup) if endpoint.is_name else endpoint
             for endpoint in endpoints
         ]
         self._names = [source for source in self._sources if isinstance(source, _Name)]
 
     @property
-    def addresses(self) -> tuple[Address, ...]:
+    def addresses(self) -> tuple[Endpoint, ...]:
         """Every address known now, each once, in the order of the target."""
-        found: dict[Address, None] = {}
+        found: dict[Endpoint, None] = {}
         for source in self._sources:
-            found.update(dict.fromkeys((source,) if isinstance(source, Address) else source.addresses))
+            found.update(dict.fromkeys((source,) if isinstance(source, Endpoint) else source.addresses))
         return tuple(found)
 
     @property
@@ -106,7 +97,7 @@ class _Name:
     def __init__(
         self, endpoint: Endpoint, refresh_s: float, reactor: Reactor, on_change: Callable[[], None], lookup: Lookup
     ) -> None:
-        self.addresses: tuple[Address, ...] = ()
+        self.addresses: tuple[Endpoint, ...] = ()
         self.error: Unavailable | None = None
         self._endpoint = endpoint
         self._refresh_s = refresh_s
@@ -169,9 +160,6 @@ class _Name:
             self._task = None
             self._backoff.succeeded()
             self.error = None
-            name = endpoint.host
-            self.addresses = tuple(
-                Address(replace(endpoint, host=host, name=name), endpoint.certificate_name) for host in hosts
-            )
+            self.addresses = tuple(replace(endpoint, host=host, name=endpoint.host) for host in hosts)
             self._schedule(self._reactor.now() + jittered(self._refresh_s))
         self._on_change()

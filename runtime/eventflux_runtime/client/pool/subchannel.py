@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, final
 
 from eventflux_runtime.client.pool.backoff import Backoff
 from eventflux_runtime.client.pool.ejection import OutlierStats
 from eventflux_runtime.client.pool.plan import AddressView, ConnectionView
-from eventflux_runtime.client.pool.resolver import Address
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Wire
-from eventflux_runtime.rpc.config import ClientConfig, EjectionConfig, TlsConfig
+from eventflux_runtime.rpc.config import ClientConfig, EjectionConfig
 from eventflux_runtime.rpc.errors import ConfigError, TransportError
 from eventflux_runtime.rpc.rpc_error import RpcError, Unavailable
 
@@ -43,7 +41,7 @@ class PooledConnection:
         self._most = most
         self.limit = min(most, connection.max_calls)
         """Calls that it takes at a time, as of the last plan: `most`, or less where the server wants it so. The server
-        may want less from any moment on."""
+        may want less from any moment on; more is for the plan to give, to those that wait."""
         self.expires_at = expires_at
         self.idle_since = 0.0
         self.is_used = True
@@ -81,7 +79,7 @@ class Subchannel:
 
     def __init__(
         self,
-        address: Address,
+        address: Endpoint,
         wire: Wire,
         config: ClientConfig,
         reactor: Reactor,
@@ -110,7 +108,7 @@ class Subchannel:
         """Where the last call went."""
 
     def __repr__(self) -> str:
-        return f"{self.address.endpoint}: {self._describe()}"
+        return f"{self.address}: {self._describe()}"
 
     def _describe(self) -> str:
         states = [held.connection.state for held in self.connections]
@@ -194,13 +192,11 @@ class Subchannel:
         self._attempts[number] = self._reactor.spawn(self._attempt, number)
 
     async def _attempt(self, number: int) -> None:
-        endpoint = self.address.endpoint
         try:
-            config = _config_for(self.address, self._config)
-            connection = await self._wire.open(endpoint, config, self._reactor)
+            connection = await self._wire.open(self.address, self._config, self._reactor)
         except Exception as error:  # noqa: BLE001 - whatever connecting fails with is an attempt that failed
             self._attempts.pop(number, None)
-            self._failed(_attempt_error(endpoint, error))
+            self._failed(_attempt_error(self.address, error))
         else:
             self._attempts.pop(number, None)
             self._opened(connection)
@@ -225,7 +221,7 @@ class Subchannel:
         self.connections.append(PooledConnection(connection, self, most, self._expiry()))
 
     def _expiry(self) -> float:
-        if self.address.endpoint.is_resolved_by_protocol:
+        if self.address.is_resolved_by_protocol:
             return float("inf")  # grpcio's own resolver and balancer keep such a connection up to date
         age_s = self._pool_config.max_age_s * (1.0 - _AGE_SPREAD * random.random())
         return self._reactor.now() + age_s
@@ -256,17 +252,3 @@ def _attempt_error(endpoint: Endpoint, error: Exception) -> RpcError | ConfigErr
     made = Unavailable(f"cannot connect to {endpoint}: {type(error).__name__}: {error}")
     made.__cause__ = error.with_traceback(None)
     return made
-
-
-def _config_for(address: Address, config: ClientConfig) -> ClientConfig:
-    """The configuration with the name that the certificate is to carry, where the endpoint has only an IP address.
-
-    Raises:
-        ConfigError: a file that the configuration names is no longer there.
-    """
-    if not address.server_name or not address.endpoint.is_tls:
-        return config
-    tls = config.tls if config.tls is not None else TlsConfig()
-    if tls.server_name is not None:
-        return config
-    return replace(config, tls=replace(tls, server_name=address.server_name))

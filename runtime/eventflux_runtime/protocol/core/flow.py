@@ -26,7 +26,7 @@ MAX_WINDOW: Final = 2**31 - 1
 STREAM_STEP: Final = 2
 """A stream's CREDIT is worth a frame at this part of the window."""
 CONNECTION_STEP: Final = 8
-"""The connection's, too; below `RESERVE_DIVISOR`, so that a sender that is left with its reserve always goes on."""
+"""The connection's, too; below the part that a native sender keeps in reserve, so that one left with that goes on."""
 
 
 @mypyc_attr(acyclic=True)

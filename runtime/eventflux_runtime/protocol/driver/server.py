@@ -17,6 +17,7 @@ from eventflux_runtime.protocol.core.event import (
     LAST_CALL_KNOWN,
     MESSAGE_RECEIVED,
     MESSAGE_SENT,
+    PEER_READY,
     STREAM_OPENED,
     STREAM_RESET,
     Event,
@@ -89,6 +90,7 @@ class ServerConnectionBase(ServerSession):
         self._is_draining = False
         self._was_told_to_leave = False
         self._linger: TimerHandle | None = None
+        self._handlers[PEER_READY] = self._on_ready
         self._handlers[STREAM_OPENED] = self._on_opened
         self._handlers[MESSAGE_RECEIVED] = self._on_message
         self._handlers[HALF_CLOSED] = self._on_half_closed
@@ -114,8 +116,7 @@ class ServerConnectionBase(ServerSession):
         """See `ServerConnection.step_aside`."""
         self.wheel.discard(self)
 
-    def greeted(self) -> None:
-        """The client said what it allows; for subclasses."""
+    def _on_ready(self, event: Event) -> None:
         self.schedule_timer()
 
     def encoding_of(self, event: StreamOpened) -> Encoding | None:

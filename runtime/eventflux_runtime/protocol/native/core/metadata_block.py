@@ -23,30 +23,29 @@ ADMITTED: Final = frozenset([key.encode("ascii") for key in RETRY_KEYS])
 
 def block_bytes(metadata: Metadata) -> int:
     """The length of a metadata block without its leading u32: what `max_metadata_bytes` limits."""
+    return _size_of(_encoded(metadata))
+
+
+def _size_of(pairs: list[tuple[bytes, bytes]]) -> int:
     size = 2
-    for key, value in _travelling(metadata):
-        size += 5 + len(key) + (len(value) if isinstance(value, bytes) or _is_plain(value) else len(_raw(value)))
+    for key, value in pairs:
+        size += 5 + len(key) + len(value)
     return size
 
 
-def _travelling(metadata: Metadata) -> tuple[tuple[str, MetadataValue], ...]:
-    """The pairs without those that gRPC's own peers may send and nobody may on this protocol."""
-    pairs = metadata.pairs
-    for key, _ in pairs:
-        if key.startswith("grpc-") and key not in RETRY_KEYS:
-            return tuple(pair for pair in pairs if not pair[0].startswith("grpc-") or pair[0] in RETRY_KEYS)
-    return pairs
+def _encoded(metadata: Metadata) -> list[tuple[bytes, bytes]]:
+    """The pairs as they travel: without keys that only gRPC's own peers may send."""
+    return [
+        (key.encode("ascii"), value if isinstance(value, bytes) else _text(value))
+        for key, value in metadata.pairs
+        if not key.startswith("grpc-") or key in RETRY_KEYS
+    ]
 
 
-def _is_plain(value: str) -> bool:
-    return value.isascii() and value.isprintable() and value.strip(" ") == value
-
-
-def _raw(value: MetadataValue) -> bytes:
-    """A value as it travels. Text beyond printable ASCII, which only a foreign gRPC peer can have sent, is escaped."""
-    if isinstance(value, bytes):
-        return value
-    return value.encode("ascii") if _is_plain(value) else value.strip(" ").encode("unicode_escape")
+def _text(value: str) -> bytes:
+    """Text as it travels: what is not printable ASCII, which only a foreign gRPC peer can have sent, is escaped."""
+    text = value.strip(" ")
+    return text.encode("ascii" if text.isascii() and text.isprintable() else "unicode_escape")
 
 
 def encode_metadata(metadata: Metadata, writer: BytesWriter, limit: int) -> None:
@@ -55,10 +54,10 @@ def encode_metadata(metadata: Metadata, writer: BytesWriter, limit: int) -> None
     Raises:
         MetadataTooLarge: the block is over `limit` bytes, or a key over 255. Nothing was written.
     """
-    size = block_bytes(metadata)
+    pairs = _encoded(metadata)
+    size = _size_of(pairs)
     if size > limit:
         raise MetadataTooLarge(size, limit)
-    pairs = _travelling(metadata)
     if len(pairs) > MAX_PAIRS:
         raise MetadataTooLarge(len(pairs), MAX_PAIRS)
     for key, _ in pairs:
@@ -67,11 +66,10 @@ def encode_metadata(metadata: Metadata, writer: BytesWriter, limit: int) -> None
     write_i32_le(writer, size)
     write_i16_le(writer, len(pairs))
     for key, value in pairs:
-        raw = _raw(value)
         writer.append(len(key))
-        writer.write(key.encode("ascii"))
-        write_i32_le(writer, len(raw))
-        writer.write(raw)
+        writer.write(key)
+        write_i32_le(writer, len(value))
+        writer.write(value)
 
 
 def decode_metadata(data: bytes, position: int, end: int, limit: int) -> tuple[Metadata, int]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.protocol.api import Dispatcher, ServerConnection
-from eventflux_runtime.protocol.core.event import PEER_READY, StreamOpened
+from eventflux_runtime.protocol.core.event import StreamOpened
 from eventflux_runtime.protocol.driver.encoding import Encoding
 from eventflux_runtime.protocol.driver.server import ServerConnectionBase
 from eventflux_runtime.protocol.native.core.connection import Connection
-from eventflux_runtime.protocol.native.core.event import HelloReceived, MethodOpened
+from eventflux_runtime.protocol.native.core.event import MethodOpened
 from eventflux_runtime.protocol.native.driver.encoding import NativeEncoding
 from eventflux_runtime.rpc.config import ServerConfig
 from eventflux_runtime.rpc.status import StatusCode
@@ -39,10 +39,6 @@ class NativeServerConnection(ServerConnectionBase):
         super().__init__(pipe, core, reactor, dispatcher, config, on_lost, log)
         self._bindings = tuple(dispatcher.bindings)
         self._encodings: dict[int, NativeEncoding] = {}
-        self._handlers[PEER_READY] = self._on_hello
-
-    def _on_hello(self, event: HelloReceived) -> None:
-        self.greeted()
 
     def encoding_of(self, event: StreamOpened) -> Encoding | None:
         """See `ServerConnectionBase.encoding_of`."""
