@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from eventflux_runtime import Compression, ServerConfig, connect, serve
-from tests.interop.conftest import Program
+from tests.interop.conftest import Program, required
 from tests.support.http2_tap import Tap
 from tests.support.interop_cases import CASES
 from tests.support.interop_service import Interop
@@ -25,17 +24,13 @@ FLAGS = {
 """How requests and responses travel in each call of a case, where our server compresses all it may."""
 
 
-def peer() -> Program:
-    path = os.environ.get("EVENTFLUX_TONIC_PEER", "")
-    if not path:
-        pytest.skip("the tonic peer is built by a session of its own: run nox -s interop-rust")
-    return Program([path])
+PEER = Program([required("EVENTFLUX_TONIC_PEER", "the tonic peer", "interop-rust")])
 
 
 @pytest.fixture(scope="module")
 def their_server() -> Iterator[str]:
     """Their server, one for all tests; its URL."""
-    with subprocess.Popen(peer().line("serve"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(PEER.line("serve"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             yield f"grpc://{process.stdout.readline().strip()}"
@@ -52,7 +47,7 @@ async def test_our_client_and_their_server(their_server: str, name: str) -> None
 @pytest.mark.parametrize("name", THEIR_CLIENTS_CASES)
 async def test_their_client_and_our_server(name: str) -> None:
     async with serve([Interop()], "grpc://127.0.0.1:0", config=ServerConfig(drain_grace_s=0)) as server:
-        assert await peer().run("case", server.endpoints[0].removeprefix("grpc://"), name) == name
+        assert await PEER.run("case", server.endpoints[0].removeprefix("grpc://"), name) == name
 
 
 @pytest.mark.parametrize("name", FLAGS)
@@ -61,5 +56,5 @@ async def test_their_client_and_our_server_compressing(name: str) -> None:
     config = ServerConfig(drain_grace_s=0, compression=Compression.GZIP)
     service = Interop(tap.last_request_flags)
     async with serve([service], "grpc://127.0.0.1:0", config=config) as server, tap.before(*server.endpoints) as url:
-        assert await peer().run("case", url.removeprefix("grpc://"), name) == name
+        assert await PEER.run("case", url.removeprefix("grpc://"), name) == name
     assert [(call.request_flags, call.response_flags) for call in tap.calls] == FLAGS[name]
