@@ -47,6 +47,7 @@ HOT: Final = (
     "eventflux_runtime/protocol/driver/session.py",
     "eventflux_runtime/protocol/driver/inbox.py",
     "eventflux_runtime/protocol/driver/outbox.py",
+    "eventflux_runtime/protocol/driver/reserve.py",
     "eventflux_runtime/protocol/driver/encoding.py",
     "eventflux_runtime/protocol/driver/decoding.py",
     "eventflux_runtime/protocol/eventflux/frame.py",

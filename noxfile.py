@@ -199,17 +199,23 @@ def soak(session: nox.Session) -> None:
 
 RUST_CRATES = ("librust-bincode-dev", "librust-serde-dev", "librust-serde-derive-dev")
 RUST_REGISTRY = Path("/usr/share/cargo/registry")
+BUF = "@bufbuild/buf@1.75.0"
+GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 
 
 @nox.session
 def interop(session: nox.Session) -> None:
     """Run our node against one in Rust (EventFlux's TCP frames) and one in JavaScript (gRPC), both ways.
 
-    And gRPC's own cases between us and JavaScript, grpclib and connectrpc. Rust needs cargo and Debian's librust
-    packages, which root installs here; JavaScript needs npm. Where one is lacking, its tests are skipped and the
-    session says so.
+    And gRPC's own cases between us and JavaScript, grpclib and connectrpc; and ask our server what it serves with buf.
+    Rust needs cargo and Debian's librust packages, which root installs here; JavaScript and buf need npm. Where one is
+    lacking, its tests are skipped and the session says so.
     """
-    peers = {"EVENTFLUX_RUST_PEER": _build_rust_peer(session), "EVENTFLUX_NODE_PEER": _build_node_peer(session)}
+    peers = {
+        "EVENTFLUX_RUST_PEER": _build_rust_peer(session),
+        "EVENTFLUX_NODE_PEER": _build_node_peer(session),
+        "EVENTFLUX_BUF": _install_buf(session),
+    }
     _run_interop(session, {variable: path for variable, path in peers.items() if path})
 
 
@@ -221,7 +227,7 @@ def _run_interop(session: nox.Session, peers: dict[str, str]) -> None:
 
 @nox.session(name="interop-go")
 def interop_go(session: nox.Session) -> None:
-    """Run gRPC's cases between us and grpc-go's own client and server, both ways, and h2spec against our server.
+    """Run gRPC's cases between us and grpc-go's own client and server, both ways; h2spec and grpcurl ask our server.
 
     They need Go and its module proxy, and minutes to build, so this is a session of its own.
     """
@@ -236,7 +242,8 @@ def interop_go(session: nox.Session) -> None:
         _make_h2spec_speak_grpc(Path("vendor/github.com/summerwind/h2spec/spec/util.go"))
         for package, program in GO_PROGRAMS.items():
             session.run("go", "build", "-mod=vendor", "-o", f"bin/{program}", package, external=True)
-    _run_interop(session, {"EVENTFLUX_GO_PEERS": str(build / "bin")})
+    peers = {"EVENTFLUX_GO_PEERS": str(build / "bin"), "EVENTFLUX_GRPCURL": _install_grpcurl(session)}
+    _run_interop(session, {variable: path for variable, path in peers.items() if path})
 
 
 @nox.session(name="interop-rust")
@@ -314,6 +321,32 @@ def _build_node_peer(session: nox.Session) -> str:
     with session.chdir(build):
         session.run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", external=True, silent=True)
     return str(build / "peer.mjs")
+
+
+def _install_buf(session: nox.Session) -> str:
+    """The path of buf, which asks servers for their descriptors; empty where it cannot be had."""
+    if shutil.which("npm") is None:
+        session.warn("skipped buf: there is no npm")
+        return ""
+    folder = Path(session.create_tmp()).resolve() / "buf"
+    folder.mkdir(exist_ok=True)
+    with session.chdir(folder):
+        session.run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", BUF, external=True, silent=True)
+    return str(folder / "node_modules/.bin/buf")
+
+
+def _install_grpcurl(session: nox.Session) -> str:
+    """The path of grpcurl, which is a client of grpc-go's; empty where it cannot be had."""
+    if shutil.which("go") is None:
+        session.warn("skipped grpcurl: there is no go")
+        return ""
+    folder = Path(session.create_tmp()).resolve() / "grpcurl"
+    session.run("go", "install", GRPCURL, env={"GOBIN": str(folder)}, external=True, silent=True, success_codes=[0, 1])
+    program = folder / "grpcurl"
+    if not program.exists():
+        session.warn("skipped grpcurl: this go is too old for it, or does not reach a module proxy")
+        return ""
+    return str(program)
 
 
 def _copied(session: nox.Session, name: str) -> Path:

@@ -43,10 +43,11 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
             message = f"{taken[module]} and {name} would both become {module}: rename one"
             raise GenerationError(message, places("protos"))
         taken[module] = name
+    every_module = {name: _pb_module(name, options.package) for name in files}
     used = {node.source.descriptor.name for node in schema.messages.values()}
-    modules = {name: _pb_module(name, options.package) for name in sorted(used)}
+    modules = {name: every_module[name] for name in sorted(used)}
     messages = build_messages(schema, options, places, names, enums, modules)
-    services = build_services(schema, options, places, names, messages)
+    services = build_services(schema, options, places, names, messages, every_module)
     keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
     aliases = []
     for full_name, key in keys.items():

@@ -296,5 +296,7 @@ class Service:
     full_name: str
     client: str
     service: str
+    pb_place: str
+    """Where protobuf's descriptor of its file is, as ``eventflux_transport.transport_pb2:DESCRIPTOR``."""
     doc: Lines
     methods: tuple[Method, ...]

@@ -49,9 +49,17 @@ _MEANINGS: Final[Mapping[str, str]] = {
 
 
 def build_services(
-    schema: Schema, options: Options, places: Places, names: ClassNames, messages: Mapping[str, Message]
+    schema: Schema,
+    options: Options,
+    places: Places,
+    names: ClassNames,
+    messages: Mapping[str, Message],
+    pb_modules: Mapping[str, tuple[str, str, str]],
 ) -> tuple[Service, ...]:
-    """Every service, in the order of the files."""
+    """Every service, in the order of the files.
+
+    `pb_modules` has, for each .proto file, the package, the name, and the local name of its pb2 module.
+    """
     keys = resolve(options.services, schema.services, schema, places, "services", "service")
     constants: dict[str, str] = {}
     services = []
@@ -81,11 +89,13 @@ def build_services(
                     node.place,
                 )
             constants[method.constant] = f"{full_name}.{method.proto_name}"
+        parent, module, _ = pb_modules[node.source.descriptor.name]
         services.append(
             Service(
                 full_name=full_name,
                 client=names.claim(f"{stem}Client", f"the client of {full_name}", node.place),
                 service=names.claim(f"{stem}Service", f"the service class of {full_name}", node.place),
+                pb_place=f"{parent}.{module}:DESCRIPTOR",
                 doc=as_docstring(node.comment, f"The service {full_name}."),
                 methods=methods,
             )

@@ -39,6 +39,7 @@ TRANSPORT_SEND_MESSAGE: Final[Method[TransportMessage, TransportMessage]] = Meth
     request=TRANSPORT_MESSAGE_CODEC,
     response=TRANSPORT_MESSAGE_CODEC,
     fingerprint=0xDB86821BE52B8CDE,
+    proto="eventflux_transport.transport_pb2:DESCRIPTOR",
     errors=(
         StatusCode.INVALID_ARGUMENT,
         StatusCode.RESOURCE_EXHAUSTED,
@@ -52,6 +53,7 @@ TRANSPORT_STREAM_MESSAGES: Final[Method[TransportMessage, TransportMessage]] = M
     request=TRANSPORT_MESSAGE_CODEC,
     response=TRANSPORT_MESSAGE_CODEC,
     fingerprint=0x179C60D3531D14C3,
+    proto="eventflux_transport.transport_pb2:DESCRIPTOR",
 )
 TRANSPORT_STREAM_EVENTS: Final[Method[EventRequest, TransportMessage]] = Method(
     service="eventflux.transport.Transport",
@@ -60,6 +62,7 @@ TRANSPORT_STREAM_EVENTS: Final[Method[EventRequest, TransportMessage]] = Method(
     request=EVENT_REQUEST_CODEC,
     response=TRANSPORT_MESSAGE_CODEC,
     fingerprint=0x236D833420786480,
+    proto="eventflux_transport.transport_pb2:DESCRIPTOR",
     idempotent=True,
     errors=(StatusCode.RESOURCE_EXHAUSTED,),
 )
@@ -70,6 +73,7 @@ TRANSPORT_HEARTBEAT: Final[Method[HeartbeatRequest, HeartbeatResponse]] = Method
     request=HEARTBEAT_REQUEST_CODEC,
     response=HEARTBEAT_RESPONSE_CODEC,
     fingerprint=0x821F822FD2740426,
+    proto="eventflux_transport.transport_pb2:DESCRIPTOR",
     timeout_s=10.0,
     idempotent=True,
 )

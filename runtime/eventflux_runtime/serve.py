@@ -16,6 +16,7 @@ from eventflux_runtime.server.argument import checked_arguments
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 from eventflux_runtime.server.health_service import HealthService
 from eventflux_runtime.server.interceptor import ServerInterceptor
+from eventflux_runtime.server.reflection_service import reflection_of
 from eventflux_runtime.server.server import Server
 from eventflux_runtime.server.service import Service
 from eventflux_runtime.wire.registry import wire_of
@@ -31,18 +32,19 @@ def serve(
 ) -> Server:
     """A server of services on endpoints; enter it with ``async with``.
 
-    An empty list of services serves the health service alone.
+    Health and reflection are served beside them, as the configuration has it; with an empty list, they alone.
     Leaving it drains: calls in flight have ``config.drain_grace_s`` seconds to finish, then they are cancelled.
     Leaving it by an error or a cancellation stops at once.
 
     Raises:
         ConfigError: a URL is wrong, two services serve one method, an argument is not what it should be, or the
             configuration has certificates and no endpoint is encrypted; when it is entered: an address cannot be bound.
-        MissingExtraError: a wire needs a package that is not installed; the message names the command.
+        MissingExtraError: a wire, or reflection that is asked for, needs a package that is not installed; the message
+            names the command.
     """
     given, parsed, settings, wrappers = checked_arguments(services, endpoints, config, interceptors)
     health = Health(_names(given))
-    dispatcher = ServiceDispatcher(_with_health(given, health, settings), wrappers)
+    dispatcher = ServiceDispatcher(_with_our_own(given, health, settings), wrappers)
     return Server(dispatcher, parsed, settings, health, wire_of)
 
 
@@ -51,10 +53,11 @@ def _names(services: Sequence[Service]) -> list[str]:
     return list(dict.fromkeys(binding.method.service for service in services for binding in service._bindings()))
 
 
-def _with_health(services: Sequence[Service], health: Health, config: ServerConfig) -> Sequence[Service]:
-    if not config.health or HEALTH_SERVICE in _names(services):
-        return services
-    return (*services, HealthService(health))
+def _with_our_own(services: Sequence[Service], health: Health, config: ServerConfig) -> Sequence[Service]:
+    """The services with those that the runtime adds; one of the same name among them takes the place of ours."""
+    if config.health and HEALTH_SERVICE not in _names(services):
+        services = (*services, HealthService(health))
+    return (*services, *reflection_of(services, config.reflection))
 
 
 async def serve_forever(

@@ -123,12 +123,9 @@ except MissingExtraError as error:
     assert done.stdout.strip() == "the grpcio:// wire needs an extra: run pip install 'eventflux-transport[grpcio]'"
 
 
-async def test_it_listens_for_no_resolver_and_serves_no_reflection() -> None:
+async def test_it_listens_for_no_resolver() -> None:
     with pytest.raises(ConfigError, match="a server listens on grpcio://host:port or grpcios://host:port"):
         async with listening(Notes(), "grpc+dns:///localhost:50051"):
-            pass
-    with pytest.raises(ConfigError, match="reflection"):
-        async with listening(Notes(), config=ServerConfig(reflection=True)):
             pass
 
 

@@ -14,6 +14,7 @@ from eventflux_runtime import (
     Context,
     HealthClient,
     NotFound,
+    ResourceExhausted,
     Server,
     ServerConfig,
     Service,
@@ -63,6 +64,25 @@ async def test_a_service_and_the_server_do_not_follow_each_other(wire: str, tmp_
         server.health.set(SERVICE, NOT_SERVING)
         assert await client.check(SERVICE) is NOT_SERVING
         assert await client.check() is SERVING
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_all_statuses_are_listed(wire: str, tmp_path: Path) -> None:
+    async with served(wire, tmp_path) as (server, client):
+        server.health.set(SERVICE, NOT_SERVING)
+        server.health.set("later", SERVING)
+        assert await client.list() == {"": SERVING, SERVICE: NOT_SERVING, "later": SERVING}
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_list_has_a_limit(wire: str, tmp_path: Path) -> None:
+    async with served(wire, tmp_path) as (server, client):
+        for number in range(98):  # besides the server and its one service
+            server.health.set(str(number), SERVING)
+        assert len(await client.list()) == 100
+        server.health.set("98", SERVING)
+        with pytest.raises(ResourceExhausted, match="101 names"):
+            await client.list()
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -128,11 +148,13 @@ async def test_it_can_be_switched_off(wire: str, tmp_path: Path) -> None:
         with pytest.raises(Unimplemented):
             await client.check()
         with pytest.raises(Unimplemented):
+            await client.list()
+        with pytest.raises(Unimplemented):
             await anext(client.watch())
 
 
 class OwnHealth(Service):
-    """An application's own health service, with one of its two methods."""
+    """An application's own health service, with one of its methods."""
 
     def _bindings(self) -> tuple[AnyBinding, ...]:
         return (Binding.unary(HEALTH_CHECK, self.check),)

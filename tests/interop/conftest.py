@@ -63,6 +63,18 @@ def rust_peer() -> Program:
 
 
 @pytest.fixture
+def buf() -> str:
+    """The path of buf."""
+    return required("EVENTFLUX_BUF", "buf")
+
+
+@pytest.fixture
+def grpcurl() -> str:
+    """The path of grpcurl."""
+    return required("EVENTFLUX_GRPCURL", "grpcurl", "interop-go")
+
+
+@pytest.fixture
 def node_peer() -> Program:
     """The Node.js node, over gRPC."""
     script = required("EVENTFLUX_NODE_PEER", "the Node.js node")

@@ -50,7 +50,7 @@ async def main(schemes: list[str]) -> None:
             "unix": f"unix://{folder}/socket",
             "grpc+unix": f"grpc+unix://{folder}/grpc",
             "memory": "memory://node",
-            "grpc+memory": "grpc+memory://node",
+            "grpc+memory": "grpc+memory://grpc",
         }
         async with serve([Echo()], *(addresses[scheme] for scheme in schemes)) as server:
             for url in server.endpoints:

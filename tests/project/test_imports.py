@@ -63,6 +63,7 @@ LAYERS: Final = {
     "grpcio": Layer(modules=("grpcio",), may_import=("rpc", "handler", "net", "calls")),
     "wire": Layer(modules=("wire",), may_import=("rpc", "net", "calls", "pipe", "protocol"), forbidden=GRPC),
     "health": Layer(modules=("health",), may_import=("rpc", "message"), forbidden=NETWORK | (GRPC - {"google"})),
+    "reflection": Layer(modules=("reflection",), may_import=("rpc",), forbidden=SANS_IO - {"google"}),
     "client": Layer(
         modules=("client",),
         may_import=("rpc", "net", "calls", "health"),
@@ -70,7 +71,7 @@ LAYERS: Final = {
     ),
     "server": Layer(
         modules=("server",),
-        may_import=("rpc", "handler", "net", "calls", "health"),
+        may_import=("rpc", "handler", "net", "calls", "health", "reflection"),
         forbidden=NETWORK | GRPC,
     ),
     "peer": Layer(

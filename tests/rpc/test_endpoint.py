@@ -184,6 +184,6 @@ def test_schemes_that_cannot_share_a_port_are_refused(url: str, words: str) -> N
 
 
 async def test_grpcio_shares_no_port() -> None:
-    with pytest.raises(ConfigError, match="grpc:// opens a port of its own and shares none with tcp://"):
-        async with serve([], "tcp+grpc://127.0.0.1:0"):
+    with pytest.raises(ConfigError, match="grpcio:// opens a port of its own and shares none with tcp://"):
+        async with serve([], "tcp+grpcio://127.0.0.1:0"):
             pass

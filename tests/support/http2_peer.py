@@ -45,18 +45,26 @@ class Peer:
         taken, self._buffer = self._buffer[:count], self._buffer[count:]
         return taken
 
-    async def serve(self) -> None:
-        """Shakes hands and answers settings and pings until the client leaves."""
+    async def greet(self, parameters: bytes = b"") -> None:
+        """Takes the client's preface, and sends SETTINGS with these parameters."""
         await self._take(_PREFACE_BYTES)
-        await self.send(SETTINGS, 0, 0)
+        await self.send(SETTINGS, 0, 0, parameters)
+
+    async def receive(self) -> tuple[int, int, int, bytes]:
+        """The next frame: its kind, flags, stream id and payload."""
+        head = await self._take(9)
+        payload = await self._take(int.from_bytes(head[:3], "big"))
+        return head[3], head[4], int.from_bytes(head[5:], "big"), payload
+
+    async def serve(self, parameters: bytes = b"") -> None:
+        """Shakes hands and answers settings and pings until the client leaves."""
+        await self.greet(parameters)
         while True:
-            head = await self._take(9)
-            payload = await self._take(int.from_bytes(head[:3], "big"))
-            kind, flags = head[3], head[4]
+            kind, flags, stream_id, payload = await self.receive()
             if kind in (SETTINGS, PING) and not flags & ACK:
                 await self.send(kind, ACK, 0, payload if kind == PING else b"")
             elif kind == HEADERS:
-                await self._on_call(self, int.from_bytes(head[5:], "big"))
+                await self._on_call(self, stream_id)
 
 
 @asynccontextmanager

@@ -74,7 +74,7 @@ def serve_in_child(order: dict[str, Any]) -> None:
             backend_options={"use_uvloop": loop == "uvloop"} if loop != "trio" else {},
         )
         code = 0
-    except BaseException:  # whatever it was, the child must not go on as if it were its parent
+    except BaseException:  # noqa: BLE001 - whatever it was, the child must not go on as if it were its parent
         traceback.print_exc()
     finally:
         os._exit(code)

@@ -7,8 +7,8 @@ from typing import Unpack
 
 from eventflux_runtime.client.client import Client
 from eventflux_runtime.client.options import CallOptions
-from eventflux_runtime.health.message import HealthCheckRequest, ServingStatus
-from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_WATCH
+from eventflux_runtime.health.message import HealthCheckRequest, HealthListRequest, ServingStatus
+from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_LIST, HEALTH_WATCH
 
 __all__ = ["HealthClient"]
 
@@ -27,6 +27,16 @@ class HealthClient(Client):
         """
         response = await self._channel.unary(HEALTH_CHECK, HealthCheckRequest(service), **options)
         return response.status
+
+    async def list(self, **options: Unpack[CallOptions]) -> dict[str, ServingStatus]:
+        """The status of every service now, by full name; that of the server as a whole is under the empty one.
+
+        Raises:
+            ResourceExhausted: the server knows too many names to list them; ours lists 100.
+            Unimplemented: it does not list, as servers do that are older than this method, or serves no health checks.
+        """
+        response = await self._channel.unary(HEALTH_LIST, HealthListRequest(), **options)
+        return response.statuses
 
     async def watch(self, service: str = "", **options: Unpack[CallOptions]) -> AsyncGenerator[ServingStatus, None]:
         """The status of a service now, and each change of it, without an end.

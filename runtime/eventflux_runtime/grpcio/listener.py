@@ -255,8 +255,6 @@ async def open_listener(
     """See `Wire.listen`; on asyncio only."""
     if endpoint.is_resolved_by_protocol:
         raise ConfigError(f"{endpoint} is for clients: a server listens on grpcio://host:port or grpcios://host:port")
-    if config.reflection:
-        raise ConfigError("ServerConfig.reflection: grpcio:// serves no reflection, leave it out")
     credentials = server_credentials(config.tls) if endpoint.is_tls else None
     served = _Served(dispatcher, config, reactor, endpoint)
     server = aio.server(handlers=[served], options=server_options(config))

@@ -14,7 +14,7 @@ public API does not tell, this engine does not know:
 - Messages are compressed by gzip or not at all. Another algorithm is one that the peer lacks: messages travel plain.
   grpcio decompresses by itself, so its messages count against `max_message_bytes`, not `max_decompressed_bytes`.
 - A connection that a server closed because of our pings is made again with the same interval.
-- Certificates are always verified, and a server goes on with those that it started with. It serves no reflection.
+- Certificates are always verified, and a server goes on with those that it started with.
 """
 
 from __future__ import annotations

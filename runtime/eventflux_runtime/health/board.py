@@ -39,6 +39,10 @@ class Health:
         """The status of a service; None: no service of that name is known."""
         return self._statuses.get(service)
 
+    def all(self) -> dict[str, ServingStatus]:
+        """The status of each service that is known, by name, and under the empty name that of the server."""
+        return dict(self._statuses)
+
     def set(self, service: str, status: ServingStatus) -> None:
         """Says how a service is from now on; a name that was not known becomes known.
 

@@ -12,7 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 
 from eventflux_runtime.health.message import ServingStatus
 
-__all__ = ["HEALTH_POOL"]
+__all__ = ["HEALTH_FILE", "HEALTH_POOL"]
 
 _PACKAGE: Final = "grpc.health.v1"
 
@@ -33,13 +33,32 @@ def _pool() -> descriptor_pool.DescriptorPool:
         label=field.LABEL_OPTIONAL,
         type_name=f".{_PACKAGE}.HealthCheckResponse.ServingStatus",
     )
+    file.message_type.add(name="HealthListRequest")
+    listed = file.message_type.add(name="HealthListResponse")
+    entry = listed.nested_type.add(name="StatusesEntry")
+    entry.options.map_entry = True
+    entry.field.add(name="key", number=1, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
+    entry.field.add(
+        name="value",
+        number=2,
+        type=field.TYPE_MESSAGE,
+        label=field.LABEL_OPTIONAL,
+        type_name=f".{_PACKAGE}.HealthCheckResponse",
+    )
+    listed.field.add(
+        name="statuses",
+        number=1,
+        type=field.TYPE_MESSAGE,
+        label=field.LABEL_REPEATED,
+        type_name=f".{_PACKAGE}.HealthListResponse.StatusesEntry",
+    )
     service = file.service.add(name="Health")
-    for name in ("Check", "Watch"):
+    for method, message in (("Check", "HealthCheck"), ("List", "HealthList"), ("Watch", "HealthCheck")):
         service.method.add(
-            name=name,
-            input_type=f".{_PACKAGE}.HealthCheckRequest",
-            output_type=f".{_PACKAGE}.HealthCheckResponse",
-            server_streaming=name == "Watch",
+            name=method,
+            input_type=f".{_PACKAGE}.{message}Request",
+            output_type=f".{_PACKAGE}.{message}Response",
+            server_streaming=method == "Watch",
         )
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
@@ -47,3 +66,4 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 
 HEALTH_POOL: Final = _pool()
+HEALTH_FILE: Final = HEALTH_POOL.FindFileByName("grpc/health/v1/health.proto")

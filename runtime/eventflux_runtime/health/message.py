@@ -13,16 +13,26 @@ from eventflux_runtime.rpc.errors import CodecError
 __all__ = [
     "HealthCheckRequest",
     "HealthCheckResponse",
+    "HealthListRequest",
+    "HealthListResponse",
     "ServingStatus",
+    "decode_list_request",
+    "decode_list_response",
     "decode_request",
     "decode_response",
+    "encode_list_request",
+    "encode_list_response",
     "encode_request",
     "encode_response",
     "status_of",
+    "text_bytes",
 ]
 
 _HEAD_BYTES: Final = 8
 _STATUS_BYTES: Final = 4
+_ENTRY_BYTES: Final = _HEAD_BYTES + _STATUS_BYTES
+"""The least that an entry of a list takes: that of the empty name."""
+_STATUSES: Final = "HealthListResponse.statuses"
 
 
 class ServingStatus(IntEnum):
@@ -51,19 +61,33 @@ class HealthCheckResponse(msgspec.Struct, frozen=True):
     status: ServingStatus = ServingStatus.UNKNOWN
 
 
+class HealthListRequest(msgspec.Struct, frozen=True):
+    """Asks after all services at once."""
+
+
+class HealthListResponse(msgspec.Struct, frozen=True):
+    """How all services are that the server knows."""
+
+    statuses: dict[str, ServingStatus] = msgspec.field(default_factory=dict)
+    """By full name; the server as a whole is under the empty one. In the IDL each is a `HealthCheckResponse`."""
+
+
 def status_of(number: int) -> ServingStatus:
     """The member for a number off the wire."""
     return ServingStatus(number) if 0 <= number < len(ServingStatus) else ServingStatus.UNKNOWN
 
 
+def text_bytes(text: str, field: str) -> bytes:
+    """A text as UTF-8. Raises CodecError, which names the field."""
+    try:
+        return text.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise CodecError(f"{field} must be a str that UTF-8 can encode", field=field) from None
+
+
 def encode_request(message: HealthCheckRequest, writer: BytesWriter) -> None:
     """Appends a request in the native layout. Raises CodecError."""
-    try:
-        text = message.service.encode()
-    except (AttributeError, UnicodeEncodeError):
-        raise CodecError(
-            "HealthCheckRequest.service must be a str that UTF-8 can encode", field="HealthCheckRequest.service"
-        ) from None
+    text = text_bytes(message.service, "HealthCheckRequest.service")
     write_i64_le(writer, len(text))
     writer.write(text)
 
@@ -91,5 +115,50 @@ def decode_response(data: bytes, start: int, end: int) -> HealthCheckResponse:
     return HealthCheckResponse(status_of(read_i32_le(data, start)))
 
 
-def _malformed(field: str, expected: str) -> CodecError:
-    return CodecError(f"{field} takes {expected}", field=field, offset=0)
+def encode_list_request(message: HealthListRequest, writer: BytesWriter) -> None:
+    """Appends a request for all services in the native layout, which is nothing."""
+
+
+def decode_list_request(data: bytes, start: int, end: int) -> HealthListRequest:
+    """The request in ``data[start:end]``, native layout. Raises CodecError."""
+    if start != end:
+        raise _malformed("HealthListRequest", f"0 bytes, not {end - start}")
+    return HealthListRequest()
+
+
+def encode_list_response(message: HealthListResponse, writer: BytesWriter) -> None:
+    """Appends all statuses in the native layout. Raises CodecError."""
+    write_i64_le(writer, len(message.statuses))
+    for name, status in message.statuses.items():
+        text = text_bytes(name, _STATUSES)
+        write_i64_le(writer, len(text))
+        writer.write(text)
+        write_i32_le(writer, int(status))
+
+
+def decode_list_response(data: bytes, start: int, end: int) -> HealthListResponse:
+    """All statuses in ``data[start:end]``, native layout. Raises CodecError."""
+    pos = start + _HEAD_BYTES
+    if pos > end or not 0 <= read_i64_le(data, start) <= (end - pos) // _ENTRY_BYTES:
+        raise _malformed(_STATUSES, f"a count and as many entries, which do not fit into {end - start} bytes")
+    statuses: dict[str, ServingStatus] = {}
+    for _ in range(read_i64_le(data, start)):
+        begin = pos + _HEAD_BYTES
+        room = end - begin - _STATUS_BYTES
+        if room < 0 or not 0 <= read_i64_le(data, pos) <= room:
+            raise _malformed(_STATUSES, "a name that ends before the input", pos - start)
+        pos = begin + read_i64_le(data, pos)
+        try:
+            name = data[begin:pos].decode()
+        except UnicodeDecodeError as error:
+            offset = begin - start + error.start
+            raise _malformed(_STATUSES, f"UTF-8, which it is not: {error.reason}", offset) from None
+        statuses[name] = status_of(read_i32_le(data, pos))
+        pos += _STATUS_BYTES
+    if pos != end:
+        raise _malformed(_STATUSES, f"{pos - start} bytes, not {end - start}", pos - start)
+    return HealthListResponse(statuses)
+
+
+def _malformed(field: str, expected: str, offset: int = 0) -> CodecError:
+    return CodecError(f"{field} takes {expected}", field=field, offset=offset)

@@ -60,7 +60,7 @@ def why_not(error: BaseException, path: str = "") -> str:
         return f"the host name is not valid ({error}); check its spelling"
     if isinstance(error, OSError | anyio.EndOfStream | anyio.BrokenResourceError | anyio.ClosedResourceError):
         return str(error) or "the connection was closed during the handshake"
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
+    return str(error) or type(error).__name__
 
 
 def _unreachable(endpoint: Endpoint, reason: str) -> Unavailable:

@@ -272,8 +272,9 @@ class ServerConfig(Checked):
     servers asks it before he sends calls, and the answer tells nothing but the names of services that the asker
     knows already. A service of that name among the application's own takes its place."""
     reflection: bool | None = None
-    """Serve ``grpc.reflection``, which shows everybody who can connect the definitions of all services. None: on the
-    wires that have it; True is an error on one that has not, as ``grpcio``."""
+    """Serve ``grpc.reflection`` on every endpoint, ``v1`` and ``v1alpha``, which show everybody who can connect the
+    definitions of all services and of what else protobuf has loaded. None: where protobuf is installed; True: it has to
+    be. A service of either name among the application's own takes its place."""
 
 
 def _check_host(name: str, value: str) -> None:

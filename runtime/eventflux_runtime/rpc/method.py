@@ -116,6 +116,9 @@ class Method(Generic[Req, Res]):
     response: MessageCodec[Res]
     fingerprint: int
     """64 bits that are equal on both sides exactly if request and response are read alike, on any wire."""
+    proto: str = ""
+    """Where protobuf's descriptor of the service's file is, as ``package.module_pb2:DESCRIPTOR``, for reflection;
+    empty: in the file of a message, or nowhere."""
     timeout_s: float | None = None
     """Default deadline of a call in seconds; None: the channel's. From 1e9 on there is none."""
     idempotent: bool = False

@@ -49,6 +49,7 @@ TEST_SERVICE_EMPTY_CALL: Final[Method[Empty, Empty]] = Method(
     request=EMPTY_CODEC,
     response=EMPTY_CODEC,
     fingerprint=0xED2CB173C0676B04,
+    proto="interop_package.interop_pb2:DESCRIPTOR",
 )
 TEST_SERVICE_UNARY_CALL: Final[Method[SimpleRequest, SimpleResponse]] = Method(
     service="grpc.testing.TestService",
@@ -57,6 +58,7 @@ TEST_SERVICE_UNARY_CALL: Final[Method[SimpleRequest, SimpleResponse]] = Method(
     request=SIMPLE_REQUEST_CODEC,
     response=SIMPLE_RESPONSE_CODEC,
     fingerprint=0x062D582CCE3D7EB0,
+    proto="interop_package.interop_pb2:DESCRIPTOR",
 )
 TEST_SERVICE_STREAMING_OUTPUT_CALL: Final[Method[StreamingOutputCallRequest, StreamingOutputCallResponse]] = Method(
     service="grpc.testing.TestService",
@@ -65,6 +67,7 @@ TEST_SERVICE_STREAMING_OUTPUT_CALL: Final[Method[StreamingOutputCallRequest, Str
     request=STREAMING_OUTPUT_CALL_REQUEST_CODEC,
     response=STREAMING_OUTPUT_CALL_RESPONSE_CODEC,
     fingerprint=0x5E4459B0353F8053,
+    proto="interop_package.interop_pb2:DESCRIPTOR",
 )
 TEST_SERVICE_STREAMING_INPUT_CALL: Final[Method[StreamingInputCallRequest, StreamingInputCallResponse]] = Method(
     service="grpc.testing.TestService",
@@ -73,6 +76,7 @@ TEST_SERVICE_STREAMING_INPUT_CALL: Final[Method[StreamingInputCallRequest, Strea
     request=STREAMING_INPUT_CALL_REQUEST_CODEC,
     response=STREAMING_INPUT_CALL_RESPONSE_CODEC,
     fingerprint=0x157CE0F5091705CE,
+    proto="interop_package.interop_pb2:DESCRIPTOR",
 )
 TEST_SERVICE_FULL_DUPLEX_CALL: Final[Method[StreamingOutputCallRequest, StreamingOutputCallResponse]] = Method(
     service="grpc.testing.TestService",
@@ -81,6 +85,7 @@ TEST_SERVICE_FULL_DUPLEX_CALL: Final[Method[StreamingOutputCallRequest, Streamin
     request=STREAMING_OUTPUT_CALL_REQUEST_CODEC,
     response=STREAMING_OUTPUT_CALL_RESPONSE_CODEC,
     fingerprint=0x7050A25C8DCE9C32,
+    proto="interop_package.interop_pb2:DESCRIPTOR",
 )
 UNIMPLEMENTED_SERVICE_UNIMPLEMENTED_CALL: Final[Method[Empty, Empty]] = Method(
     service="grpc.testing.UnimplementedService",
@@ -89,4 +94,5 @@ UNIMPLEMENTED_SERVICE_UNIMPLEMENTED_CALL: Final[Method[Empty, Empty]] = Method(
     request=EMPTY_CODEC,
     response=EMPTY_CODEC,
     fingerprint=0xED2CB173C0676B04,
+    proto="interop_package.interop_pb2:DESCRIPTOR",
 )

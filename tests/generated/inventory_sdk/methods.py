@@ -47,6 +47,7 @@ INVENTORY_GET_ITEM: Final[Method[GetItemRequest, Item]] = Method(
     request=GET_ITEM_REQUEST_CODEC,
     response=ITEM_CODEC,
     fingerprint=0x14C73B086E40833A,
+    proto="inventory_sdk.inventory_pb2:DESCRIPTOR",
     timeout_s=2.5,
     idempotent=True,
     retry=RetryPolicy(
@@ -64,6 +65,7 @@ INVENTORY_RECORD_CHANGES: Final[Method[StockChange, ChangeSummary]] = Method(
     request=STOCK_CHANGE_CODEC,
     response=CHANGE_SUMMARY_CODEC,
     fingerprint=0x1A29EE4368B57D37,
+    proto="inventory_sdk.inventory_pb2:DESCRIPTOR",
     compression=Compression.GZIP,
     errors=(StatusCode.INVALID_ARGUMENT,),
 )
@@ -74,6 +76,7 @@ INVENTORY_WATCH_ITEMS: Final[Method[WatchRequest, StockChange]] = Method(
     request=WATCH_REQUEST_CODEC,
     response=STOCK_CHANGE_CODEC,
     fingerprint=0xADCD352071BD7F95,
+    proto="inventory_sdk.inventory_pb2:DESCRIPTOR",
     idempotent=True,
 )
 INVENTORY_RESERVE: Final[Method[Reservation, ReservationResult]] = Method(
@@ -83,4 +86,5 @@ INVENTORY_RESERVE: Final[Method[Reservation, ReservationResult]] = Method(
     request=RESERVATION_CODEC,
     response=RESERVATION_RESULT_CODEC,
     fingerprint=0x276593BAAA035737,
+    proto="inventory_sdk.inventory_pb2:DESCRIPTOR",
 )

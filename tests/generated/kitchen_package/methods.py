@@ -44,6 +44,7 @@ KITCHEN_IMPORT: Final[Method[Keywords, Keywords]] = Method(
     request=KEYWORDS_CODEC,
     response=KEYWORDS_CODEC,
     fingerprint=0x6EDC01149E76F2A9,
+    proto="kitchen_package.kitchen_pb2:DESCRIPTOR",
 )
 KITCHEN_GATHER: Final[Method[Shape, Nothings]] = Method(
     service="kitchen.sink.Kitchen",
@@ -52,6 +53,7 @@ KITCHEN_GATHER: Final[Method[Shape, Nothings]] = Method(
     request=SHAPE_CODEC,
     response=NOTHINGS_CODEC,
     fingerprint=0xE2BEEE6B234EFC26,
+    proto="kitchen_package.kitchen_pb2:DESCRIPTOR",
 )
 KITCHEN_SCATTER: Final[Method[Empty, Tree]] = Method(
     service="kitchen.sink.Kitchen",
@@ -60,6 +62,7 @@ KITCHEN_SCATTER: Final[Method[Empty, Tree]] = Method(
     request=EMPTY_CODEC,
     response=TREE_CODEC,
     fingerprint=0x11B1D4F98720C802,
+    proto="kitchen_package.kitchen_pb2:DESCRIPTOR",
 )
 KITCHEN_EXCHANGE: Final[Method[ContextMessage, ContextMessage]] = Method(
     service="kitchen.sink.Kitchen",
@@ -68,4 +71,5 @@ KITCHEN_EXCHANGE: Final[Method[ContextMessage, ContextMessage]] = Method(
     request=CONTEXT_CODEC,
     response=CONTEXT_CODEC,
     fingerprint=0xCF2306D155DFFB95,
+    proto="kitchen_package.kitchen_pb2:DESCRIPTOR",
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import pytest
@@ -223,7 +224,8 @@ async def test_so_it_does_on_other_loops(flood: Callable[[], Chunks], loop: str,
 async def test_nor_does_it_help_to_read_nothing(flood: Callable[[], Chunks], besiege: Besiege) -> None:
     async with besiege(growth=BASE_GROWTH) as siege:
         outcome = await run_sync(lambda: attacked(siege.url, flood(), reads=False))
-    check(outcome)
+    assert outcome.is_closed
+    assert {code for code, _ in outcome.goaways} <= {CALM}  # see `check`: what it did not take may be lost, all of it
 
 
 async def test_a_hundred_floods_one_after_another_leave_nothing_behind(besiege: Besiege) -> None:
@@ -231,7 +233,7 @@ async def test_a_hundred_floods_one_after_another_leave_nothing_behind(besiege: 
         files = siege.files()
         for _ in range(20):
             for flood in (many_small_continuations, pong_flood, malformed_requests, header_bomb, ping_flood):
-                check(await run_sync(lambda flood=flood: attacked(siege.url, flood())))
+                check(await run_sync(partial(attacked, siege.url, flood())))
         await siege.has_files(files)
 
 

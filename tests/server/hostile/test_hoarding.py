@@ -20,7 +20,7 @@ from anyio.to_thread import run_sync
 
 from eventflux_transport import Message
 from eventflux_transport.methods import TRANSPORT_SEND_MESSAGE
-from tests.support.hostile_calls import BEAT, EVENTS, LINGER, MESSAGES, Chunks, call, events, opened, streams
+from tests.support.hostile_calls import BEAT, EVENTS, LINGER, MESSAGES, Chunks, batches, call, events, opened, streams
 from tests.support.hostile_client import HostileClient, Outcome
 from tests.support.http2_frame import (
     CONTINUATION,
@@ -33,6 +33,7 @@ from tests.support.http2_frame import (
     LARGEST_WINDOW,
     MAX_FRAME_BYTES,
     NEWEST,
+    PING,
     credit,
     frame,
     literal,
@@ -43,7 +44,7 @@ from tests.support.siege import BASE_GROWTH, MIB, Besiege
 
 LOOPS: Final = ["asyncio", "uvloop", "trio"]
 KIB: Final = 1024
-PROTOCOL_ERROR, FLOW_CONTROL_ERROR = 1, 3
+PROTOCOL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR = 1, 3, 6
 REFUSED: Final = 7
 IMPATIENT: Final = {"keepalive": [0.3, 0.5], "handshake_timeout_s": 0.5}
 CALLS: Final = 100
@@ -104,6 +105,18 @@ async def test_a_client_that_takes_nothing_from_its_socket(loop: str, besiege: B
             await siege.has_files(files)
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+async def test_small_answers_that_nobody_reads(loop: str, besiege: Besiege) -> None:
+    # Flow control does not count them: the server stops reading once 1 MiB of them waits.
+    unknown = LINGER.replace(b"SendMessage", b"SendNothing")  # and each is answered by a hundred bytes
+    async with besiege(loop, growth=BASE_GROWTH) as siege:
+        with await run_sync(HostileClient, siege.url) as client:
+            chunks = batches(lambda stream_id: call(stream_id, unknown))
+            outcome = await run_sync(lambda: client.attack(chunks, reads=False, most_s=10.0))
+            assert not outcome.is_closed
+    assert outcome.sent < 32 * MIB  # which is not all that there was: it stopped to read
+
+
 # -- requests that do not end
 
 
@@ -121,6 +134,21 @@ async def test_bodies_that_come_byte_by_byte(loop: str, besiege: Besiege) -> Non
     assert outcome.resets == []
 
 
+async def test_more_than_the_window_ends_the_connection(besiege: Besiege) -> None:
+    # A message that nobody takes lies ahead of it, so nothing is lent to the one that does not end.
+    def overrun() -> Chunks:
+        yield opened(1, 0, MESSAGES) + message(1, b"") + message(1, bytes(2)) + frame(DATA, 0, 1, b"\0\0\x0f\xff\xff")
+        while True:
+            yield frame(DATA, 0, 1, bytes(MAX_FRAME_BYTES))
+
+    async with besiege(growth=BASE_GROWTH) as siege:
+        with await run_sync(HostileClient, siege.url, (INITIAL_WINDOW_SIZE, 0)) as client:
+            await run_sync(client.attack, overrun())
+            outcome = await run_sync(client.listen, 1.0)
+    assert outcome.is_closed
+    assert [code for code, _ in outcome.goaways] == [FLOW_CONTROL_ERROR]
+
+
 async def test_messages_that_stay_in_parts_fill_the_window_and_no_more(besiege: Besiege) -> None:
     # The first window of each stream, whose bytes stand in a buffer that has room to grow.
     growth = BASE_GROWTH + 2 * CALLS * DEFAULT_WINDOW
@@ -135,32 +163,41 @@ async def test_messages_that_stay_in_parts_fill_the_window_and_no_more(besiege: 
     assert not outcome.is_closed
 
 
-async def test_more_than_the_window_ends_the_connection(besiege: Besiege) -> None:
-    def overrun() -> Chunks:
-        yield opened(1) + frame(DATA, 0, 1, b"\0\x03\xff\xff\xff")
-        while True:
-            yield frame(DATA, 0, 1, bytes(MAX_FRAME_BYTES)) * 16
+async def test_a_long_message_in_parts_goes_with_its_connection(besiege: Besiege) -> None:
+    # One message of the greatest length, twice while its buffer grows.
+    most = 16 * MIB
 
-    async with besiege(growth=BASE_GROWTH + 64 * MIB) as siege:
-        outcome = await run_sync(lambda: attacked(siege.url, overrun()))
-    assert outcome.is_closed
-    assert [code for code, _ in outcome.goaways] == [FLOW_CONTROL_ERROR]
+    def begin_and_break() -> Chunks:
+        yield opened(1) + frame(DATA, 0, 1, b"\0" + struct.pack(">I", most))
+        for _ in range(most // MAX_FRAME_BYTES - 1):
+            yield frame(DATA, 0, 1, bytes(MAX_FRAME_BYTES))
+        yield frame(PING, 0, 0, b"short")
+
+    def attack(url: str) -> Outcome:
+        with HostileClient(url) as client:
+            client.attack(begin_and_break())
+            return client.listen(5.0)
+
+    async with besiege(growth=BASE_GROWTH + 2 * most, max_message_bytes=most) as siege:
+        for _ in range(6):
+            outcome = await run_sync(attack, siege.url)
+            assert outcome.is_closed
+            assert [code for code, _ in outcome.goaways] == [FRAME_SIZE_ERROR]
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 async def test_small_messages_that_nobody_takes(loop: str, besiege: Besiege) -> None:
-    # An empty message takes five bytes of a window, and a hundred as an object.
-    count = DEFAULT_WINDOW // 5
-    frames_of = count * 5 // MAX_FRAME_BYTES
+    # An empty message takes five bytes of a window, and hundreds as an object: only a few may be objects at a time.
+    calls = 150
+    part = bytes(MAX_FRAME_BYTES // 5 * 5)
 
     def pile() -> Chunks:
-        part = bytes(MAX_FRAME_BYTES // 5 * 5)
-        for stream_id in streams(CALLS):
-            yield opened(stream_id, 0, MESSAGES) + frame(DATA, 0, stream_id, part) * frames_of
+        for stream_id in streams(calls):
+            yield opened(stream_id, 0, MESSAGES) + frame(DATA, 0, stream_id, part)
 
-    growth = BASE_GROWTH + 4 * CALLS * DEFAULT_WINDOW
-    async with besiege(loop, growth=growth, max_calls_per_connection=CALLS) as siege:
-        outcome = await run_sync(lambda: attacked(siege.url, pile(), (INITIAL_WINDOW_SIZE, 0), most_s=5.0))
+    growth = BASE_GROWTH + 4 * calls * MAX_FRAME_BYTES
+    async with besiege(loop, growth=growth) as siege:
+        outcome = await run_sync(lambda: attacked(siege.url, pile(), (INITIAL_WINDOW_SIZE, 0)))
     assert not outcome.is_closed
 
 

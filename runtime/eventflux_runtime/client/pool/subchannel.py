@@ -42,8 +42,8 @@ class PooledConnection:
         self.subchannel = subchannel
         self._most = most
         self.limit = min(most, connection.max_calls)
-        """Calls that it takes at a time, as of the last plan: `most`, or less where the server wants it so. The server may
-        want less from any moment on."""
+        """Calls that it takes at a time, as of the last plan: `most`, or less where the server wants it so. The server
+        may want less from any moment on."""
         self.expires_at = expires_at
         self.idle_since = 0.0
         self.is_used = True

@@ -171,6 +171,13 @@ class ReceiveFlow:
         self.completed(inflow, inflow.assembled)
         self._settle()
 
+    def forget(self) -> None:
+        """The connection has ended: messages in parts are for nobody, whoever still refers to their streams."""
+        for inflow in self.ready:
+            inflow.assembly = None
+        self.ready.clear()
+        self.express = None
+
     def _enter(self, inflow: Inflow) -> None:
         """The message that is arriving on a stream is the next that its application waits for."""
         insort(self.ready, inflow, key=_order)

@@ -33,8 +33,9 @@ from eventflux_runtime.protocol.driver.client_call import (
     deadline_error,
     undecodable,
 )
-from eventflux_runtime.protocol.driver.decoding import decoded
+from eventflux_runtime.protocol.driver.decoding import decoded_of
 from eventflux_runtime.protocol.driver.encoding import Encode, Encoding
+from eventflux_runtime.protocol.driver.inbox import AHEAD_BYTES
 from eventflux_runtime.protocol.driver.packing import Packer, write_packed
 from eventflux_runtime.protocol.ping_backoff import PING_BACKOFF, ping_interval_s
 from eventflux_runtime.rpc.config import Compression
@@ -385,7 +386,7 @@ class ClientConnectionBase(ClientSession):
     def _on_message(self, event: MessageReceived) -> None:
         call = self._calls.get(event.stream_id)
         if call is not None:
-            call.on_message(decoded(call.encoding.decode, event, self.max_message_bytes), event.end - event.start)
+            call.on_message(event, AHEAD_BYTES // len(self._calls))
 
     def _on_status(self, event: StatusReceived) -> None:
         call = self._end_call(event.stream_id)
@@ -395,7 +396,7 @@ class ClientConnectionBase(ClientSession):
         elif call is not None:
             message: Any = None
             if event.has_message:
-                message = decoded(call.encoding.decode, event, self.max_message_bytes)
+                message = decoded_of(call.encoding.decode, event, self.max_message_bytes)
                 if isinstance(message, CodecError):
                     call.fail(undecodable(self, call.encoding, message))
                     return

@@ -11,8 +11,8 @@ from eventflux_runtime.loading.compiled import mypyc_attr
 from eventflux_runtime.net.waiting import wake_all
 from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.protocol.api import CallHead, ResponseInfo
-from eventflux_runtime.protocol.core.event import StatusReceived
-from eventflux_runtime.protocol.driver.decoding import PackedMessage, decoded
+from eventflux_runtime.protocol.core.event import MessageReceived, StatusReceived
+from eventflux_runtime.protocol.driver.decoding import PackedMessage, decoded_of
 from eventflux_runtime.protocol.driver.encoding import Encoding
 from eventflux_runtime.protocol.driver.inbox import Inbox
 from eventflux_runtime.protocol.driver.outbox import Outbox
@@ -114,9 +114,10 @@ class UnaryCall(Expirable):
         if self.response is not None:
             self.response.initial_metadata = metadata
 
-    def on_message(self, message: Any, credit: int) -> None:
+    def on_message(self, event: MessageReceived, room: int) -> None:
         """The reply, ahead of its status because it fills more than a frame."""
-        self.connection.consumed(self.stream_id, credit)
+        message = decoded_of(self.encoding.decode, event, self.connection.max_message_bytes)
+        self.connection.consumed(self.stream_id, event.end - event.start)
         if isinstance(message, CodecError):
             self.connection.reset(self.stream_id)
             self.fail(undecodable(self.connection, self.encoding, message))
@@ -156,7 +157,7 @@ class UnaryCall(Expirable):
         """
         connection = self.connection
         if type(result) is StatusReceived:
-            result = decoded(self.encoding.decode, result, connection.max_message_bytes)
+            result = decoded_of(self.encoding.decode, result, connection.max_message_bytes)
             if isinstance(result, CodecError):
                 raise undecodable(connection, self.encoding, result)
         return result if type(result) is not PackedMessage else self._unpacked(result)
@@ -323,9 +324,9 @@ class StreamingCall(Expirable, Generic[Req, Res]):
             self._response.initial_metadata = metadata
         self._wake_headers()
 
-    def on_message(self, message: Any, credit: int) -> None:
-        """A response arrived; a CodecError in its place where it could not be decoded."""
-        self._inbox.put(message, credit)
+    def on_message(self, event: MessageReceived, room: int) -> None:
+        """A response arrived; see `Inbox.arrived`."""
+        self._inbox.arrived(event, self.encoding.decode, self.connection.max_message_bytes, room)
         if self._headers is None:
             self._headers = EMPTY_METADATA
             self._wake_headers()
@@ -337,7 +338,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
     def on_status(self, status: Status, message: Any, has_message: bool) -> None:
         """The call ended at the server."""
         if has_message:
-            self._inbox.put(message, -1)
+            self._inbox.put(message)
         self._finish(status, None)
 
     def fail(self, error: Exception) -> None:

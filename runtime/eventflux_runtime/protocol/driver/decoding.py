@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eventflux_runtime.compression.expansion import Loan
     from eventflux_runtime.protocol.core.event import MessageReceived, StatusReceived, StreamOpened
 
-__all__ = ["PackedMessage", "decoded"]
+__all__ = ["PackedMessage", "decoded", "decoded_of"]
 
 
 class PackedMessage:
@@ -49,17 +49,24 @@ class PackedMessage:
 
 
 def decoded(
-    decode: Callable[[bytes, int, int], Any], event: MessageReceived | StatusReceived | StreamOpened, max_bytes: int
+    decode: Callable[[bytes, int, int], Any], data: bytes, start: int, end: int, compression_id: int, max_bytes: int
 ) -> Any:
-    """The message of an event, or what stands in its place: a CodecError, or a PackedMessage."""
-    if event.compression_id:
-        return PackedMessage(event.data[event.start : event.end], event.compression_id, decode, max_bytes)
+    """The message in ``data[start:end]``, or what stands in its place: a CodecError, or a PackedMessage."""
+    if compression_id:
+        return PackedMessage(data[start:end], compression_id, decode, max_bytes)
     try:
-        return decode(event.data, event.start, event.end)
+        return decode(data, start, end)
     except CodecError as error:
         return error
     except Exception as failure:  # noqa: BLE001 - a codec's own fault is the call's too, never the connection's
         return _misfit(failure)
+
+
+def decoded_of(
+    decode: Callable[[bytes, int, int], Any], event: MessageReceived | StatusReceived | StreamOpened, max_bytes: int
+) -> Any:
+    """The message of an event, as `decoded` has it."""
+    return decoded(decode, event.data, event.start, event.end, event.compression_id, max_bytes)
 
 
 def _misfit(failure: Exception) -> CodecError:

@@ -7,26 +7,42 @@ that came before it, and again at each later call.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
 from eventflux_runtime.net.waiting import wake
+from eventflux_runtime.protocol.driver.decoding import decoded_of
+from eventflux_runtime.protocol.driver.reserve import Reserve
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
+    from eventflux_runtime.protocol.core.event import MessageReceived
 
-__all__ = ["Inbox"]
+__all__ = ["AHEAD_BYTES", "Inbox"]
+
+AHEAD_BYTES: Final = 256 * 1024
+"""What the messages of a connection may cost that are decoded ahead of the application, divided among its calls. More
+than a turn of the loop brings, so that a reader who keeps up finds them all decoded; and little, however large messages
+become as objects."""
+_MESSAGE_COST: Final = 256
+"""What a message costs beside its bytes, as an object."""
 
 
 class Inbox:
-    """Messages, each with the bytes that it counts; -1 where it counts none."""
+    """Messages, each with the bytes that it counts; -1 where it counts none.
 
-    __slots__ = ("_end", "_is_ended", "_items", "_reactor", "_waiter")
+    What arrives ahead of the application is decoded as far as there is room; the rest is kept as it arrived, because
+    the sender's window counts it so. Invariant: `_ahead` is the cost of what is decoded.
+    """
+
+    __slots__ = ("_ahead", "_end", "_is_ended", "_items", "_reactor", "_waiter")
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
         self._items: deque[tuple[Any, int]] = deque()
+        self._ahead = 0
         self._waiter: Waiter[None] | None = None
         self._is_ended = False
         self._end: Exception | None = None
@@ -36,13 +52,36 @@ class Inbox:
         """Whether `end` was called; messages may still wait."""
         return self._is_ended
 
-    def __len__(self) -> int:
-        """Messages that wait."""
-        return len(self._items)
+    def put(self, message: Any) -> None:
+        """A message, or what stands in its place, that counts no bytes."""
+        self._items.append((message, -1))
+        wake(self._waiter)
 
-    def put(self, message: Any, size: int) -> None:
-        """A message arrived."""
-        self._items.append((message, size))
+    def arrived(
+        self, event: MessageReceived, decode: Callable[[bytes, int, int], Any], max_bytes: int, room: int
+    ) -> None:
+        """A message arrived.
+
+        Args:
+            event: has it.
+            decode: makes a message of ``data[start:end]``.
+            max_bytes: the limit of one message, decompressed.
+            room: what this call's share of `AHEAD_BYTES` is. The first message needs none.
+        """
+        items = self._items
+        size = event.end - event.start
+        if items:
+            last = items[-1][0]
+            if isinstance(last, Reserve):
+                last.put(event)
+                return
+            if self._ahead + size + _MESSAGE_COST > room:
+                reserve = Reserve(decode, max_bytes)
+                reserve.put(event)
+                items.append((reserve, -1))
+                return
+        self._ahead += size + _MESSAGE_COST
+        items.append((decoded_of(decode, event, max_bytes), size))
         wake(self._waiter)
 
     def end(self, error: Exception | None) -> None:
@@ -56,6 +95,7 @@ class Inbox:
         """Drops what waits; whether anything did."""
         had_items = bool(self._items)
         self._items.clear()
+        self._ahead = 0
         return had_items
 
     async def get(self) -> tuple[Any, int]:
@@ -77,4 +117,12 @@ class Inbox:
                 await waiter
             finally:
                 self._waiter = None
-        return self._items.popleft()
+        message, size = self._items.popleft()
+        if isinstance(message, Reserve):
+            reserve = message
+            message, size = reserve.take()
+            if not reserve.is_empty:
+                self._items.appendleft((reserve, -1))
+        elif size >= 0:
+            self._ahead -= size + _MESSAGE_COST
+        return message, size

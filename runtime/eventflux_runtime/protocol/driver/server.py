@@ -29,11 +29,12 @@ from eventflux_runtime.protocol.core.event import (
     StreamReset,
 )
 from eventflux_runtime.protocol.core.machine import Machine
-from eventflux_runtime.protocol.driver.decoding import decoded
+from eventflux_runtime.protocol.driver.decoding import decoded_of
 from eventflux_runtime.protocol.driver.encoding import Encoding
+from eventflux_runtime.protocol.driver.inbox import AHEAD_BYTES
 from eventflux_runtime.protocol.driver.packing import Packer, write_packed
 from eventflux_runtime.protocol.driver.server_call import ServerSession, StreamServerCall
-from eventflux_runtime.protocol.driver.session import CONGESTED
+from eventflux_runtime.protocol.driver.session import CONGESTED, TURN_EVENTS
 from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.config import Compression, ServerConfig
 from eventflux_runtime.rpc.deadline import ENDLESS_S
@@ -213,6 +214,10 @@ class ServerConnectionBase(ServerSession):
 
     # -- calls
 
+    def is_behind(self) -> bool:
+        """See `Session.is_behind`. A handler that waits at once takes a turn to start, and others queue behind it."""
+        return self._starting >= TURN_EVENTS
+
     def _on_opened(self, event: StreamOpened) -> None:
         encoding = self.encoding_of(event)
         if encoding is None:
@@ -224,7 +229,7 @@ class ServerConnectionBase(ServerSession):
         call = StreamServerCall(self, encoding, event.stream_id, event.metadata, expires_at)
         self._calls[event.stream_id] = call
         if event.has_message:
-            call.on_first_message(decoded(encoding.decode, event, self._max_message_bytes))
+            call.on_first_message(decoded_of(encoding.decode, event, self._max_message_bytes))
         if event.end_stream:
             call.on_half_close()
         if expires_at:
@@ -329,7 +334,7 @@ class ServerConnectionBase(ServerSession):
     def _on_message(self, event: MessageReceived) -> None:
         call = self._calls.get(event.stream_id)
         if call is not None:
-            call.on_message(decoded(call.encoding.decode, event, self._max_message_bytes), event.end - event.start)
+            call.on_message(event, self._max_message_bytes, AHEAD_BYTES // len(self._calls))
             if event.end_stream:
                 call.on_half_close()
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from eventflux_runtime.carrier.api import Pipe
     from eventflux_runtime.compression.expansion import Loan
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
+    from eventflux_runtime.protocol.core.event import MessageReceived
     from eventflux_runtime.protocol.core.machine import Machine
     from eventflux_runtime.rpc.config import ServerConfig
 
@@ -243,13 +244,13 @@ class StreamServerCall(Expirable):
     def on_first_message(self, message: Any) -> None:
         """The request that came with the call itself, or what stands in its place: an error, or a packed message."""
         if type(message) is PackedMessage or isinstance(message, CodecError):
-            self._wanted_inbox().put(message, -1)
+            self._wanted_inbox().put(message)
         else:
             self._request = message
 
-    def on_message(self, message: Any, credit: int) -> None:
-        """A request arrived, or the error that stands in its place."""
-        self._wanted_inbox().put(message, credit)
+    def on_message(self, event: MessageReceived, max_bytes: int, room: int) -> None:
+        """A request arrived; see `Inbox.arrived`."""
+        self._wanted_inbox().arrived(event, self.encoding.decode, max_bytes, room)
 
     def on_half_close(self) -> None:
         """No request follows."""

@@ -2,9 +2,10 @@
 
 Invariants: output is written once per turn of the loop, or sooner when nothing else is about to add to it; every call
 that the machine knows stands in `_calls` until its last event; after `on_lost` there are none. A turn of the loop takes
-no more than `_TURN_EVENTS` from a connection: what one read brought beyond that is taken in the turns behind it, and
-nothing is read meanwhile. So a peer with much to say holds up nobody else, and the objects of a thousand calls are not
-all made before the first is let go, for Python's garbage collector to walk.
+no more than `TURN_EVENTS` from a connection, and none while as many of its calls wait for their handlers to start: what
+one read brought beyond that is taken in the turns behind it, and nothing is read meanwhile. So a peer with much to say
+holds up nobody else, and the objects of a thousand calls are not all made before the first is let go, for Python's
+garbage collector to walk.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from eventflux_runtime.rpc.status import StatusCode
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
 
-__all__ = ["Session"]
+__all__ = ["CONGESTED", "TURN_EVENTS", "Session"]
 
 _log: Final = logging.getLogger("eventflux_runtime")
 
-_TURN_EVENTS: Final = 128
+TURN_EVENTS: Final = 128
 """Events of one connection in one turn: many enough that a turn costs little beside them, few enough that the calls of
 a turn make fewer objects than Python collects garbage after, 700."""
 CONGESTED: Final = 1
@@ -120,8 +121,8 @@ class Session(Expirable):
 
     def on_data(self, data: bytes) -> None:
         """See `PipeHandler.on_data`."""
-        self._receive(data, _TURN_EVENTS)
-        if self.core.has_unread and not self._holds & _BEHIND:
+        self._receive(data, TURN_EVENTS)
+        if (self.core.has_unread or self.is_behind()) and not self._holds & _BEHIND:
             self._hold(_BEHIND)
             self.reactor.call_soon(self._catch_up)
 
@@ -129,8 +130,7 @@ class Session(Expirable):
         try:
             events = self.core.receive_data(data, self.now(), at_most)
         except RemoteProtocolError as error:
-            self._dispatch(error.events)
-            self.fail(error)
+            self._fail_with(error)
             return
         except Exception:  # noqa: BLE001 - logged; on trio it would end the scope, with every other connection in it
             _log.exception("the connection with %s failed within this process", self.pipe.peer.address)
@@ -142,11 +142,16 @@ class Session(Expirable):
         """The next turn: takes more of what was read."""
         if self._is_lost or self._is_closing:
             return
-        self._receive(b"", _TURN_EVENTS)
-        if self.core.has_unread:
+        if not self.is_behind():
+            self._receive(b"", TURN_EVENTS)
+        if self.core.has_unread or self.is_behind():
             self.reactor.call_soon(self._catch_up)
         else:
             self._let_go(_BEHIND)
+
+    def is_behind(self) -> bool:
+        """Whether what was taken waits to be dealt with, so that it is time for others; for subclasses."""
+        return False
 
     def _take_the_rest(self) -> None:
         """Nothing follows what was read; it is taken at once."""
@@ -171,8 +176,7 @@ class Session(Expirable):
         try:
             events = self.core.receive_eof(self.now())
         except RemoteProtocolError as error:
-            self._dispatch(error.events)
-            self.fail(error)
+            self._fail_with(error)
             return
         self._dispatch(events)
 
@@ -226,6 +230,14 @@ class Session(Expirable):
             self.close_reason = error
         self.close()
 
+    def _fail_with(self, error: RemoteProtocolError) -> None:
+        """The peer broke the protocol: takes the events that came before, and fails."""
+        events, error.events = error.events, []
+        self._dispatch(events)
+        # The error is kept as long as the connection; what its frames hold, such as a long message, must not be.
+        error.__context__ = None
+        self.fail(error.with_traceback(None))
+
     # -- time
 
     def schedule_timer(self) -> None:
@@ -241,8 +253,7 @@ class Session(Expirable):
         try:
             events = self.core.handle_timer(self.now())
         except RemoteProtocolError as error:
-            self._dispatch(error.events)
-            self.fail(error)
+            self._fail_with(error)
             return
         self._dispatch(events)
         self.schedule_timer()

@@ -402,6 +402,19 @@ def test_a_long_message_is_held_once_or_twice() -> None:
     assert peak_of(attack) < 2.3 * len(body)
 
 
+def test_a_message_in_parts_goes_with_its_connection() -> None:
+    server = server_with_call()
+
+    def begin_and_break() -> ServerMachine:
+        for part in (b"\0\x00\x01\x00\x00", bytes(10_000), bytes(10_000), bytes(10_000)):
+            server.receive_data(data(1, part), 0.0)
+        with contextlib.suppress(RemoteProtocolError):
+            server.receive_data(frame(PING, 0, 0, b"short"), 0.0)
+        return server
+
+    assert held_by(begin_and_break) < 10_000
+
+
 def test_bytes_behind_a_fault_mean_nothing() -> None:
     server = make_server()
     with pytest.raises(RemoteProtocolError):

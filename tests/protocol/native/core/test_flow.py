@@ -510,6 +510,20 @@ def test_tiny_parts_cost_no_more_memory_than_they_are_charged_for() -> None:
     assert held < 100_000, f"{held} bytes for a message of 15000"
 
 
+def test_a_message_in_parts_goes_with_its_connection() -> None:
+    server = make_server()
+    open_on(server, 1)
+    tracemalloc.start()
+    try:
+        server.receive_data(frame(MESSAGE, FLAG_MORE, 1, bytes(60_000)), 0.0)
+        server.receive_data(frame(MESSAGE, FLAG_MORE, 1, bytes(60_000)), 0.0)
+        server.close()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 30_000
+
+
 def calls_during(action: Callable[[], object]) -> int:
     """How many functions of the code under test an action calls."""
     count = 0

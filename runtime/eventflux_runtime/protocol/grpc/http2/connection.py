@@ -276,6 +276,7 @@ class Connection(Machine):
         link.state = ENDED
         link.streams.clear()
         link.lingering.clear()
+        link.flow.forget()
         self._sender.backlog.clear()
         self._receiver.forget()
 

@@ -344,6 +344,7 @@ class Connection(Machine):
         link.move(LOST)
         link.streams.clear()
         link.lingering.clear()
+        link.flow.forget()
         self._sender.backlog.clear()
         self._receiver.unread = b""
 
