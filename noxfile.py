@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -236,14 +237,34 @@ def interop_go(session: nox.Session) -> None:
     with session.chdir(build):
         session.log("fetching grpc-go and h2spec below %s", build)
         shutil.rmtree("vendor", ignore_errors=True)
-        session.run("go", "mod", "vendor", external=True, success_codes=range(256))
-        if not Path("vendor/modules.txt").exists():
+        if subprocess.run(("go", "mod", "vendor"), check=False).returncode:
             session.skip("the Go modules cannot be had: this go is too old for them, or does not reach a module proxy")
         _make_h2spec_speak_grpc(Path("vendor/github.com/summerwind/h2spec/spec/util.go"))
         for package, program in GO_PROGRAMS.items():
             session.run("go", "build", "-mod=vendor", "-o", f"bin/{program}", package, external=True)
     peers = {"EVENTFLUX_GO_PEERS": str(build / "bin"), "EVENTFLUX_GRPCURL": _install_grpcurl(session)}
     _run_interop(session, {variable: path for variable, path in peers.items() if path})
+
+
+@nox.session(name="interop-rust")
+def interop_rust(session: nox.Session) -> None:
+    """Run gRPC's cases between us and tonic, both ways.
+
+    They need cargo and its registry, and minutes to build, so this is a session of its own.
+    """
+    if shutil.which("cargo") is None:
+        session.skip("there is no cargo: no tonic to test against")
+    idl = str(Path("tests/idl/interop.proto").resolve())
+    build = _copied(session, "tonic")
+    with session.chdir(build):
+        session.log("fetching tonic below %s", build)
+        fetched = ("cargo", "fetch", "--locked", "--quiet")
+        if subprocess.run(fetched, check=False).returncode:
+            session.skip("the crates cannot be had: cargo does not reach a registry")
+        session.run(
+            "cargo", "build", "--locked", "--release", "--quiet", external=True, env={"EVENTFLUX_INTEROP_PROTO": idl}
+        )
+    _run_interop(session, {"EVENTFLUX_TONIC_PEER": str(build / "target/release/eventflux-tonic-peer")})
 
 
 GO_PROGRAMS = {

@@ -48,39 +48,34 @@ class Program:
                 process.kill()
 
 
-def _required(variable: str, what: str) -> str:
+def required(variable: str, what: str, session: str = "interop") -> str:
+    """What a session of nox says in a variable; without it, a test or a module that is being imported is skipped."""
     path = os.environ.get(variable, "")
     if not path:
-        pytest.skip(f"{what} is built by the interop session: run nox -s interop")
+        pytest.skip(f"{what} is built by a session of nox: run nox -s {session}", allow_module_level=True)
     return path
 
 
 @pytest.fixture
 def rust_peer() -> Program:
     """The Rust node, in EventFlux's TCP frames."""
-    return Program([_required("EVENTFLUX_RUST_PEER", "the Rust node")])
+    return Program([required("EVENTFLUX_RUST_PEER", "the Rust node")])
 
 
 @pytest.fixture
 def buf() -> str:
     """The path of buf."""
-    return _required("EVENTFLUX_BUF", "buf")
+    return required("EVENTFLUX_BUF", "buf")
 
 
 @pytest.fixture
 def grpcurl() -> str:
     """The path of grpcurl."""
-    return _required("EVENTFLUX_GRPCURL", "grpcurl")
+    return required("EVENTFLUX_GRPCURL", "grpcurl", "interop-go")
 
 
 @pytest.fixture
 def node_peer() -> Program:
     """The Node.js node, over gRPC."""
-    script = _required("EVENTFLUX_NODE_PEER", "the Node.js node")
+    script = required("EVENTFLUX_NODE_PEER", "the Node.js node")
     return Program(["node", script], [str(ROOT / "idl/transport.proto")])
-
-
-def node_interop() -> Program:
-    """gRPC's interoperability service and client on Node.js, beside that node."""
-    script = Path(_required("EVENTFLUX_NODE_PEER", "the Node.js node")).with_name("interop.mjs")
-    return Program(["node", str(script)], [str(ROOT / "tests/idl/interop.proto")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import subprocess
@@ -18,10 +17,12 @@ import pytest
 from eventflux_runtime import ClientConfig, ServerConfig, connect, serve
 from interop_package import Empty
 from interop_package import TestServiceClient as Client
+from tests.interop.conftest import required
 from tests.support.authority import Authority
 from tests.support.interop_cases import CASES
 from tests.support.interop_service import Interop
 
+PROGRAMS: Final = Path(required("EVENTFLUX_GO_PEERS", "what is written in Go", "interop-go"))
 PATIENCE_S: Final = 60.0
 GO_CASES: Final = (*CASES, "pick_first_unary", "rpc_soak", "channel_soak")
 """The cases that grpc-go's client knows, those that need an account or a balancer's server apart."""
@@ -57,10 +58,7 @@ RACES: Final = {
 
 def program(name: str) -> str:
     """The path of a program in Go."""
-    folder = os.environ.get("EVENTFLUX_GO_PEERS", "")
-    if not folder:
-        pytest.skip("the peers in Go are built by a session of their own: run nox -s interop-go")
-    return str(Path(folder) / name)
+    return str(PROGRAMS / name)
 
 
 async def run(*command: str) -> str:

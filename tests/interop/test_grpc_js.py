@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from eventflux_runtime import Compression, ServerConfig, connect, serve
 from interop_package import TestServiceClient as Client
-from tests.interop.conftest import node_interop
+from tests.interop.conftest import ROOT, Program, required
 from tests.support.http2_tap import Tap
 from tests.support.interop_cases import CASES, empty_unary, large_request
 from tests.support.interop_service import Interop
 
+SCRIPT = Path(required("EVENTFLUX_NODE_PEER", "the Node.js node")).with_name("interop.mjs")
+PEER = Program(["node", str(SCRIPT)], [str(ROOT / "tests/idl/interop.proto")])
 FLAGS = {
     "client_compressed_unary": [([False], []), ([True], [True]), ([False], [True])],
     "server_compressed_unary": [([False], [True]), ([False], [False])],
@@ -25,7 +28,7 @@ FLAGS = {
 @pytest.fixture(scope="module")
 def their_server() -> Iterator[str]:
     """Their server, one for all tests: a process that starts takes longer than a case. Its URL."""
-    command = node_interop().line("serve")
+    command = PEER.line("serve")
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -51,7 +54,7 @@ async def test_their_server_takes_compressed_requests(their_server: str) -> None
 async def test_their_client_and_our_server() -> None:
     async with serve([Interop()], "grpc://127.0.0.1:0", config=ServerConfig(drain_grace_s=0)) as server:
         address = server.endpoints[0].removeprefix("grpc://")
-        assert (await node_interop().run("case", address, *CASES)).split() == list(CASES)
+        assert (await PEER.run("case", address, *CASES)).split() == list(CASES)
 
 
 @pytest.mark.parametrize("name", FLAGS)
@@ -60,5 +63,5 @@ async def test_their_client_and_our_server_compressing(name: str) -> None:
     config = ServerConfig(drain_grace_s=0, compression=Compression.GZIP)
     service = Interop(tap.last_request_flags)
     async with serve([service], "grpc://127.0.0.1:0", config=config) as server, tap.before(*server.endpoints) as url:
-        assert await node_interop().run("case", url.removeprefix("grpc://"), name) == name
+        assert await PEER.run("case", url.removeprefix("grpc://"), name) == name
     assert [(call.request_flags, call.response_flags) for call in tap.calls] == FLAGS[name]
