@@ -15,6 +15,10 @@ _UNFIT = (
     "except (AttributeError, OverflowError, TypeError, ValueError):",
     "    raise unfit(message, field, EXPECTS) from None",
 )
+_WRITE_UNKNOWN = (
+    "if message.__has_unknown_fields__:",
+    "    writer.write(message.unknown_fields)",
+)
 
 
 def protobuf_functions(message: Message) -> list[list[str]]:
@@ -40,24 +44,13 @@ def _encoders(message: Message) -> list[list[str]]:
     ]
     body = [f"if type(message) is not _{message.local}:", f"    require(message, _{message.local})"]
     written = ["values = _astuple(message)", *write_fields(message)] if message.fields else []
-    body += ['field = ""', "try:", *indented([*written, *_write_unknown(message)]), *_UNFIT]
+    body += ['field = ""', "try:", *indented([*written, *_WRITE_UNKNOWN]), *_UNFIT]
     if not message.is_recursive:
         return [[*head, *indented(body)]]
     deeper = f"def _write_{message.snake}(message: {message.local}, writer: BytesWriter, depth: i64) -> None:"
     return [
         [*head, f"    _write_{message.snake}(message, writer, 0)"],
         [deeper, *indented([*_limited(message, "-1"), *body])],
-    ]
-
-
-def _write_unknown(message: Message) -> list[str]:
-    """The code that writes the unknown fields, the last of the values unless a child of the class has more."""
-    last = f"values[{len(message.fields)}] if type(message) is _{message.local} else "
-    return [
-        f'field = "{message.name}.unknown_fields"',
-        f"unknown: bytes = {last if message.fields else ''}message.unknown_fields",
-        "if len(unknown) != 0:",
-        "    writer.write(unknown)",
     ]
 
 

@@ -231,10 +231,8 @@ def encode_transport_message_protobuf(message: TransportMessage, writer: BytesWr
         if bits8:
             writer.append(0x48)
             write_varint(writer, bits8)
-        field = "TransportMessage.unknown_fields"
-        unknown: bytes = values[9] if type(message) is _TransportMessage else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -410,10 +408,8 @@ def encode_event_request_protobuf(message: EventRequest, writer: BytesWriter) ->
         if bits2:
             writer.append(0x18)
             write_varint(writer, bits2)
-        field = "EventRequest.unknown_fields"
-        unknown: bytes = values[3] if type(message) is _EventRequest else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -529,10 +525,8 @@ def encode_event_filter_protobuf(message: EventFilter, writer: BytesWriter) -> N
         if bits3:
             writer.append(0x20)
             write_varint(writer, bits3)
-        field = "EventFilter.unknown_fields"
-        unknown: bytes = values[4] if type(message) is _EventFilter else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -644,10 +638,8 @@ def encode_heartbeat_request_protobuf(message: HeartbeatRequest, writer: BytesWr
             bits2 = part.getvalue()
             writer.append(0x1A)
             write_block(writer, bits2)
-        field = "HeartbeatRequest.unknown_fields"
-        unknown: bytes = values[3] if type(message) is _HeartbeatRequest else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -767,10 +759,8 @@ def encode_heartbeat_response_protobuf(message: HeartbeatResponse, writer: Bytes
             bits3 = part.getvalue()
             writer.append(0x22)
             write_block(writer, bits3)
-        field = "HeartbeatResponse.unknown_fields"
-        unknown: bytes = values[4] if type(message) is _HeartbeatResponse else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -918,10 +908,8 @@ def encode_node_status_protobuf(message: NodeStatus, writer: BytesWriter) -> Non
             write_block(writer, key6_bits)
             writer.append(0x12)
             write_block(writer, item6_bits)
-        field = "NodeStatus.unknown_fields"
-        unknown: bytes = values[7] if type(message) is _NodeStatus else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1100,10 +1088,8 @@ def encode_cluster_info_protobuf(message: ClusterInfo, writer: BytesWriter) -> N
             bits4 = cluster_version_.encode()
             writer.append(0x2A)
             write_block(writer, bits4)
-        field = "ClusterInfo.unknown_fields"
-        unknown: bytes = values[5] if type(message) is _ClusterInfo else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1224,10 +1210,8 @@ def encode_connection_config_protobuf(message: ConnectionConfig, writer: BytesWr
             bits6 = part.getvalue()
             writer.append(0x3A)
             write_block(writer, bits6)
-        field = "ConnectionConfig.unknown_fields"
-        unknown: bytes = values[7] if type(message) is _ConnectionConfig else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1372,10 +1356,8 @@ def encode_tls_config_protobuf(message: TlsConfig, writer: BytesWriter) -> None:
         if bits5:
             writer.append(0x30)
             writer.append(bits5)
-        field = "TlsConfig.unknown_fields"
-        unknown: bytes = values[6] if type(message) is _TlsConfig else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 

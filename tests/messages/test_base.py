@@ -15,8 +15,9 @@ from eventflux_runtime.codegen_api import OpenEnum, codec_of
 from eventflux_transport import EventFilter, EventRequest, MessageType, TransportMessage, transport_pb2
 from eventflux_transport import messages as transport_messages
 from eventflux_transport.methods import TRANSPORT_MESSAGE_CODEC
-from kitchen_package import Shape, ShapeFillSolid, Tree
+from kitchen_package import Nothing, Shape, ShapeFillSolid, Tree
 from tests.support.catalogue import message_classes
+from tests.support.unknown import unknown_to
 
 
 class Noted(TransportMessage):
@@ -28,12 +29,11 @@ class Noted(TransportMessage):
 def test_messages_are_plain_structs_with_the_fields_of_the_idl_alone() -> None:
     for kind in message_classes():
         assert issubclass(kind, msgspec.Struct)
-        assert (*kind.__match_args__, "unknown_fields") == kind.__struct_fields__
+        assert kind.__match_args__ == kind.__struct_fields__
         assert not hasattr(kind(), "__dict__")
         assert not any(name.startswith("_") for name in kind.__struct_fields__)
         message = kind()
         assert repr(message).startswith(f"{kind.__name__}(")
-        assert "unknown_fields=" not in repr(message)
         assert pickle.loads(pickle.dumps(message)) == copy.deepcopy(message) == message
         assert kind.__module__ in {"eventflux_transport.messages", "inventory_sdk.messages", "kitchen_package.messages"}
 
@@ -74,6 +74,30 @@ def test_a_child_of_a_generated_class_is_read_as_itself() -> None:
     assert Noted.from_proto(message.to_proto()) == again
     assert Noted.from_json(message.to_json()) == again
     assert type(TransportMessage.from_wire(message.to_wire())) is TransportMessage
+
+
+@pytest.mark.parametrize("kind", [TransportMessage, Noted, Nothing])
+def test_what_is_unknown_goes_with_a_copy(kind: type[TransportMessage | Nothing]) -> None:
+    message = unknown_to(kind(), b"\xa0\x06\x05")
+    copies = [copy.copy(message), copy.deepcopy(message), pickle.loads(pickle.dumps(message)), message.__replace__()]
+    assert [made.unknown_fields for made in copies] == [message.unknown_fields] * len(copies)
+    assert [type(made) for made in copies] == [kind] * len(copies)
+    assert copies == [message] * len(copies)
+    assert message not in (kind(), unknown_to(kind(), b"\xa0\x06\x06"))
+    assert message != 1
+    assert kind() == kind()
+    copies[0].unknown_fields = b""
+    assert copies[0] == kind()
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(message)
+
+
+def test_what_is_unknown_is_no_field() -> None:
+    message = unknown_to(TransportMessage(id="i"), b"\xa0\x06\x05")
+    assert msgspec.structs.asdict(message) == msgspec.structs.asdict(TransportMessage(id="i"))
+    assert msgspec.json.encode(message) == msgspec.json.encode(TransportMessage(id="i"))
+    with pytest.raises(TypeError, match="unknown_fields"):
+        TransportMessage(unknown_fields=b"")  # type: ignore[call-arg] # wrong on purpose
 
 
 @pytest.mark.parametrize("layout", [None, 1, [], {}, "", "Native"])

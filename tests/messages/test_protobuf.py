@@ -46,6 +46,7 @@ from tests.support.catalogue import descriptor_of, message_classes
 from tests.support.protobuf_object import has_one_order, object_of, quieted, serialized
 from tests.support.record import encoded_messages, length_prefixed, mutated, varint
 from tests.support.strategy import any_message, messages_of
+from tests.support.unknown import unknown_to
 
 KINDS = pytest.mark.parametrize("kind", message_classes(), ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -174,7 +175,7 @@ WRITTEN_BY_HAND: list[tuple[Any, str]] = [
     (Maps(by_sint32={-1: True}), "2a0408011001"),
     (Shape(kind=ShapeKindRadius(0.0)), "190000000000000000"),
     (Nothings(choice=NothingsChoiceNothing(Nothing()), many=[Nothing(), Nothing()]), "1200 1200 2200"),
-    (Nothings(one=Nothing(unknown_fields=UNKNOWN), unknown_fields=UNKNOWN), "0a03a00605 a00605"),
+    (unknown_to(Nothings(one=unknown_to(Nothing(), UNKNOWN)), UNKNOWN), "0a03a00605 a00605"),
 ]
 
 
@@ -198,8 +199,8 @@ READ_BY_HAND: list[tuple[str, str, Any]] = [
     ("packed though written apart", "8a01020102", Numbers(apart=[-1, 1])),
     ("an empty packed list", "8a0200", Scalars()),
     ("an enum beyond 32 bits", "d8018180808010", Scalars(maybe_color=Color.RED)),
-    ("another wire type", "1a0161 7001", Scalars(unknown_fields=bytes.fromhex("1a01617001"))),
-    ("a group", "1b1b0805 1c1c", Scalars(unknown_fields=bytes.fromhex("1b1b08051c1c"))),
+    ("another wire type", "1a0161 7001", unknown_to(Scalars(), bytes.fromhex("1a01617001"))),
+    ("a group", "1b1b0805 1c1c", unknown_to(Scalars(), bytes.fromhex("1b1b08051c1c"))),
     ("an entry without key and value", "0a00", Maps(by_int32={0: ""})),
     ("an entry without a message", "5a020801", Maps(by_bool={True: Point()})),
     ("a key that stands twice", "0a05080112016 1 0a050801120162", Maps(by_int32={1: "b"})),
@@ -208,12 +209,12 @@ READ_BY_HAND: list[tuple[str, str, Any]] = [
         "5a18" + "0801 1209" + POINT.hex() + "1209" + "11000000000000f03f",
         Maps(by_bool={True: Point(1.0, 1.0)}),
     ),
-    ("an unknown field in an entry", "0a0718050801120161", Maps(unknown_fields=bytes.fromhex("0a0708011201611805"))),
-    ("an unknown field in an entry of defaults", "0a06080012001805", Maps(unknown_fields=bytes.fromhex("0a021805"))),
+    ("an unknown field in an entry", "0a0718050801120161", unknown_to(Maps(), bytes.fromhex("0a0708011201611805"))),
+    ("an unknown field in an entry of defaults", "0a06080012001805", unknown_to(Maps(), bytes.fromhex("0a021805"))),
     (
         "such an entry, with a tag of two bytes",
         "b20104 08021805",
-        Numbers(unknown_fields=bytes.fromhex("b2010408021805")),
+        unknown_to(Numbers(), bytes.fromhex("b2010408021805")),
     ),
     ("an enum's name that is not known", "b20104080010 05", Numbers(known_versions={0: Version(5)})),
 ]
@@ -235,15 +236,15 @@ def test_a_message_in_parts_is_merged() -> None:
     empty = b"\x0a\x00"
     radius = bytes.fromhex("190000000000000000")
     cases = {
-        circle + again + empty: Shape(kind=ShapeKindCircle(ShapeCircle(2.0, unknown_fields=UNKNOWN))),
-        circle + square + again: Shape(kind=ShapeKindCircle(ShapeCircle(unknown_fields=UNKNOWN))),
+        circle + again + empty: Shape(kind=ShapeKindCircle(unknown_to(ShapeCircle(2.0), UNKNOWN))),
+        circle + square + again: Shape(kind=ShapeKindCircle(unknown_to(ShapeCircle(), UNKNOWN))),
         circle + again + square: Shape(kind=ShapeKindSquare(ShapeSquare(2.0))),
         circle + radius + empty: Shape(kind=ShapeKindCircle(ShapeCircle())),
-        circle + empty + square + again + empty: Shape(kind=ShapeKindCircle(ShapeCircle(unknown_fields=UNKNOWN))),
+        circle + empty + square + again + empty: Shape(kind=ShapeKindCircle(unknown_to(ShapeCircle(), UNKNOWN))),
         circle + again + radius: Shape(kind=ShapeKindRadius(0.0)),
         circle + radius + b"\x30\x01": Shape(kind=ShapeKindNothing(value=True)),
-        circle + b"\x09" + bytes(8) + empty: Shape(
-            kind=ShapeKindCircle(ShapeCircle(2.0)), unknown_fields=b"\x09" + bytes(8)
+        circle + b"\x09" + bytes(8) + empty: unknown_to(
+            Shape(kind=ShapeKindCircle(ShapeCircle(2.0))), b"\x09" + bytes(8)
         ),
     }
     for data, expected in cases.items():
@@ -255,7 +256,7 @@ def test_parts_of_a_message_within_parts() -> None:
     label = bytes.fromhex("0a0178")
     inner = b"\x12" + length_prefixed(label) + b"\x12" + length_prefixed(UNKNOWN + b"\x12\x00")
     data = b"\x12" + length_prefixed(inner) + b"\x12" + length_prefixed(b"\x12\x00")
-    expected = Tree(left=Tree(left=Tree(label="x", left=Tree(), unknown_fields=UNKNOWN)))
+    expected = Tree(left=Tree(left=unknown_to(Tree(label="x", left=Tree()), UNKNOWN)))
     assert Tree.from_protobuf(data) == expected
     assert_read_alike(Tree, data)
 
@@ -425,9 +426,6 @@ REFUSED_VALUES: list[tuple[Any, str]] = [
     (TransportMessage(timestamp=2**63), "TransportMessage.timestamp"),
     (TransportMessage(timestamp=10**30), "TransportMessage.timestamp"),
     (TransportMessage(message_type=None), "TransportMessage.message_type"),  # type: ignore[arg-type] # wrong on purpose
-    (TransportMessage(unknown_fields=None), "TransportMessage.unknown_fields"),  # type: ignore[arg-type] # wrong on purpose
-    (TransportMessage(unknown_fields="text"), "TransportMessage.unknown_fields"),  # type: ignore[arg-type] # wrong on purpose
-    (Nothing(unknown_fields=7), "Nothing.unknown_fields"),  # type: ignore[arg-type] # wrong on purpose
     (EventRequest(filter="all"), "EventRequest.filter"),  # type: ignore[arg-type] # wrong on purpose
     (Scalars(a_bool=0), "Scalars.a_bool"),  # type: ignore[arg-type] # wrong on purpose
     (Scalars(a_uint32=-1), "Scalars.a_uint32"),
@@ -475,19 +473,28 @@ def test_floats_that_are_no_numbers_come_back() -> None:
     assert Scalars(a_float=1e300).to_protobuf() == Scalars(a_float=math.inf).to_protobuf()
 
 
+def test_unknown_fields_are_bytes_or_refused_at_once() -> None:
+    message: Any
+    for message, value, found in ((TransportMessage(), None, "NoneType"), (Nothing(), "text", "str")):
+        name = type(message).__name__
+        with pytest.raises(TypeError, match=f"^{name}.unknown_fields: expected bytes, not {found}$"):
+            message.unknown_fields = value
+        assert message.unknown_fields == b""
+
+
 def test_a_child_of_a_class_writes_its_unknown_fields() -> None:
     class Noted(TransportMessage):
         """A user's own child, with a field that the codec does not know."""
 
         note: str = "new"
 
-    message = Noted(id="i", unknown_fields=UNKNOWN)
+    message = unknown_to(Noted(id="i"), UNKNOWN)
     assert message.to_protobuf() == b"\x0a\x01i" + UNKNOWN
     assert Noted.from_protobuf(message.to_protobuf()) == message
 
 
 def test_unknown_fields_survive_protobufs_own_objects_and_no_layout() -> None:
-    message = TransportMessage(id="i", unknown_fields=UNKNOWN)
+    message = unknown_to(TransportMessage(id="i"), UNKNOWN)
     assert TransportMessage.from_proto(message.to_proto()) == message
     assert message.to_proto() == transport_pb2.TransportMessage.FromString(b"\x0a\x01i" + UNKNOWN)
     assert TransportMessage.from_wire(message.to_wire()) == TransportMessage(id="i") != message
@@ -523,7 +530,7 @@ def test_many_parts_and_many_unknown_fields_are_read_in_a_time_that_grows_with_t
     assert Tree.from_protobuf(unknown).unknown_fields == unknown
     part = b"\x12" + length_prefixed(b"\x12" + length_prefixed(UNKNOWN))
     read = Tree.from_protobuf(part * 100_000)
-    assert read == Tree(left=Tree(left=Tree(unknown_fields=UNKNOWN * 100_000)))
+    assert read == Tree(left=Tree(left=unknown_to(Tree(), UNKNOWN * 100_000)))
 
 
 def test_parts_at_every_level_are_read_once() -> None:

@@ -35,6 +35,8 @@ print(google.protobuf.__version__)
 def test_the_modules_load_and_work(major: int, tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path)]
     subprocess.run([*pip, f"protobuf>={major},<{major + 1}"], check=True)
+    # A package that others extend has an ``__init__``, and one without it would stand behind it, wherever it is.
+    (tmp_path / "google" / "__init__.py").touch()
     search = [str(tmp_path), *(str(ROOT / part) for part in ("runtime", "generated", "tests/generated"))]
     program = f"import sys; sys.path[:0] = {search!r}\n{PROGRAM}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

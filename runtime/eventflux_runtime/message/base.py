@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar, cast
 
 import msgspec
@@ -18,7 +17,7 @@ __all__ = ["Message"]
 
 P = TypeVar("P", bound="AnyProto")
 L = TypeVar("L", bound=str)
-T = TypeVar("T")
+M = TypeVar("M", bound="Message[Any, Any]")
 
 
 class _Unregistered:
@@ -33,19 +32,63 @@ class _Unregistered:
         return registration
 
 
-class Message(msgspec.Struct, Generic[P, L], kw_only=True):
+class _WithUnknownFields:
+    """Where a message keeps what it has no field for: a slot, so that it is no field itself."""
+
+    __slots__ = ("_unknown_fields",)
+
+    _unknown_fields: bytes
+
+
+class Message(_WithUnknownFields, msgspec.Struct, Generic[P, L], kw_only=True):
     """What all messages can do. A generated class adds its fields, and the methods that its options ask for.
 
     `P` is protobuf's own class for the message, `L` the names of its layouts besides ``native``.
     """
 
     __registration__: ClassVar[Registration[Any]] = cast("Registration[Any]", _Unregistered())
+    __has_unknown_fields__: ClassVar[bool] = False
+    """Whether a message of this class ever had some. Until then its codec does not ask each: an empty slot is slow."""
 
-    unknown_fields: bytes = b""
-    """The records of protobuf's encoding that the class has no field for, as they came; they are written again.
+    @property
+    def unknown_fields(self) -> bytes:
+        """The records of protobuf's encoding that the class has no field for, as they came; they are written again.
 
-    Messages with other unknown fields, or with the same ones in another order, are not equal. No layout carries them.
-    """
+        Messages with other unknown fields, or with the same ones in another order, are not equal. No layout carries
+        them, nor does what looks at the fields alone, as `msgspec.structs.replace`. Raises TypeError when set to what
+        is not bytes.
+        """
+        return getattr(self, "_unknown_fields", b"") if self.__has_unknown_fields__ else b""
+
+    @unknown_fields.setter
+    def unknown_fields(self, records: bytes) -> None:
+        if type(records) is not bytes:
+            raise TypeError(f"{type(self).__name__}.unknown_fields: expected bytes, not {type(records).__name__}")
+        kind = type(self)
+        if records and not kind.__has_unknown_fields__:
+            kind.__has_unknown_fields__ = True
+        self._unknown_fields = records
+
+    def __eq__(self, other: object) -> bool:
+        is_equal = super().__eq__(other)
+        if is_equal is not True:
+            return is_equal
+        return self.unknown_fields == cast("Self", other).unknown_fields
+
+    __hash__ = msgspec.Struct.__hash__
+
+    def __copy__(self) -> Self:
+        return self.__replace__()
+
+    def __replace__(self, /, **changes: Any) -> Self:
+        return _as_unknown_to(self, super().__replace__(**changes))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        how = cast("tuple[Any, ...]", super().__reduce__())
+        return (*how[:2], self.unknown_fields) if self.unknown_fields else how
+
+    def __setstate__(self, state: bytes) -> None:
+        self.unknown_fields = state
 
     def to_wire(self, layout: Literal["native"] | L = "native") -> bytes:
         """The bincode bytes of this message in a layout. Raises CodecError for what the layout cannot carry.
@@ -95,12 +138,16 @@ class Message(msgspec.Struct, Generic[P, L], kw_only=True):
         """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
         return _as(cls, cls.__registration__.bridge.from_json(data))
 
-    @recursive_repr()
-    def __repr__(self) -> str:
-        shown = [f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "unknown_fields"]
-        return f"{type(self).__name__}({', '.join(shown)})"
 
-
-def _as(kind: type[T], message: Any) -> T:
+def _as(kind: type[M], message: Any) -> M:
     """A message that was read, as one of the class that was asked, which may be a child of the generated one."""
-    return message if type(message) is kind else kind(**msgspec.structs.asdict(message))
+    if type(message) is kind:
+        return message
+    return _as_unknown_to(message, kind(**msgspec.structs.asdict(message)))
+
+
+def _as_unknown_to(message: Message[Any, Any], made: M) -> M:
+    """What was made of a message, with the message's unknown fields."""
+    if message.unknown_fields:
+        made.unknown_fields = message.unknown_fields
+    return made

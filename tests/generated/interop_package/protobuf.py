@@ -157,10 +157,8 @@ def encode_empty_protobuf(message: Empty, writer: BytesWriter) -> None:
         require(message, _Empty)
     field = ""
     try:
-        field = "Empty.unknown_fields"
-        unknown: bytes = message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -206,10 +204,8 @@ def encode_bool_value_protobuf(message: BoolValue, writer: BytesWriter) -> None:
         if bits0:
             writer.append(0x08)
             writer.append(bits0)
-        field = "BoolValue.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _BoolValue else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -275,10 +271,8 @@ def encode_payload_protobuf(message: Payload, writer: BytesWriter) -> None:
         if len(bits1) != 0:
             writer.append(0x12)
             write_block(writer, bits1)
-        field = "Payload.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _Payload else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -361,10 +355,8 @@ def encode_echo_status_protobuf(message: EchoStatus, writer: BytesWriter) -> Non
             bits1 = message_.encode()
             writer.append(0x12)
             write_block(writer, bits1)
-        field = "EchoStatus.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _EchoStatus else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -501,10 +493,8 @@ def encode_simple_request_protobuf(message: SimpleRequest, writer: BytesWriter) 
         if bits8:
             writer.append(0x48)
             writer.append(bits8)
-        field = "SimpleRequest.unknown_fields"
-        unknown: bytes = values[9] if type(message) is _SimpleRequest else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -675,10 +665,8 @@ def encode_simple_response_protobuf(message: SimpleResponse, writer: BytesWriter
             bits3 = server_id_.encode()
             writer.append(0x22)
             write_block(writer, bits3)
-        field = "SimpleResponse.unknown_fields"
-        unknown: bytes = values[4] if type(message) is _SimpleResponse else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -778,10 +766,8 @@ def encode_streaming_input_call_request_protobuf(message: StreamingInputCallRequ
             bits1 = part.getvalue()
             writer.append(0x12)
             write_block(writer, bits1)
-        field = "StreamingInputCallRequest.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _StreamingInputCallRequest else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -877,10 +863,8 @@ def encode_streaming_input_call_response_protobuf(message: StreamingInputCallRes
         if bits0:
             writer.append(0x08)
             write_varint(writer, bits0)
-        field = "StreamingInputCallResponse.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _StreamingInputCallResponse else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -957,10 +941,8 @@ def encode_response_parameters_protobuf(message: ResponseParameters, writer: Byt
             bits2 = part.getvalue()
             writer.append(0x1A)
             write_block(writer, bits2)
-        field = "ResponseParameters.unknown_fields"
-        unknown: bytes = values[3] if type(message) is _ResponseParameters else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1088,10 +1070,8 @@ def encode_streaming_output_call_request_protobuf(message: StreamingOutputCallRe
             bits3 = part.getvalue()
             writer.append(0x3A)
             write_block(writer, bits3)
-        field = "StreamingOutputCallRequest.unknown_fields"
-        unknown: bytes = values[4] if type(message) is _StreamingOutputCallRequest else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1206,10 +1186,8 @@ def encode_streaming_output_call_response_protobuf(message: StreamingOutputCallR
             bits0 = part.getvalue()
             writer.append(0x0A)
             write_block(writer, bits0)
-        field = "StreamingOutputCallResponse.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _StreamingOutputCallResponse else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 

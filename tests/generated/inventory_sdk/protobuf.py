@@ -200,10 +200,8 @@ def encode_timestamp_protobuf(message: Timestamp, writer: BytesWriter) -> None:
         if bits1:
             writer.append(0x10)
             write_varint(writer, bits1)
-        field = "Timestamp.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _Timestamp else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -342,10 +340,8 @@ def encode_item_protobuf(message: Item, writer: BytesWriter) -> None:
             bits8 = part.getvalue()
             writer.append(0x4A)
             write_block(writer, bits8)
-        field = "Item.unknown_fields"
-        unknown: bytes = values[8] if type(message) is _Item else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -559,10 +555,8 @@ def encode_item_dimensions_protobuf(message: ItemDimensions, writer: BytesWriter
         if not is_zero(bits2):
             writer.append(0x19)
             write_f64_le(writer, bits2)
-        field = "ItemDimensions.unknown_fields"
-        unknown: bytes = values[3] if type(message) is _ItemDimensions else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -633,10 +627,8 @@ def encode_plant_protobuf(message: Plant, writer: BytesWriter) -> None:
         if bits1:
             writer.append(0x10)
             write_varint(writer, bits1)
-        field = "Plant.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _Plant else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -714,10 +706,8 @@ def encode_get_item_request_protobuf(message: GetItemRequest, writer: BytesWrite
             bits0 = sku_.encode()
             writer.append(0x0A)
             write_block(writer, bits0)
-        field = "GetItemRequest.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _GetItemRequest else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -816,10 +806,8 @@ def encode_stock_change_protobuf(message: StockChange, writer: BytesWriter) -> N
         if bits5:
             writer.append(0x30)
             write_varint(writer, bits5)
-        field = "StockChange.unknown_fields"
-        unknown: bytes = values[4] if type(message) is _StockChange else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -939,10 +927,8 @@ def encode_stock_change_move_protobuf(message: StockChangeMove, writer: BytesWri
         if bits1:
             writer.append(0x10)
             write_varint(writer, bits1)
-        field = "StockChangeMove.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _StockChangeMove else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1038,10 +1024,8 @@ def encode_change_summary_protobuf(message: ChangeSummary, writer: BytesWriter) 
             write_block(writer, key1_bits)
             writer.append(0x10)
             write_varint(writer, item1_bits)
-        field = "ChangeSummary.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _ChangeSummary else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1198,10 +1182,8 @@ def encode_watch_request_protobuf(message: WatchRequest, writer: BytesWriter) ->
                 write_varint(part, bits1)
             writer.append(0x12)
             write_block(writer, part.getvalue())
-        field = "WatchRequest.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _WatchRequest else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1294,10 +1276,8 @@ def encode_reservation_protobuf(message: Reservation, writer: BytesWriter) -> No
         if bits1:
             writer.append(0x10)
             write_varint(writer, bits1)
-        field = "Reservation.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _Reservation else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1386,10 +1366,8 @@ def encode_reservation_result_protobuf(message: ReservationResult, writer: Bytes
                 write_block(writer, bits1)
             else:
                 raise TypeError
-        field = "ReservationResult.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _ReservationResult else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1490,10 +1468,8 @@ def encode_refusal_protobuf(message: Refusal, writer: BytesWriter) -> None:
         if bits1:
             writer.append(0x10)
             write_varint(writer, bits1)
-        field = "Refusal.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _Refusal else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 

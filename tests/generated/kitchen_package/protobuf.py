@@ -487,10 +487,8 @@ def encode_any_protobuf(message: AnyMessage, writer: BytesWriter) -> None:
         if len(bits1) != 0:
             writer.append(0x12)
             write_block(writer, bits1)
-        field = "Any.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _AnyMessage else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -564,10 +562,8 @@ def encode_duration_protobuf(message: Duration, writer: BytesWriter) -> None:
         if bits1:
             writer.append(0x10)
             write_varint(writer, bits1)
-        field = "Duration.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _Duration else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -625,10 +621,8 @@ def encode_empty_protobuf(message: Empty, writer: BytesWriter) -> None:
         require(message, _Empty)
     field = ""
     try:
-        field = "Empty.unknown_fields"
-        unknown: bytes = message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -679,10 +673,8 @@ def encode_field_mask_protobuf(message: FieldMask, writer: BytesWriter) -> None:
             bits0 = item0.encode()
             writer.append(0x0A)
             write_block(writer, bits0)
-        field = "FieldMask.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _FieldMask else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -770,10 +762,8 @@ def _write_struct(message: Struct, writer: BytesWriter, depth: i64) -> None:
             write_block(writer, key0_bits)
             writer.append(0x12)
             write_block(writer, item0_bits)
-        field = "Struct.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _Struct else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -953,10 +943,8 @@ def _write_value(message: Value, writer: BytesWriter, depth: i64) -> None:
                 write_block(writer, bits5)
             else:
                 raise TypeError
-        field = "Value.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _Value else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1105,10 +1093,8 @@ def _write_list_value(message: ListValue, writer: BytesWriter, depth: i64) -> No
             bits0 = part.getvalue()
             writer.append(0x0A)
             write_block(writer, bits0)
-        field = "ListValue.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _ListValue else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1181,10 +1167,8 @@ def encode_timestamp_protobuf(message: Timestamp, writer: BytesWriter) -> None:
         if bits1:
             writer.append(0x10)
             write_varint(writer, bits1)
-        field = "Timestamp.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _Timestamp else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1248,10 +1232,8 @@ def encode_int64_value_protobuf(message: Int64Value, writer: BytesWriter) -> Non
         if bits0:
             writer.append(0x08)
             write_varint(writer, bits0)
-        field = "Int64Value.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _Int64Value else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1312,10 +1294,8 @@ def encode_bool_value_protobuf(message: BoolValue, writer: BytesWriter) -> None:
         if bits0:
             writer.append(0x08)
             writer.append(bits0)
-        field = "BoolValue.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _BoolValue else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1377,10 +1357,8 @@ def encode_string_value_protobuf(message: StringValue, writer: BytesWriter) -> N
             bits0 = value_.encode()
             writer.append(0x0A)
             write_block(writer, bits0)
-        field = "StringValue.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _StringValue else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1451,10 +1429,8 @@ def encode_point_protobuf(message: Point, writer: BytesWriter) -> None:
         if not is_zero(bits1):
             writer.append(0x11)
             write_f64_le(writer, bits1)
-        field = "Point.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _Point else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -1743,10 +1719,8 @@ def encode_scalars_protobuf(message: Scalars, writer: BytesWriter) -> None:
                 write_varint(part, bits31)
             writer.write(b"\xc2\x02")
             write_block(writer, part.getvalue())
-        field = "Scalars.unknown_fields"
-        unknown: bytes = values[32] if type(message) is _Scalars else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -2262,10 +2236,8 @@ def _write_numbers(message: Numbers, writer: BytesWriter, depth: i64) -> None:
                 bits20 = uint32_bits(mixed_.value)
                 writer.write(b"\xfd\xff\xff\xff\x0f")
                 write_fixed32(writer, bits20)
-        field = "Numbers.unknown_fields"
-        unknown: bytes = values[21] if type(message) is _Numbers else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -2884,10 +2856,8 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
             write_block(writer, key11_bits)
             writer.append(0x12)
             write_block(writer, item11_bits)
-        field = "Maps.unknown_fields"
-        unknown: bytes = values[12] if type(message) is _Maps else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -3826,10 +3796,8 @@ def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
                 write_block(writer, bits5)
             else:
                 raise TypeError
-        field = "Tree.unknown_fields"
-        unknown: bytes = values[5] if type(message) is _Tree else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -4039,10 +4007,8 @@ def _write_forest(message: Forest, writer: BytesWriter, depth: i64) -> None:
             bits0 = part.getvalue()
             writer.append(0x0A)
             write_block(writer, bits0)
-        field = "Forest.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _Forest else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -4190,10 +4156,8 @@ def encode_shape_protobuf(message: Shape, writer: BytesWriter) -> None:
         if bits12:
             writer.append(0x68)
             write_varint(writer, bits12)
-        field = "Shape.unknown_fields"
-        unknown: bytes = values[4] if type(message) is _Shape else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -4382,10 +4346,8 @@ def encode_shape_circle_protobuf(message: ShapeCircle, writer: BytesWriter) -> N
         if not is_zero(bits0):
             writer.append(0x09)
             write_f64_le(writer, bits0)
-        field = "ShapeCircle.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _ShapeCircle else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -4444,10 +4406,8 @@ def encode_shape_square_protobuf(message: ShapeSquare, writer: BytesWriter) -> N
         if not is_zero(bits0):
             writer.append(0x09)
             write_f64_le(writer, bits0)
-        field = "ShapeSquare.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _ShapeSquare else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -4526,10 +4486,8 @@ def encode_nested_protobuf(message: Nested, writer: BytesWriter) -> None:
         if bits2:
             writer.append(0x18)
             write_varint(writer, bits2)
-        field = "Nested.unknown_fields"
-        unknown: bytes = values[3] if type(message) is _Nested else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -4634,10 +4592,8 @@ def encode_nested_deep_protobuf(message: NestedDeep, writer: BytesWriter) -> Non
             bits0 = part.getvalue()
             writer.append(0x0A)
             write_block(writer, bits0)
-        field = "NestedDeep.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _NestedDeep else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -4715,10 +4671,8 @@ def encode_nested_deep_deeper_protobuf(message: NestedDeepDeeper, writer: BytesW
             bits0 = treasure_.encode()
             writer.append(0x0A)
             write_block(writer, bits0)
-        field = "NestedDeepDeeper.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _NestedDeepDeeper else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -4981,10 +4935,8 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
             bits28 = to_protobuf__.encode()
             writer.write(b"\xea\x01")
             write_block(writer, bits28)
-        field = "Keywords.unknown_fields"
-        unknown: bytes = values[28] if type(message) is _Keywords else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -5252,10 +5204,8 @@ def encode_nothing_protobuf(message: Nothing, writer: BytesWriter) -> None:
         require(message, _Nothing)
     field = ""
     try:
-        field = "Nothing.unknown_fields"
-        unknown: bytes = message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -5362,10 +5312,8 @@ def encode_nothings_protobuf(message: Nothings, writer: BytesWriter) -> None:
                 write_block(writer, bits4)
             else:
                 raise TypeError
-        field = "Nothings.unknown_fields"
-        unknown: bytes = values[4] if type(message) is _Nothings else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -5669,10 +5617,8 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
             bits10 = part.getvalue()
             writer.append(0x5A)
             write_block(writer, bits10)
-        field = "WellKnown.unknown_fields"
-        unknown: bytes = values[11] if type(message) is _WellKnown else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -5883,10 +5829,8 @@ def encode_context_protobuf(message: ContextMessage, writer: BytesWriter) -> Non
             bits1 = part.getvalue()
             writer.append(0x12)
             write_block(writer, bits1)
-        field = "Context.unknown_fields"
-        unknown: bytes = values[2] if type(message) is _ContextMessage else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -5976,10 +5920,8 @@ def encode_method_protobuf(message: MethodMessage, writer: BytesWriter) -> None:
             bits0 = name_.encode()
             writer.append(0x0A)
             write_block(writer, bits0)
-        field = "Method.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _MethodMessage else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -6046,10 +5988,8 @@ def encode_type_error__protobuf(message: TypeError_, writer: BytesWriter) -> Non
             bits0 = text_.encode()
             writer.append(0x0A)
             write_block(writer, bits0)
-        field = "TypeError_.unknown_fields"
-        unknown: bytes = values[1] if type(message) is _TypeError_ else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -6131,10 +6071,8 @@ def encode_elsewhere_protobuf(message: Elsewhere, writer: BytesWriter) -> None:
             bits2 = quoted_.encode()
             writer.append(0x1A)
             write_block(writer, bits2)
-        field = "Elsewhere.unknown_fields"
-        unknown: bytes = values[3] if type(message) is _Elsewhere else message.unknown_fields
-        if len(unknown) != 0:
-            writer.write(unknown)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 

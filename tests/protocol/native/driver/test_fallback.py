@@ -11,6 +11,7 @@ from eventflux_runtime import Context, connect, serve
 from eventflux_runtime.codegen_api import AnyBinding, Binding, Service
 from eventflux_transport import EventRequest, TransportMessage
 from eventflux_transport.methods import TRANSPORT_SEND_MESSAGE, TRANSPORT_STREAM_EVENTS
+from tests.support.unknown import unknown_to
 
 NEWER = b"\xa0\x06\x05"
 """A field that only a newer version of the message has."""
@@ -31,12 +32,12 @@ class Node(Service):
 
     async def stream_events(self, request: EventRequest, context: Context) -> AsyncIterator[TransportMessage]:
         for number in range(request.batch_size):
-            yield TransportMessage(id=request.node_id, priority=number, unknown_fields=request.unknown_fields)
+            yield unknown_to(TransportMessage(id=request.node_id, priority=number), request.unknown_fields)
 
 
 async def test_what_one_side_does_not_know_comes_back() -> None:
     other = replace(TRANSPORT_SEND_MESSAGE, fingerprint=1)
-    request = TransportMessage(id="i", headers={"k": "v"}, payload=bytes(200), unknown_fields=NEWER)
+    request = unknown_to(TransportMessage(id="i", headers={"k": "v"}, payload=bytes(200)), NEWER)
     async with serve([Node()], TCP) as server, connect(server.endpoints[0]) as channel:
         assert await channel.unary(other, request) == request
         in_native_layout = await channel.unary(TRANSPORT_SEND_MESSAGE, request)
@@ -45,7 +46,7 @@ async def test_what_one_side_does_not_know_comes_back() -> None:
 
 async def test_streams_fall_back_too() -> None:
     other = replace(TRANSPORT_STREAM_EVENTS, fingerprint=1)
-    request = EventRequest(node_id="n", batch_size=3, unknown_fields=NEWER)
+    request = unknown_to(EventRequest(node_id="n", batch_size=3), NEWER)
     async with (
         serve([Node()], TCP) as server,
         connect(server.endpoints[0]) as channel,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.protocol.api import Dispatcher, ServerConnection
-from eventflux_runtime.protocol.core.event import PEER_READY, StreamOpened
+from eventflux_runtime.protocol.core.event import StreamOpened
 from eventflux_runtime.protocol.driver.encoding import Encoding
 from eventflux_runtime.protocol.driver.server import ServerConnectionBase
 from eventflux_runtime.protocol.grpc.driver.encoding import server_encoding
-from eventflux_runtime.protocol.grpc.http2.event import RequestOpened, SettingsReceived
+from eventflux_runtime.protocol.grpc.http2.event import RequestOpened
 from eventflux_runtime.protocol.grpc.http2.server_machine import ServerMachine
 from eventflux_runtime.rpc.config import ServerConfig
 from eventflux_runtime.rpc.status import StatusCode
@@ -43,10 +43,6 @@ class GrpcServerConnection(ServerConnectionBase):
         super().__init__(pipe, core, reactor, dispatcher, config, on_lost, log)
         self._find = dispatcher.find
         self._encodings = encodings
-        self._handlers[PEER_READY] = self._on_settings
-
-    def _on_settings(self, event: SettingsReceived) -> None:
-        self.greeted()
 
     def encoding_of(self, event: StreamOpened) -> Encoding | None:
         """See `ServerConnectionBase.encoding_of`."""
