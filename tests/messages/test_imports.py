@@ -86,7 +86,7 @@ for attempt in (
         print(error.extra, error)
 """
     feature = "protobuf's objects and JSON of eventflux_transport"
-    line = f"grpc {feature} needs an extra: run pip install 'eventflux-transport[grpc]'\n"
+    line = f"protobuf {feature} needs an extra: run pip install 'eventflux-transport[protobuf]'\n"
     assert run(WITHOUT_PROTOBUF + program) == line * 4
 
 

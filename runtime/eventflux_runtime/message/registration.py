@@ -68,7 +68,7 @@ class Registration(Generic[T]):
 
             return Bridge(self.kind, self.proto, *self.protobuf)
         except ModuleNotFoundError as missing:
-            raise MissingExtraError(f"protobuf's objects and JSON of {self._package}", "grpc") from missing
+            raise MissingExtraError(f"protobuf's objects and JSON of {self._package}", "protobuf") from missing
 
     @property
     def _package(self) -> str:

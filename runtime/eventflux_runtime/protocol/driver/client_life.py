@@ -79,12 +79,11 @@ class ClientLife(ClientSession):
     def _on_go_away(self, event: GoAwayReceived) -> None:
         if self.state is _READY:
             self.state = ConnectionState.DRAINING
+        reason = f" ({event.reason})" if event.reason else ""
         for stream_id in event.unprocessed:
             call = self._end_call(stream_id)
             if call is not None:
-                call.fail(
-                    Unavailable(f"{self.endpoint} is going away ({event.reason}); the call never ran", unprocessed=True)
-                )
+                call.fail(Unavailable(f"{self.endpoint} is going away{reason}; the call never ran", unprocessed=True))
         if event.is_too_many_pings and self._ping_interval_s is not None:
             PING_BACKOFF.complained(self.endpoint, self._ping_interval_s)
         if event.code != StatusCode.OK:

@@ -576,6 +576,18 @@ def test_a_response_without_a_status_is_unknown() -> None:
     assert "without a grpc-status" in ended.status.message
 
 
+@pytest.mark.parametrize(("count", "is_right"), [(5, False), (6, True), (7, False)])
+def test_a_response_has_as_many_bytes_as_its_content_length_says(count: int, is_right: bool) -> None:
+    for between in (b"", data(1, b"")):
+        client = client_with_call()
+        head = headers(1, [*RESPONSE, ("content-length", str(count))])
+        chunk = head + data(1, prefixed(b"x")) + between + headers(1, OK_TRAILERS, end=True)
+        ended = client.receive_data(chunk, 0.0)[-1]
+        assert isinstance(ended, StatusReceived if is_right else StreamReset)
+        if isinstance(ended, StreamReset):
+            assert ended.reason == "PROTOCOL_ERROR: the bytes of DATA are not as many as its content-length said"
+
+
 def test_trailers_of_a_request_end_it() -> None:
     server = server_with_call()
     (event,) = server.receive_data(headers(1, [("k", "v")], end=True), 0.0)

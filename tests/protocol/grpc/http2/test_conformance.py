@@ -94,6 +94,10 @@ def changed(name: str, value: str) -> Fields:
     return [(field[0], value) if field[0] == name else field for field in REQUEST]
 
 
+def with_length(count: int) -> bytes:
+    return headers(1, [*REQUEST, ("content-length", str(count))])
+
+
 CASES: Final[list[tuple[str, bytes, Verdict]]] = [
     # generic: what everybody has to take
     ("generic 2: an idle stream takes HEADERS", OPEN, FINE),
@@ -233,6 +237,29 @@ CASES: Final[list[tuple[str, bytes, Verdict]]] = [
     ("7: an unknown one in RST_STREAM", OPEN + rst_stream(1, 0xFF), FINE),
     # 8.1: requests
     ("8.1: a second block without END_STREAM", OPEN + headers(1, [("k", "v")]), stream(PROTOCOL)),
+    ("8.1.1: as many bytes as content-length says", with_length(6) + data(1, prefixed(b"x"), end=True), FINE),
+    ("8.1.1: and in several frames", with_length(6) + data(1, prefixed(b"x")[:3]) + data(1, b"\0\1x", end=True), FINE),
+    ("8.1.1: fewer", with_length(7) + data(1, prefixed(b"x"), end=True), stream(PROTOCOL)),
+    (
+        "8.1.1: fewer in several frames",
+        with_length(7) + data(1, prefixed(b"")) + data(1, b"", end=True),
+        stream(PROTOCOL),
+    ),
+    (
+        "8.1.1: fewer, and trailers",
+        with_length(7) + data(1, prefixed(b"x")) + headers(1, [("k", "v")], end=True),
+        stream(PROTOCOL),
+    ),
+    ("8.1.1: more", with_length(5) + data(1, prefixed(b"x")), stream(PROTOCOL)),
+    (
+        "8.1.1: more in a later frame",
+        with_length(6) + data(1, prefixed(b"x")) + data(1, prefixed(b"")),
+        stream(PROTOCOL),
+    ),
+    ("8.1.1: none at all", headers(1, [*REQUEST, ("content-length", "1")], end=True), stream(PROTOCOL)),
+    ("8.1.1: padding is none of them", with_length(6) + frame(DATA, PADDED | 1, 1, padded(prefixed(b"x"), 9)), FINE),
+    ("8.1.1: a content-length that is no number", headers(1, [*REQUEST, ("content-length", "-6")]), stream(PROTOCOL)),
+    ("8.1.1: two", headers(1, [*REQUEST, *[("content-length", "6")] * 2]), stream(PROTOCOL)),
     ("8.2.1: upper case in a name", headers(1, [*REQUEST, ("X-Test", "ok")]), stream(PROTOCOL)),
     ("8.2.2: a connection-specific field", headers(1, [*REQUEST, ("connection", "keep-alive")]), stream(PROTOCOL)),
     ("8.2.2: te other than trailers", headers(1, changed("te", "trailers, deflate;q=0.5")), stream(PROTOCOL)),

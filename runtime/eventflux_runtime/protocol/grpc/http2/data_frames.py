@@ -12,7 +12,7 @@ from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.core.error import RemoteProtocolError
 from eventflux_runtime.protocol.core.event import Event, MessageReceived
 from eventflux_runtime.protocol.core.flow import Inflow
-from eventflux_runtime.protocol.grpc.http2.ending import Endings
+from eventflux_runtime.protocol.grpc.http2.ending import OTHER_LENGTH, Endings
 from eventflux_runtime.protocol.grpc.http2.error import FLOW_CONTROL_ERROR, PROTOCOL_ERROR, STREAM_CLOSED, Http2Error
 from eventflux_runtime.protocol.grpc.http2.event import RequestOpened
 from eventflux_runtime.protocol.grpc.http2.frame import (
@@ -92,6 +92,8 @@ class DataFrames:
             self._on_stray(stream, stream_id, cost, events)
             return True
         is_end = flags & FLAG_END_STREAM != 0
+        if stream.announced >= 0 and not self._is_as_announced(stream, end - start, is_end, cost, events):
+            return True
         inflow = stream.inflow
         if inflow is None:
             if self._is_server:
@@ -152,6 +154,15 @@ class DataFrames:
             self._endings.break_off(stream, STREAM_CLOSED, "the client sent DATA behind its end of the stream", events)
         else:
             self._endings.break_off(stream, PROTOCOL_ERROR, "the server sent DATA ahead of the response's head", events)
+
+    def _is_as_announced(self, stream: Stream, size: i64, is_end: bool, cost: i64, events: list[Event]) -> bool:
+        """Whether the body is as long as its content-length (RFC 9113, 8.1.1) so far; if not, it is broken off."""
+        stream.announced -= size
+        if stream.announced == 0 or (stream.announced > 0 and not is_end):
+            return True
+        self._ignore(cost)
+        self._endings.break_off(stream, PROTOCOL_ERROR, OTHER_LENGTH, events)
+        return False
 
     def _ignore(self, cost: i64) -> None:
         """Counts DATA and gives its credit back at once."""

@@ -25,6 +25,7 @@ __all__ = ["Endings"]
 
 REPLY_BYTES: Final = 64
 """What an answer that the peer provokes counts, besides its text."""
+OTHER_LENGTH: Final = "the bytes of DATA are not as many as its content-length said"
 CUT_SHORT: Final = "the stream ended in the middle of a message"
 
 

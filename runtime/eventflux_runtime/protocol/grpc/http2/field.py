@@ -28,14 +28,15 @@ GRPC_MESSAGE: Final = 12
 GRPC_DETAILS: Final = 13
 TE: Final = 14
 HOST: Final = 15
-UNSEEN: Final = 16
+CONTENT_LENGTH: Final = 16
+UNSEEN: Final = 17
 """Belongs to HTTP, gRPC or the engine, and nobody here reads it."""
-FIRST_WRONG: Final = 17
+FIRST_WRONG: Final = 18
 """Kinds from here on make a message malformed (RFC 9113, 8.1.1)."""
-CONNECTION_SPECIFIC: Final = 17
-UNKNOWN_PSEUDO: Final = 18
-BAD_NAME: Final = 19
-BAD_VALUE: Final = 20
+CONNECTION_SPECIFIC: Final = 18
+UNKNOWN_PSEUDO: Final = 19
+BAD_NAME: Final = 20
+BAD_VALUE: Final = 21
 
 KINDS: Final[dict[bytes, int]] = {
     b":method": METHOD,
@@ -54,8 +55,7 @@ KINDS: Final[dict[bytes, int]] = {
     b"host": HOST,
     b"user-agent": UNSEEN,
     b"accept-encoding": UNSEEN,
-    b"content-length": UNSEEN,
-    # What our peers on grpcio tell each other.
+    b"content-length": CONTENT_LENGTH,
     # gRPC's own that are the application's too: its proposal A6, and the tracing of census.
     b"grpc-retry-pushback-ms": CUSTOM,
     b"grpc-previous-rpc-attempts": CUSTOM,

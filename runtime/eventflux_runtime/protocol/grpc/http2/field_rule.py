@@ -7,6 +7,7 @@ from typing import Final
 from eventflux_runtime.protocol.grpc.http2.field import (
     AUTHORITY,
     CONNECTION_SPECIFIC,
+    CONTENT_LENGTH,
     FIRST_WRONG,
     LAST_PSEUDO,
     METHOD,
@@ -33,6 +34,7 @@ PSEUDO_KINDS: Final[dict[str, int]] = {
 }
 
 _SHOWN_BYTES: Final = 64
+_MAX_DIGITS: Final = 18
 
 
 def malformation(fields: list[Field], allowed: int, required: int) -> str:
@@ -57,6 +59,11 @@ def malformation(fields: list[Field], allowed: int, required: int) -> str:
                 return f"the pseudo-header field {_shown(field.name)} stands there twice"
         elif kind == TE and field.value != b"trailers":
             return "the field 'te' may say 'trailers' only"
+        elif kind == CONTENT_LENGTH:
+            if not field.value.isdigit() or len(field.value) > _MAX_DIGITS:
+                return f"the field 'content-length' is no number of bytes: {_shown(field.value)}"
+            if seen >> kind & 1:
+                return "the field 'content-length' stands there twice"
         seen |= 1 << kind
     return _missing(required & ~seen) if required & ~seen else ""
 

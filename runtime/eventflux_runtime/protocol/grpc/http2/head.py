@@ -14,6 +14,7 @@ from eventflux_runtime.rpc.status import OK_STATUS, Status
 __all__ = ["RequestHead", "ResponseHead", "Trailers"]
 
 NO_TIMEOUT: Final = -1
+NO_LENGTH: Final = -1
 UNKNOWN_ENCODING: Final = -1
 NO_ENCODINGS: Final[frozenset[int]] = frozenset()
 
@@ -37,6 +38,7 @@ class RequestHead:
             nobody knows.
         encoding: its name as the client has it.
         accepted: the numbers of the compressions that the client reads.
+        length: the bytes of the messages with their prefixes, where the client says how many will come; -1 if not.
         metadata: the application's.
         found: for the driver, which may keep here what it found for `path`.
     """
@@ -49,6 +51,7 @@ class RequestHead:
         "error",
         "found",
         "http_status",
+        "length",
         "metadata",
         "path",
         "refusal",
@@ -65,6 +68,7 @@ class RequestHead:
         self.encoding_id: int = 0
         self.encoding: str = "identity"
         self.accepted: frozenset[int] = NO_ENCODINGS
+        self.length: int = NO_LENGTH
         self.metadata: Metadata = EMPTY_METADATA
         self.found: Any = None
 
@@ -85,6 +89,7 @@ class ResponseHead:
             nobody knows.
         encoding: its name as the server has it.
         accepted: the numbers of the compressions that the server reads; None: it does not say.
+        length: as in `RequestHead`.
         metadata: the application's.
     """
 
@@ -96,6 +101,7 @@ class ResponseHead:
         "failure",
         "http_status",
         "is_informational",
+        "length",
         "metadata",
     )
 
@@ -107,6 +113,7 @@ class ResponseHead:
         self.encoding_id: int = 0
         self.encoding: str = "identity"
         self.accepted: frozenset[int] | None = None
+        self.length: int = NO_LENGTH
         self.metadata: Metadata = EMPTY_METADATA
 
 

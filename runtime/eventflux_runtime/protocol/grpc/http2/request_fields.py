@@ -9,6 +9,7 @@ from eventflux_runtime.protocol.grpc.http2.encoding_name import accepted_of, enc
 from eventflux_runtime.protocol.grpc.http2.field import (
     ACCEPT_ENCODING,
     AUTHORITY,
+    CONTENT_LENGTH,
     CONTENT_TYPE,
     ENCODING,
     HOST,
@@ -99,6 +100,8 @@ def _read(head: RequestHead, fields: list[Field]) -> tuple[bytes, bytes]:
         elif kind == ACCEPT_ENCODING:
             accepted = accepted_of(field.value)
             head.accepted = head.accepted | accepted if head.accepted else accepted
+        elif kind == CONTENT_LENGTH:
+            head.length = int(field.value)
     if not head.authority and host:
         head.authority = host.decode("latin-1")
     return method, content_type

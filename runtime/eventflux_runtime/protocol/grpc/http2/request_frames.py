@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from eventflux_runtime.protocol.core.event import Event
-from eventflux_runtime.protocol.grpc.http2.ending import REPLY_BYTES, Endings
+from eventflux_runtime.protocol.grpc.http2.ending import OTHER_LENGTH, REPLY_BYTES, Endings
 from eventflux_runtime.protocol.grpc.http2.error import PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED, Http2Error
 from eventflux_runtime.protocol.grpc.http2.event import RequestOpened
 from eventflux_runtime.protocol.grpc.http2.head import RequestHead
@@ -38,6 +38,7 @@ class RequestFrames(HeaderFrames):
         if (
             head.error
             or head.refusal is not None
+            or (is_end and head.length > 0)
             or link.state >= DRAINING
             or len(self.streams) >= link.settings.max_streams
         ):
@@ -48,6 +49,7 @@ class RequestFrames(HeaderFrames):
         stream.taken_encoding_id = head.encoding_id
         stream.encoding = head.encoding
         stream.accepted = head.accepted
+        stream.announced = head.length
         self.streams[stream_id] = stream
         events.append(RequestOpened(stream_id, head, is_end))
 
@@ -71,6 +73,8 @@ class RequestFrames(HeaderFrames):
         elif trailers.error or not is_end:
             reason = trailers.error or "HEADERS within a request have to end it"
             self.endings.break_off(stream, PROTOCOL_ERROR, reason, events)
+        elif stream.announced > 0:
+            self.endings.break_off(stream, PROTOCOL_ERROR, OTHER_LENGTH, events)
         else:
             self.endings.end_input(stream, events)
 
@@ -82,7 +86,7 @@ class RequestFrames(HeaderFrames):
             return  # the client knows from that GOAWAY that it was not processed
         link.limits.call_reset()
         answer_bytes = 0
-        if head.error:
+        if head.error or (is_end and head.length > 0):
             link.output.reset(stream_id, PROTOCOL_ERROR)
         elif link.state >= DRAINING or len(self.streams) >= link.settings.max_streams:
             link.output.reset(stream_id, REFUSED_STREAM)

@@ -8,6 +8,7 @@ from eventflux_runtime.protocol.grpc.http2.content_type import is_grpc
 from eventflux_runtime.protocol.grpc.http2.encoding_name import accepted_of, encoding_id_of
 from eventflux_runtime.protocol.grpc.http2.field import (
     ACCEPT_ENCODING,
+    CONTENT_LENGTH,
     CONTENT_TYPE,
     ENCODING,
     GRPC_DETAILS,
@@ -93,6 +94,8 @@ def _read(head: ResponseHead, fields: list[Field]) -> bytes:
         elif kind == ACCEPT_ENCODING:
             accepted = accepted_of(field.value)
             head.accepted = accepted if head.accepted is None else head.accepted | accepted
+        elif kind == CONTENT_LENGTH:
+            head.length = int(field.value)
     return content_type
 
 

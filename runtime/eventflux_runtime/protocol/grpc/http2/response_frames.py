@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import final
 
 from eventflux_runtime.protocol.core.event import Event, HeadersReceived
+from eventflux_runtime.protocol.grpc.http2.ending import OTHER_LENGTH
 from eventflux_runtime.protocol.grpc.http2.error import PROTOCOL_ERROR, Http2Error
 from eventflux_runtime.protocol.grpc.http2.header_frames import HeaderFrames
 from eventflux_runtime.protocol.grpc.http2.stream import Stream
@@ -30,8 +31,9 @@ class ResponseFrames(HeaderFrames):
             self._read_head(block, stream, events)
         else:
             trailers = self.reader.read_trailers(block) if stream.has_head else self.reader.read_trailers_only(block)
-            if trailers.error:
-                self.endings.break_off(stream, PROTOCOL_ERROR, trailers.error, events)
+            error = trailers.error or (OTHER_LENGTH if stream.announced > 0 else "")
+            if error:
+                self.endings.break_off(stream, PROTOCOL_ERROR, error, events)
                 return
             if trailers.accepted is not None:
                 self.link.learned = trailers.accepted
@@ -53,6 +55,7 @@ class ResponseFrames(HeaderFrames):
             stream.has_head = True
             stream.taken_encoding_id = head.encoding_id
             stream.encoding = head.encoding
+            stream.announced = head.length
             if head.accepted is not None:
                 self.link.learned = head.accepted
             events.append(HeadersReceived(stream.stream_id, head.metadata))

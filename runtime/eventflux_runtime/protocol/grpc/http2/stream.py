@@ -43,6 +43,7 @@ class Stream:
 
     __slots__ = (
         "accepted",
+        "announced",
         "balance",
         "encoding",
         "has_ended",
@@ -74,5 +75,7 @@ class Stream:
         """The same of messages from the peer; -1: in a way that nobody here knows."""
         self.encoding = "identity"
         """Its name as the peer has it."""
+        self.announced: i64 = -1
+        """What is still to come of the bytes of DATA that a content-length announced; -1 if none did."""
         self.accepted: frozenset[int] = NO_ENCODINGS
         """Server: the compressions that the client reads."""
