@@ -214,9 +214,9 @@ async def test_a_header_block_that_comes_byte_by_byte(besiege: Besiege) -> None:
     assert [code for code, _ in outcome.goaways] == [PROTOCOL_ERROR]
 
 
-async def test_a_thousand_connections_with_a_begun_header_block(besiege: Besiege) -> None:
+async def test_hundreds_of_connections_with_a_begun_header_block(besiege: Besiege) -> None:
     # Each: what it sent, twice while it is put together, and its objects.
-    connections = 1000
+    connections = 300
     growth = BASE_GROWTH + connections * (2 * MAX_FRAME_BYTES + 64 * KIB)
     block = LINGER + literal(b"a", b"x" * 15_000)
 
@@ -226,7 +226,8 @@ async def test_a_thousand_connections_with_a_begun_header_block(besiege: Besiege
             client.attack(iter([frame(HEADERS, 0, 1, block)]), reads=False)
         return clients
 
-    async with besiege(growth=growth, **IMPATIENT) as siege:
+    # Long enough that a busy machine opens them all before the first is given up.
+    async with besiege(growth=growth, keepalive=[1.5, 0.5], handshake_timeout_s=2.0) as siege:
         files = siege.files()
         with ExitStack() as stack:
             await run_sync(open_all, stack, siege.url)
