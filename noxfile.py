@@ -13,6 +13,7 @@ import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 IDL_CONFIGS = ["idl/transport.yaml", *sorted(str(path) for path in Path("tests/idl").glob("*.yaml"))]
+CODEGEN_PAGES = {"docs/codegen.schema.json": ["schema"], "docs/codegen-yaml.md": ["schema", "--page"]}
 IN_PARALLEL = ["-n", "6", "--dist", "worksteal"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 
@@ -53,10 +54,13 @@ def _readme_commands(program: str) -> list[str]:
 
 @nox.session
 def generate(session: nox.Session) -> None:
-    """Generate the code of every IDL afresh; only what differs is written."""
+    """Generate the code of every IDL afresh, only what differs, and the pages about the YAML."""
     _install(session, "codegen", "generator")
     for config in IDL_CONFIGS:
         session.run("eventflux-codegen", "generate", "--config", config, *session.posargs)
+    for page, arguments in CODEGEN_PAGES.items():
+        with open(page, "w") as output:
+            session.run("eventflux-codegen", *arguments, stdout=output)
 
 
 @nox.session

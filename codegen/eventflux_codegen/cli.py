@@ -7,44 +7,41 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import Final, TypeAlias
 
+from eventflux_codegen import command
 from eventflux_codegen.error import GenerationError
-from eventflux_codegen.generator import check, generate
 
 __all__ = ["main"]
 
-_DRIFTED = 1
-_UNREAD = 1
-_MISTAKEN = 2
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+_UNREAD: Final = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command.
 
     Returns:
-        0: done; 1: `check` found a difference, or who read the output has left; 2: the sources or the arguments are
-        wrong, and nothing was written.
+        0: done; 1: `check` found a difference, `breaking` a change, or who read the output has left; 2: the sources or
+        the arguments are wrong, and nothing was written.
     """
     options = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may lack a character of the IDL
     try:
-        if options.command == "check":
-            code = _check(options.config, options.output)
-        else:
-            code = _generate(options.config, options.output, options.accept_breaking)
+        code: int = options.run(options)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code
     except BrokenPipeError:
         _abandon_output()
         return _UNREAD
-    except GenerationError as error:
-        print(f"eventflux-codegen: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"eventflux-codegen: {error.filename}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
-    return _MISTAKEN
+    except (GenerationError, OSError) as error:
+        for line in command.said(error):
+            print(line, file=sys.stderr)
+    return command.MISTAKEN
 
 
 def _abandon_output() -> None:
@@ -55,48 +52,73 @@ def _abandon_output() -> None:
         os.close(nowhere)
 
 
-def _generate(config: str, output: str | None, accept_breaking: bool) -> int:
-    result = generate(config, output=output, accept_breaking=accept_breaking)
-    for name in result.written:
-        print(f"wrote {name}")
-    for name in result.removed:
-        print(f"removed {name}")
-    if not result.written and not result.removed:
-        print(f"{result.output}: up to date")
-    return 0
-
-
-def _check(config: str, output: str | None) -> int:
-    result = check(config, output=output)
-    if result.is_current:
-        print(f"{result.output}: up to date")
-        return 0
-    print(result.diff, end="")
-    found = {"differs": result.changed, "is missing": result.missing, "is extra": result.extra}
-    for what, names in found.items():
-        for name in names:
-            print(f"eventflux-codegen: {result.output}: {name} {what}", file=sys.stderr)
-    print(f"eventflux-codegen: run eventflux-codegen generate --config {config}", file=sys.stderr)
-    return _DRIFTED
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="eventflux-codegen", description="Generates the typed SDK of an IDL.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in (
-        ("generate", "write the package: only what changed, and all of it or nothing"),
-        ("check", "exit with 1 and a diff if the package is not what would be generated"),
-    ):
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument(
-            "--config", default="idl/transport.yaml", help="the options beside the .proto files (%(default)s)"
-        )
-        command.add_argument("--output", help="another directory for the package; the lock is then left alone")
-        if name == "generate":
-            command.add_argument(
-                "--accept-breaking", action="store_true", help="take over changes that break peers into the lock"
-            )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    generate = _command(commands, "generate", "write the package: only what changed, and all of it or nothing")
+    _add_sources(generate)
+    generate.add_argument("--output", help="another directory for the package's files; the lock is then left alone")
+    generate.add_argument(
+        "--accept-breaking", action="store_true", help="take over changes that break peers into the lock"
+    )
+    generate.add_argument("--watch", action="store_true", help="go on, and generate again after each change")
+    generate.set_defaults(run=command.generate_package)
+    check = _command(commands, "check", "exit with 1 and a diff if the package is not what would be generated")
+    _add_sources(check)
+    check.add_argument("--output", help="another directory of the package's files; the lock is then left alone")
+    check.set_defaults(run=command.check_package)
+    breaking = _command(commands, "breaking", "list the changes that break peers, and exit with 1 if there are any")
+    _add_sources(breaking)
+    breaking.add_argument(
+        "--against",
+        required=True,
+        metavar="REVISION|FILE",
+        help="what to compare with: a git revision of the IDL, a lock, or a descriptor set",
+    )
+    breaking.set_defaults(run=command.breaking)
+    _add_others(commands)
     return parser
+
+
+def _add_others(commands: _Commands) -> None:
+    """The commands that generate nothing."""
+    init = _command(commands, "init", "write a first YAML file beside .proto files, with comments")
+    init.add_argument("folder", nargs="?", default=".", metavar="DIR", help="the directory of the .proto files (.)")
+    init.add_argument("--package", help="the Python package to generate (named as the proto package)")
+    init.add_argument("--out", metavar="DIR", default=".", help="the directory to put the package into (.)")
+    init.set_defaults(run=command.init)
+    schema = _command(commands, "schema", "print the JSON schema of the YAML file")
+    schema.add_argument("--page", action="store_true", help="print the page that describes it instead")
+    schema.set_defaults(run=command.schema)
+    compiling = _command(commands, "compile", "compile the codecs of a generated package with mypyc")
+    compiling.add_argument("package", metavar="PACKAGE", help="the package's name, or its directory")
+    compiling.add_argument(
+        "--wheel", metavar="DIR", help="put a wheel there, rather than machine code beside the sources"
+    )
+    compiling.add_argument(
+        "--wheel-version", metavar="VERSION", default="0.1.0", help="the wheel's version (%(default)s)"
+    )
+    compiling.set_defaults(run=command.compile_package)
+
+
+def _command(commands: _Commands, name: str, text: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say what is to be generated, alike for each command."""
+    parser.add_argument(
+        "sources",
+        nargs="*",
+        metavar="SOURCE",
+        help="directories, files and patterns of .proto files, a descriptor set, or a YAML file",
+    )
+    parser.add_argument("--config", help=f"the YAML file beside the .proto files ({command.DEFAULT_CONFIG})")
+    parser.add_argument("--package", help="the Python package to generate, where no YAML file says it")
+    parser.add_argument(
+        "--include", "-I", action="append", default=[], metavar="DIR", help="a directory that imports are looked for in"
+    )
+    parser.add_argument("--out", metavar="DIR", help="the directory to put the package into (.)")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["GenerationError", "Place", "nearest"]
+__all__ = ["COMMAND_LINE", "GenerationError", "Place", "nearest"]
+
+
+COMMAND_LINE: Final = "command line"
+"""What stands for a file where the mistake is in the arguments."""
 
 
 @dataclass(frozen=True, slots=True)

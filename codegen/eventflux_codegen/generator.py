@@ -13,9 +13,10 @@ from eventflux_codegen.error import GenerationError, Place
 from eventflux_codegen.output import OutputDirectory
 
 if TYPE_CHECKING:
+    from eventflux_codegen.order import Order
     from eventflux_codegen.pipeline import Outcome
 
-__all__ = ["CheckResult", "GenerationResult", "check", "generate"]
+__all__ = ["CheckResult", "GenerationResult", "check", "check_tools", "generate", "run"]
 
 _NEEDED: Final = ("google.protobuf", "grpc_tools", "jinja2", "mypy_protobuf", "ruamel.yaml", "ruff")
 
@@ -31,7 +32,7 @@ class GenerationResult:
     written: tuple[str, ...]
     """The files that were new or changed; the lock among them, if it changed."""
     removed: tuple[str, ...]
-    """The files that no longer belong to the package."""
+    """The files that no longer belong to the package, and compiled modules whose sources changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class CheckResult:
 
 
 def generate(
-    config: str | os.PathLike[str],
+    config: str | os.PathLike[str] | Order,
     *,
     output: str | os.PathLike[str] | None = None,
     accept_breaking: bool = False,
@@ -64,7 +65,7 @@ def generate(
     """Generates the package that a configuration describes. Writes only what changed, and all of it or nothing.
 
     Args:
-        config: the YAML file beside the .proto files.
+        config: the YAML file beside the .proto files, or an order that was made otherwise.
         output: a directory for the package instead of the configured one; the lock is then left as it is.
         accept_breaking: take over changes that break peers, rather than refuse them.
 
@@ -72,13 +73,14 @@ def generate(
         GenerationError: the sources are wrong, the change would break peers, or the directory is not the generator's.
         OSError: a file cannot be written.
     """
-    outcome = _run(Path(config))
+    outcome = run(config)
     if not accept_breaking:
         outcome.refuse_breaking()
     directory = OutputDirectory(outcome.output if output is None else Path(output))
-    directory.check_ownership(Place(str(config)))
+    directory.check_ownership(outcome.place)
     changes = directory.changes(outcome.files)
-    removed = directory.extra(outcome.files)
+    extra = directory.extra(outcome.files)
+    removed = (*extra, *directory.outdated((*changes, *extra)))
     directory.replace(changes, removed)
     written = sorted(changes)
     if output is None and _read(outcome.lock) != outcome.lock_text:
@@ -87,17 +89,17 @@ def generate(
     return GenerationResult(directory.path, tuple(sorted(outcome.files)), tuple(written), removed)
 
 
-def check(config: str | os.PathLike[str], *, output: str | os.PathLike[str] | None = None) -> CheckResult:
+def check(config: str | os.PathLike[str] | Order, *, output: str | os.PathLike[str] | None = None) -> CheckResult:
     """Compares a package with what would be generated, and writes nothing.
 
     Args:
-        config: the YAML file beside the .proto files.
+        config: the YAML file beside the .proto files, or an order that was made otherwise.
         output: the directory of a package to check instead of the configured one; the lock is then not compared.
 
     Raises:
         GenerationError: the sources are wrong.
     """
-    outcome = _run(Path(config))
+    outcome = run(config)
     directory = OutputDirectory(outcome.output if output is None else Path(output))
     changes = directory.changes(outcome.files)
     old = {name: _read(directory.path / name) for name in changes}
@@ -112,14 +114,26 @@ def check(config: str | os.PathLike[str], *, output: str | os.PathLike[str] | No
     return CheckResult(directory.path, tuple(changed), tuple(missing), extra, "".join(diffs))
 
 
-def _run(config: Path) -> Outcome:
+def run(config: str | os.PathLike[str] | Order) -> Outcome:
+    """What a package is to be, and what its peers rely on; writes nothing.
+
+    Raises:
+        GenerationError: the sources are wrong.
+    """
+    if isinstance(config, str | os.PathLike):
+        check_tools(Place(str(config)))
+    from eventflux_codegen.order import Order  # noqa: PLC0415 - it needs what was just looked for
+    from eventflux_codegen.pipeline import run as run_pipeline  # noqa: PLC0415 - so does this
+
+    return run_pipeline(config if isinstance(config, Order) else Order.of_yaml(Path(config)))
+
+
+def check_tools(place: Place) -> None:
+    """Raises GenerationError, with the command that installs it, if something is missing that generating needs."""
     for module in _NEEDED:
         if not _is_installed(module):
             message = f"generating code needs {module}: run pip install 'eventflux-transport[codegen]'"
-            raise GenerationError(message, Place(str(config)))
-    from eventflux_codegen.pipeline import run  # noqa: PLC0415 - it needs what was just looked for
-
-    return run(config)
+            raise GenerationError(message, place)
 
 
 def _is_installed(module: str) -> bool:

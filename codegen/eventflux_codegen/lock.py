@@ -1,33 +1,53 @@
 """The lock: the facts that peers rely on, kept beside the IDL, so that a change that would break them is noticed.
 
 It is JSON: messages with their fields by number, enums with their names by number, methods with kinds, types and
-fingerprints, and named layouts.
+fingerprints, and named layouts. A field's JSON name stands there where it is not the one that its name gives.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Proto
 
+from eventflux_codegen.breaking import Change, Facts, find_changes, json_name_of
 from eventflux_codegen.compiler import is_well_known
 from eventflux_codegen.error import GenerationError, Place
 from eventflux_codegen.package import Package
-from eventflux_codegen.schema import EnumNode, MessageNode, Schema
+from eventflux_codegen.schema import MessageNode, Schema
 
-__all__ = ["Change", "Facts", "find_breaking", "lock_text", "wire_facts"]
+__all__ = ["Facts", "find_breaking", "idl_facts", "list_changes", "lock_text", "read_lock", "wire_facts"]
 
-Facts: TypeAlias = dict[str, dict[str, dict[str, Any]]]
-"""Sections (messages, enums, methods, layouts), then full names, then what is known of each."""
-
+_KINDS: Final = {
+    (False, False): "unary",
+    (True, False): "client_streaming",
+    (False, True): "server_streaming",
+    (True, True): "bidi",
+}
+"""By whether the client streams, and the server."""
 _SECTIONS: Final = ("messages", "enums", "methods", "layouts")
 
 
 def wire_facts(schema: Schema, package: Package) -> Facts:
     """The facts as the IDL and the options now state them; protobuf's own types are protobuf's business."""
+    facts = idl_facts(schema)
+    for service in package.services:
+        for method in service.methods:
+            known = facts["methods"][f"/{service.full_name}/{method.proto_name}"]
+            known["fingerprint"] = f"{method.fingerprint:016x}"
+    for built in package.messages:
+        for layout in built.layouts:
+            facts["layouts"][f"{built.full_name} {layout.name}"] = {
+                "fields": [field.proto_name for field in layout.fields],
+                "variants": {name: list(closed.members) for name, closed in layout.closed.items()},
+            }
+    return facts
+
+
+def idl_facts(schema: Schema) -> Facts:
+    """Those that the IDL states by itself."""
     facts: Facts = {section: {} for section in _SECTIONS}
     for name, message in schema.messages.items():
         if not is_well_known(message.source.descriptor.name):
@@ -38,19 +58,12 @@ def wire_facts(schema: Schema, package: Package) -> Facts:
             for value in enum.descriptor.value:
                 numbers.setdefault(str(value.number), []).append(value.name)
             facts["enums"][name] = numbers
-    for service in package.services:
-        for method in service.methods:
-            facts["methods"][f"/{service.full_name}/{method.proto_name}"] = {
-                "kind": method.kind,
-                "request": method.request.full_name,
-                "response": method.response.full_name,
-                "fingerprint": f"{method.fingerprint:016x}",
-            }
-    for built in package.messages:
-        for layout in built.layouts:
-            facts["layouts"][f"{built.full_name} {layout.name}"] = {
-                "fields": [field.proto_name for field in layout.fields],
-                "variants": {name: list(closed.members) for name, closed in layout.closed.items()},
+    for name, service in schema.services.items():
+        for method in service.descriptor.method:
+            facts["methods"][f"/{name}/{method.name}"] = {
+                "kind": _KINDS[method.client_streaming, method.server_streaming],
+                "request": method.input_type[1:],
+                "response": method.output_type[1:],
             }
     return facts
 
@@ -58,6 +71,20 @@ def wire_facts(schema: Schema, package: Package) -> Facts:
 def lock_text(facts: Facts, package: Package) -> str:
     """The lock as it is written to its file."""
     return json.dumps({"generator": package.generator, **facts}, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_lock(lock: Path) -> Facts:
+    """The facts in a lock.
+
+    Raises:
+        GenerationError: it is not a lock.
+    """
+    try:
+        found = json.loads(lock.read_text("utf-8"))
+        return {section: dict(found[section]) for section in _SECTIONS}
+    except (ValueError, TypeError, KeyError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 0
+        raise _damaged(lock, line) from None
 
 
 def find_breaking(lock: Path, facts: Facts, schema: Schema) -> GenerationError | None:
@@ -68,19 +95,28 @@ def find_breaking(lock: Path, facts: Facts, schema: Schema) -> GenerationError |
     """
     if not lock.is_file():
         return None
-    try:
-        old = json.loads(lock.read_text("utf-8"))
-        changes = list(_changes(old, facts, schema))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        line = error.lineno if isinstance(error, json.JSONDecodeError) else 0
-        message = "is not a lock of this generator: restore it, or delete it and generate again"
-        raise GenerationError(message, Place(str(lock), line)) from None
+    changes = list_changes(lock, read_lock(lock), facts, schema)
     if not changes:
         return None
-    place, text = changes[0]
     others = f" ({len(changes) - 1} more like it)" if len(changes) > 1 else ""
-    advice = "undo it, or say --accept-breaking"
-    return GenerationError(f"{text}, which breaks peers{others}: {advice}", place or Place(str(lock)))
+    return GenerationError(f"{changes[0]}, or say --accept-breaking{others}", changes[0].place or Place(str(lock)))
+
+
+def list_changes(source: Path, old: Facts, new: Facts, schema: Schema) -> list[Change]:
+    """The changes that break peers, since the facts that were read from `source`.
+
+    Raises:
+        GenerationError: those are damaged.
+    """
+    try:
+        return list(find_changes(old, new, schema))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise _damaged(source) from None
+
+
+def _damaged(lock: Path, line: int = 0) -> GenerationError:
+    message = "is not a lock of this generator: restore it, or delete it and generate again"
+    return GenerationError(message, Place(str(lock), line))
 
 
 def _fields(node: MessageNode) -> dict[str, Any]:
@@ -98,69 +134,10 @@ def _fields(node: MessageNode) -> dict[str, Any]:
         else:
             text = _type(proto)
         fields[str(proto.number)] = {"name": proto.name, "type": text}
+        if proto.json_name not in ("", json_name_of(proto.name)):
+            fields[str(proto.number)]["json_name"] = proto.json_name
     return fields
 
 
 def _type(proto: Proto) -> str:
     return proto.type_name[1:] or Proto.Type.Name(proto.type).removeprefix("TYPE_").lower()
-
-
-Change: TypeAlias = tuple[Place | None, str]
-
-
-def _changes(old: Facts, new: Facts, schema: Schema) -> Iterator[Change]:
-    for section, what in zip(_SECTIONS, ("message", "enum", "method", "layout"), strict=True):
-        for name in old[section]:
-            if name not in new[section]:
-                yield None, f"{what} {name} is gone"
-    for name, fields in old["messages"].items():
-        if name in new["messages"]:
-            yield from _field_changes(fields, new["messages"][name], schema.messages[name])
-    for name, numbers in old["enums"].items():
-        if name in new["enums"]:
-            yield from _enum_changes(numbers, new["enums"][name], schema.enums[name])
-    for name, method in old["methods"].items():
-        if name in new["methods"]:
-            place = schema.services[name.split("/")[1]].place
-            yield from ((place, text) for text in _method_changes(name, method, new["methods"][name]))
-    for name, layout in old["layouts"].items():
-        if name in new["layouts"]:
-            yield from _layout_changes(name, layout, new["layouts"][name])
-
-
-def _field_changes(old: Mapping[str, Any], new: Mapping[str, Any], node: MessageNode) -> Iterator[Change]:
-    places = {str(field.number): node.field_place(index) for index, field in enumerate(node.descriptor.field)}
-    for number, field in old.items():
-        if number not in new:
-            if not any(part.start <= int(number) < part.end for part in node.descriptor.reserved_range):
-                yield node.place, f"field {number} ({field['name']}) of {node.full_name} is gone and not reserved"
-        elif field["type"] != new[number]["type"]:
-            before, after = field["type"], new[number]["type"]
-            yield places[number], f"field {number} ({field['name']}) of {node.full_name} was {before} and is {after}"
-        elif field["name"] != new[number]["name"]:
-            before, after = field["name"], new[number]["name"]
-            yield places[number], f"field {number} of {node.full_name} was named {before} and is named {after}"
-
-
-def _enum_changes(old: Mapping[str, Any], new: Mapping[str, Any], node: EnumNode) -> Iterator[Change]:
-    for number, names in old.items():
-        if number not in new:
-            if not any(part.start <= int(number) <= part.end for part in node.descriptor.reserved_range):
-                yield node.place, f"value {number} ({names[0]}) of {node.full_name} is gone and not reserved"
-        elif lost := [name for name in names if name not in new[number]]:
-            yield node.place, f"value {number} of {node.full_name} was named {lost[0]} and is named {new[number][0]}"
-
-
-def _method_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    for key in ("kind", "request", "response"):
-        if old[key] != new[key]:
-            yield f"method {name} had {key} {old[key]} and has {new[key]}"
-
-
-def _layout_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
-    if old["fields"] != new["fields"]:
-        yield None, f"layout {name} carried {', '.join(old['fields'])} and carries {', '.join(new['fields'])}"
-    for field, members in old["variants"].items():
-        after = new["variants"].get(field, [])
-        if members != after[: len(members)]:
-            yield None, f"layout {name} had the variants {', '.join(members)} of {field} and has {', '.join(after)}"

@@ -163,7 +163,10 @@ class Options:
     package: str
     """The Python package to generate."""
     protos: tuple[str, ...]
-    """The .proto files, relative to an include directory; what they import is generated with them."""
+    """The .proto files, relative to an include directory: files, directories, and patterns such as ``v1/**/*.proto``.
+    What they import is generated with them."""
+    descriptor_set: str | None = None
+    """A descriptor set to take the files from, as ``buf build -o`` and ``protoc --descriptor_set_out`` make them."""
     output: str | None = None
     """The package's directory; None: one of its own name beside this file."""
     include: tuple[str, ...] = (".",)

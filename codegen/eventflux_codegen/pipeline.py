@@ -1,20 +1,20 @@
-"""The generator's stages in their order: options, descriptors, model, text, lock."""
+"""The generator's stages in their order: descriptors and options, model, text, lock."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from eventflux_codegen.build import build_package
-from eventflux_codegen.compiler import compile_protos, generate_protobuf, relocate
+from eventflux_codegen.compiler import generate_protobuf, relocate
+from eventflux_codegen.error import Place
+from eventflux_codegen.input import Input
 from eventflux_codegen.lock import Facts, find_breaking, lock_text, wire_facts
-from eventflux_codegen.product import FileOptions
+from eventflux_codegen.order import Order
 from eventflux_codegen.render import render
 from eventflux_codegen.schema import Schema
-from eventflux_codegen.yaml_source import read_yaml
 
-__all__ = ["Outcome", "run"]
+__all__ = ["Outcome", "run", "state_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Outcome:
     lock_text: str
     facts: Facts
     schema: Schema
+    place: Place
+    """What the options came from."""
 
     def refuse_breaking(self) -> None:
         """Raises GenerationError for the first change since the lock was written that breaks peers."""
@@ -35,27 +37,41 @@ class Outcome:
             raise breaking
 
 
-def run(config: Path) -> Outcome:
+def run(order: Order, source: Input | None = None) -> Outcome:
     """Runs every stage; touches no file but the sources.
+
+    Args:
+        order: what is asked for.
+        source: the descriptors, where they do not come from what the order names.
 
     Raises:
         GenerationError: the sources are wrong.
     """
-    options, places = read_yaml(config, FileOptions)
-    include = [config.parent / path for path in options.include]
-    descriptors = compile_protos(options.protos, include, places)
-    schema = Schema.of(descriptors, include)
+    options, places = order.options, order.places
+    source = source or order.read()
+    schema = Schema.of(source.descriptors, source.include)
     package = build_package(schema, options, places)
     files = render(package)
-    files |= generate_protobuf(relocate(descriptors, package.name), package.name, package.head)
+    files |= generate_protobuf(relocate(source.descriptors, package.name), package.name, package.head)
     files["py.typed"] = ""
     facts = wire_facts(schema, package)
-    lock = config.parent / options.lock if options.lock is not None else config.with_suffix(".lock")
     return Outcome(
-        output=Path(os.path.normpath(config.parent / (options.output or package.name.replace(".", "/")))),
+        output=order.output,
         files=files,
-        lock=lock,
+        lock=order.lock,
         lock_text=lock_text(facts, package),
         facts=facts,
         schema=schema,
+        place=Place(places().file),
     )
+
+
+def state_of(order: Order) -> tuple[Facts, Schema]:
+    """What peers rely on, and the IDL that says so; the stages up to the model suffice for it.
+
+    Raises:
+        GenerationError: the sources are wrong.
+    """
+    source = order.read()
+    schema = Schema.of(source.descriptors, source.include)
+    return wire_facts(schema, build_package(schema, order.options, order.places)), schema

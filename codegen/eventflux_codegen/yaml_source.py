@@ -35,10 +35,14 @@ _NODE_NAMES: Final[Mapping[type, str]] = {MappingNode: "mapping", SequenceNode: 
 
 
 class Places:
-    """Where each key and list element of the YAML stands, by its path from the root."""
+    """Where each key and list element of the YAML stands, by its path from the root.
 
-    def __init__(self, file: str) -> None:
+    Options that come from somewhere else have a place without lines: ``first_line`` is 0 there.
+    """
+
+    def __init__(self, file: str, first_line: int = 1) -> None:
         self._file = file
+        self._first_line = first_line
         self._lines: dict[tuple[str | int, ...], int] = {}
 
     def add(self, path: tuple[str | int, ...], node: Node) -> None:
@@ -49,7 +53,7 @@ class Places:
         """The place of a path, or of the closest parent that is written down."""
         while path and path not in self._lines:
             path = path[:-1]
-        return Place(self._file, self._lines.get(path, 1))
+        return Place(self._file, self._lines.get(path, self._first_line))
 
 
 def read_yaml(path: Path, kind: type[T]) -> tuple[T, Places]:

@@ -12,7 +12,7 @@ from typing import ClassVar, Final
 import pytest
 
 import eventflux_codegen.build
-import eventflux_codegen.pipeline
+import eventflux_codegen.order
 from eventflux_codegen.extension import Addition, Draft, Extension, Module, options_with
 from tests.project.import_graph import imports_of, is_within, modules_of
 from tests.support.workspace import CONFIG, Workspace
@@ -93,7 +93,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     )
     monkeypatch.syspath_prepend(str(package.parent))
     monkeypatch.setattr(eventflux_codegen.build, "EXTENSIONS", (Tally(),))
-    monkeypatch.setattr(eventflux_codegen.pipeline, "FileOptions", options_with([Tally()]))
+    monkeypatch.setattr(eventflux_codegen.order, "FileOptions", options_with([Tally()]))
     root = tmp_path / "sources"
     root.mkdir()
     return Workspace(root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,21 @@ BREAKING = {
         "7: field 4 (sizes) of demo.Point was map<string, int32>",
     ),
     "presence": ("optional bool", "bool", "8: field 5 (visible) of demo.Point was optional bool and is bool"),
-    "oneof": ("oneof kind", "oneof sort", "10: field 6 (color) of demo.Point was demo.Color in oneof kind"),
+    "oneof": (
+        "  optional bool visible = 5;\n  oneof kind {\n",
+        "  oneof kind {\n    bool visible = 5;\n",
+        "9: field 5 (visible) of demo.Point was optional bool and is bool in oneof kind",
+    ),
+    "JSON name": (
+        "int32 y = 2;",
+        'int32 y = 2 [json_name = "why"];',
+        "5: field 2 (y) of demo.Point had the JSON name y and has why",
+    ),
+    "enum alias": (
+        "  COLOR_BLUE = 2;\n",
+        "  option allow_alias = true;\n  COLOR_NAVY = 2;\n  COLOR_BLUE = 2;\n",
+        "14: value 2 of demo.Color was named COLOR_BLUE and is named COLOR_NAVY",
+    ),
     "enum value": ("  COLOR_BLUE = 2;\n", "", "14: value 2 (COLOR_BLUE) of demo.Color is gone and not reserved"),
     "enum name": ("COLOR_BLUE", "COLOR_NAVY", "14: value 2 of demo.Color was named COLOR_BLUE and is named COLOR_NAVY"),
     "method": ("  rpc Watch(Point) returns (stream Point);\n", "", "method /demo.Plane/Watch is gone"),
@@ -79,6 +94,9 @@ BREAKING = {
 }
 
 COMPATIBLE = {
+    "name of a oneof": ("oneof kind", "oneof sort"),
+    "name, but for JSON": ("int32 y = 2;", 'int32 z = 2 [json_name = "y"];'),
+    "alias": ("  COLOR_BLUE = 2;\n", "  option allow_alias = true;\n  COLOR_BLUE = 2;\n  COLOR_NAVY = 2;\n"),
     "new field": ("int32 y = 2;", "int32 y = 2;\n  int32 z = 8;"),
     "reserved field": ("int32 y = 2;", "reserved 2;"),
     "reserved range": ("int32 y = 2;", "reserved 2, 10 to 12;"),
@@ -120,7 +138,8 @@ def test_a_change_that_breaks_peers_is_refused(workspace: Workspace, old: str, n
     error = breaking(workspace)
     assert error is not None
     assert expected in error
-    assert error.endswith(": undo it, or say --accept-breaking")
+    assert ", which breaks " in error
+    assert re.search(r", or say --accept-breaking( \(\d more like it\))?$", error)
 
 
 @pytest.mark.parametrize(("old", "new"), COMPATIBLE.values(), ids=COMPATIBLE)
@@ -138,7 +157,7 @@ def test_a_change_that_peers_survive_is_taken(workspace: Workspace, old: str, ne
 )
 def test_a_layout_is_as_firm_as_the_idl(workspace: Workspace, config: str, expected: str) -> None:
     workspace.write(config=config, proto=PROTO)
-    assert breaking(workspace) == f"sample.lock: {expected}, which breaks peers: undo it, or say --accept-breaking"
+    assert str(breaking(workspace)).startswith(f"sample.lock: {expected}, which breaks old clients and old servers ")
 
 
 def test_variants_may_only_be_added_at_the_end(workspace: Workspace) -> None:
@@ -164,7 +183,7 @@ def test_a_breaking_change_is_written_only_if_it_is_accepted(workspace: Workspac
 
 def test_several_changes_are_counted(workspace: Workspace) -> None:
     workspace.write(config=LAYOUT, proto=PROTO.replace("int32 x", "int64 x").replace("int32 y", "int64 y"))
-    assert "which breaks peers (1 more like it): undo it" in str(breaking(workspace))
+    assert str(breaking(workspace)).endswith(", or say --accept-breaking (1 more like it)")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"messages": 1, "enums": {}, "methods": {}, "layouts": {}}'])

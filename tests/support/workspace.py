@@ -9,12 +9,10 @@ import pytest
 
 from eventflux_codegen import GenerationError, GenerationResult, check, generate
 from eventflux_codegen.build import build_package
-from eventflux_codegen.compiler import compile_protos
 from eventflux_codegen.lock import Facts, wire_facts
+from eventflux_codegen.order import Order
 from eventflux_codegen.package import Package
-from eventflux_codegen.product import FileOptions
 from eventflux_codegen.schema import Schema
-from eventflux_codegen.yaml_source import read_yaml
 
 __all__ = ["Workspace"]
 
@@ -69,10 +67,10 @@ class Workspace:
 
     def facts(self) -> tuple[Facts, Schema, Package]:
         """What the lock is made of; takes a fraction of the time of generating."""
-        options, places = read_yaml(self.config, FileOptions)
-        descriptors = compile_protos(options.protos, [self.root], places)
-        schema = Schema.of(descriptors, [self.root])
-        package = build_package(schema, options, places)
+        order = Order.of_yaml(self.config)
+        source = order.read()
+        schema = Schema.of(source.descriptors, source.include)
+        package = build_package(schema, order.options, order.places)
         return wire_facts(schema, package), schema, package
 
     def is_current(self) -> bool:
