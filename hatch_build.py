@@ -9,23 +9,26 @@ Without that variable a wheel is pure Python. The same sources run either way, a
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
-import shlex
 import shutil
-import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Any, Final
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT: Final = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "codegen"))
+from eventflux_codegen.compilation import (  # noqa: E402 - nothing of the project is installed where this runs
+    REQUIREMENTS,
+    CompileError,
+    find_libraries,
+    optimisation_level,
+    run_mypyc,
+)
+
 VARIABLE: Final = "EVENTFLUX_COMPILE"
-LEVEL_VARIABLE: Final = "EVENTFLUX_COMPILE_LEVEL"
-"""The C compiler's optimisation level: 3 unless told otherwise; 0 compiles in half the time, for tests."""
 PACKAGES: Final = ("runtime/eventflux_runtime", "generated/eventflux_transport")
 HOT: Final = (
     "eventflux_transport/codec.py",
@@ -66,32 +69,8 @@ HOT: Final = (
     "eventflux_runtime/client/pool/subchannel.py",
 )
 """What runs for each message or call."""
-REQUIREMENTS: Final = ("mypy==2.4.1", "setuptools>=80")
-"""mypyc is pinned: the next one may refuse what this one takes, and nobody could install the compiled form."""
-TYPED: Final = frozenset({"anyio", "librt", "msgspec", "mypy_extensions", "typing_extensions"})
-"""The packages of others whose types mypyc reads: those that every installation has, and what mypy brings."""
 GROUP: Final = "eventflux"
 """mypyc puts the code of all modules into one library, ``eventflux__mypyc``."""
-SHOWN_LINES: Final = 20
-"""So much of what a compiler said stands in the error; all of it is in the log that the error names."""
-REFUSED: Final = 3
-"""The exit code of the script below where mypyc itself refuses the sources."""
-SCRIPT: Final = """\
-import os
-import sys
-from mypyc.build import mypycify
-from setuptools import setup
-try:
-    modules = mypycify({options!r}, opt_level={level!r}, group_name={group!r})
-except SystemExit as end:
-    print(end)
-    sys.exit({refused})
-if os.name == "posix":
-    for module in modules:
-        module.extra_compile_args.append("-Wno-all")
-setup(name="hot", packages=[], ext_modules=modules)
-"""
-"""Python's own flags ask for warnings; to look for them in the code that mypyc writes takes gcc minutes."""
 
 
 def compile_into(folder: Path) -> list[Path]:
@@ -116,92 +95,15 @@ def compile_into(folder: Path) -> list[Path]:
     stamp = libraries / "digest"
     if not stamp.is_file() or stamp.read_text() != digest.hexdigest():
         shutil.rmtree(libraries, ignore_errors=True)
-        run_mypyc(folder, [source.relative_to(folder).as_posix() for source in sources], libraries)
+        names = [source.relative_to(folder).as_posix() for source in sources]
+        run_mypyc(folder, names, libraries, group=GROUP, own=[Path(package).name for package in PACKAGES])
         stamp.write_text(digest.hexdigest())
     built = []
-    for library in sorted(path for path in libraries.rglob("*") if path.suffix in {".so", ".pyd"}):
+    for library in find_libraries(libraries):
         target = folder / library.relative_to(libraries)
         shutil.copy2(library, target)
         built.append(target)
     return built
-
-
-def optimisation_level() -> str:
-    """The C compiler's, as the environment asks for it."""
-    return os.environ.get(LEVEL_VARIABLE, "3")
-
-
-def run_mypyc(folder: Path, sources: list[str], libraries: Path) -> None:
-    """Compiles sources, given relative to `folder`, into libraries below `libraries`.
-
-    Raises:
-        CompileError: mypyc or the C compiler failed.
-    """
-    configuration = folder / "mypy.ini"
-    configuration.write_text(mypy_configuration(folder))
-    options = [f"--config-file={configuration.name}", *sources]
-    script = folder / "setup.py"
-    script.write_text(SCRIPT.format(options=options, level=optimisation_level(), group=GROUP, refused=REFUSED))
-    command = [sys.executable, script.name, "--quiet", "build_ext"]
-    command += [f"--build-lib={libraries.resolve()}", f"--build-temp={(folder / 'objects').resolve()}"]
-    log = folder / "compile.log"
-    with log.open("wb") as output:
-        environment = {**os.environ, "MYPYPATH": str(folder.resolve())}
-        done = subprocess.run(
-            command, cwd=folder, env=environment, check=False, stdout=output, stderr=subprocess.STDOUT
-        )
-    if done.returncode != 0:
-        raise CompileError(_reason(is_refused=done.returncode == REFUSED), log)
-
-
-def mypy_configuration(folder: Path) -> str:
-    """mypy's: what only an extra brings is unknown to it, whether it is there or not.
-
-    So the same machine code comes of the same sources everywhere, and no stubs are needed that are not there.
-    """
-    roots = {root for path in folder.glob("eventflux_*/**/*.py*") for root in _imported_roots(path)}
-    own = {Path(package).name for package in PACKAGES}
-    unknown = sorted(roots - own - TYPED - sys.stdlib_module_names)
-    skipped = "".join(f"[mypy-{root}.*]\nfollow_imports = skip\nignore_missing_imports = True\n" for root in unknown)
-    return f"[mypy]\nfollow_imports = silent\n{skipped}"
-
-
-def _imported_roots(path: Path) -> set[str]:
-    if path.suffix not in {".py", ".pyi"}:
-        return set()
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-    return {name.partition(".")[0] for name in names}
-
-
-def _reason(*, is_refused: bool) -> str:
-    """Why it failed, as far as this machine shows it."""
-    if is_refused:
-        return "mypyc refuses the sources"
-    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "")
-    if compiler and shutil.which(compiler[0]) is None:
-        return f"there is no C compiler {compiler[0]!r}; install one, or name another in CC"
-    header = Path(sysconfig.get_path("include"), "Python.h")
-    if not header.is_file():
-        return f"this Python's headers are not there, {header} is missing; install them (Debian: python3-dev)"
-    return "mypyc or the C compiler failed"
-
-
-class CompileError(RuntimeError):
-    """The hot modules cannot be compiled; the text says why and what the compilers said."""
-
-    def __init__(self, reason: str, log: Path) -> None:
-        lines = log.read_text(errors="replace").splitlines()
-        telling = [line for line in lines if "error" in line.lower()] or lines[-SHOWN_LINES:]
-        said = "\n".join(f"    {line}" for line in telling[:SHOWN_LINES])
-        super().__init__(
-            f"compiling the hot modules failed: {reason}\n{said}\n"
-            f"all {len(lines)} lines are in {log}; unset {VARIABLE} for the pure form"
-        )
 
 
 class CompileHook(BuildHookInterface[Any]):
@@ -222,7 +124,7 @@ class CompileHook(BuildHookInterface[Any]):
         try:
             libraries = compile_into(folder)
         except CompileError as error:
-            self.app.abort(str(error))
+            self.app.abort(f"{error}; unset {VARIABLE} for the pure form")
             raise  # `abort` ends the process, but does not say so in its type
         for library in libraries:
             build_data["force_include"][str(library)] = library.relative_to(folder).as_posix()

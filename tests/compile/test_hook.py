@@ -13,16 +13,8 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 import hatch_build
-from hatch_build import (
-    REQUIREMENTS,
-    ROOT,
-    TYPED,
-    VARIABLE,
-    CompileError,
-    CompileHook,
-    mypy_configuration,
-    run_mypyc,
-)
+from eventflux_codegen.compilation import REQUIREMENTS, TYPED, CompileError, mypy_configuration, run_mypyc
+from hatch_build import ROOT, VARIABLE, CompileHook
 
 
 def hook() -> CompileHook:
@@ -100,7 +92,7 @@ def test_mypyc_reads_only_types_that_are_everywhere(tmp_path: Path) -> None:
     (package / "hot.py").write_text("import anyio\nimport fancy.part\nif 1:\n    from late import thing\n")
     (package / "hot_pb2.pyi").write_text("from google.protobuf import message\n")
     parser = configparser.ConfigParser()
-    parser.read_string(mypy_configuration(tmp_path))
+    parser.read_string(mypy_configuration(tmp_path, [package.name]))
     skipped = {name for name in parser.sections() if parser[name]["follow_imports"] == "skip"}
     assert skipped == {"mypy-fancy.*", "mypy-google.*", "mypy-late.*"}
     everywhere = {name.partition(">")[0] for name in hook().metadata.core.dependencies}

@@ -1,0 +1,179 @@
+"""Compiles the hot modules of a generated package with mypyc, beside their sources or into a wheel."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from eventflux_codegen.compilation import (
+    LIBRARY_SUFFIXES,
+    REQUIREMENTS,
+    CompileError,
+    find_libraries,
+    run_mypyc,
+)
+from eventflux_codegen.error import GenerationError, Place
+from eventflux_codegen.output import MARK
+
+__all__ = ["HOT", "Target", "build_wheel", "compile_in_place", "find_package"]
+
+HOT: Final = ("codec.py", "protobuf.py")
+"""The modules that run for each message."""
+
+_RUNTIME: Final = "eventflux_runtime"
+_WHEEL_SCRIPT: Final = """\
+from setuptools import Distribution, setup
+
+
+class Compiled(Distribution):
+    def has_ext_modules(self):
+        return True
+
+
+setup(
+    name={name!r},
+    version={version!r},
+    packages=[{package!r}],
+    package_data={{"": ["*.pyi", "py.typed", "*.so", "*.pyd"]}},
+    install_requires=["eventflux-transport"],
+    python_requires=">=3.11",
+    distclass=Compiled,
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A generated package that is there."""
+
+    name: str
+    """Its name in Python."""
+    folder: Path
+
+    @property
+    def place(self) -> Place:
+        """What an error is about."""
+        return Place(str(self.folder))
+
+
+def find_package(package: str) -> Target:
+    """A generated package by its directory, or by its name in the directory at hand, in ``src``, or where Python looks.
+
+    Raises:
+        GenerationError: there is none, or it is not the generator's.
+    """
+    candidates = [Path(package), *(path / package.replace(".", "/") for path in _search_path())]
+    folder = next((path for path in candidates if (path / "__init__.py").is_file()), None)
+    if folder is None:
+        raise GenerationError("no such package here, in src or on Python's path: name its directory", Place(package))
+    if not (folder / "__init__.py").read_bytes().startswith(MARK.encode()):
+        raise GenerationError("eventflux-codegen has not made this package, so it has no codecs", Place(str(folder)))
+    return Target(_name_of(folder), folder)
+
+
+def compile_in_place(target: Target) -> list[Path]:
+    """Puts the compiled modules beside their sources, where Python prefers them, and returns them.
+
+    Raises:
+        GenerationError: a tool is missing, or refuses the package.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        built = _compile(target, Path(scratch))
+        for path in target.folder.iterdir():
+            if path.suffix in LIBRARY_SUFFIXES:
+                path.unlink()
+        return [Path(shutil.copy2(library, target.folder)) for library in built]
+
+
+def build_wheel(target: Target, folder: Path, version: str) -> Path:
+    """Makes a wheel of the package with its compiled modules, for this machine's kind and Python, and returns it.
+
+    Raises:
+        GenerationError: a tool is missing, or refuses the package.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        home = root / target.name.replace(".", "/")
+        for library in _compile(target, root):
+            shutil.copy2(library, home)
+        name = target.name.replace("_", "-").replace(".", "-")
+        script = root / "setup.py"
+        script.write_text(_WHEEL_SCRIPT.format(name=name, version=version, package=target.name))
+        command = [sys.executable, script.name, "--quiet", "bdist_wheel", f"--dist-dir={root / 'dist'}"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace", check=False)
+        made = list((root / "dist").glob("*.whl"))
+        if done.returncode != 0 or not made:
+            said = (done.stderr or done.stdout).strip().splitlines() or ["setuptools says nothing"]
+            raise GenerationError(f"no wheel could be made: {said[-1]}", target.place)
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy2(made[0], folder))
+
+
+def _compile(target: Target, root: Path) -> list[Path]:
+    """The libraries, made of a copy of the package in `root`."""
+    for module in ("mypyc", "setuptools"):
+        if importlib.util.find_spec(module) is None:
+            wanted = " ".join(f"'{requirement}'" for requirement in REQUIREMENTS)
+            raise GenerationError(f"compiling needs {module}: run pip install {wanted}", target.place)
+    home = root / target.name.replace(".", "/")
+    shutil.copytree(target.folder, home, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
+    sources = [(home / name).relative_to(root).as_posix() for name in HOT if (home / name).is_file()]
+    top = target.name.partition(".")[0]
+    try:
+        run_mypyc(
+            root,
+            sources,
+            root / "libraries",
+            group=f"{target.name}._compiled",
+            own=(top, _RUNTIME),
+            paths=_paths_of_runtime(),
+        )
+    except CompileError as error:
+        raise GenerationError(f"compiling failed: {error.reason}: {_kept(error)}", target.place) from None
+    return find_libraries(root / "libraries")
+
+
+def _kept(error: CompileError) -> str:
+    """What the compilers said first, and where all of it is: the directory it lies in is about to go."""
+    number, log = tempfile.mkstemp(prefix="eventflux-compile-", suffix=".log")
+    os.close(number)
+    shutil.copyfile(error.log, log)
+    first = error.said[0] if error.said else "not a word"
+    return f"{first} (all of it is in {log})"
+
+
+def _paths_of_runtime() -> Iterator[str]:
+    """Where mypy finds the runtime, if it is not installed where mypy looks by itself."""
+    found = importlib.util.find_spec(_RUNTIME)
+    places = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
+    for location in (found.submodule_search_locations if found is not None else None) or ():
+        parent = Path(location).parent
+        if str(parent) not in places:
+            yield str(parent)
+
+
+def _search_path() -> Iterator[Path]:
+    yield from (Path(), Path("src"))
+    yield from (Path(entry) for entry in sys.path)
+
+
+def _name_of(folder: Path) -> str:
+    """The package's name: its modules import one another by it, whatever directories are above."""
+    for name in HOT:
+        source = folder / name
+        found = re.search(
+            r"^from (\S+)\.messages import ", source.read_text("utf-8") if source.is_file() else "", re.MULTILINE
+        )
+        if found is not None:
+            return found[1]
+    return folder.resolve().name
