@@ -123,7 +123,7 @@ class UnaryCall(Expirable):
             self.fail(undecodable(self.connection, self.encoding, message))
         elif self._has_reply:
             self.connection.reset(self.stream_id)
-            self.fail(RpcError("the server sent more than one response", code=StatusCode.UNIMPLEMENTED))
+            self.fail(_surplus())
         else:
             self._reply = message
             self._has_reply = True
@@ -142,7 +142,10 @@ class UnaryCall(Expirable):
         if status is not OK_STATUS and status.code is not StatusCode.OK:
             self.waiter.set_exception(self.connection.error_of(status))
         elif event.has_message:
-            self.waiter.set_result(event)
+            if self._has_reply:
+                self.fail(_surplus())
+            else:
+                self.waiter.set_result(event)
         elif self._has_reply:
             self.waiter.set_result(self._reply)
         else:
@@ -180,6 +183,11 @@ class UnaryCall(Expirable):
         """The deadline passed: the server is told, the caller gets DeadlineExceeded."""
         self.connection.reset(self.stream_id)
         self.fail(deadline_error(self.connection, self.encoding))
+
+
+def _surplus() -> RpcError:
+    """Of a server that takes a unary method for a streaming one; the code is what gRPC has for it."""
+    return RpcError("the server sent more than one response", code=StatusCode.UNIMPLEMENTED)
 
 
 class StreamingCall(Expirable, Generic[Req, Res]):
