@@ -118,7 +118,7 @@ def mypy_configuration(folder: Path, own: Iterable[str]) -> str:
     roots = {root for path in sources for root in _imported_roots(path)}
     unknown = sorted(roots - known - TYPED - sys.stdlib_module_names)
     skipped = "".join(f"[mypy-{root}.*]\nfollow_imports = skip\nignore_missing_imports = True\n" for root in unknown)
-    return f"[mypy]\nfollow_imports = silent\n{skipped}"
+    return f"[mypy]\nfollow_imports = silent\nexplicit_package_bases = True\n{skipped}"
 
 
 def _imported_roots(path: Path) -> set[str]:

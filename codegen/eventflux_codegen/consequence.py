@@ -71,28 +71,48 @@ def _unsigned(bits: int) -> tuple[int, int]:
 
 _SCALARS: Final[Mapping[str, _Scalar]] = {
     "int32": _Scalar("varint", "integer", "integer", _signed(32)),
-    "int64": _Scalar("varint", "integer", "integer", _signed(64)),
+    "int64": _Scalar("varint", "integer", "long", _signed(64)),
     "uint32": _Scalar("varint", "integer", "integer", _unsigned(32)),
-    "uint64": _Scalar("varint", "integer", "integer", _unsigned(64)),
+    "uint64": _Scalar("varint", "integer", "long", _unsigned(64)),
     "sint32": _Scalar("varint", "zigzag", "integer", _signed(32)),
-    "sint64": _Scalar("varint", "zigzag", "integer", _signed(64)),
+    "sint64": _Scalar("varint", "zigzag", "long", _signed(64)),
     "bool": _Scalar("varint", "integer", "bool", (0, 1)),
     "enum": _Scalar("varint", "integer", "enum", _signed(32)),
     "fixed32": _Scalar("32 bits", "integer", "integer", _unsigned(32)),
     "sfixed32": _Scalar("32 bits", "integer", "integer", _signed(32)),
     "float": _Scalar("32 bits", "float", "float"),
-    "fixed64": _Scalar("64 bits", "integer", "integer", _unsigned(64)),
-    "sfixed64": _Scalar("64 bits", "integer", "integer", _signed(64)),
+    "fixed64": _Scalar("64 bits", "integer", "long", _unsigned(64)),
+    "sfixed64": _Scalar("64 bits", "integer", "long", _signed(64)),
     "double": _Scalar("64 bits", "float", "float"),
     "string": _Scalar("bytes", "text", "text"),
     "bytes": _Scalar("bytes", "bytes", "base64"),
 }
 _MESSAGE: Final = _Scalar("bytes", "message", "message")
 
+_NUMBERS: Final = frozenset({"integer", "long"})
+"""The JSON forms of integers: those of 64 bits are written as text."""
+
 _UNSEEN: Final = "is not seen"
 _REFUSED: Final = "is refused"
 _OTHER_NUMBER: Final = "is read as another number"
 _NO_ZERO: Final = "cannot tell zero from absent"
+_NAMED: Final = "is refused where it has a name"
+_BASE64: Final = "is refused unless it is base64, and read as that"
+_NAME_READ: Final = "is refused, or its name is read"
+_OTHER_JSON: Final[Mapping[tuple[str, str], str]] = {
+    ("float", "integer"): "is refused unless it is whole",
+    ("float", "long"): "is refused unless it is whole",
+    ("long", "text"): "is read as the text of its digits",
+    ("long", "base64"): _BASE64,
+    ("text", "base64"): _BASE64,
+    ("base64", "text"): "is read as base64",
+    ("enum", "text"): _NAME_READ,
+    ("enum", "base64"): _NAME_READ,
+    ("enum", "integer"): _NAMED,
+    ("enum", "long"): _NAMED,
+    ("enum", "float"): _NAMED,
+}
+"""What becomes of the JSON of one type that another reads, where it is not refused in any case."""
 _LAST: Final = "is lost but for the choice that was set last"
 
 
@@ -169,19 +189,17 @@ def _protobuf(writer: _Scalar, reader: _Scalar, read: str) -> str:
 
 
 def _json(writer: _Scalar, reader: _Scalar, read: str) -> str:
-    if writer.json == reader.json:
+    if writer.json == reader.json or (writer.json in _NUMBERS and reader.json in {*_NUMBERS, "enum"}):
         return "" if _holds(reader, writer) else f"is refused where {read} does not hold it"
-    match writer.json, reader.json:
-        case ("integer", "float") | ("integer", "enum"):
-            return ""
-        case "float", "integer":
-            return "is refused unless it is whole"
-        case "text", "base64":
-            return "is refused unless it is base64"
-        case "base64", "text":
-            return "is read as base64"
-        case _:
-            return _REFUSED
+    if writer.json in _NUMBERS and reader.json == "float":
+        return "" if _is_exact(writer, read) else f"is rounded where {read} does not hold it"
+    return _OTHER_JSON.get((writer.json, reader.json), _REFUSED)
+
+
+def _is_exact(writer: _Scalar, read: str) -> bool:
+    """Whether a floating-point type has every number of another one."""
+    largest = 1 << (24 if read == "float" else 53)
+    return writer.bounds is not None and -largest <= writer.bounds[0] and writer.bounds[1] <= largest
 
 
 def _holds(reader: _Scalar, writer: _Scalar) -> bool:

@@ -1,0 +1,137 @@
+"""`eventflux-codegen compile`: a user's own package as machine code, beside its sources and in a wheel."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from eventflux_codegen.cli import main
+from eventflux_codegen.compilation import LEVEL_VARIABLE
+from tests.support.workspace import PROTO, Workspace
+
+PROGRAM = """
+import sys
+from acme.sample import Color, Point, codec, protobuf
+value = Point(1, 2, Color.RED, {"a": "b"})
+assert Point.from_wire(value.to_wire()) == Point.from_protobuf(value.to_protobuf()) == value
+print([module.__file__.rpartition(".")[2] for module in (codec, protobuf)])
+"""
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose ``src`` holds a generated package."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "sample.proto").write_text(PROTO)
+    assert main(["generate", str(root / "sample.proto"), "--package", "acme.sample", "--out", str(root / "src")]) == 0
+    return root
+
+
+@pytest.fixture
+def project(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(LEVEL_VARIABLE, "0")
+    return tmp_path
+
+
+def run(folder: Path) -> str:
+    """What the program prints where a package of the folder is found."""
+    path = os.pathsep.join([str(folder), *sys.path])
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=folder, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.slow
+def test_a_package_is_compiled_in_place_until_it_changes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compile", "acme.sample"]) == 0
+    package = project / "src" / "acme" / "sample"
+    libraries = sorted(path.name for path in package.iterdir() if path.suffix in {".so", ".pyd"})
+    assert [name.partition(".")[0] for name in libraries] == ["_compiled__mypyc", "codec", "protobuf"]
+    assert run(project / "src") == "['so', 'so']"
+    arguments = ["generate", "sample.proto", "--package", "acme.sample", "--out", "src"]
+    assert main(arguments) == 0
+    assert run(project / "src") == "['so', 'so']"
+    (project / "sample.proto").write_text(PROTO.replace("int32 y = 2;", "int32 y = 2; int32 z = 9;"))
+    capsys.readouterr()
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert all(f"removed {name}" in said for name in libraries)
+    assert run(project / "src") == "['py', 'py']"
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_the_compiled_package(project: Path) -> None:
+    assert main(["compile", "src/acme/sample", "--wheel", "dist", "--wheel-version", "1.2.3"]) == 0
+    (wheel,) = (project / "dist").iterdir()
+    assert wheel.name.startswith("acme_sample-1.2.3-cp")
+    assert not wheel.name.endswith("-any.whl")
+    assert not any(path.suffix == ".so" for path in (project / "src" / "acme" / "sample").iterdir())
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(project / "installed")
+        metadata = archive.read("acme_sample-1.2.3.dist-info/METADATA").decode()
+    assert "Requires-Dist: eventflux-transport" in metadata
+    assert (project / "installed" / "acme" / "sample" / "py.typed").is_file()
+    assert (project / "installed" / "acme" / "sample" / "__init__.pyi").is_file()
+    assert run(project / "installed") == "['so', 'so']"
+
+
+@pytest.mark.parametrize(
+    ("package", "expected"),
+    [
+        (
+            "nowhere",
+            "eventflux-codegen: nowhere: no such package here, in src or on Python's path: name its directory\n",
+        ),
+        ("email", "eventflux-codegen: {}: eventflux-codegen has not made this package, so it has no codecs\n"),
+    ],
+)
+def test_only_a_generated_package_is_taken(
+    project: Path, package: str, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compile", package]) == 2
+    spec = importlib.util.find_spec(package)
+    where = Path(spec.origin).parent if spec is not None and spec.origin is not None else ""
+    assert capsys.readouterr().err == expected.format(where)
+
+
+def test_a_missing_mypyc_is_named(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "mypyc" else find_spec(name))
+    assert main(["compile", "acme.sample"]) == 2
+    expected = "src/acme/sample: compiling needs mypyc: run pip install 'mypy==2.4.1' 'setuptools>=80'\n"
+    assert capsys.readouterr().err == f"eventflux-codegen: {expected}"
+
+
+@pytest.mark.slow
+def test_a_missing_compiler_is_named_in_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler -pthread")
+    monkeypatch.setenv("TMPDIR", str(project))
+    assert main(["compile", "acme.sample"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "compiling failed: there is no C compiler 'no-such-compiler'; install one, or name another in CC" in said
+
+
+def test_a_package_is_found_by_its_directory(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.write()
+    workspace.generate()
+    from eventflux_codegen.machine_code import find_package
+
+    assert find_package(str(workspace.output)).name == "sample"
