@@ -71,7 +71,7 @@ def written(kind: str, value: Any) -> Any:
 
 
 def value_of(message: Any) -> Any:
-    if isinstance(message.a, Message):
+    if message.DESCRIPTOR.fields_by_name["a"].message_type is not None:
         return message.a.x or None if message.HasField("a") else None
     return message.a
 
