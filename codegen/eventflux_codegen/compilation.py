@@ -22,6 +22,7 @@ __all__ = [
     "REQUIREMENTS",
     "TYPED",
     "CompileError",
+    "find_lack",
     "find_libraries",
     "mypy_configuration",
     "optimisation_level",
@@ -133,17 +134,20 @@ def _imported_roots(path: Path) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def _reason(*, is_refused: bool) -> str:
-    """Why it failed, as far as this machine shows it."""
-    if is_refused:
-        return "mypyc refuses the sources"
+def find_lack() -> str:
+    """What this machine lacks of what compiles C, and how to come by it; empty if nothing is seen to be missing."""
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "")
     if compiler and shutil.which(compiler[0]) is None:
         return f"there is no C compiler {compiler[0]!r}; install one, or name another in CC"
     header = Path(sysconfig.get_path("include"), "Python.h")
     if not header.is_file():
         return f"this Python's headers are not there, {header} is missing; install them (Debian: python3-dev)"
-    return "mypyc or the C compiler failed"
+    return ""
+
+
+def _reason(*, is_refused: bool) -> str:
+    """Why it failed, as far as this machine shows it."""
+    return "mypyc refuses the sources" if is_refused else find_lack() or "mypyc or the C compiler failed"
 
 
 class CompileError(RuntimeError):

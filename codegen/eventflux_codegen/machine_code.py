@@ -19,6 +19,7 @@ from eventflux_codegen.compilation import (
     LIBRARY_SUFFIXES,
     REQUIREMENTS,
     CompileError,
+    find_lack,
     find_libraries,
     run_mypyc,
 )
@@ -125,6 +126,8 @@ def _compile(target: Target, root: Path) -> list[Path]:
         if importlib.util.find_spec(module) is None:
             wanted = " ".join(f"'{requirement}'" for requirement in REQUIREMENTS)
             raise GenerationError(f"compiling needs {module}: run pip install {wanted}", target.place)
+    if lack := find_lack():
+        raise GenerationError(lack, target.place)
     home = root / target.name.replace(".", "/")
     shutil.copytree(target.folder, home, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
     sources = [(home / name).relative_to(root).as_posix() for name in HOT if (home / name).is_file()]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from eventflux_codegen import machine_code
 from eventflux_codegen.cli import main
 from eventflux_codegen.compilation import LEVEL_VARIABLE
 from tests.support.workspace import PROTO, Workspace
@@ -19,7 +20,7 @@ from tests.support.workspace import PROTO, Workspace
 PROGRAM = """
 import sys
 from acme.sample import Color, Point, codec, protobuf
-value = Point(1, 2, Color.RED, {"a": "b"})
+value = Point(x=1, y=2, color=Color.RED, notes={"a": "b"})
 assert Point.from_wire(value.to_wire()) == Point.from_protobuf(value.to_protobuf()) == value
 print([module.__file__.rpartition(".")[2] for module in (codec, protobuf)])
 """
@@ -34,9 +35,30 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def libraries(template: Path) -> list[Path]:
+    """The compiled modules of the package: they are made once, because that takes long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(LEVEL_VARIABLE, "0")
+        patch.chdir(template)
+        target = machine_code.find_package("acme.sample")
+        return [path.resolve() for path in machine_code.compile_in_place(target)]
+
+
+@pytest.fixture
+def quick(libraries: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes what was compiled before."""
+
+    def compiled(target: machine_code.Target, root: Path) -> list[Path]:
+        shutil.copytree(target.folder, root / target.name.replace(".", "/"), ignore=shutil.ignore_patterns("*.so"))
+        return libraries
+
+    monkeypatch.setattr(machine_code, "_compile", compiled)
+
+
 @pytest.fixture
 def project(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.so", "*.pyd"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(LEVEL_VARIABLE, "0")
     return tmp_path
@@ -54,11 +76,13 @@ def run(folder: Path) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # mypyc reads the types of the whole runtime
+@pytest.mark.usefixtures("quick")
 def test_a_package_is_compiled_in_place_until_it_changes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compile", "acme.sample"]) == 0
     package = project / "src" / "acme" / "sample"
-    libraries = sorted(path.name for path in package.iterdir() if path.suffix in {".so", ".pyd"})
-    assert [name.partition(".")[0] for name in libraries] == ["_compiled__mypyc", "codec", "protobuf"]
+    names = sorted(path.name for path in package.iterdir() if path.suffix in {".so", ".pyd"})
+    assert [name.partition(".")[0] for name in names] == ["_compiled__mypyc", "codec", "protobuf"]
     assert run(project / "src") == "['so', 'so']"
     arguments = ["generate", "sample.proto", "--package", "acme.sample", "--out", "src"]
     assert main(arguments) == 0
@@ -67,11 +91,13 @@ def test_a_package_is_compiled_in_place_until_it_changes(project: Path, capsys: 
     capsys.readouterr()
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert all(f"removed {name}" in said for name in libraries)
+    assert all(f"removed {name}" in said for name in names)
     assert run(project / "src") == "['py', 'py']"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("quick")
 def test_a_wheel_holds_the_compiled_package(project: Path) -> None:
     assert main(["compile", "src/acme/sample", "--wheel", "dist", "--wheel-version", "1.2.3"]) == 0
     (wheel,) = (project / "dist").iterdir()
@@ -116,22 +142,32 @@ def test_a_missing_mypyc_is_named(
     assert capsys.readouterr().err == f"eventflux-codegen: {expected}"
 
 
-@pytest.mark.slow
 def test_a_missing_compiler_is_named_in_one_line(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CC", "no-such-compiler -pthread")
-    monkeypatch.setenv("TMPDIR", str(project))
+    assert main(["compile", "acme.sample"]) == 2
+    expected = "there is no C compiler 'no-such-compiler'; install one, or name another in CC"
+    assert capsys.readouterr().err == f"eventflux-codegen: src/acme/sample: {expected}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_mypyc_refuses_is_told_in_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(project))
+    codec = project / "src" / "acme" / "sample" / "codec.py"
+    codec.write_text(codec.read_text() + "\n\ndef wrong() -> int:\n    return 'text'\n")
     assert main(["compile", "acme.sample"]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "compiling failed: there is no C compiler 'no-such-compiler'; install one, or name another in CC" in said
+    assert "src/acme/sample: compiling failed: mypyc refuses the sources: acme/sample/codec.py:" in said
+    assert (project / said.rpartition("(all of it is in ")[2].removesuffix(")\n")).is_file()
 
 
 def test_a_package_is_found_by_its_directory(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     workspace.write()
     workspace.generate()
-    from eventflux_codegen.machine_code import find_package
-
-    assert find_package(str(workspace.output)).name == "sample"
+    assert machine_code.find_package(str(workspace.output)).name == "sample"
