@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from eventflux_codegen import command
 from eventflux_codegen.error import GenerationError
 
-__all__ = ["main"]
+__all__ = ["main", "make_parser"]
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0: done; 1: `check` found a difference, `breaking` a change, or who read the output has left; 2: the sources or
         the arguments are wrong, and nothing was written.
     """
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may lack a character of the IDL
@@ -52,7 +52,8 @@ def _abandon_output() -> None:
         os.close(nowhere)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """What the command takes."""
     parser = argparse.ArgumentParser(prog="eventflux-codegen", description="Generates the typed SDK of an IDL.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     generate = _command(commands, "generate", "write the package: only what changed, and all of it or nothing")

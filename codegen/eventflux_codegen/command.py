@@ -126,6 +126,9 @@ def order_of(options: argparse.Namespace) -> Order:
     if len(paths) == 1 and config is None and paths[0].endswith((".yaml", ".yml")):
         config = paths.pop()
     if not paths:
+        if config is None and not Path(DEFAULT_CONFIG).is_file():
+            message = f"no sources are named, and there is no {DEFAULT_CONFIG}"
+            raise GenerationError(f"{message}: name a directory of .proto files, or a YAML file", _ARGUMENTS)
         return _order_of_yaml(options, config or DEFAULT_CONFIG)
     if config is not None:
         raise GenerationError("--config names the sources already: drop it, or the others", _ARGUMENTS)

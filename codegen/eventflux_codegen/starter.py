@@ -16,7 +16,7 @@ from eventflux_codegen.schema import EnumNode, MessageNode, Schema
 
 __all__ = ["SCHEMA_NAME", "write_starter"]
 
-Node = TypeVar("Node", MessageNode, EnumNode)
+T = TypeVar("T", MessageNode, EnumNode)
 
 SCHEMA_NAME: Final = "eventflux-codegen.schema.json"
 """The file beside the YAML by which editors complete it."""
@@ -95,7 +95,7 @@ def _examples(schema: Schema) -> Iterator[str]:
             yield from (_METHOD.format(method=method.name) for method in service.descriptor.method)
 
 
-def _own(nodes: Mapping[str, Node]) -> Iterator[Node]:
+def _own(nodes: Mapping[str, T]) -> Iterator[T]:
     """Those that protobuf does not bring."""
     return (node for node in nodes.values() if not node.source.descriptor.name.startswith("google/protobuf/"))
 

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 __all__ = ["watch"]
 
-Snapshot: TypeAlias = dict[Path, tuple[int, int]]
+_Snapshot: TypeAlias = dict[Path, tuple[int, int]]
 """The time and the size of each file."""
 
 _PAUSE_S: Final = 0.5
@@ -44,8 +44,8 @@ def watch(
         return
 
 
-def _snapshot(paths: Iterable[Path]) -> Snapshot:
-    found: Snapshot = {}
+def _snapshot(paths: Iterable[Path]) -> _Snapshot:
+    found: _Snapshot = {}
     for path in paths:
         try:
             state = path.stat()

@@ -164,6 +164,10 @@ def test_files_come_in_one_order_whoever_lists_them(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (
+            [],
+            "command line: no sources are named, and there is no idl/transport.yaml: name a directory of .proto files",
+        ),
         (["nowhere", "--package", "shop"], "command line: no such file or directory: nowhere"),
         (
             ["proto/*.prot", "--package", "shop"],

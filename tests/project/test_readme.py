@@ -91,7 +91,10 @@ RUN_BY = {
         'shell_lines("eventflux")',
     ),
     r"eventflux (demo|monitor)": (".ci/run", "bootstrap.py demo"),
-    r"eventflux-codegen generate --config \S+": ("tests/project/walkthrough.py", "eventflux-codegen generate"),
+    r"eventflux-codegen generate (--config \S+|proto/ --package orders_rpc --out src)": (
+        "tests/project/walkthrough.py",
+        "eventflux-codegen generate",
+    ),
     # These take figures of a node in Rust: the session `interop` builds it and runs it in its tests.
     r"python -m benchmarks\.peer --address ADDRESS": ("tests/interop/conftest.py", '"serve"'),
     r"eventflux-peer (serve|time)( [A-Z]+)*": ("tests/interop/conftest.py", '"serve"'),

@@ -140,17 +140,21 @@ def node(walk: Walk) -> None:
 
 
 def generator(walk: Walk) -> None:
-    """The README's command for a service of one's own, on an IDL of the tests."""
+    """The README's commands for a service of one's own, on an IDL of the tests."""
     shutil.copytree(ROOT / "tests/idl", walk.folder / "idl")
     text = (walk.folder / "idl/inventory.yaml").read_text("utf-8")
     (walk.folder / "your.yaml").write_text(
         text.replace("../generated", "generated").replace("[inv", "[idl/inv"), "utf-8"
     )
-    (line,) = re.findall(r"`(eventflux-codegen generate [^`]*)`", README)
-    walk.run(line)
-    program = ["import sys", "sys.path.insert(0, 'generated')", "import inventory_sdk", "print(inventory_sdk.Item())"]
-    (walk.folder / "use.py").write_text("\n".join(program))
-    expect(walk.run("python use.py").startswith("Item("), True, line)
+    (walk.folder / "proto").mkdir()
+    shutil.copy(ROOT / "tests/idl/inventory.proto", walk.folder / "proto")
+    lines = [" ".join(line.split()) for line in re.findall(r"`(eventflux-codegen generate [^`]*)`", README)]
+    expect(len(lines), 2, "ways to generate code")
+    for line, folder, package in zip(lines, ("generated", "src"), ("inventory_sdk", "orders_rpc"), strict=True):
+        walk.run(line)
+        program = ["import sys", f"sys.path.insert(0, {folder!r})", f"import {package}", f"print({package}.Item())"]
+        (walk.folder / "use.py").write_text("\n".join(program))
+        expect(walk.run("python use.py").startswith("Item("), True, line)
 
 
 def expect(found: object, expected: object, what: str) -> None:
