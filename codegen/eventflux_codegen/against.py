@@ -49,8 +49,7 @@ def _facts_of(order: Order, against: str) -> Facts:
     descriptors = read_descriptor_set(path, _PLACE)
     arranged = arrange(descriptors, own_files(descriptors))
     verify(arranged, Place(against))
-    facts = idl_facts(Schema.of(arranged, ()))
-    return {section: known for section, known in facts.items() if section != "layouts"}  # the YAML alone knows those
+    return idl_facts(Schema.of(arranged, ()))  # which has no layouts: the YAML alone knows those
 
 
 def _facts_in_git(order: Order, revision: str) -> Facts:

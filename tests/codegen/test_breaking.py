@@ -77,6 +77,8 @@ def test_a_revision_is_compared_with(workspace: Workspace, breaking: Breaking, w
     assert breaking(*WAYS[way], "--against", "HEAD")[0] == 0
     assert breaking(*WAYS[way], "--against", "HEAD~1")[:2] == (1, out)
     assert set(workspace.snapshot()) == set(before)
+    command = ["git", "status", "--porcelain"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""  # nor is the index touched
 
 
 def test_what_a_revision_imports_and_names_is_taken_from_it(workspace: Workspace, breaking: Breaking) -> None:
