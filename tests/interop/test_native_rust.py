@@ -46,6 +46,7 @@ from tests.support.interop_service import Interop
 PROGRAM = required("EVENTFLUX_NATIVE_PEER", "the native peer in Rust", "interop-rust")
 PEER = Program([PROGRAM])
 SMALL_WINDOWS = ("stream_window=16384", "connection_window=16384")
+HUGE_BYTES = 3_000_000
 SIZES = (70_000, 5, 0, 150_000)
 ALGORITHMS = [Compression.LZ4, Compression.SNAPPY, Compression.GZIP]
 NUMBERS = {Compression.LZ4: 1, Compression.SNAPPY: 2, Compression.GZIP: 4}
@@ -119,6 +120,7 @@ async def test_our_client_names_both_fingerprints_if_their_server_has_no_protobu
     [
         "extension_frame",
         "first_message_in_open",
+        "huge_messages",
         "many_streams",
         "ping",
         "server_deadline",
@@ -182,6 +184,13 @@ async def test_many_streams_share_their_servers_windows(options: tuple[str, ...]
     ):
         for _ in range(8):
             tasks.start_soon(exchange, channel)
+
+
+async def test_messages_that_no_window_of_theirs_holds(their_server: str) -> None:
+    request = SimpleRequest(response_size=HUGE_BYTES, payload=Payload(body=bytes(HUGE_BYTES)))
+    async with connect(their_server) as channel:
+        response = await Client(channel).unary_call(request, timeout_s=LONG_S)
+    assert response.payload == Payload(body=bytes(HUGE_BYTES))
 
 
 async def exchange(channel: Channel) -> None:

@@ -21,6 +21,7 @@ use crate::{
 const LONG: Duration = Duration::from_secs(30);
 const INTERNAL: u8 = 13;
 const BURST: u64 = 10;
+const HUGE: i32 = 3_000_000;
 
 /// Makes a case.
 pub fn run(client: &Client, name: &str) -> Outcome {
@@ -30,6 +31,7 @@ pub fn run(client: &Client, name: &str) -> Outcome {
         "first_message_in_open" => first_message_in_open(client),
         "drain" => drain(client),
         "extension_frame" => extension_frame(client),
+        "huge_messages" => huge_messages(client),
         "many_streams" => many_streams(client),
         "ping" => ping(client),
         "status_details" => status_details(client),
@@ -94,6 +96,13 @@ fn extension_frame(client: &Client) -> Outcome {
     client.connection.update(|core| frame::put(&mut core.out, 200, 0xff, 77, &[b"from another version"]));
     client.unary::<_, Empty>("EmptyCall", &Empty {}, &With::default())?;
     Ok(())
+}
+
+/// Messages that no window holds.
+fn huge_messages(client: &Client) -> Outcome {
+    let request = SimpleRequest { response_size: HUGE, payload: payload(HUGE as usize), ..Default::default() };
+    let (response, _): (SimpleResponse, _) = client.unary("UnaryCall", &request, &With::default())?;
+    ensure(size_of(response.payload) == HUGE, "the response has another size")
 }
 
 /// Calls beside each other, whose messages are larger than the windows; each takes its responses late.
