@@ -58,7 +58,10 @@ impl Call {
 
     /// Sends a message and waits until it is out; false if the call has ended.
     pub fn send<M: Wire>(&self, message: &M, is_last: bool) -> Result<bool, Status> {
-        let sent = self.pack(message)?;
+        self.send_packed(self.pack(message)?, is_last)
+    }
+
+    pub fn send_packed(&self, sent: Sent, is_last: bool) -> Result<bool, Status> {
         let is_open = self.connection.update(|core| {
             let is_open = core.is_open(self.id);
             if is_open {

@@ -34,10 +34,7 @@ fn serve_connection(number: usize, socket: TcpStream, options: &Options) {
         let call = Call::new(Arc::clone(&connection), id, &head, options.compression);
         thread::spawn(move || {
             let end = service::answer(&call, &head, number);
-            let end = end.and_then(|(status, message)| {
-                let message = message.map(|message| message.pack(&call)).transpose()?;
-                call.finish(&status, message)
-            });
+            let end = end.and_then(|(status, message)| call.finish(&status, message));
             if let Err(status) = end {
                 call.give_up(&status);
             }

@@ -9,7 +9,8 @@ use std::{thread, time::Duration};
 use prost::Message;
 
 use crate::{
-    call::Call,
+    call::{Call, UNIMPLEMENTED},
+    codec::Wire,
     core::Head,
     metadata::{find, Status},
     pb::grpc::testing::{
@@ -21,40 +22,10 @@ use crate::{
 
 const ECHO_INITIAL: &str = "x-grpc-test-echo-initial";
 const ECHO_TRAILING: &str = "x-grpc-test-echo-trailing-bin";
-pub const DETAIL_URL: &str = "type.googleapis.com/grpc.testing.EchoStatus";
+const DETAIL_URL: &str = "type.googleapis.com/grpc.testing.EchoStatus";
 const INVALID_ARGUMENT: u8 = 3;
 
-/// What may ride in the STATUS.
-pub enum Last {
-    Empty(Empty),
-    Simple(SimpleResponse),
-    Sum(StreamingInputCallResponse),
-    Streamed(StreamingOutputCallResponse),
-}
-
-impl Last {
-    pub fn pack(&self, call: &Call) -> Result<Sent, Status> {
-        match self {
-            Last::Empty(message) => call.pack(message),
-            Last::Simple(message) => call.pack(message),
-            Last::Sum(message) => call.pack(message),
-            Last::Streamed(message) => call.pack(message),
-        }
-    }
-}
-
-impl Last {
-    fn send(&self, call: &Call) -> Result<bool, Status> {
-        match self {
-            Last::Empty(message) => call.send(message, false),
-            Last::Simple(message) => call.send(message, false),
-            Last::Sum(message) => call.send(message, false),
-            Last::Streamed(message) => call.send(message, false),
-        }
-    }
-}
-
-type End = Result<(Status, Option<Last>), Status>;
+type End = Result<(Status, Option<Sent>), Status>;
 
 /// Answers a call up to its status, which comes with the message that is to ride in it.
 pub fn answer(call: &Call, head: &Head, connection: usize) -> End {
@@ -66,21 +37,25 @@ pub fn answer(call: &Call, head: &Head, connection: usize) -> End {
         call.send_headers(&vec![(ECHO_INITIAL.into(), value.into())]);
     }
     let last = match call.method(head).as_str() {
-        "EmptyCall" => Some(Last::Empty(only(call)?)),
-        "UnaryCall" => Some(Last::Simple(unary(call, &only(call)?, connection)?)),
-        "StreamingInputCall" => Some(Last::Sum(sum(call)?)),
-        "StreamingOutputCall" => Responses::of(call, head).answer_all(only(call)?)?,
+        "EmptyCall" => Some(call.pack(&only::<Empty>(call)?)?),
+        "UnaryCall" => Some(call.pack(&unary(call, &only(call)?, connection)?)?),
+        "StreamingInputCall" => Some(call.pack(&sum(call)?)?),
+        "StreamingOutputCall" => {
+            let mut responses = Responses::of(call, head);
+            responses.answer(&only(call)?)?;
+            responses.last
+        }
         "FullDuplexCall" => {
             let mut responses = Responses::of(call, head);
             while let Some(request) = call.receive(false)? {
                 responses.answer(&request)?;
             }
-            responses.last.map(Last::Streamed)
+            responses.last
         }
-        name => return Err(Status::new(12, format!("{name} is not served"))),
+        name => return Err(Status::new(UNIMPLEMENTED, format!("{name} is not served"))),
     };
     if let (Some(last), Some(_)) = (&last, find(&head.metadata, "x-twice")) {
-        last.send(call)?;
+        call.send_packed(last.clone(), false)?;
     }
     let mut status = Status::default();
     if let Some(value) = find(&head.metadata, ECHO_TRAILING) {
@@ -89,7 +64,7 @@ pub fn answer(call: &Call, head: &Head, connection: usize) -> End {
     Ok((status, last))
 }
 
-fn only<M: crate::codec::Wire>(call: &Call) -> Result<M, Status> {
+fn only<M: Wire>(call: &Call) -> Result<M, Status> {
     call.receive(false)?.ok_or_else(|| Status::new(INVALID_ARGUMENT, "there is no request"))
 }
 
@@ -130,7 +105,7 @@ fn sum(call: &Call) -> Result<StreamingInputCallResponse, Status> {
 struct Responses<'a> {
     call: &'a Call,
     is_late: bool,
-    last: Option<StreamingOutputCallResponse>,
+    last: Option<Sent>,
 }
 
 impl<'a> Responses<'a> {
@@ -142,17 +117,12 @@ impl<'a> Responses<'a> {
         check(&request.response_status)?;
         for wanted in &request.response_parameters {
             self.call.pause(Duration::from_micros(wanted.interval_us as u64))?;
-            let response = StreamingOutputCallResponse { payload: payload(wanted.size) };
+            let response = self.call.pack(&StreamingOutputCallResponse { payload: payload(wanted.size) })?;
             let ready = if self.is_late { self.last.replace(response) } else { Some(response) };
             if let Some(ready) = ready {
-                self.call.send(&ready, false)?;
+                self.call.send_packed(ready, false)?;
             }
         }
         Ok(())
-    }
-
-    fn answer_all(mut self, request: StreamingOutputCallRequest) -> Result<Option<Last>, Status> {
-        self.answer(&request)?;
-        Ok(self.last.map(Last::Streamed))
     }
 }
