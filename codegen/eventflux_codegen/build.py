@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 from typing import Final
 
-from eventflux_codegen.compiler import is_well_known, relocated_name
+from eventflux_codegen.compiler import is_provided, is_well_known, relocated_name
 from eventflux_codegen.enumeration import build_enums
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.extension import Draft
@@ -74,5 +74,5 @@ def _pb_module(file: str, package: str) -> tuple[str, str, str]:
     """The package, the name, and the local name of the module with a file's pb2 classes."""
     stem = relocated_name(file, package).removesuffix(".proto").replace("-", "_")
     parent, _, name = stem.replace("/", ".").rpartition(".")
-    local = f"google_{name}_pb2" if is_well_known(file) else f"{name}_pb2"
+    local = f"google_{name}_pb2" if is_provided(file) else f"{name}_pb2"
     return parent, f"{name}_pb2", local

@@ -64,6 +64,7 @@ from eventflux_runtime.rpc.rpc_error import Unauthenticated as Unauthenticated
 from eventflux_runtime.rpc.rpc_error import Unavailable as Unavailable
 from eventflux_runtime.rpc.rpc_error import Unimplemented as Unimplemented
 from eventflux_runtime.rpc.rpc_error import Unknown as Unknown
+from eventflux_runtime.rpc.status import DetailMessage as DetailMessage
 from eventflux_runtime.rpc.status import ErrorDetail as ErrorDetail
 from eventflux_runtime.rpc.status import Status as Status
 from eventflux_runtime.rpc.status import StatusCode as StatusCode
