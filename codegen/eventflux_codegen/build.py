@@ -6,6 +6,7 @@ import keyword
 from typing import Final
 
 from eventflux_codegen.compiler import is_provided, is_well_known, relocated_name
+from eventflux_codegen.declared_error import build_errors
 from eventflux_codegen.enumeration import build_enums
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.extension import Draft
@@ -47,7 +48,8 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
     used = {node.source.descriptor.name for node in schema.messages.values()}
     modules = {name: every_module[name] for name in sorted(used)}
     messages = build_messages(schema, options, places, names, enums, modules)
-    services = build_services(schema, options, places, names, messages, every_module)
+    errors = build_errors(schema, options, places, names, enums, messages)
+    services = build_services(schema, options, places, names, messages, errors, every_module)
     keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
     aliases = []
     for full_name, key in keys.items():
@@ -64,6 +66,7 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         enums=tuple(enums.values()),
         messages=tuple(messages.values()),
         services=services,
+        errors=tuple(errors.values()),
         aliases=tuple(aliases),
         pb_modules=tuple(modules.values()),
         additions=tuple(own.build(section, draft) for own, section in wanted if section is not None),
