@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 from eventflux_runtime.rpc.errors import TransportError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata, MetadataLike
@@ -59,7 +59,7 @@ class RpcError(TransportError):
     metadata: Metadata
     unprocessed: bool
 
-    def __new__(cls, *args: object, **_options: object) -> Self:
+    def __new__(cls, *args: Any, **_options: Any) -> Self:
         """Sets every attribute, so that each is there in a subclass whose own constructor does not call this one."""
         made = super().__new__(cls, *args)
         made.code = plain_code(cls.default_code)
