@@ -95,6 +95,7 @@ from eventflux_runtime.rpc.declared_error import DeclaredError as DeclaredError
 from eventflux_runtime.rpc.declared_error import ErrorDeclaration as ErrorDeclaration
 from eventflux_runtime.rpc.error_field import EnumValue as EnumValue
 from eventflux_runtime.rpc.error_field import ErrorField as ErrorField
+from eventflux_runtime.rpc.error_field import ErrorValue as ErrorValue
 from eventflux_runtime.rpc.error_field import MessageValue as MessageValue
 from eventflux_runtime.rpc.error_field import ScalarValue as ScalarValue
 from eventflux_runtime.rpc.errors import CodecError as CodecError

@@ -44,8 +44,11 @@ class ErrorDeclaration:
     """The text of an error that is raised without one."""
     fields: tuple[ErrorField, ...] = ()
 
-    def cause_in(self, detail: ErrorDetail) -> NamedCause | None:
-        """What a detail says of this error; None where it is about anything else."""
+    def is_in(self, detail: ErrorDetail) -> bool:
+        """Whether a detail tells of this error."""
+        return self._cause_in(detail) is not None
+
+    def _cause_in(self, detail: ErrorDetail) -> NamedCause | None:
         cause = NamedCause.of(detail)
         is_own = cause is not None and (cause.reason, cause.domain) == (self.reason, self.domain)
         return cause if is_own else None
@@ -56,7 +59,7 @@ class ErrorDeclaration:
         Raises:
             ValueError: a field holds no value of its type; or CodecError.
         """
-        cause = self.cause_in(detail)
+        cause = self._cause_in(detail)
         if cause is None:
             return None
         rest = dict(cause.metadata)
@@ -115,7 +118,7 @@ class DeclaredError(RpcError):
     def _packed(self) -> tuple[ErrorDetail, ...]:
         """The details, that of the fields first."""
         declared = self.__declaration__
-        others = tuple(detail for detail in plain_details(self.details) if declared.cause_in(detail) is None)
+        others = tuple(detail for detail in plain_details(self.details) if not declared.is_in(detail))
         own = declared.pack(self, self._rest)
         return others if own is None else (own, *others)
 

@@ -13,11 +13,9 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, Self, TypeVar, final
+from typing import Any, Final, final
 
-__all__ = ["EnumValue", "ErrorField", "JsonMessage", "MessageValue", "ScalarValue", "Value"]
-
-E = TypeVar("E", bound=int)
+__all__ = ["EnumValue", "ErrorField", "ErrorValue", "MessageValue", "ScalarValue"]
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?")
@@ -31,18 +29,7 @@ _RANGES: Final[Mapping[str, tuple[int, int]]] = {
 }
 
 
-class JsonMessage(Protocol):
-    """What a message needs to be a field: any generated one has it."""
-
-    def to_json(self) -> str:
-        """The message in proto3's JSON mapping. Raises CodecError."""
-
-    @classmethod
-    def from_json(cls, data: str | bytes, *, ignore_unknown_fields: bool = False) -> Self:
-        """The message of such JSON. Raises CodecError."""
-
-
-class Value(ABC):
+class ErrorValue(ABC):
     """The type of one value. Its methods raise ValueError, CodecError or RecursionError for what is no such value."""
 
     @abstractmethod
@@ -56,14 +43,14 @@ class Value(ABC):
 
 @final
 @dataclass(frozen=True, slots=True)
-class ScalarValue(Value):
+class ScalarValue(ErrorValue):
     """A scalar of proto3."""
 
     name: str
     """Its type in the IDL, as ``sint32``."""
 
     def to_json(self, value: Any) -> object:
-        """See `Value.to_json`. Numbers of 64 bits are texts in JSON, because JavaScript's numbers are shorter."""
+        """See `ErrorValue.to_json`. Numbers of 64 bits are texts in JSON, because JavaScript's numbers are shorter."""
         if self.name in _RANGES:
             number = _whole(value, self.name)
             return str(number) if self.name.endswith("64") else number
@@ -75,7 +62,7 @@ class ScalarValue(Value):
         return base64.b64encode(value).decode() if isinstance(value, bytes) else value
 
     def from_json(self, found: object) -> Any:
-        """See `Value.from_json`."""
+        """See `ErrorValue.from_json`."""
         if self.name in _RANGES:
             whole = int(found) if isinstance(found, str) and _INTEGER.fullmatch(found) else found
             return _whole(whole, self.name)
@@ -90,19 +77,19 @@ class ScalarValue(Value):
 
 @final
 @dataclass(frozen=True, slots=True)
-class EnumValue(Value):
+class EnumValue(ErrorValue):
     """A member of an enum, under its name in the IDL; a number without a name is itself."""
 
     kind: type[int]
     names: Mapping[int, str]
 
     def to_json(self, value: Any) -> object:
-        """See `Value.to_json`."""
+        """See `ErrorValue.to_json`."""
         number = _whole(value, "int32")
         return self.names.get(number, number)
 
     def from_json(self, found: object) -> Any:
-        """See `Value.from_json`. Names that this side does not know are refused: they have no number."""
+        """See `ErrorValue.from_json`. Names that this side does not know are refused: they have no number."""
         for number, name in self.names.items():
             if name == found:
                 return self.kind(number)
@@ -113,19 +100,20 @@ class EnumValue(Value):
 
 @final
 @dataclass(frozen=True, slots=True)
-class MessageValue(Value):
+class MessageValue(ErrorValue):
     """A message."""
 
-    kind: type[JsonMessage]
+    kind: type[Any]
+    """A generated class."""
 
     def to_json(self, value: Any) -> object:
-        """See `Value.to_json`."""
+        """See `ErrorValue.to_json`."""
         if not isinstance(value, self.kind):
             raise _wrong(self.kind.__name__, value)
         return json.loads(value.to_json())
 
     def from_json(self, found: object) -> Any:
-        """See `Value.from_json`. What a newer peer added to the message is passed over."""
+        """See `ErrorValue.from_json`. What a newer peer added to the message is passed over."""
         text = found if isinstance(found, str) else json.dumps(found)
         return self.kind.from_json(text, ignore_unknown_fields=True)
 
@@ -137,7 +125,7 @@ class ErrorField:
 
     name: str
     """In the options, and on the wire."""
-    value: Value
+    value: ErrorValue
     is_repeated: bool = False
     attribute: str = ""
     """In Python; empty: the name."""
