@@ -13,9 +13,17 @@ from hypothesis import strategies as st
 
 from cluster_sdk import JobRefused, NeverRaised, NodeFull
 from cluster_sdk.methods import CLUSTER_PLACE
-from eventflux_runtime import DeclaredError, ErrorDetail, ResourceExhausted, RpcError, Status, StatusCode
-from eventflux_runtime.error_details import ErrorInfo, Help
-from eventflux_runtime.rpc.error_info import NamedCause
+from eventflux_runtime import (
+    DeclaredError,
+    ErrorDetail,
+    FailedPrecondition,
+    ResourceExhausted,
+    RpcError,
+    Status,
+    StatusCode,
+)
+from eventflux_runtime.error_details import Duration, ErrorInfo, Help, RetryInfo
+from eventflux_runtime.rpc.error_info import NamedCause, retry_delay_s
 
 URL = "type.googleapis.com/google.rpc.ErrorInfo"
 DOMAIN = "acme.cluster.v1"
@@ -73,6 +81,31 @@ def test_a_detail_that_cannot_be_read_is_passed_over(value: bytes) -> None:
     assert (error.node, len(error.details)) == ("n", 2)
     plain = CLUSTER_PLACE.error_of(status_with(value))
     assert (type(plain), plain.message) == (ResourceExhausted, "full")
+
+
+def test_an_error_whose_fields_cannot_be_read_is_passed_over() -> None:
+    bad = NamedCause("NODE_FULL", DOMAIN, {"retry_in_s": "soon"}).detail.value
+    good = NodeFull(node="n").details[0].value
+    error = CLUSTER_PLACE.error_of(status_with(bad, good))
+    assert isinstance(error, NodeFull)
+    assert error.node == "n"
+    assert type(CLUSTER_PLACE.error_of(status_with(bad))) is ResourceExhausted
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_fields_that_are_nested_without_end_are_passed_over(text: str) -> None:
+    refused = {name: NamedCause("JOB_REFUSED", DOMAIN, {name: text}).detail for name in ("codes", "others", "job")}
+    for detail in refused.values():
+        status = Status(StatusCode.FAILED_PRECONDITION, "no", (detail,))
+        assert type(CLUSTER_PLACE.error_of(status)) is FailedPrecondition
+
+
+@pytest.mark.parametrize(
+    ("seconds", "nanos", "delay_s"), [(0, 0, 0.0), (1, 500_000_000, 1.5), (-1, 0, 0.0), (0, -1, 0.0), (2**40, 0, 0.0)]
+)
+def test_the_delay_of_a_retry_info(seconds: int, nanos: int, delay_s: float) -> None:
+    advice = RetryInfo(retry_delay=Duration(seconds=seconds, nanos=nanos))
+    assert retry_delay_s([ErrorDetail.of(Help()), ErrorDetail.of(advice)]) == delay_s
 
 
 def test_records_that_google_may_add_are_passed_over() -> None:
