@@ -25,7 +25,7 @@ from eventflux_runtime.rpc.deadline import ENDLESS_S
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.method import AnyMethod, Method, MethodKind
-from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError, Unavailable
+from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError, Unavailable, Unimplemented
 from eventflux_runtime.rpc.status import Status, StatusCode
 
 __all__ = ["GrpcioConnection", "close_channel"]
@@ -108,7 +108,7 @@ class GrpcioConnection:
         if status.code is not StatusCode.OK:
             raise method.error_of(status)
         if reply is None:
-            raise Internal(f"the server ended {method.path} with OK and sent no response")
+            raise Unimplemented("the server sent no response")
         return self.response(method, reply)
 
     async def _exchange(self, method: AnyMethod, head: CallHead, data: bytes) -> tuple[Status, bytes | None]:

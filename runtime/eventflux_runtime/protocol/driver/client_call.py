@@ -20,7 +20,7 @@ from eventflux_runtime.protocol.driver.session import Session
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.method import AnyMethod
-from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError
+from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError, Unimplemented
 from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class UnaryCall(Expirable):
             self.fail(undecodable(self.connection, self.encoding, message))
         elif self._has_reply:
             self.connection.reset(self.stream_id)
-            self.fail(RpcError("the server sent more than one response", code=StatusCode.UNIMPLEMENTED))
+            self.fail(_too_many())
         else:
             self._reply = message
             self._has_reply = True
@@ -142,12 +142,14 @@ class UnaryCall(Expirable):
             return
         if status is not OK_STATUS and status.code is not StatusCode.OK:
             self.waiter.set_exception(self.connection.error_of(status, self.encoding.method))
+        elif event.has_message and self._has_reply:
+            self.fail(_too_many())
         elif event.has_message:
             self.waiter.set_result(event)
         elif self._has_reply:
             self.waiter.set_result(self._reply)
         else:
-            self.fail(RpcError("the server sent no response", code=StatusCode.UNIMPLEMENTED))
+            self.fail(Unimplemented("the server sent no response"))
 
     def opened(self, result: Any) -> Any:
         """What `waiter` was given, as the reply itself.
@@ -386,3 +388,8 @@ def undecodable(connection: ClientSession, encoding: Encoding, misfit: CodecErro
     error = Internal(f"a response to {encoding.method.path} from {connection.endpoint} cannot be decoded: {misfit}")
     error.__cause__ = misfit
     return error
+
+
+def _too_many() -> Unimplemented:
+    """What a caller gets for a second response of a method that has one."""
+    return Unimplemented("the server sent more than one response")
