@@ -12,7 +12,10 @@ from pathlib import Path
 import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-IDL_CONFIGS = ["idl/transport.yaml", *sorted(str(path) for path in Path("tests/idl").glob("*.yaml"))]
+IDL_CONFIGS = [
+    *sorted(str(path) for path in Path("idl").glob("*.yaml")),
+    *sorted(str(path) for path in Path("tests/idl").glob("*.yaml")),
+]
 IN_PARALLEL = ["-n", "6", "--dist", "worksteal"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 

@@ -106,7 +106,7 @@ class GrpcioConnection:
         finally:
             self.ended()
         if status.code is not StatusCode.OK:
-            raise RpcError.from_status(status)
+            raise method.error_of(status)
         if reply is None:
             raise Unimplemented("the server sent no response")
         return self.response(method, reply)
@@ -247,7 +247,7 @@ class _StreamingCall(Generic[Req, Res]):
 
     def _check_sendable(self) -> None:
         if self.status is not None and self.status.code is not StatusCode.OK:
-            raise RpcError.from_status(self.status)
+            raise self._method.error_of(self.status)
         if self._has_ended or self.status is not None:
             raise anyio.ClosedResourceError
 
@@ -272,7 +272,7 @@ class _StreamingCall(Generic[Req, Res]):
         assert self.status is not None
         if self.status.code is StatusCode.OK:
             raise anyio.EndOfStream
-        raise RpcError.from_status(self.status)
+        raise self._method.error_of(self.status)
 
     async def _read(self) -> Any:
         try:

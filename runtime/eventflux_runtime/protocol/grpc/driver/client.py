@@ -48,10 +48,10 @@ class GrpcClientConnection(ClientConnectionBase):
     def _on_settings(self, event: SettingsReceived) -> None:
         self.greeted(event.max_streams)
 
-    def error_of(self, status: Status) -> RpcError:
+    def error_of(self, status: Status, method: AnyMethod) -> RpcError:
         """See `ClientSession.error_of`. A call of a method that the server lacks has reached no handler."""
         is_unserved = status.code is StatusCode.UNIMPLEMENTED and status.message.startswith(_NOT_SERVED)
-        return RpcError.from_status(status, unprocessed=is_unserved)
+        return method.error_of(status, unprocessed=is_unserved)
 
     def encoding_of(self, method: Method[Any, Any]) -> Encoding:
         """See `ClientConnectionBase.encoding_of`."""
