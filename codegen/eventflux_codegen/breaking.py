@@ -13,13 +13,14 @@ from eventflux_codegen.schema import EnumNode, MessageNode, Schema
 __all__ = ["Change", "Facts", "find_changes", "json_name_of"]
 
 Facts: TypeAlias = dict[str, dict[str, dict[str, Any]]]
-"""Sections (messages, enums, methods, layouts), then full names, then what is known of each."""
+"""Sections (messages, enums, methods, layouts, errors), then full names, then what is known of each."""
 
 _CALLS: Final = "on native and gRPC"
 """The wires of calls. Where messages differ, native calls carry protobuf as gRPC does."""
 _DATA: Final = "in protobuf"
 """The same for messages that no method carries."""
 _JSON: Final = "in JSON"
+_CATCHING: Final = "old clients that catch it, on every wire: they see another error, or the plain one of its status"
 _BOTH: Final = "old clients and old servers"
 
 
@@ -78,6 +79,8 @@ def find_changes(old: Facts, new: Facts, schema: Schema) -> Iterator[Change]:
         yield from _method_changes(name, method, new["methods"][name], place)
     for name, layout in _in_both(old, new, "layouts"):
         yield from _layout_changes(name, layout, new["layouts"][name])
+    for name, error in _in_both(old, new, "errors"):
+        yield from _error_changes(name, error, new["errors"][name])
 
 
 def json_name_of(name: str) -> str:
@@ -101,6 +104,7 @@ def _gone(old: Facts, new: Facts) -> Iterator[Change]:
             "old clients on every wire: their calls fail with UNIMPLEMENTED",
             "mark it deprecated, and keep it until no client calls it",
         ),
+        "errors": ("error", _CATCHING, "keep it until no client catches it"),
         "layouts": ("layout", "old clients and old servers that speak it", "keep it until nobody speaks it"),
     }
     for section, (what, broken, advice) in told.items():
@@ -237,6 +241,18 @@ def _method_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any], p
                 advice,
                 place,
             )
+
+
+def _error_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:
+    advice = "leave it, and add an error of another name"
+    for key in ("code", "domain"):
+        if old[key] != new[key]:
+            yield Change(f"error {name} had the {key} {old[key]} and has {new[key]}", _CATCHING, advice)
+    for field, known in old["fields"].items():
+        if field not in new["fields"]:
+            yield Change(f"field {field} of error {name} is gone", _CATCHING, advice)
+        elif known != new["fields"][field]:
+            yield Change(f"field {field} of error {name} was {known} and is {new['fields'][field]}", _CATCHING, advice)
 
 
 def _layout_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:

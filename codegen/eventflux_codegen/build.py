@@ -5,7 +5,8 @@ from __future__ import annotations
 import keyword
 from typing import Final
 
-from eventflux_codegen.compiler import is_well_known, relocated_name
+from eventflux_codegen.compiler import is_provided, is_well_known, relocated_name
+from eventflux_codegen.declared_error import build_errors
 from eventflux_codegen.enumeration import build_enums
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.extension import Draft
@@ -47,7 +48,8 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
     used = {node.source.descriptor.name for node in schema.messages.values()}
     modules = {name: every_module[name] for name in sorted(used)}
     messages = build_messages(schema, options, places, names, enums, modules)
-    services = build_services(schema, options, places, names, messages, every_module)
+    errors = build_errors(schema, options, places, names, enums, messages)
+    services = build_services(schema, options, places, names, messages, errors, every_module)
     keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
     aliases = []
     for full_name, key in keys.items():
@@ -64,6 +66,7 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         enums=tuple(enums.values()),
         messages=tuple(messages.values()),
         services=services,
+        errors=tuple(errors.values()),
         aliases=tuple(aliases),
         pb_modules=tuple(modules.values()),
         additions=tuple(own.build(section, draft) for own, section in wanted if section is not None),
@@ -74,5 +77,5 @@ def _pb_module(file: str, package: str) -> tuple[str, str, str]:
     """The package, the name, and the local name of the module with a file's pb2 classes."""
     stem = relocated_name(file, package).removesuffix(".proto").replace("-", "_")
     parent, _, name = stem.replace("/", ".").rpartition(".")
-    local = f"google_{name}_pb2" if is_well_known(file) else f"{name}_pb2"
+    local = f"google_{name}_pb2" if is_provided(file) else f"{name}_pb2"
     return parent, f"{name}_pb2", local

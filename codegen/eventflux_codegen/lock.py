@@ -1,7 +1,8 @@
 """The lock: the facts that peers rely on, kept beside the IDL, so that a change that would break them is noticed.
 
 It is JSON: messages with their fields by number, enums with their names by number, methods with kinds, types and
-fingerprints, and named layouts. A field's JSON name stands there where it is not the one that its name gives.
+fingerprints, named layouts, and declared errors with their fields by name. A field's JSON name stands there where it is
+not the one that its name gives.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _KINDS: Final = {
     (True, True): "bidi",
 }
 """By whether the client streams, and the server."""
-_SECTIONS: Final = ("messages", "enums", "methods", "layouts")
+_SECTIONS: Final = ("messages", "enums", "methods", "layouts", "errors")
 
 
 def wire_facts(schema: Schema, package: Package) -> Facts:
@@ -43,6 +44,9 @@ def wire_facts(schema: Schema, package: Package) -> Facts:
                 "fields": [field.proto_name for field in layout.fields],
                 "variants": {name: list(closed.members) for name, closed in layout.closed.items()},
             }
+    for error in package.errors:
+        fields = {field.name: field.type_text for field in error.fields}
+        facts["errors"][error.reason] = {"code": error.code, "domain": error.domain, "fields": fields}
     return facts
 
 
@@ -70,7 +74,8 @@ def idl_facts(schema: Schema) -> Facts:
 
 def lock_text(facts: Facts, package: Package) -> str:
     """The lock as it is written to its file."""
-    return json.dumps({"generator": package.generator, **facts}, indent=2, ensure_ascii=False) + "\n"
+    written = {section: known for section, known in facts.items() if known or section != "errors"}
+    return json.dumps({"generator": package.generator, **written}, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_lock(lock: Path) -> Facts:
@@ -80,7 +85,7 @@ def read_lock(lock: Path) -> Facts:
         GenerationError: it is not a lock.
     """
     try:
-        found = json.loads(lock.read_text("utf-8"))
+        found = {"errors": {}, **json.loads(lock.read_text("utf-8"))}
         return {section: dict(found[section]) for section in _SECTIONS}
     except (ValueError, TypeError, KeyError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 0

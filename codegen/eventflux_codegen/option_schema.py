@@ -67,8 +67,9 @@ def _schema(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nullable(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
-    """A value of a mapping; the YAML may leave one empty whose keys may all be left out."""
+    """A value of a mapping; the YAML may leave one empty that may be None, or whose keys may all be left out."""
     found = _schema(kind, definitions)
     inner, _ = parts_of(kind)
-    is_empty = is_dataclass(inner) and not any(option.is_required for option in options_of(typing.cast("type", inner)))
+    is_free = is_dataclass(inner) and not any(option.is_required for option in options_of(typing.cast("type", inner)))
+    is_empty = is_free or type(None) in typing.get_args(kind)
     return {"anyOf": [found, {"type": "null"}]} if is_empty else found

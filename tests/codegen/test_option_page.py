@@ -77,6 +77,7 @@ def test_the_schema_refuses_what_the_generator_refuses_for_its_form(text: str, t
     [
         "package: a\nprotos: [a.proto]\nservices:\n  S:\n    methods:\n      M:\n",
         "package: a\nprotos: [a.proto]\nmessages:\n",
+        "package: a\nprotos: [a.proto]\nservices: {S: {methods: {M: {errors: {NOT_FOUND: }}, N: {errors: [FULL]}}}}\n",
         "package: a\nprotos: [a.proto]\nservices: {S: {methods: {M: {compression: NONE, timeout_s: 3}}}}\n",
     ],
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from eventflux_codegen import GenerationError, GenerationResult, check, generate
 from eventflux_codegen.build import build_package
@@ -72,6 +73,10 @@ class Workspace:
         schema = Schema.of(source.descriptors, source.include)
         package = build_package(schema, order.options, order.places)
         return wire_facts(schema, package), schema, package
+
+    def descriptors(self) -> FileDescriptorSet:
+        """Those of the sources and of all that they import."""
+        return Order.of_yaml(self.config).read().descriptors
 
     def is_current(self) -> bool:
         """Whether `check` finds no difference."""
