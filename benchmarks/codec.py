@@ -240,13 +240,14 @@ def measure_bridge(rounds: int, calls: int) -> tuple[float, float]:
 
 def run_compiled(arguments: list[str]) -> None:
     """Compiles the codec in a temporary copy of the packages, and runs this benchmark against that."""
-    from hatch_build import PACKAGES, run_mypyc  # noqa: PLC0415 - needs hatchling, which only this form does
+    from eventflux_codegen.compilation import run_mypyc  # noqa: PLC0415 - only this form needs it
+    from hatch_build import PACKAGES  # noqa: PLC0415 - needs hatchling, which only this form does
 
     with tempfile.TemporaryDirectory() as scratch:
         for package in PACKAGES:
             target = Path(scratch, Path(package).name)
             shutil.copytree(ROOT / package, target, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
-        run_mypyc(Path(scratch), list(COMPILED), Path(scratch))
+        run_mypyc(Path(scratch), list(COMPILED), Path(scratch), own=[Path(package).name for package in PACKAGES])
         search = {"PYTHONPATH": os.pathsep.join([scratch, str(ROOT)])}
         subprocess.run([sys.executable, "-m", "benchmarks.codec", *arguments], env=os.environ | search, check=True)
 

@@ -20,7 +20,7 @@ _HEAD: Final = """\
 
 Every key that the file may have. This page is made of the generator's own classes: `eventflux-codegen schema --page`
 prints it, and `eventflux-codegen schema` the JSON schema of the same, by which editors complete and check the file.
-[codegen.md](codegen.md) shows how it is used.
+[generating.md](generating.md) shows how it is used.
 
 A key that is not here is an error that names its line and the nearest key that there is. Keys without "required" may be
 left out. Messages, enums and services are named as in the IDL, with or without the proto package.

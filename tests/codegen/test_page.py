@@ -1,4 +1,4 @@
-"""docs/codegen.md: its commands are the generator's, and its error is what the generator says."""
+"""docs/generating.md: its commands are the generator's, and its error is what the generator says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eventflux_codegen.cli import main, make_parser
 from eventflux_codegen.compilation import REQUIREMENTS
 from tests.project.import_graph import ROOT
 
-PAGE: Final = (ROOT / "docs/codegen.md").read_text()
+PAGE: Final = (ROOT / "docs/generating.md").read_text()
 
 
 def blocks(language: str) -> list[str]:
