@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _abandon_output()
         return _UNREAD
     except GenerationError as error:
-        print(f"eventflux-codegen: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            print(f"eventflux-codegen: {line}", file=sys.stderr)
     except OSError as error:
         print(f"eventflux-codegen: {error.filename}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
     return _MISTAKEN

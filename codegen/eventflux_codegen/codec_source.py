@@ -10,28 +10,11 @@ from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS
 from eventflux_codegen.model import Lines
 from eventflux_codegen.package import Package
+from eventflux_codegen.reserved import LIBRT, NATIVE_RUNTIME
 
 __all__ = ["Codec", "build_codec"]
 
 _CALLED: Final = re.compile(r"\b\w+(?=\()")
-_RUNTIME: Final = frozenset(
-    {
-        "bad_flag",
-        "bad_length",
-        "bad_variant",
-        "lacking",
-        "malformed",
-        "no_variant",
-        "overlong",
-        "require",
-        "too_deep",
-        "too_many_empty",
-        "trailing",
-        "unfit",
-    }
-)
-"""What functions of the runtime the codec may call: those that say what is wrong with a message."""
-_LIBRT: Final = re.compile(r"(?:read|write)_(?:i32|i64|f32|f64)_le")
 _LIMITS: Final = {"_MAX_DEPTH": 100, "_MAX_EMPTY": 64}
 """How deep messages may lie in each other, and how many elements of no bytes a list may have."""
 
@@ -69,7 +52,7 @@ def build_codec(package: Package) -> Codec:
     return Codec(
         names=tuple(sorted(f"{verb}_{stem}" for verb in ("decode", "encode") for stem in stems)),
         functions=tuple(texts),
-        runtime_imports=tuple(sorted({"register"} | (called & _RUNTIME))),
-        librt_imports=("BytesWriter", *sorted(name for name in called if _LIBRT.fullmatch(name))),
+        runtime_imports=tuple(sorted({"register"} | (called & NATIVE_RUNTIME))),
+        librt_imports=("BytesWriter", *sorted(name for name in called if LIBRT.fullmatch(name))),
         limits=tuple((name, limit) for name, limit in _LIMITS.items() if name in whole),
     )

@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Proto
 
-from eventflux_codegen.compiler import is_well_known
 from eventflux_codegen.error import GenerationError, Place
+from eventflux_codegen.features import Presence
 from eventflux_codegen.package import Package
 from eventflux_codegen.schema import EnumNode, MessageNode, Schema
 
@@ -23,6 +23,7 @@ __all__ = ["Change", "Facts", "find_breaking", "lock_text", "wire_facts"]
 Facts: TypeAlias = dict[str, dict[str, dict[str, Any]]]
 """Sections (messages, enums, methods, layouts), then full names, then what is known of each."""
 
+_PRESENCES: Final = {Presence.IMPLICIT: "", Presence.EXPLICIT: "optional ", Presence.REQUIRED: "required "}
 _SECTIONS: Final = ("messages", "enums", "methods", "layouts")
 
 
@@ -30,10 +31,10 @@ def wire_facts(schema: Schema, package: Package) -> Facts:
     """The facts as the IDL and the options now state them; protobuf's own types are protobuf's business."""
     facts: Facts = {section: {} for section in _SECTIONS}
     for name, message in schema.messages.items():
-        if not is_well_known(message.source.descriptor.name):
+        if not message.source.is_well_known:
             facts["messages"][name] = _fields(message)
     for name, enum in schema.enums.items():
-        if not is_well_known(enum.source.descriptor.name):
+        if not enum.source.is_well_known:
             numbers: dict[str, Any] = {}
             for value in enum.descriptor.value:
                 numbers.setdefault(str(value.number), []).append(value.name)
@@ -91,10 +92,10 @@ def _fields(node: MessageNode) -> dict[str, Any]:
             text = f"map<{_type(entry.field[0])}, {_type(entry.field[1])}>"
         elif proto.label == Proto.LABEL_REPEATED:
             text = f"repeated {_type(proto)}"
-        elif proto.proto3_optional:
-            text = f"optional {_type(proto)}"
-        elif proto.HasField("oneof_index"):
+        elif node.is_choice(proto):
             text = f"{_type(proto)} in oneof {node.descriptor.oneof_decl[proto.oneof_index].name}"
+        elif proto.type != Proto.TYPE_MESSAGE or node.presence(proto) is Presence.REQUIRED:
+            text = f"{_PRESENCES[node.presence(proto)]}{_type(proto)}"
         else:
             text = _type(proto)
         fields[str(proto.number)] = {"name": proto.name, "type": text}

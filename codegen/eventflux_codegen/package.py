@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from eventflux_codegen.extension import Addition
@@ -24,6 +25,8 @@ class Package:
     aliases: tuple[tuple[str, str], ...]
     pb_modules: tuple[tuple[str, str, str], ...]
     """Modules of pb2 classes: the package each is imported from, its name, and its name where it is imported."""
+    pb_stems: Mapping[str, str]
+    """What the pb2 module of each file is called, without ``_pb2``."""
     additions: tuple[Addition, ...] = ()
     """What extensions add to it."""
 
@@ -38,6 +41,22 @@ class Package:
         """Whether some factory fills in a fresh UUID."""
         made = (text for message in self.messages for factory in message.factories for _, text in factory.assignments)
         return any("uuid." in text for text in made)
+
+    @property
+    def hidden_enums(self) -> tuple[tuple[str, str], ...]:
+        """Enums that an attribute of some message hides there, and their other names, sorted."""
+        enums = {enum.name for enum in self.enums}
+        return tuple(each for each in self._hidden if each[0] in enums)
+
+    @property
+    def hidden_messages(self) -> tuple[tuple[str, str], ...]:
+        """The same for messages and unions."""
+        enums = {enum.name for enum in self.enums}
+        return tuple(each for each in self._hidden if each[0] not in enums)
+
+    @property
+    def _hidden(self) -> list[tuple[str, str]]:
+        return sorted({each for message in self.messages for each in message.hidden})
 
     @property
     def class_names(self) -> Lines:
@@ -79,7 +98,7 @@ class Package:
     @property
     def homes(self) -> tuple[tuple[str, Lines], ...]:
         """The modules that the package exports something of, and the names, each sorted."""
-        homes = {"messages": self.message_exports}
+        homes = {"messages": self.message_exports} if self.message_exports else {}
         if self.services:
             homes["client"] = tuple(sorted(service.client for service in self.services))
             homes["service"] = tuple(sorted(service.service for service in self.services))
@@ -95,7 +114,7 @@ class Package:
     @property
     def method_names(self) -> Lines:
         """The constants of the methods and of their messages' codecs, sorted."""
-        codecs = [f"{message.snake.upper()}_CODEC" for message in self.exchanged]
+        codecs = [message.codec_constant for message in self.exchanged]
         return tuple(sorted([*codecs, *(method.constant for method in self._methods)]))
 
     @property
@@ -115,7 +134,18 @@ class Package:
         """What the clients need of the runtime, sorted."""
         streams = {"bidi": "BidiStream", "client_streaming": "ClientStream", "server_streaming": "ServerStream"}
         used = {streams[method.kind] for method in self._methods if method.kind in streams}
-        return tuple(sorted(["CallOptions", "Client", *used], key=_import_order))
+        options = ["CallOptions"] if self.has_methods else []
+        return tuple(sorted(["Client", *options, *used], key=_import_order))
+
+    @property
+    def service_imports(self) -> Lines:
+        """What the services need of the runtime, sorted."""
+        return ("AnyBinding", "Binding", "Context", "Service") if self.has_methods else ("AnyBinding", "Service")
+
+    @property
+    def has_methods(self) -> bool:
+        """Whether some service has a method."""
+        return bool(self._methods)
 
     @property
     def has_unary_methods(self) -> bool:
@@ -141,6 +171,11 @@ class Package:
             for message in (method.request, method.response)
         }
         return tuple(message for message in self.messages if message.name in used)
+
+    @property
+    def exchanged_imports(self) -> tuple[tuple[str, str], ...]:
+        """Their classes, and the names of those in the modules that import them, sorted."""
+        return tuple(sorted((message.name, message.local) for message in self.exchanged))
 
 
 def _import_order(name: str) -> tuple[int, str]:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eventflux_codegen.build import build_package
-from eventflux_codegen.compiler import compile_protos, generate_protobuf, relocate
+from eventflux_codegen.compiler import compile_protos
 from eventflux_codegen.lock import Facts, find_breaking, lock_text, wire_facts
 from eventflux_codegen.product import FileOptions
+from eventflux_codegen.protobuf_module import generate_protobuf
+from eventflux_codegen.relocation import relocate
 from eventflux_codegen.render import render
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.yaml_source import read_yaml
@@ -44,10 +46,10 @@ def run(config: Path) -> Outcome:
     options, places = read_yaml(config, FileOptions)
     include = [config.parent / path for path in options.include]
     descriptors = compile_protos(options.protos, include, places)
-    schema = Schema.of(descriptors, include)
+    schema = Schema.of(descriptors, include, options.protos)
     package = build_package(schema, options, places)
     files = render(package)
-    files |= generate_protobuf(relocate(descriptors, package.name), package.name, package.head)
+    files |= generate_protobuf(relocate(descriptors, package.name, package.pb_stems), package.name, package.head)
     files["py.typed"] = ""
     facts = wire_facts(schema, package)
     lock = config.parent / options.lock if options.lock is not None else config.with_suffix(".lock")

@@ -71,7 +71,7 @@ class Workspace:
         """What the lock is made of; takes a fraction of the time of generating."""
         options, places = read_yaml(self.config, FileOptions)
         descriptors = compile_protos(options.protos, [self.root], places)
-        schema = Schema.of(descriptors, [self.root])
+        schema = Schema.of(descriptors, [self.root], options.protos)
         package = build_package(schema, options, places)
         return wire_facts(schema, package), schema, package
 
@@ -80,14 +80,17 @@ class Workspace:
         return check(self.config).is_current
 
     def refusal(self) -> str:
-        """The error of generating, with this directory's path left out; asserts that nothing was written."""
+        """The only error of generating, with this directory's path left out; asserts that nothing was written."""
+        (text,) = self.refusals()
+        return text
+
+    def refusals(self) -> list[str]:
+        """The errors of generating, with this directory's path left out; asserts that nothing was written."""
         before = self.snapshot()
         with pytest.raises(GenerationError) as caught:
             self.generate()
         assert self.snapshot() == before
-        text = str(caught.value)
-        assert "\n" not in text
-        return text.replace(f"{self.root}/", "")
+        return str(caught.value).replace(f"{self.root}/", "").splitlines()
 
     def snapshot(self) -> dict[str, bytes]:
         """Every file and its content."""
