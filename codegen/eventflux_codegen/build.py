@@ -10,6 +10,7 @@ from eventflux_codegen.enumeration import build_enums
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.extension import Draft
 from eventflux_codegen.message import build_messages
+from eventflux_codegen.message_module import split
 from eventflux_codegen.model import Message
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import Options
@@ -57,7 +58,7 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         enums=tuple(enums.values()),
         messages=tuple(messages.values()),
         services=services,
-        aliases=aliases,
+        message_modules=split(enums, messages, aliases),
         pb_modules=tuple(modules.values()),
         pb_stems=stems,
         additions=additions,

@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from eventflux_codegen.error import GenerationError, Place, nearest
 from eventflux_codegen.yaml_source import Places
 
-__all__ = ["compile_protos", "run_protoc"]
+__all__ = ["compile_protos", "make_legible", "run_protoc"]
 
 _PROTOC_ERROR: Final = re.compile(r"^(?P<file>[^:\n]+\.proto):(?:(?P<line>\d+):\d+:)?\s*(?P<text>.+)$")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
@@ -46,7 +46,7 @@ def compile_protos(protos: Sequence[str], include: Sequence[Path], places: Place
             raise _compile_error(done.stderr, include, places())
         descriptors = FileDescriptorSet.FromString(target.read_bytes())
     for file in descriptors.file:
-        _make_legible(file)
+        make_legible(file)
     return descriptors
 
 
@@ -67,7 +67,7 @@ def _compile_error(stderr: str, include: Sequence[Path], config: Place) -> Gener
     return GenerationError(f"protoc failed: {' '.join(stderr.split()) or 'without a word'}", config)
 
 
-def _make_legible(file: FileDescriptorProto) -> None:
+def make_legible(file: FileDescriptorProto) -> None:
     """Makes text of comments that are none: protoc takes any bytes in them."""
     for location in file.source_code_info.location:
         if location.leading_comments:

@@ -14,7 +14,7 @@ from eventflux_codegen.error import GenerationError, nearest
 from eventflux_codegen.features import Presence
 from eventflux_codegen.kind import KINDS
 from eventflux_codegen.layout import build_layouts
-from eventflux_codegen.model import Cardinality, Enumeration, Field, Message, Value, Variant
+from eventflux_codegen.model import Cardinality, Enumeration, Field, Message, Value, ValueKind, Variant
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import MessageOptions, Options
 from eventflux_codegen.relocation import PbModule
@@ -69,7 +69,8 @@ def build_messages(
             is_recursive=values.is_recursive(full_name),
             is_embedded=values.is_embedded(full_name),
             codec_constant=names.constants[full_name],
-            hidden=_hidden(fields),
+            hidden_enums=_hidden(fields, ValueKind.ENUM),
+            hidden_messages=_hidden(fields, ValueKind.MESSAGE),
         )
     return messages
 
@@ -90,13 +91,16 @@ def _pb_type(module: str, node: MessageNode) -> str:
     return "typing.Any" if has_keyword else f"{module}.{node.local_name}"
 
 
-def _hidden(fields: Iterable[Field]) -> tuple[tuple[str, str], ...]:
-    """The classes that an attribute hides from the annotations of a message class, and their other names."""
-    values = (value for field in fields for value in (field.value, field.key) if value is not None)
-    found = {value.annotation: value.hidden_as for value in values if value.hidden_as}
-    return tuple(
-        sorted({**found, **{field.union: field.union_hidden_as for field in fields if field.union_hidden_as}}.items())
-    )
+def _hidden(fields: Iterable[Field], kind: ValueKind) -> tuple[tuple[str, str], ...]:
+    """The classes of a kind that an attribute hides from the annotations of a message class, and their other names."""
+    found = {
+        (field.value.annotation, field.value.hidden_as)
+        for field in fields
+        if field.value is not None and field.value.hidden_as and field.value.kind is kind
+    }
+    if kind is ValueKind.MESSAGE:
+        found |= {(field.union, field.union_hidden_as) for field in fields if field.union_hidden_as}
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True, slots=True)

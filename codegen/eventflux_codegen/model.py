@@ -253,8 +253,10 @@ class Message:
     """Whether some message has a field of this type."""
     codec_constant: str = ""
     """The constant of the methods' module that holds its codec."""
-    hidden: tuple[tuple[str, str], ...] = ()
-    """Classes that an attribute of this class hides in it, and the names that they have there instead."""
+    hidden_enums: tuple[tuple[str, str], ...] = ()
+    """Enums that an attribute of this class hides in it, and the names that they have there instead."""
+    hidden_messages: tuple[tuple[str, str], ...] = ()
+    """The same for messages and unions."""
 
     @property
     def layout_type(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,9 +49,10 @@ def run(config: Path) -> Outcome:
     descriptors = compile_protos(options.protos, include, places)
     schema = Schema.of(descriptors, include, options.protos)
     package = build_package(schema, options, places)
-    files = render(package)
-    files |= generate_protobuf(relocate(descriptors, package.name, package.pb_stems), package.name, package.head)
-    files["py.typed"] = ""
+    with ThreadPoolExecutor(1) as beside:  # which mostly waits for protoc's plugins, each a process
+        moved = relocate(descriptors, package.name, package.pb_stems)
+        protobuf = beside.submit(generate_protobuf, moved, package.name, package.head)
+        files = {**render(package), **protobuf.result(), "py.typed": ""}
     facts = wire_facts(schema, package)
     lock = config.parent / options.lock if options.lock is not None else config.with_suffix(".lock")
     return Outcome(

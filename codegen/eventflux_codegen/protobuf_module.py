@@ -33,6 +33,8 @@ def generate_protobuf(descriptors: FileDescriptorSet, package: str, head: str) -
         head: the line that each file begins with.
     """
     own = [file for file in descriptors.file if not is_well_known(file.name)]
+    if not own:
+        return {}
     names = [file.name for file in own]
     texts: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as scratch:

@@ -17,7 +17,7 @@ from eventflux_codegen.protobuf_source import build_protobuf_codec
 
 __all__ = ["format_modules", "render", "render_unformatted"]
 
-_MODULES: Final = ("__init__.py", "__init__.pyi", "codec.py", "messages.py", "protobuf.py")
+_MODULES: Final = ("__init__.py", "__init__.pyi", "codec.py", "protobuf.py")
 _SERVICE_MODULES: Final = ("client.py", "methods.py", "service.py")
 _STYLE: Final = ("--line-length=120", "--target-version=py311")
 
@@ -41,6 +41,10 @@ def render_unformatted(package: Package) -> dict[str, str]:
     environment.globals.update(package=package, codec=build_codec(package), protobuf=build_protobuf_codec(package))
     modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
     texts = {name: environment.get_template(f"{name}.j2").render() for name in modules}
+    for own in package.message_modules:
+        texts[f"{own.name}.py"] = environment.get_template("messages.py.j2").render(own=own)
+    if "messages.py" not in texts:
+        texts["messages.py"] = environment.get_template("all_messages.py.j2").render()
     for addition in package.additions:
         for module in addition.modules:
             template = environment.get_template(f"{module.name}.py.j2")

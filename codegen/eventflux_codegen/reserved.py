@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from eventflux_codegen.kind import KINDS
@@ -14,6 +15,7 @@ __all__ = [
     "MESSAGE_MODULE_NAMES",
     "NATIVE_RUNTIME",
     "PROTOBUF_RUNTIME",
+    "named_in",
 ]
 
 IMPORTED_CLASSES: Final = frozenset(
@@ -97,7 +99,7 @@ PROTOBUF_RUNTIME: Final = frozenset(
 )
 """What of the runtime the functions of protobuf's encoding may name."""
 
-LIBRT: Final = re.compile(r"(?:read|write)_(?:i32|i64|f32|f64)_le")
+LIBRT: Final = frozenset(f"{verb}_{kind}_le" for verb in ("read", "write") for kind in ("i32", "i64", "f32", "f64"))
 """The functions of librt that both codecs may call."""
 
 _DEFINED: Final = re.compile(r"^def (\w+)", re.MULTILINE)
@@ -114,8 +116,13 @@ CODEC_NAMES: Final = frozenset(
         *IMPORTED_CLASSES,
         *NATIVE_RUNTIME,
         *PROTOBUF_RUNTIME,
-        *(f"{verb}_{kind}_le" for verb in ("read", "write") for kind in ("i32", "i64", "f32", "f64")),
+        *LIBRT,
         *(name for row in KINDS.values() for name in _DEFINED.findall(row.functions)),
     }
 )
 """What the codecs import, or define whatever the messages are."""
+
+
+def named_in(code: str, names: Iterable[str]) -> Iterator[str]:
+    """Those of the names that stand in some code as whole words."""
+    return (name for name in names if name in code and re.search(rf"\b{name}\b", code))

@@ -11,6 +11,7 @@ import msgspec
 
 import eventflux_runtime.codegen_api as runtime
 
+
 if typing.TYPE_CHECKING:
     from eventflux_transport import transport_pb2
 

@@ -10,6 +10,7 @@ import msgspec
 
 import eventflux_runtime.codegen_api as runtime
 
+
 if typing.TYPE_CHECKING:
     from interop_package import interop_pb2
 

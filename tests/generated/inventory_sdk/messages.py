@@ -10,6 +10,7 @@ import msgspec
 
 import eventflux_runtime.codegen_api as runtime
 
+
 if typing.TYPE_CHECKING:
     from google.protobuf import timestamp_pb2 as google_timestamp_pb2
 

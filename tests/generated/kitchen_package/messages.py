@@ -10,6 +10,7 @@ import msgspec
 
 import eventflux_runtime.codegen_api as runtime
 
+
 if typing.TYPE_CHECKING:
     from google.protobuf import any_pb2 as google_any_pb2
     from google.protobuf import duration_pb2 as google_duration_pb2

@@ -10,6 +10,7 @@ import msgspec
 
 import eventflux_runtime.codegen_api as runtime
 
+
 if typing.TYPE_CHECKING:
     from legacy_package import legacy_pb2
     from legacy_package import legacy_edition_pb2
