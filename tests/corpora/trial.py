@@ -119,10 +119,13 @@ def _check(kind: Any, proto: Any) -> None:
     assert kind.from_proto(proto).to_protobuf() == data
     try:
         text = json_format.MessageToJson(proto, indent=None, ensure_ascii=False)
+        parsed = json_format.Parse(text, type(proto)())  # which is not always what was printed
     except (json_format.Error, ValueError, TypeError):  # not every object of a well-known type has JSON
         return
     assert message.to_json() == text, f"{kind.__name__}: {text} became {message.to_json()}"
-    assert kind.from_json(text).to_protobuf() == type(proto).FromString(data).SerializeToString(deterministic=True)
+    assert kind.from_json(text).to_protobuf() == parsed.SerializeToString(deterministic=True), (
+        f"{kind.__name__}: {text}"
+    )
 
 
 def remove(package: str, folder: Path) -> None:
