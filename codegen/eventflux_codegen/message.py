@@ -235,9 +235,9 @@ def _spelled(cardinality: Cardinality, value: Value, key: Value | None) -> tuple
     """The annotation of an attribute, and its default."""
     match cardinality:
         case Cardinality.MAP if key is not None:
-            return f"dict[{key.annotation}, {value.spelled}]", "msgspec.field(default_factory=dict)"
+            return f"dict[{key.annotation}, {value.spelled}]", "{}"
         case Cardinality.REPEATED:
-            return f"list[{value.spelled}]", "msgspec.field(default_factory=list)"
+            return f"list[{value.spelled}]", "[]"
         case Cardinality.OPTIONAL | Cardinality.REQUIRED:
             return f"{value.spelled} | None", "None"
         case _:

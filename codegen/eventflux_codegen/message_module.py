@@ -48,6 +48,11 @@ class MessageModule:
         return any("uuid." in text for text in made)
 
     @property
+    def uses_msgspec(self) -> bool:
+        """Whether something is named of msgspec: the base of choices, or what copies a message."""
+        return any(own.oneofs or own.builders or own.payload is not None for own in self.messages)
+
+    @property
     def pb_names(self) -> frozenset[str]:
         """The modules of protobuf's classes that the messages name."""
         return frozenset(message.pb_path.partition(".")[0] for message in self.messages)

@@ -20,7 +20,9 @@ from eventflux_codegen.well_known import is_well_known
 __all__ = ["generate_protobuf"]
 
 _STUB_PLUGINS: Final = ("mypy_protobuf.main:main", "mypy_protobuf.main:grpc")
-_UNCHECKED: Final = "# mypy: ignore-errors\n# pyright: basic, reportMissingModuleSource=false"
+_UNCHECKED: Final = """\
+# mypy: ignore-errors
+# pyright: basic, reportMissingModuleSource=false, reportAttributeAccessIssue=false"""
 """The types of protobuf and grpcio are in packages of stubs that a user need not have."""
 
 

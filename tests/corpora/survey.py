@@ -12,12 +12,16 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Final
 
 from eventflux_codegen.well_known import is_well_known
 from tests.corpora.corpus import Corpus, fetch_google_proto_files, fetch_wheels
 from tests.corpora.trial import Result, remove, try_text, try_whole, type_check
 
 __all__ = ["main", "survey"]
+
+_SHOWN: Final = 50
+"""How many refusals and failures are shown in full."""
 
 _held: list[Corpus] = []
 """The corpus of a process, which is forked with it, because it is large."""
@@ -60,9 +64,9 @@ def report(what: str, results: Iterable[Result]) -> bool:
     reasons = Counter(_reason(result.text) for result in results if result.verdict == "refused")
     for reason, count in reasons.most_common():
         print(f"  refused {count} x: {reason}")
-    for result in results:
-        if result.verdict != "passed":
-            print(f"  {result.verdict} {result.name}: {result.text}")
+    others = [result for result in results if result.verdict != "passed"]
+    for result in others[:_SHOWN]:
+        print(f"  {result.verdict} {result.name}: {result.text}")
     return counts["failed"] == 0
 
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import typing
 
-import msgspec
-
 import eventflux_runtime.codegen_api as runtime
 
 
@@ -119,7 +117,7 @@ class StreamingOutputCallRequest(runtime.Message["interop_pb2.StreamingOutputCal
     """Asks for payloads."""
 
     response_type: PayloadType = PayloadType.COMPRESSABLE
-    response_parameters: list[ResponseParameters] = msgspec.field(default_factory=list)
+    response_parameters: list[ResponseParameters] = []
     payload: Payload | None = None
     response_status: EchoStatus | None = None
     """Present: the call ends with it."""

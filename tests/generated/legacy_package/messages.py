@@ -71,11 +71,11 @@ class Choice(runtime.Message["legacy_edition_pb2.Choice", typing.Never]):
 
     It is required: without it, the message can be neither sent nor read.
     """
-    packed: list[int] = msgspec.field(default_factory=list)
-    expanded: list[int] = msgspec.field(default_factory=list)
+    packed: list[int] = []
+    expanded: list[int] = []
     closed: Closed | None = None
     open: Open = Open.ZERO
-    by_name: dict[str, Open] = msgspec.field(default_factory=dict)
+    by_name: dict[str, Open] = {}
 
 
 class Part(runtime.Message["legacy_pb2.Part", typing.Never]):
@@ -138,10 +138,10 @@ class Order(runtime.Message["legacy_pb2.Order", typing.Never]):
 
     It is required: without it, the message can be neither sent nor read.
     """
-    colors: list[Color] = msgspec.field(default_factory=list)
-    packed_sizes: list[Size] = msgspec.field(default_factory=list)
-    numbers: list[int] = msgspec.field(default_factory=list)
-    size_by_name: dict[str, Size] = msgspec.field(default_factory=dict)
+    colors: list[Color] = []
+    packed_sizes: list[Size] = []
+    numbers: list[int] = []
+    size_by_name: dict[str, Size] = {}
     kind: OrderKind | None = None
     main: Part | None = None
     """The field main.
@@ -150,8 +150,8 @@ class Order(runtime.Message["legacy_pb2.Order", typing.Never]):
     """
     flag: bool | None = None
     data: bytes | None = None
-    parts: list[Part] = msgspec.field(default_factory=list)
-    part_by_number: dict[int, Part] = msgspec.field(default_factory=dict)
+    parts: list[Part] = []
+    part_by_number: dict[int, Part] = {}
     ratio: float | None = None
     """The field ratio.
 
