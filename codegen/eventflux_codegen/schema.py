@@ -133,8 +133,8 @@ class MessageNode(_Node):
         return is_packed(field, self._features_of(field))
 
     def is_delimited(self, field: FieldDescriptorProto) -> bool:
-        """Whether a field is a group."""
-        return is_delimited(field, self._features_of(field))
+        """Whether a field is a group; the entries of a map never are."""
+        return self.entry(field) is None and is_delimited(field, self._features_of(field))
 
     def _features_of(self, field: FieldDescriptorProto) -> FeatureSet:
         return narrowed(self.features, field.options)
