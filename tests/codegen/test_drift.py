@@ -16,6 +16,7 @@ PACKAGES = {
     "idl/transport.yaml": "generated/eventflux_transport",
     "tests/idl/inventory.yaml": "tests/generated/inventory_sdk",
     "tests/idl/kitchen.yaml": "tests/generated/kitchen_package",
+    "tests/idl/legacy.yaml": "tests/generated/legacy_package",
 }
 
 

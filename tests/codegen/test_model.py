@@ -74,6 +74,17 @@ def test_comments_become_docstrings(comment: str, lines: tuple[str, ...]) -> Non
     assert as_docstring(comment, "Fallback.") == lines
 
 
+def test_a_comment_may_be_long_or_of_another_encoding(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.write()
+    long, foreign = "// " + "word " * 40, "// caf\xe9"
+    proto = f'syntax = "proto3";\nenum Word {{\n{long}\nWORD_A = 0;\n{foreign}\nWORD_B = 1;\n}}\n'
+    (tmp_path / "sample.proto").write_bytes(proto.encode("latin-1"))
+    (enum,) = workspace.facts()[2].enums
+    assert [member.doc[0] for member in enum.members] == ["The value WORD_A.", "caf\N{REPLACEMENT CHARACTER}."]
+    workspace.generate()
+
+
 def test_units_close_a_docstring() -> None:
     assert as_docstring(" When.", "", unit="seconds") == ("When.", "", "Unit: seconds.")
 
