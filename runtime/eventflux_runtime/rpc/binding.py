@@ -15,8 +15,8 @@ __all__ = ["AnyBinding", "Binding"]
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
-In = TypeVar("In")
-Out = TypeVar("Out")
+Q = TypeVar("Q")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,33 +46,29 @@ class Binding(Generic[Req, Res]):
         object.__setattr__(self, "is_unary", method.kind is MethodKind.UNARY)
 
     @staticmethod
-    def unary(method: Method[In, Out], handler: Callable[[In, Context], Awaitable[Out]]) -> Binding[In, Out]:
+    def unary(method: Method[Q, S], handler: Callable[[Q, Context], Awaitable[S]]) -> Binding[Q, S]:
         """Binds a handler of one request and one response."""
         return _bound(MethodKind.UNARY, method, handler)
 
     @staticmethod
     def client_streaming(
-        method: Method[In, Out], handler: Callable[[AsyncIterator[In], Context], Awaitable[Out]]
-    ) -> Binding[In, Out]:
+        method: Method[Q, S], handler: Callable[[AsyncIterator[Q], Context], Awaitable[S]]
+    ) -> Binding[Q, S]:
         """Binds a handler of many requests and one response."""
         return _bound(MethodKind.CLIENT_STREAMING, method, handler)
 
     @staticmethod
-    def server_streaming(
-        method: Method[In, Out], handler: Callable[[In, Context], AsyncIterator[Out]]
-    ) -> Binding[In, Out]:
+    def server_streaming(method: Method[Q, S], handler: Callable[[Q, Context], AsyncIterator[S]]) -> Binding[Q, S]:
         """Binds a handler of one request and many responses."""
         return _bound(MethodKind.SERVER_STREAMING, method, handler)
 
     @staticmethod
-    def bidi(
-        method: Method[In, Out], handler: Callable[[AsyncIterator[In], Context], AsyncIterator[Out]]
-    ) -> Binding[In, Out]:
+    def bidi(method: Method[Q, S], handler: Callable[[AsyncIterator[Q], Context], AsyncIterator[S]]) -> Binding[Q, S]:
         """Binds a handler of many requests and many responses."""
         return _bound(MethodKind.BIDI, method, handler)
 
 
-def _bound(kind: MethodKind, method: Method[In, Out], handler: Callable[..., Any]) -> Binding[In, Out]:
+def _bound(kind: MethodKind, method: Method[Q, S], handler: Callable[..., Any]) -> Binding[Q, S]:
     given: object = method
     if isinstance(given, Method) and method.kind is not kind:
         raise ConfigError(f"{method.path} is {method.kind.value}: bind it with Binding.{method.kind.value}")
