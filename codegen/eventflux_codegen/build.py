@@ -6,6 +6,7 @@ import keyword
 from collections.abc import Mapping
 from typing import Final
 
+from eventflux_codegen.declared_error import build_errors
 from eventflux_codegen.enumeration import build_enums
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.extension import Draft
@@ -44,7 +45,8 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
     used = {node.source.descriptor.name for node in schema.messages.values()}
     modules = {name: every_module[name] for name in sorted(used)}
     messages = build_messages(schema, options, places, names, enums, modules)
-    services = build_services(schema, options, places, names, messages, every_module)
+    errors = build_errors(schema, options, places, names, enums, messages)
+    services = build_services(schema, options, places, names, messages, errors, every_module)
     aliases = _build_aliases(schema, options, places, names, messages)
     draft = Draft(enums, messages, services, names, places)
     wanted = [(own, getattr(options, own.section, None)) for own in EXTENSIONS]
@@ -58,6 +60,7 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         enums=tuple(enums.values()),
         messages=tuple(messages.values()),
         services=services,
+        errors=tuple(errors.values()),
         message_modules=split(enums, messages, aliases),
         pb_modules=tuple(modules.values()),
         pb_stems=stems,

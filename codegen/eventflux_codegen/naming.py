@@ -9,6 +9,8 @@ from typing import Final
 __all__ = [
     "as_class",
     "as_constant",
+    "as_error",
+    "as_error_field",
     "as_field",
     "as_member",
     "as_method",
@@ -72,6 +74,27 @@ SHADOWING_MEMBERS: Final = frozenset(
 
 SHADOWING_METHODS: Final = frozenset({"_abc_impl", "_bindings", "_channel", "abstractmethod", "tuple"})
 """Methods that would hide what the classes of clients and services have, or what their bodies refer to."""
+
+SHADOWING_ERROR_FIELDS: Final = frozenset(
+    {
+        "add_note",
+        "args",
+        "code",
+        "collections",
+        "default_code",
+        "details",
+        "find",
+        "from_status",
+        "message",
+        "metadata",
+        "read",
+        "runtime",
+        "status",
+        "unprocessed",
+        "with_traceback",
+    }
+)
+"""Fields of an error that would hide what every error has, or what its class refers to."""
 
 BUILTIN_CLASSES: Final = frozenset(
     {
@@ -185,6 +208,16 @@ def as_field(name: str) -> str:
     """The attribute of a field: its name in the IDL, with a trailing underscore where Python could not take it."""
     plain = _unmangled(name)
     return f"{plain}_" if keyword.iskeyword(plain) or plain in SHADOWING_FIELDS else plain
+
+
+def as_error(name: str) -> str:
+    """The class of an error, or of a status code: ``NODE_FULL`` as ``NodeFull``."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def as_error_field(name: str) -> str:
+    """The attribute of an error's field."""
+    return f"{name}_" if name in SHADOWING_ERROR_FIELDS else as_field(name)
 
 
 def as_member(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from eventflux_codegen.error_model import DeclaredError
 from eventflux_codegen.extension import Addition
 from eventflux_codegen.message_module import MessageModule, import_order
 from eventflux_codegen.model import Enumeration, Lines, Message, Method, Service, ValueKind
@@ -25,6 +26,7 @@ class Package:
     services: tuple[Service, ...]
     message_modules: tuple[MessageModule, ...]
     """The modules of messages and enums; where there are several, one more names all that they have."""
+    errors: tuple[DeclaredError, ...]
     pb_modules: tuple[tuple[str, str, str], ...]
     """Modules of pb2 classes: the package each is imported from, its name, and its name where it is imported."""
     pb_stems: Mapping[str, str]
@@ -79,6 +81,8 @@ class Package:
     def homes(self) -> tuple[tuple[str, Lines], ...]:
         """The modules that the package exports something of, and the names, each sorted."""
         homes = {module.name: module.exports for module in self.message_modules if module.exports}
+        if self.errors:
+            homes["errors"] = tuple(sorted(error.name for error in self.errors))
         if self.services:
             homes["client"] = tuple(sorted(service.client for service in self.services))
             homes["service"] = tuple(sorted(service.service for service in self.services))
@@ -90,6 +94,16 @@ class Package:
     def message_exports(self) -> Lines:
         """Every class, union and alias, sorted as the linter sorts imports."""
         return tuple(sorted((name for own in self.message_modules for name in own.exports), key=import_order))
+
+    @property
+    def error_imports(self) -> tuple[tuple[str, str], ...]:
+        """The classes that fields of errors need, and their names there, sorted."""
+        return tuple(sorted({found for error in self.errors for field in error.fields for found in field.imported}))
+
+    @property
+    def has_declared_errors(self) -> bool:
+        """Whether a method names one of the package's errors."""
+        return any("errors." in expression for method in self._methods for _, expression in method.arguments)
 
     @property
     def method_names(self) -> Lines:

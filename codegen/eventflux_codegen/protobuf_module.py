@@ -15,7 +15,7 @@ from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGenera
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from eventflux_codegen.compiler import run_protoc
-from eventflux_codegen.well_known import is_well_known
+from eventflux_codegen.well_known import is_provided
 
 __all__ = ["generate_protobuf"]
 
@@ -34,7 +34,7 @@ def generate_protobuf(descriptors: FileDescriptorSet, package: str, head: str) -
         package: the Python package that the files are relocated into.
         head: the line that each file begins with.
     """
-    own = [file for file in descriptors.file if not is_well_known(file.name)]
+    own = [file for file in descriptors.file if not is_provided(file.name)]
     if not own:
         return {}
     names = [file.name for file in own]

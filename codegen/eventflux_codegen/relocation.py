@@ -14,7 +14,7 @@ from typing import Final
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from eventflux_codegen.error import GenerationError
-from eventflux_codegen.well_known import is_well_known
+from eventflux_codegen.well_known import is_provided, is_well_known
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["PbModule", "module_stems", "pb_module", "relocate"]
@@ -34,8 +34,8 @@ def module_stems(files: Iterable[str], places: Places) -> dict[str, str]:
         GenerationError: two files have one module in protoc's own Python code already.
     """
     _refuse_twins(files, places)
-    own = [file for file in files if not is_well_known(file)]
-    taken = {_imported_as(file, "") for file in files if is_well_known(file)}
+    own = [file for file in files if not is_provided(file)]
+    taken = {_imported_as(file, "") for file in files if is_provided(file)}
     stems = {file: _stem(file, "_") for file in own}
     often = Counter(stems.values())
     stems = {file: _stem(file, "__") if often[stem] > 1 else stem for file, stem in stems.items()}
@@ -49,17 +49,17 @@ def module_stems(files: Iterable[str], places: Places) -> dict[str, str]:
 
 def pb_module(file: str, package: str, stems: Mapping[str, str]) -> PbModule:
     """The module of a file."""
-    if is_well_known(file):
+    if is_provided(file):
         parent, _, name = file.removesuffix(".proto").replace("/", ".").rpartition(".")
         return parent, f"{name}_pb2", _imported_as(file, "")
     return package, f"{stems[file]}_pb2", _imported_as(file, stems[file])
 
 
 def relocate(descriptors: FileDescriptorSet, package: str, stems: Mapping[str, str]) -> FileDescriptorSet:
-    """The same descriptors, with every file that is not protobuf's own moved into the package."""
+    """The same descriptors, with every file moved into the package whose module nobody else brings."""
 
     def moved(file: str) -> str:
-        return file if is_well_known(file) else f"{package.replace('.', '/')}/{stems[file]}.proto"
+        return file if is_provided(file) else f"{package.replace('.', '/')}/{stems[file]}.proto"
 
     copies = FileDescriptorSet()
     for file in descriptors.file:
@@ -79,6 +79,8 @@ def _stem(file: str, separator: str) -> str:
 def _imported_as(file: str, stem: str) -> str:
     if is_well_known(file):
         return f"google_{file.removesuffix('.proto').rpartition('/')[2]}_pb2"
+    if is_provided(file):
+        return f"{file.removesuffix('.proto').replace('/', '_')}_pb2"
     return f"{stem}_pb2"
 
 

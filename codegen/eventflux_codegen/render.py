@@ -40,6 +40,7 @@ def render_unformatted(package: Package) -> dict[str, str]:
     )
     environment.globals.update(package=package, codec=build_codec(package), protobuf=build_protobuf_codec(package))
     modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
+    modules = (*modules, "errors.py") if package.errors else modules
     texts = {name: environment.get_template(f"{name}.j2").render() for name in modules}
     for own in package.message_modules:
         texts[f"{own.name}.py"] = environment.get_template("messages.py.j2").render(own=own)

@@ -29,8 +29,8 @@ IMPORTED_CLASSES: Final = frozenset(
 
 MESSAGE_MODULE_NAMES: Final = frozenset(
     {
-        "bool", "bytes", "classmethod", "client", "codec", "dict", "float", "int", "list", "messages", "methods",
-        "msgspec", "protobuf", "runtime", "service", "str", "super", "type", "typing", "uuid",
+        "bool", "bytes", "classmethod", "client", "codec", "dict", "errors", "float", "int", "list", "messages",
+        "methods", "msgspec", "protobuf", "runtime", "service", "str", "super", "type", "typing", "uuid",
     }
 )  # fmt: skip
 """Names that the module of the messages refers to, and those of the package's modules."""

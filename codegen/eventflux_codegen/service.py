@@ -9,10 +9,11 @@ from google.protobuf.descriptor_pb2 import MethodDescriptorProto
 
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
+from eventflux_codegen.error_model import DeclaredError
 from eventflux_codegen.fingerprint import Fingerprints
 from eventflux_codegen.model import Message, Method, Service
 from eventflux_codegen.names import ClassNames, resolve
-from eventflux_codegen.naming import as_method
+from eventflux_codegen.naming import as_error, as_method
 from eventflux_codegen.options import MethodOptions, Options, RetryOptions, ServiceOptions, StatusCode
 from eventflux_codegen.relocation import PbModule
 from eventflux_codegen.schema import Schema, ServiceNode
@@ -56,9 +57,13 @@ def build_services(
     places: Places,
     names: ClassNames,
     messages: Mapping[str, Message],
+    errors: Mapping[str, DeclaredError],
     pb_modules: Mapping[str, PbModule],
 ) -> tuple[Service, ...]:
-    """Every service, in the order of the files; `pb_modules` has the module of each file."""
+    """Every service, in the order of the files.
+
+    `errors` has the declared ones, by their names in the options, and `pb_modules` the module of each file.
+    """
     keys = resolve(options.services, schema.services, schema, places, "services", "service")
     fingerprints = Fingerprints(messages)
     services = []
@@ -73,7 +78,7 @@ def build_services(
                 message = f"{full_name} has no method {name!r}: {nearest(name, declared)}"
                 raise GenerationError(message, places(*path, name))
         called = _method_names(node, own, places, names, *path)
-        builder = _MethodBuilder(node, own, places, messages, fingerprints, path)
+        builder = _MethodBuilder(node, own, places, messages, fingerprints, errors, path)
         parent, module, _ = pb_modules[node.source.descriptor.name]
         services.append(
             Service(
@@ -119,6 +124,7 @@ class _MethodBuilder:
         places: Places,
         messages: Mapping[str, Message],
         fingerprints: Fingerprints,
+        errors: Mapping[str, DeclaredError],
         path: tuple[str, ...],
     ) -> None:
         self._node = node
@@ -126,6 +132,7 @@ class _MethodBuilder:
         self._places = places
         self._messages = messages
         self._fingerprints = fingerprints
+        self._errors = errors
         self._path = path
 
     def build(self, index: int, name: str, constant: str) -> Method:
@@ -135,6 +142,7 @@ class _MethodBuilder:
         request, response = proto.input_type[1:], proto.output_type[1:]
         kind = _kind(proto)
         comment = self._node.source.comment((*self._node.path, 2, index))
+        raises = self._raises(own, proto.name)  # first, because it refuses names that nobody declares
         return Method(
             name=name,
             proto_name=proto.name,
@@ -145,7 +153,7 @@ class _MethodBuilder:
             fingerprint=self._fingerprints.of(kind, request, response),
             arguments=self._arguments(own, proto.name),
             doc=as_docstring(comment, f"Calls {proto.name}."),
-            raises=self._raises(own, proto.name),
+            raises=raises,
         )
 
     def _arguments(self, own: MethodOptions, name: str) -> tuple[tuple[str, str], ...]:
@@ -166,9 +174,12 @@ class _MethodBuilder:
             arguments.append(("retry", self._retry(own.retry, name)))
         if own.compression is not None:
             arguments.append(("compression", f"Compression.{own.compression.name}"))
-        codes = [error for error in own.errors if error in StatusCode.__members__]
-        if codes:
-            arguments.append(("errors", f"({''.join(f'StatusCode.{code}, ' for code in codes)})"))
+        if own.errors:
+            listed = (
+                f"errors.{self._errors[error].name}, " if error in self._errors else f"StatusCode.{error}, "
+                for error in own.errors
+            )
+            arguments.append(("errors", f"({''.join(listed)})"))
         return tuple(arguments)
 
     def _retry(self, retry: RetryOptions, name: str) -> str:
@@ -189,11 +200,15 @@ class _MethodBuilder:
     def _raises(self, own: MethodOptions, name: str) -> tuple[tuple[str, str], ...]:
         raises = []
         for index, error in enumerate(own.errors):
+            if error in self._errors:
+                raises.append((self._errors[error].name, self._errors[error].doc[0]))
+                continue
             if error not in StatusCode.__members__:
-                raise self._wrong(
-                    f"{error!r} is no status code: {nearest(error, StatusCode.__members__)}", name, "errors", index
-                )
-            raises.append((_exception(error), f"{_MEANINGS[error]}."))
+                what = "is no status code and no error of this file" if self._errors else "is no status code"
+                valid = (*StatusCode.__members__, *self._errors)
+                place = error if isinstance(own.errors, Mapping) else index
+                raise self._wrong(f"{error!r} {what}: {nearest(error, valid)}", name, "errors", place)
+            raises.append((as_error(error), f"{_MEANINGS[error]}."))
         return tuple(raises)
 
     def _wrong(self, message: str, *path: str | int) -> GenerationError:
@@ -204,8 +219,3 @@ def _kind(proto: MethodDescriptorProto) -> str:
     if proto.client_streaming:
         return "bidi" if proto.server_streaming else "client_streaming"
     return "server_streaming" if proto.server_streaming else "unary"
-
-
-def _exception(code: str) -> str:
-    """The runtime's exception class of a status code."""
-    return "".join(word.capitalize() for word in code.split("_"))

@@ -90,6 +90,7 @@ for attempt in (
     assert run(WITHOUT_PROTOBUF + program) == line * 4
 
 
+@pytest.mark.slow
 def test_each_module_can_be_imported_first() -> None:
     for module in (
         "client",

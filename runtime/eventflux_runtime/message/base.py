@@ -134,9 +134,9 @@ class Message(_WithUnknownFields, msgspec.Struct, Generic[P, L], kw_only=True):
         return self.__registration__.bridge.to_json(self)
 
     @classmethod
-    def from_json(cls, data: str | bytes) -> Self:
+    def from_json(cls, data: str | bytes, *, ignore_unknown_fields: bool = False) -> Self:
         """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        return _as(cls, cls.__registration__.bridge.from_json(data))
+        return _as(cls, cls.__registration__.bridge.from_json(data, ignore_unknown_fields))
 
 
 def _as(kind: type[M], message: Any) -> M:

@@ -64,10 +64,10 @@ class Bridge(Generic[T]):
         except (json_format.Error, *_REFUSALS) as error:
             raise CodecError(f"{self._name}: no JSON for it: {error}", field=self._name) from None
 
-    def from_json(self, data: str | bytes) -> T:
+    def from_json(self, data: str | bytes, ignore_unknown_fields: bool = False) -> T:
         """The message of JSON in proto3's mapping. Raises CodecError."""
         try:
-            proto = json_format.Parse(data, self._proto())
+            proto = json_format.Parse(data, self._proto(), ignore_unknown_fields=ignore_unknown_fields)
         except (json_format.Error, *_REFUSALS) as error:
             raise CodecError(f"{self._name}: not its JSON: {error}", field=self._name) from None
         return self.from_proto(proto)
