@@ -198,6 +198,17 @@ def bench_codec(session: nox.Session) -> None:
 
 
 @nox.session
+def corpora(session: nox.Session) -> None:
+    """Generate packages of thousands of .proto files of other people, and compare a sample with protobuf.
+
+    Takes npm's google-proto-files, or wheels of PyPI where npm is missing; ``-- --every 40`` takes a part of them.
+    """
+    _install(session, "all", "tests")
+    kept = Path(session.create_tmp()).resolve() / "corpora"
+    session.run("python", "-m", "tests.corpora.survey", "--keep", str(kept), *session.posargs)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Make 20,000 large calls on each wire and see that none fails, memory stays flat; ``-- --wire tcp`` takes one."""
     _install(session, "all", "tests")

@@ -47,9 +47,10 @@ def _facts_of(order: Order, against: str) -> Facts:
     if path.read_bytes().lstrip()[:1] == b"{":
         return read_lock(path)
     descriptors = read_descriptor_set(path, _PLACE)
-    arranged = arrange(descriptors, own_files(descriptors))
+    own = own_files(descriptors)
+    arranged = arrange(descriptors, own)
     verify(arranged, Place(against))
-    return idl_facts(Schema.of(arranged, ()))  # which has no layouts: the YAML alone knows those
+    return idl_facts(Schema.of(arranged, (), own))  # which has no layouts: the YAML alone knows those
 
 
 def _facts_in_git(order: Order, revision: str) -> Facts:

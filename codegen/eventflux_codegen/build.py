@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Mapping
 from typing import Final
 
-from eventflux_codegen.compiler import is_provided, is_well_known, relocated_name
 from eventflux_codegen.declared_error import build_errors
 from eventflux_codegen.enumeration import build_enums
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.extension import Draft
 from eventflux_codegen.message import build_messages
+from eventflux_codegen.message_module import split
+from eventflux_codegen.model import Message
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import Options
 from eventflux_codegen.package import Package
 from eventflux_codegen.product import EXTENSIONS
+from eventflux_codegen.relocation import module_stems, pb_module
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.service import build_services
 from eventflux_codegen.version import GENERATOR
@@ -37,45 +40,42 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
     names = ClassNames.of(schema, options, places)
     enums = build_enums(schema, options, places, names)
     files = [source.descriptor.name for source in schema.sources]
-    taken: dict[str, str] = {}
-    for name in files:
-        module = _pb_module(name, options.package)[2]
-        if module in taken:
-            message = f"{taken[module]} and {name} would both become {module}: rename one"
-            raise GenerationError(message, places("protos"))
-        taken[module] = name
-    every_module = {name: _pb_module(name, options.package) for name in files}
+    stems = module_stems(files, places)
+    every_module = {name: pb_module(name, options.package, stems) for name in files}
     used = {node.source.descriptor.name for node in schema.messages.values()}
     modules = {name: every_module[name] for name in sorted(used)}
     messages = build_messages(schema, options, places, names, enums, modules)
     errors = build_errors(schema, options, places, names, enums, messages)
     services = build_services(schema, options, places, names, messages, errors, every_module)
-    keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
-    aliases = []
-    for full_name, key in keys.items():
-        for index, alias in enumerate(options.messages[key].aliases):
-            where = places("messages", key, "aliases", index)
-            aliases.append((names.claim(alias, f"an alias of {full_name}", where), messages[full_name].name))
+    aliases = _build_aliases(schema, options, places, names, messages)
     draft = Draft(enums, messages, services, names, places)
     wanted = [(own, getattr(options, own.section, None)) for own in EXTENSIONS]
+    additions = tuple(own.build(section, draft) for own, section in wanted if section is not None)
+    names.check()
     return Package(
         name=options.package,
-        sources=tuple(sorted(name for name in files if not is_well_known(name))),
+        sources=tuple(sorted(source.descriptor.name for source in schema.sources if source.is_listed)),
         generator=GENERATOR,
         contract=CONTRACT_VERSION,
         enums=tuple(enums.values()),
         messages=tuple(messages.values()),
         services=services,
         errors=tuple(errors.values()),
-        aliases=tuple(aliases),
+        message_modules=split(enums, messages, aliases),
         pb_modules=tuple(modules.values()),
-        additions=tuple(own.build(section, draft) for own, section in wanted if section is not None),
+        pb_stems=stems,
+        additions=additions,
     )
 
 
-def _pb_module(file: str, package: str) -> tuple[str, str, str]:
-    """The package, the name, and the local name of the module with a file's pb2 classes."""
-    stem = relocated_name(file, package).removesuffix(".proto").replace("-", "_")
-    parent, _, name = stem.replace("/", ".").rpartition(".")
-    local = f"google_{name}_pb2" if is_provided(file) else f"{name}_pb2"
-    return parent, f"{name}_pb2", local
+def _build_aliases(
+    schema: Schema, options: Options, places: Places, names: ClassNames, messages: Mapping[str, Message]
+) -> tuple[tuple[str, str], ...]:
+    """Further names of classes, and the classes."""
+    keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
+    aliases = []
+    for full_name, key in keys.items():
+        for index, alias in enumerate(options.messages[key].aliases):
+            where = places("messages", key, "aliases", index)
+            aliases.append((names.claim(alias, f"an alias of {full_name}", where), messages[full_name].name))
+    return tuple(aliases)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from eventflux_codegen.kind import read_value, write_value
 from eventflux_codegen.model import Cardinality, ClosedEnum, Field, Value, ValueKind
 
-__all__ = ["indented", "read_closed", "read_field", "write_closed", "write_field"]
+__all__ = ["indented", "read_closed", "read_field", "require_set", "write_closed", "write_field"]
 
 
 def write_field(field: Field) -> list[str]:
@@ -26,6 +26,8 @@ def write_field(field: Field) -> list[str]:
             return lines + _write_list(field, field.value)
         case Cardinality.OPTIONAL:
             return lines + _write_optional(field, field.value)
+        case Cardinality.REQUIRED:
+            return [*lines, *require_set(field, field.value), *write_value(field.value, field.local)]
         case _:
             return lines + _write_single(field, field.value)
 
@@ -68,6 +70,12 @@ def read_closed(field: Field, closed: ClosedEnum, members: str) -> list[str]:
         "pos += 4",
         f"{field.local} = {members}[number]",
     ]
+
+
+def require_set(field: Field, value: Value) -> list[str]:
+    """The code that gives a required field its local variable, and refuses a message without it."""
+    held = "object" if value.is_message else f"{value.local} | None"
+    return [f"{field.local}: {held} = {_source(field)}", f"if {field.local} is None:", "    raise unset(field)"]
 
 
 def indented(lines: Iterable[str]) -> list[str]:

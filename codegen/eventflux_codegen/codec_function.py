@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from eventflux_codegen.codec_field import indented, read_closed, read_field, write_closed, write_field
 from eventflux_codegen.model import Cardinality, Field, Layout, Message
+from eventflux_codegen.naming import in_capitals
 
 __all__ = ["layout_functions", "native_functions"]
 
@@ -41,7 +42,7 @@ def native_functions(message: Message) -> list[list[str]]:
 def layout_functions(message: Message, layout: Layout) -> list[list[str]]:
     """The functions of a named layout, behind the tuples of members that they need, as lines."""
     suffix = f"{message.snake}_{layout.snake}"
-    members = {name: f"_{suffix.upper()}_{name.upper()}" for name in layout.closed}
+    members = {name: f"_{in_capitals(suffix)}_{name.upper()}" for name in layout.closed}
     tuples = [
         f"{members[name]}: Final = ({''.join(f'{closed.enum.local}.{member}, ' for member in closed.members)})"
         for name, closed in layout.closed.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,28 +9,10 @@ from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS
 from eventflux_codegen.model import Lines
 from eventflux_codegen.package import Package
+from eventflux_codegen.reserved import LIBRT, NATIVE_RUNTIME, named_in
 
 __all__ = ["Codec", "build_codec"]
 
-_CALLED: Final = re.compile(r"\b\w+(?=\()")
-_RUNTIME: Final = frozenset(
-    {
-        "bad_flag",
-        "bad_length",
-        "bad_variant",
-        "lacking",
-        "malformed",
-        "no_variant",
-        "overlong",
-        "require",
-        "too_deep",
-        "too_many_empty",
-        "trailing",
-        "unfit",
-    }
-)
-"""What functions of the runtime the codec may call: those that say what is wrong with a message."""
-_LIBRT: Final = re.compile(r"(?:read|write)_(?:i32|i64|f32|f64)_le")
 _LIMITS: Final = {"_MAX_DEPTH": 100, "_MAX_EMPTY": 64}
 """How deep messages may lie in each other, and how many elements of no bytes a list may have."""
 
@@ -62,14 +43,14 @@ def build_codec(package: Package) -> Codec:
             stems.append(f"{message.snake}_{layout.snake}")
             functions += layout_functions(message, layout)
     texts = ["\n".join(lines) for lines in functions]
-    called_by = (row.functions for kind, row in KINDS.items() if kind in package.kinds and row.functions)
+    kinds = package.kinds
+    called_by = (row.functions for kind, row in KINDS.items() if kind in kinds and row.functions)
     texts += dict.fromkeys(called_by)  # once, for kinds that are written alike
     whole = "\n".join(texts)
-    called = set(_CALLED.findall(whole))
     return Codec(
         names=tuple(sorted(f"{verb}_{stem}" for verb in ("decode", "encode") for stem in stems)),
         functions=tuple(texts),
-        runtime_imports=tuple(sorted({"register"} | (called & _RUNTIME))),
-        librt_imports=("BytesWriter", *sorted(name for name in called if _LIBRT.fullmatch(name))),
+        runtime_imports=tuple(sorted({"register", *named_in(whole, NATIVE_RUNTIME)})),
+        librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
         limits=tuple((name, limit) for name, limit in _LIMITS.items() if name in whole),
     )

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from eventflux_codegen.error import GenerationError, Place
+from eventflux_codegen.well_known import is_well_known
 
 __all__ = ["arrange", "own_files", "read_descriptor_set", "verify"]
 
@@ -42,9 +43,7 @@ def read_descriptor_set(path: Path, place: Place) -> FileDescriptorSet:
 
 def own_files(descriptors: FileDescriptorSet) -> tuple[str, ...]:
     """The files that a set is about: neither protobuf's own, nor those that buf marks as imports."""
-    return tuple(
-        file.name for file in descriptors.file if not file.name.startswith("google/protobuf/") and not _is_import(file)
-    )
+    return tuple(file.name for file in descriptors.file if not is_well_known(file.name) and not _is_import(file))
 
 
 def arrange(descriptors: FileDescriptorSet, listed: Iterable[str]) -> FileDescriptorSet:

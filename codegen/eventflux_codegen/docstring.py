@@ -21,7 +21,7 @@ def as_docstring(comment: str, fallback: str, *, unit: str | None = None) -> Lin
 
     Args:
         comment: as the IDL has it; may be empty.
-        fallback: the summary where the IDL says nothing.
+        fallback: the summary where the IDL says nothing, or nothing that fits on a line.
         unit: the unit of a field, which the options give.
     """
     paragraphs = [" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", comment.strip())]

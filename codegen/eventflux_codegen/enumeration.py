@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Mapping
 
 from eventflux_codegen.docstring import as_docstring
-from eventflux_codegen.error import GenerationError
+from eventflux_codegen.error import GenerationError, nearest
 from eventflux_codegen.model import Enumeration, Member
 from eventflux_codegen.names import ClassNames, resolve
-from eventflux_codegen.naming import as_constant, as_member, as_snake
+from eventflux_codegen.naming import as_constant, as_member
 from eventflux_codegen.options import EnumOptions, Options
 from eventflux_codegen.schema import EnumNode, Schema
+from eventflux_codegen.scope import Scope
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_enums"]
@@ -29,11 +31,31 @@ def build_enums(schema: Schema, options: Options, places: Places, names: ClassNa
             name=name,
             local=names.local(name),
             full_name=full_name,
-            snake=as_snake(name),
+            snake=names.stems[full_name],
             doc=as_docstring(node.comment, f"The enum {full_name}."),
-            members=_members(node, prefix),
+            members=_members(node, prefix, _wished(node, own, key, places, names)),
+            is_closed=node.is_closed,
         )
     return enums
+
+
+def _wished(node: EnumNode, own: EnumOptions, key: str | None, places: Places, names: ClassNames) -> dict[str, str]:
+    """The names that the options give values."""
+    wished: dict[str, str] = {}
+    known = [value.name for value in node.descriptor.value]
+    for value, option in own.values.items():
+        where = places("enums", key or "", "values", value)
+        if value not in known:
+            raise GenerationError(f"{node.full_name} has no value {value!r}: {nearest(value, known)}", where)
+        if option.name is None:
+            continue
+        if not option.name.isidentifier() or as_member(option.name) != option.name:
+            message = f"{node.full_name}.{value} cannot be named {option.name} in Python: choose another name"
+            names.refuse(GenerationError(message, where))
+        if option.name in wished.values():
+            names.refuse(GenerationError(f"two values of {node.full_name} are named {option.name}: keep one", where))
+        wished[value] = option.name
+    return wished
 
 
 def _prefix(node: EnumNode, own: EnumOptions, key: str | None, places: Places) -> str:
@@ -57,19 +79,13 @@ def _is_usable(name: str, prefix: str) -> bool:
     return name.startswith(prefix) and (rest.isidentifier() or keyword.iskeyword(rest)) and not rest.startswith("_")
 
 
-def _members(node: EnumNode, prefix: str) -> tuple[Member, ...]:
-    taken: dict[str, str] = {}
+def _members(node: EnumNode, prefix: str, wished: Mapping[str, str]) -> tuple[Member, ...]:
+    scope = Scope(wished.values())
+    plain = {value.name: value.name.removeprefix(prefix) for value in node.descriptor.value if value.name not in wished}
+    taken = {**scope.take_all({name: as_member(rest) for name, rest in plain.items()}, plain), **wished}
     members = []
     for index, value in enumerate(node.descriptor.value):
-        name = as_member(value.name.removeprefix(prefix))
-        if name in taken or name.startswith("_"):
-            reason = f"is {taken[name]} already" if name in taken else "enums do not take, for its underscore"
-            raise GenerationError(
-                f"{node.full_name}.{value.name} would be named {name} in Python, which {reason}: "
-                "set strip_prefix of the enum in the options",
-                node.source.place((*node.path, 2, index)),
-            )
-        taken[name] = value.name
         comment = node.source.comment((*node.path, 2, index))
-        members.append(Member(name, value.number, as_docstring(comment, "") if comment else ()))
+        doc = as_docstring(comment, f"The value {value.name}.") if comment else ()
+        members.append(Member(taken[value.name], value.number, doc))
     return tuple(members)

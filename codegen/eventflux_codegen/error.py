@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,11 +30,20 @@ class GenerationError(Exception):
 
     Attributes:
         place: where the mistake is.
+        others: further mistakes that were found with it.
     """
 
-    def __init__(self, message: str, place: Place) -> None:
-        super().__init__(f"{place}: {message}")
+    def __init__(self, message: str, place: Place, others: Sequence[GenerationError] = ()) -> None:
+        super().__init__("\n".join([f"{place}: {message}", *map(str, others)]))
+        self.message = message
         self.place = place
+        self.others = tuple(others)
+
+    @classmethod
+    def of_all(cls, errors: Sequence[GenerationError]) -> GenerationError:
+        """One error that names all of them, a line each."""
+        first, *others = errors
+        return cls(first.message, first.place, others)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

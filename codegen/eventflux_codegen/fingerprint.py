@@ -10,62 +10,89 @@ text ends with a line feed:
 
 TYPE is one of ``str bytes bool i32 u32 i64 u64 f32 f64 enum``; one of ``sint32 sint64 fixed32 fixed64 sfixed32
 sfixed64``, whose native layout is that of an i32, i64, u32 or u64, but not their protobuf encoding; ``message M``;
-``optional TYPE`` for a field that may be absent; ``repeated TYPE``; ``map KEYTYPE TYPE``; or ``oneof``, which is
-followed by its choices in the order of their variants, a line each: ``N NAME TYPE``. Enums have no name here: each is
-an open i32, so that a new member is no new layout.
+``optional TYPE`` for a field that may be absent; ``required TYPE`` for one that must not, as proto2 has them;
+``repeated TYPE``; ``map KEYTYPE TYPE``; or ``oneof``, which is followed by its choices in the order of their variants,
+a line each: ``N NAME TYPE``. Enums have no name here: each is an open i32, so that a new member is no new layout. One
+that is closed, as those of proto2 are, is ``closed enum`` and its numbers, sorted.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from typing import final
 
 from eventflux_codegen.model import Cardinality, Field, Message, Value, ValueKind
 
-__all__ = ["canonical_text", "fingerprint"]
+__all__ = ["Fingerprints"]
 
 
-def fingerprint(kind: str, request: str, response: str, messages: Mapping[str, Message]) -> int:
-    """The fingerprint of a method, from its kind, its messages' full names, and all messages by full name."""
-    text = canonical_text(kind, request, response, messages)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+@final
+class Fingerprints:
+    """Makes fingerprints from all messages by full name; the text of each message is made once."""
+
+    __slots__ = ("_messages", "_texts")
+
+    def __init__(self, messages: Mapping[str, Message]) -> None:
+        self._messages = messages
+        self._texts: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+    def of(self, kind: str, request: str, response: str) -> int:
+        """The fingerprint of a method, from its kind and its messages' full names."""
+        text = self.canonical_text(kind, request, response)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+    def canonical_text(self, kind: str, request: str, response: str) -> str:
+        """The text that is hashed."""
+        texts = [f"kind {kind}\nrequest {request}\nresponse {response}\n"]
+        pending = list(dict.fromkeys((request, response)))
+        mentioned = set(pending)
+        for name in pending:  # grows while it is walked
+            text, inner = self._text_of(name)
+            texts.append(text)
+            for other in inner:
+                if other not in mentioned:
+                    mentioned.add(other)
+                    pending.append(other)
+        return "".join(texts)
+
+    def _text_of(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """The lines of one message, and the messages that they mention."""
+        if name not in self._texts:
+            found = list(_field_lines(self._messages[name]))
+            text = "".join(f"{line}\n" for line in (f"message {name}", *(line for _, line in found)))
+            inner = (value.full_name for value, _ in found if value is not None and value.kind is ValueKind.MESSAGE)
+            self._texts[name] = text, tuple(dict.fromkeys(inner))
+        return self._texts[name]
 
 
-def canonical_text(kind: str, request: str, response: str, messages: Mapping[str, Message]) -> str:
-    """The text that is hashed."""
-    full_names = {message.name: name for name, message in messages.items()}
-    lines = [f"kind {kind}", f"request {request}", f"response {response}"]
-    mentioned = list(dict.fromkeys((request, response)))
-    for name in mentioned:  # grows while it is walked
-        lines.append(f"message {name}")
-        for value, line in _field_lines(messages[name], full_names):
-            lines.append(line)
-            if value is not None and value.kind is ValueKind.MESSAGE and full_names[value.annotation] not in mentioned:
-                mentioned.append(full_names[value.annotation])
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _field_lines(message: Message, full_names: Mapping[str, str]) -> Iterator[tuple[Value | None, str]]:
+def _field_lines(message: Message) -> Iterator[tuple[Value | None, str]]:
     for field in message.wire_fields:
-        yield field.value, f"{field.number} {field.proto_name} {_field_type(field, full_names)}"
+        yield field.value, f"{field.number} {field.proto_name} {_field_type(field)}"
         for variant in field.variants:
-            yield variant.value, f"{variant.number} {variant.proto_name} {_value_type(variant.value, full_names)}"
+            yield variant.value, f"{variant.number} {variant.proto_name} {_value_type(variant.value)}"
 
 
-def _field_type(field: Field, full_names: Mapping[str, str]) -> str:
+def _field_type(field: Field) -> str:
     if field.value is None:
         return "oneof"
-    value = _value_type(field.value, full_names)
+    value = _value_type(field.value)
     match field.cardinality:
         case Cardinality.OPTIONAL:
             return f"optional {value}"
+        case Cardinality.REQUIRED:
+            return f"required {value}"
         case Cardinality.REPEATED:
             return f"repeated {value}"
         case Cardinality.MAP if field.key is not None:
-            return f"map {_value_type(field.key, full_names)} {value}"
+            return f"map {_value_type(field.key)} {value}"
         case _:
             return value
 
 
-def _value_type(value: Value, full_names: Mapping[str, str]) -> str:
-    return f"message {full_names[value.annotation]}" if value.kind is ValueKind.MESSAGE else value.kind.value
+def _value_type(value: Value) -> str:
+    if value.kind is ValueKind.MESSAGE:
+        return f"message {value.full_name}"
+    if value.closed_numbers:
+        return f"closed enum {' '.join(map(str, value.closed_numbers))}"
+    return str(value.kind.value)

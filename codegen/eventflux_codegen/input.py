@@ -8,7 +8,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
-from eventflux_codegen.compiler import compile_protos
+from eventflux_codegen.compiler import compile_protos, make_legible
 from eventflux_codegen.descriptor_set import arrange, own_files, read_descriptor_set, verify
 from eventflux_codegen.error import GenerationError, Place
 from eventflux_codegen.options import Options
@@ -53,6 +53,7 @@ class Input:
         names = tuple(sorted(listed))
         descriptors = arrange(FileDescriptorSet(file=files), names)
         verify(descriptors, place)
+        make_legible(descriptors)
         return Input(descriptors, names)
 
 
@@ -66,4 +67,5 @@ def _read_set(options: Options, folder: Path, include: tuple[Path, ...], places:
     listed = expand(options.protos, Names(own), places)
     arranged = arrange(descriptors, listed)
     verify(arranged, Place(str(path)))
+    make_legible(arranged)
     return Input(arranged, tuple(sorted(listed)), include)

@@ -13,6 +13,7 @@ from typing import Final
 
 from eventflux_codegen import protobuf_form
 from eventflux_codegen.model import Lines, Value, ValueKind
+from eventflux_codegen.naming import in_capitals
 from eventflux_codegen.protobuf_form import Form
 
 __all__ = ["KINDS", "Kind", "members_of", "read_value", "value_words", "write_value"]
@@ -230,25 +231,38 @@ KINDS: Final[Mapping[ValueKind, Kind]] = _BINCODE | {
 """One row for each kind; those that are alike in bincode differ in protobuf's encoding."""
 
 
+_WRITE_CLOSED: Final = ("if {value} not in {members}:", "    raise ValueError", "_write_enum(writer, {value})")
+_READ_CLOSED: Final = (
+    "number = read_i32_le(data, pos)",
+    "if not {is_member}:",
+    "    raise no_member(field, pos, number)",
+    "pos += 4",
+    "{target} = {members}[number]",
+)
+"""What an enum is written and read by that takes no other numbers than its own."""
+
+
 def write_value(value: Value, expression: str) -> list[str]:
     """The code that writes what an expression gives, as the locals of an encoder have it."""
-    return [line.format(value=expression, **_parts(value)) for line in KINDS[value.kind].write]
+    lines = _WRITE_CLOSED if value.closed_numbers else KINDS[value.kind].write
+    return [line.format(value=expression, **_parts(value)) for line in lines]
 
 
 def read_value(value: Value, target: str) -> list[str]:
     """The code that reads a value into a variable, and moves on behind it."""
-    return [line.format(target=target, **_parts(value)) for line in KINDS[value.kind].read]
+    lines = _READ_CLOSED if value.closed_numbers else KINDS[value.kind].read
+    return [line.format(target=target, **_parts(value)) for line in lines]
 
 
 def value_words(value: Value) -> str:
     """What an encoder takes for a value."""
-    return KINDS[value.kind].words.format(name=value.annotation)
+    return value.annotation if value.closed_numbers else KINDS[value.kind].words.format(name=value.annotation)
 
 
-def members_of(value: Value) -> dict[str, str]:
+def members_of(value: Value, number: str = "number") -> dict[str, str]:
     """What the lines for an enum say of the table of its members: a tuple where numbers have no gap, or else a dict."""
-    members = f"_{value.snake.upper()}"
-    is_member = f"0 <= number < {value.dense_members}" if value.dense_members else f"number in {members}"
+    members = f"_{in_capitals(value.snake)}"
+    is_member = f"0 <= {number} < {value.dense_members}" if value.dense_members else f"{number} in {members}"
     return {"members": members, "is_member": is_member}
 
 

@@ -49,7 +49,6 @@ def _closed(
     options: LayoutOptions, fields: Mapping[str, Field], enums: Mapping[str, Enumeration], places: Places, *path: str
 ) -> dict[str, ClosedEnum]:
     closed = {}
-    by_name = {enum.name: enum for enum in enums.values()}
     for name, members in options.variants.items():
         where = (*path, "variants", name)
         value = _enum_value(_field(name, fields, places, *where))
@@ -57,7 +56,7 @@ def _closed(
             raise GenerationError(
                 f"{name} is not a single enum field of this layout: variants are for those", places(*where)
             )
-        known = {member.name for member in by_name[value.annotation].members}
+        known = {member.name for member in enums[value.annotation].members}
         for index, member in enumerate(members):
             if member not in known:
                 raise GenerationError(

@@ -14,8 +14,8 @@ from typing import Any, Final
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Proto
 
 from eventflux_codegen.breaking import Change, Facts, find_changes, json_name_of
-from eventflux_codegen.compiler import is_well_known
 from eventflux_codegen.error import GenerationError, Place
+from eventflux_codegen.features import Presence
 from eventflux_codegen.package import Package
 from eventflux_codegen.schema import MessageNode, Schema
 
@@ -28,6 +28,7 @@ _KINDS: Final = {
     (True, True): "bidi",
 }
 """By whether the client streams, and the server."""
+_PRESENCES: Final = {Presence.IMPLICIT: "", Presence.EXPLICIT: "optional ", Presence.REQUIRED: "required "}
 _SECTIONS: Final = ("messages", "enums", "methods", "layouts", "errors")
 
 
@@ -54,10 +55,10 @@ def idl_facts(schema: Schema) -> Facts:
     """Those that the IDL states by itself."""
     facts: Facts = {section: {} for section in _SECTIONS}
     for name, message in schema.messages.items():
-        if not is_well_known(message.source.descriptor.name):
+        if not message.source.is_well_known:
             facts["messages"][name] = _fields(message)
     for name, enum in schema.enums.items():
-        if not is_well_known(enum.source.descriptor.name):
+        if not enum.source.is_well_known:
             numbers: dict[str, Any] = {}
             for value in enum.descriptor.value:
                 numbers.setdefault(str(value.number), []).append(value.name)
@@ -132,10 +133,10 @@ def _fields(node: MessageNode) -> dict[str, Any]:
             text = f"map<{_type(entry.field[0])}, {_type(entry.field[1])}>"
         elif proto.label == Proto.LABEL_REPEATED:
             text = f"repeated {_type(proto)}"
-        elif proto.proto3_optional:
-            text = f"optional {_type(proto)}"
-        elif proto.HasField("oneof_index"):
+        elif node.is_choice(proto):
             text = f"{_type(proto)} in oneof {node.descriptor.oneof_decl[proto.oneof_index].name}"
+        elif proto.type != Proto.TYPE_MESSAGE or node.presence(proto) is Presence.REQUIRED:
+            text = f"{_PRESENCES[node.presence(proto)]}{_type(proto)}"
         else:
             text = _type(proto)
         fields[str(proto.number)] = {"name": proto.name, "type": text}

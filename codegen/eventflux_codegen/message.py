@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
+from eventflux_codegen.attribute import Attributes
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
+from eventflux_codegen.features import Presence
 from eventflux_codegen.kind import KINDS
 from eventflux_codegen.layout import build_layouts
-from eventflux_codegen.model import Cardinality, Enumeration, Field, Message, Value, Variant
+from eventflux_codegen.model import Cardinality, Enumeration, Field, Message, Value, ValueKind, Variant
 from eventflux_codegen.names import ClassNames, resolve
-from eventflux_codegen.naming import as_field, as_snake
 from eventflux_codegen.options import MessageOptions, Options
+from eventflux_codegen.relocation import PbModule
 from eventflux_codegen.schema import MessageNode, Schema
 from eventflux_codegen.shortcut import build_builders, build_factories, build_payload
 from eventflux_codegen.value import ValueTypes, describe
@@ -30,82 +32,47 @@ def build_messages(
     places: Places,
     names: ClassNames,
     enums: Mapping[str, Enumeration],
-    pb_modules: Mapping[str, tuple[str, str, str]],
+    pb_modules: Mapping[str, PbModule],
 ) -> dict[str, Message]:
-    """Every message by its full name, in the order of the files.
-
-    `pb_modules` has, for each .proto file, the package, the name, and the local name of its pb2 module.
-    """
+    """Every message by its full name, in the order of the files; `pb_modules` has the module of each file."""
     values = ValueTypes(schema, names, enums)
     keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
-    _claim_oneofs(schema, names)
+    by_class = {enum.name: enum for enum in enums.values()}
     messages = {}
     for full_name, node in schema.messages.items():
         key = keys.get(full_name)
         own = options.messages[key] if key is not None else MessageOptions()
         path = ("messages", key if key is not None else "")
-        fields = _FieldBuilder(node, own, names, values).build()
+        attributes = Attributes.of(node, own, places, names, *path)
+        fields = _FieldBuilder(node, own, names, values, attributes).build()
         by_proto_name = {field.proto_name: field for field in fields}
         for unit in own.units:
             if unit not in {name for field in fields for name in (field.proto_name, *_variant_names(field))}:
                 raise _unknown_field(unit, by_proto_name, node, places, *path, "units", unit)
         name = names.by_full_name[full_name]
         parent, module, local = pb_modules[node.source.descriptor.name]
-        pb_class = _pb_class(node)
         oneofs_last = sorted(fields, key=lambda field: field.cardinality is Cardinality.ONEOF)
         messages[full_name] = Message(
             name=name,
             local=names.local(name),
             full_name=full_name,
-            snake=as_snake(name),
-            pb_path=f"{local}.{pb_class}",
-            pb_place=f"{parent}.{module}:{pb_class}",
+            snake=names.stems[full_name],
+            pb_path=_pb_type(local, node),
+            pb_place=f"{parent}.{module}:{node.local_name}",
             doc=as_docstring(node.comment, f"The message {full_name}."),
             fields=fields,
             wire_fields=tuple(oneofs_last),
-            layouts=build_layouts(own, by_proto_name, enums, places, *path),
-            factories=build_factories(own, name, by_proto_name, enums, places, *path),
+            layouts=build_layouts(own, by_proto_name, by_class, places, *path),
+            factories=build_factories(own, name, by_proto_name, by_class, places, *path),
             builders=build_builders(own, by_proto_name, places, *path),
-            payload=build_payload(own, by_proto_name, enums, places, *path),
+            payload=build_payload(own, by_proto_name, by_class, places, *path),
             is_recursive=values.is_recursive(full_name),
             is_embedded=values.is_embedded(full_name),
+            codec_constant=names.constants[full_name],
+            hidden_enums=_hidden(fields, ValueKind.ENUM),
+            hidden_messages=_hidden(fields, ValueKind.MESSAGE),
         )
     return messages
-
-
-def _claim_oneofs(schema: Schema, names: ClassNames) -> None:
-    for node in schema.messages.values():
-        for index, oneof in enumerate(node.descriptor.oneof_decl):
-            choices = _choices(node, index)
-            if choices:
-                names.claim(_union(node, names, oneof.name), f"the oneof {node.full_name}.{oneof.name}", node.place)
-            for position in choices:
-                field = node.descriptor.field[position]
-                what = f"the choice {node.full_name}.{field.name}"
-                names.claim(_variant(node, names, oneof.name, field.name), what, node.field_place(position))
-
-
-def _choices(node: MessageNode, oneof: int) -> list[int]:
-    """The indices of the fields of a oneof; none, if it only stands for an `optional`."""
-    return [
-        index
-        for index, field in enumerate(node.descriptor.field)
-        if field.HasField("oneof_index") and field.oneof_index == oneof and not field.proto3_optional
-    ]
-
-
-def _union(node: MessageNode, names: ClassNames, oneof: str) -> str:
-    return names.by_full_name[node.full_name] + "".join(part.capitalize() for part in as_snake(oneof).split("_"))
-
-
-def _variant(node: MessageNode, names: ClassNames, oneof: str, field: str) -> str:
-    return _union(node, names, oneof) + "".join(part.capitalize() for part in as_snake(field).split("_"))
-
-
-def _is_packed(proto: FieldDescriptorProto, value: Value) -> bool:
-    """Whether the elements of a list are written as one record: in proto3, unless the IDL says otherwise."""
-    is_wanted = proto.options.packed if proto.options.HasField("packed") else True
-    return is_wanted and KINDS[value.kind].protobuf.is_packable
 
 
 def _variant_names(field: Field) -> tuple[str, ...]:
@@ -118,12 +85,22 @@ def _unknown_field(
     return GenerationError(f"{node.full_name} has no field {name!r}: {nearest(name, fields)}", places(*path))
 
 
-def _pb_class(node: MessageNode) -> str:
-    local = node.full_name[len(node.package) + 1 :] if node.package else node.full_name
-    if any(keyword.iskeyword(part) for part in local.split(".")):
-        message = f"{node.full_name}: protoc's own Python code has no name for a Python keyword: rename the message"
-        raise GenerationError(message, node.place)
-    return local
+def _pb_type(module: str, node: MessageNode) -> str:
+    """Protobuf's own class as a type; where that has the name of a keyword, no file can say it."""
+    has_keyword = any(keyword.iskeyword(part) for part in node.local_name.split("."))
+    return "typing.Any" if has_keyword else f"{module}.{node.local_name}"
+
+
+def _hidden(fields: Iterable[Field], kind: ValueKind) -> tuple[tuple[str, str], ...]:
+    """The classes of a kind that an attribute hides from the annotations of a message class, and their other names."""
+    found = {
+        (field.value.annotation, field.value.hidden_as)
+        for field in fields
+        if field.value is not None and field.value.hidden_as and field.value.kind is kind
+    }
+    if kind is ValueKind.MESSAGE:
+        found |= {(field.union, field.union_hidden_as) for field in fields if field.union_hidden_as}
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,91 +109,98 @@ class _FieldBuilder:
     options: MessageOptions
     names: ClassNames
     values: ValueTypes
+    attributes: Attributes
 
     def build(self) -> tuple[Field, ...]:
         """The fields in the order of the IDL; a oneof stands where its first field does."""
         fields: list[Field] = []
         seen_oneofs: set[int] = set()
-        taken: dict[str, str] = {}
         for index, proto in enumerate(self.node.descriptor.field):
-            if proto.HasField("oneof_index") and not proto.proto3_optional:
-                if proto.oneof_index in seen_oneofs:
-                    continue
+            if not self.node.is_choice(proto):
+                fields.append(self._plain(proto, index, len(fields)))
+            elif proto.oneof_index not in seen_oneofs:
                 seen_oneofs.add(proto.oneof_index)
-                field = self._oneof(proto.oneof_index, index, len(fields))
-            else:
-                field = self._plain(proto, index, len(fields))
-            if field.name in taken or field.name.startswith("__"):
-                reason = f"so is {taken[field.name]}" if field.name in taken else "Python mangles such names"
-                raise GenerationError(
-                    f"{self.node.full_name}.{field.proto_name} would be {field.name} in Python, and {reason}: "
-                    "rename the field",
-                    self.node.field_place(index),
-                )
-            taken[field.name] = field.proto_name
-            fields.append(field)
+                fields.append(self._oneof(proto.oneof_index, index, len(fields)))
         return tuple(fields)
 
-    def _doc(self, comment: str, proto_name: str, fallback: str) -> tuple[str, ...]:
+    def _doc(self, comment: str, proto_name: str, fallback: str, default: str = "") -> tuple[str, ...]:
         unit = self.options.units.get(proto_name)
-        return as_docstring(comment, fallback, unit=unit) if comment or unit else ()
-
-    def _check_type(self, proto: FieldDescriptorProto, index: int) -> None:
-        if proto.type_name and proto.type_name[1:] not in self.names.by_full_name:
-            raise GenerationError(
-                f"{self.node.full_name}.{self.node.descriptor.field[index].name} has the type {proto.type_name[1:]}, "
-                "which is not proto3: no message can be made of it",
-                self.node.field_place(index),
-            )
+        more = ("", default) if default else ()
+        return (*as_docstring(comment, fallback, unit=unit), *more) if comment or unit or more else ()
 
     def _path(self, proto_name: str) -> str:
-        return f"{self.names.by_full_name[self.node.full_name]}.{as_field(proto_name)}"
+        return f"{self.names.by_full_name[self.node.full_name]}.{self.attributes[proto_name]}"
+
+    def _local_end(self, attribute: str) -> str:
+        end = "_"
+        while self.names.is_class(f"{attribute}{end}"):
+            end += "_"
+        return end
+
+    def _hidden_as(self, name: str) -> str:
+        return f"_{name}" if name in self.attributes else ""
+
+    def _value(self, proto: FieldDescriptorProto) -> Value:
+        value = self.values.of(proto)
+        hidden = self._hidden_as(value.annotation) if value.full_name else ""
+        if not hidden:
+            return value
+        return replace(value, hidden_as=hidden, default=value.default.replace(value.annotation, hidden, 1))
 
     def _plain(self, proto: FieldDescriptorProto, index: int, position: int) -> Field:
         entry = self.node.entry(proto)
-        self._check_type(entry.field[1] if entry is not None else proto, index)
-        key = self.values.of(entry.field[0]) if entry is not None else None
-        value = self.values.of(entry.field[1] if entry is not None else proto)
-        if entry is not None and key is not None:
-            cardinality, annotation = Cardinality.MAP, f"dict[{key.annotation}, {value.annotation}]"
-            default = "msgspec.field(default_factory=dict)"
-        elif proto.label == FieldDescriptorProto.LABEL_REPEATED:
-            cardinality, annotation = Cardinality.REPEATED, f"list[{value.annotation}]"
-            default = "msgspec.field(default_factory=list)"
-        elif proto.proto3_optional or proto.type == FieldDescriptorProto.TYPE_MESSAGE:
-            cardinality, annotation, default = Cardinality.OPTIONAL, f"{value.annotation} | None", "None"
-        else:
-            cardinality, annotation, default = Cardinality.SINGLE, value.annotation, value.default
+        key = self._value(entry.field[0]) if entry is not None else None
+        value = self._value(entry.field[1] if entry is not None else proto)
+        cardinality = self._cardinality(proto)
+        annotation, default = _spelled(cardinality, value, key)
+        of_none = _meaning_of_none(proto, value, cardinality)
+        doc = self._doc(self.node.field_comment(index), proto.name, f"The field {proto.name}.", of_none)
         return Field(
-            name=as_field(proto.name),
+            name=self.attributes[proto.name],
             proto_name=proto.name,
             number=proto.number,
             cardinality=cardinality,
             annotation=annotation,
             default=default,
-            doc=self._doc(self.node.field_comment(index), proto.name, f"The field {proto.name}."),
+            doc=doc,
             path=self._path(proto.name),
             index=position,
             slot=str(index),
             expects=describe(cardinality, value, key),
             value=value,
             key=key,
-            is_packed=cardinality is Cardinality.REPEATED and _is_packed(proto, value),
+            is_packed=cardinality is Cardinality.REPEATED
+            and KINDS[value.kind].protobuf.is_packable
+            and self.node.is_packed(proto),
+            has_explicit_entries=entry is not None and self.node.presence(entry.field[0]) is Presence.EXPLICIT,
+            local_end=self._local_end(self.attributes[proto.name]),
         )
+
+    def _cardinality(self, proto: FieldDescriptorProto) -> Cardinality:
+        if self.node.entry(proto) is not None:
+            return Cardinality.MAP
+        if proto.label == FieldDescriptorProto.LABEL_REPEATED:
+            return Cardinality.REPEATED
+        match self.node.presence(proto):
+            case Presence.REQUIRED:
+                return Cardinality.REQUIRED
+            case Presence.EXPLICIT:
+                return Cardinality.OPTIONAL
+            case Presence.IMPLICIT:
+                return Cardinality.SINGLE
 
     def _oneof(self, oneof: int, first: int, position: int) -> Field:
         name = self.node.descriptor.oneof_decl[oneof].name
-        union = _union(self.node, self.names, name)
-        variants = tuple(
-            self._variant(name, position, index) for index, position in enumerate(_choices(self.node, oneof))
-        )
+        union = self.names.unions[f"{self.node.full_name}.{name}"]
+        hidden = self._hidden_as(union)
+        variants = tuple(self._variant(name, place, index) for index, place in enumerate(self.node.choices(oneof)))
         choices = ", ".join(variant.class_name for variant in variants)
         return Field(
-            name=as_field(name),
+            name=self.attributes[name],
             proto_name=name,
             number=0,
             cardinality=Cardinality.ONEOF,
-            annotation=f"{union} | None",
+            annotation=f"{hidden or union} | None",
             default="None",
             doc=self._doc(self.node.source.comment((*self.node.path, 8, oneof)), name, f"One of {name}."),
             path=self._path(name),
@@ -226,12 +210,13 @@ class _FieldBuilder:
             variants=variants,
             union=union,
             union_local=self.names.local(union),
+            union_hidden_as=hidden,
+            local_end=self._local_end(self.attributes[name]),
         )
 
     def _variant(self, oneof: str, position: int, index: int) -> Variant:
         proto = self.node.descriptor.field[position]
-        self._check_type(proto, position)
-        name = _variant(self.node, self.names, oneof, proto.name)
+        name = self.names.choices[f"{self.node.full_name}.{proto.name}"]
         fallback = f"The choice {proto.name} of {self.node.full_name}.{oneof}."
         unit = self.options.units.get(proto.name)
         return Variant(
@@ -244,3 +229,27 @@ class _FieldBuilder:
             slot=str(position),
             doc=as_docstring(self.node.field_comment(position), fallback, unit=unit),
         )
+
+
+def _spelled(cardinality: Cardinality, value: Value, key: Value | None) -> tuple[str, str]:
+    """The annotation of an attribute, and its default."""
+    match cardinality:
+        case Cardinality.MAP if key is not None:
+            return f"dict[{key.annotation}, {value.spelled}]", "{}"
+        case Cardinality.REPEATED:
+            return f"list[{value.spelled}]", "[]"
+        case Cardinality.OPTIONAL | Cardinality.REQUIRED:
+            return f"{value.spelled} | None", "None"
+        case _:
+            return value.spelled, value.default
+
+
+def _meaning_of_none(proto: FieldDescriptorProto, value: Value, cardinality: Cardinality) -> str:
+    """What it means that a field holds None, where that is not that it was left out."""
+    if cardinality is Cardinality.REQUIRED:
+        return "It is required: without it, the message can be neither sent nor read."
+    if not proto.HasField("default_value"):
+        return ""
+    is_text = value.annotation in ("str", "bytes")
+    text = repr(proto.default_value).replace("\\", "\\\\") if is_text else proto.default_value
+    return f"Where it is None, {text} is meant."

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from eventflux_codegen.naming import in_capitals
+
 __all__ = [
     "Builder",
     "Cardinality",
@@ -62,6 +64,7 @@ class Cardinality(Enum):
 
     SINGLE = "single"
     OPTIONAL = "optional"
+    REQUIRED = "required"
     REPEATED = "repeated"
     MAP = "map"
     ONEOF = "oneof"
@@ -86,6 +89,17 @@ class Value:
     """For a message: whether its functions count how deep they are."""
     min_bytes: int = 0
     """The least bytes that one value takes in the native layout; 0 only for a message without fields."""
+    closed_numbers: tuple[int, ...] = ()
+    """For an enum that takes no other numbers: those that it takes, sorted."""
+    full_name: str = ""
+    """For an enum or a message: its name in the IDL."""
+    hidden_as: str = ""
+    """Another name for the class, where the message that holds the value has an attribute of its name."""
+
+    @property
+    def spelled(self) -> str:
+        """The Python type within the class of a message that holds the value."""
+        return self.hidden_as or self.annotation
 
     @property
     def is_message(self) -> bool:
@@ -135,13 +149,19 @@ class Field:
     union: str = ""
     """For a oneof: the name of the union of its classes."""
     union_local: str = ""
+    union_hidden_as: str = ""
+    """Another name for the union, where the message has an attribute of its name."""
     is_packed: bool = False
     """Whether protobuf's encoding writes all elements as one record."""
+    has_explicit_entries: bool = False
+    """For a map: whether key and value of an entry are written even where they are the default, if they were given."""
+    local_end: str = "_"
+    """What tells its local variable from all others, and from the classes that a function refers to."""
 
     @property
     def local(self) -> str:
         """The local variable that holds the field's value; no other local ends with an underscore."""
-        return f"{self.name}_"
+        return f"{self.name}{self.local_end}"
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -202,6 +222,8 @@ class Payload:
     """The field that names the compression."""
     enum: str
     """The class of that field."""
+    enum_spelled: str
+    """What that is called within the message's class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +251,12 @@ class Message:
     """Whether it can contain itself, or a message that can."""
     is_embedded: bool
     """Whether some message has a field of this type."""
+    codec_constant: str = ""
+    """The constant of the methods' module that holds its codec."""
+    hidden_enums: tuple[tuple[str, str], ...] = ()
+    """Enums that an attribute of this class hides in it, and the names that they have there instead."""
+    hidden_messages: tuple[tuple[str, str], ...] = ()
+    """The same for messages and unions."""
 
     @property
     def layout_type(self) -> str:
@@ -261,6 +289,13 @@ class Enumeration:
     snake: str
     doc: Lines
     members: tuple[Member, ...]
+    is_closed: bool = False
+    """Whether a number without a name is no value of it."""
+
+    @property
+    def table(self) -> str:
+        """The constant of the codecs that has its members by number."""
+        return f"_{in_capitals(self.snake)}"
 
     @property
     def dense_members(self) -> int:

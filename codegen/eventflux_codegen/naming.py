@@ -15,11 +15,15 @@ __all__ = [
     "as_member",
     "as_method",
     "as_snake",
+    "camel",
     "flatten",
+    "in_capitals",
+    "keep_apart",
 ]
 
 SHADOWING_FIELDS: Final = frozenset(
     {
+        "_unknown_fields",
         "bool",
         "bytes",
         "classmethod",
@@ -48,6 +52,29 @@ SHADOWING_FIELDS: Final = frozenset(
 )
 """Field names that would hide what the class body or its methods refer to; they get a trailing underscore too."""
 
+SHADOWING_MEMBERS: Final = frozenset(
+    {
+        "as_integer_ratio",
+        "bit_count",
+        "bit_length",
+        "conjugate",
+        "denominator",
+        "from_bytes",
+        "imag",
+        "is_integer",
+        "mro",
+        "name",
+        "numerator",
+        "real",
+        "to_bytes",
+        "value",
+    }
+)
+"""Enum member names that would hide an attribute of `enum.IntEnum`; a list, so that every Python generates the same."""
+
+SHADOWING_METHODS: Final = frozenset({"_abc_impl", "_bindings", "_channel", "abstractmethod", "tuple"})
+"""Methods that would hide what the classes of clients and services have, or what their bodies refer to."""
+
 SHADOWING_ERROR_FIELDS: Final = frozenset(
     {
         "add_note",
@@ -68,9 +95,6 @@ SHADOWING_ERROR_FIELDS: Final = frozenset(
     }
 )
 """Fields of an error that would hide what every error has, or what its class refers to."""
-
-SHADOWING_MEMBERS: Final = frozenset({"mro", "name", "value"} | {name for name in dir(int) if not name.startswith("_")})
-"""Enum member names that would hide an attribute of `enum.IntEnum`."""
 
 BUILTIN_CLASSES: Final = frozenset(
     {
@@ -169,15 +193,21 @@ def as_constant(name: str) -> str:
     return as_snake(name).upper()
 
 
+def in_capitals(stem: str) -> str:
+    """``http_request`` as ``HTTP_REQUEST``; a stem that has capitals already stays as it is, and so differs from it."""
+    return stem.upper() if stem.islower() else stem
+
+
 def as_method(name: str) -> str:
-    """The Python method of an RPC: snake case, keywords with a trailing underscore."""
-    snake = as_snake(name)
-    return f"{snake}_" if keyword.iskeyword(snake) else snake
+    """The Python method of an RPC: snake case, with a trailing underscore where Python could not take it."""
+    snake = _unmangled(as_snake(name))
+    return f"{snake}_" if keyword.iskeyword(snake) or snake in SHADOWING_METHODS else snake
 
 
 def as_field(name: str) -> str:
     """The attribute of a field: its name in the IDL, with a trailing underscore where Python could not take it."""
-    return f"{name}_" if keyword.iskeyword(name) or name in SHADOWING_FIELDS else name
+    plain = _unmangled(name)
+    return f"{plain}_" if keyword.iskeyword(plain) or plain in SHADOWING_FIELDS else plain
 
 
 def as_error(name: str) -> str:
@@ -191,15 +221,31 @@ def as_error_field(name: str) -> str:
 
 
 def as_member(name: str) -> str:
-    """The member of an enum value whose prefix has been stripped."""
-    return f"{name}_" if keyword.iskeyword(name) or name in SHADOWING_MEMBERS else name
+    """The member of an enum value whose prefix has been stripped; enums take no underscore in front."""
+    plain = name.lstrip("_")
+    if not plain.isidentifier() and not keyword.iskeyword(plain):
+        plain = f"VALUE_{plain}"
+    return f"{plain}_" if keyword.iskeyword(plain) or plain in SHADOWING_MEMBERS or plain != name else plain
 
 
 def flatten(package: str, full_name: str) -> str:
     """``Outer.Inner`` of a package as ``OuterInner``; words in snake case are joined in camel case."""
     local = full_name[len(package) + 1 :] if package else full_name
-    return "".join(_camel(part) for part in local.split("."))
+    return "".join(camel(part) for part in local.split("."))
 
 
-def _camel(name: str) -> str:
-    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+def keep_apart(package: str, full_name: str) -> str:
+    """``Outer.Inner`` of a package as ``Outer_Inner``, and ``outer_thing`` as ``Outer_thing``."""
+    local = full_name[len(package) + 1 :] if package else full_name
+    return "_".join(part[:1].upper() + part[1:] for part in local.split("."))
+
+
+def camel(name: str) -> str:
+    """``some_message`` and ``some.message`` as ``SomeMessage``; a name of underscores alone is left as it is."""
+    words = re.split(r"[_.]", name)
+    return "".join(word[:1].upper() + word[1:] for word in words) or f"X{name}"
+
+
+def _unmangled(name: str) -> str:
+    """A name without the two underscores in front that have Python mangle it in classes."""
+    return f"_{name.lstrip('_')}" if name.startswith("__") else name

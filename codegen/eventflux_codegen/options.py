@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 __all__ = [
+    "ChoiceOptions",
     "Compression",
     "EnumOptions",
     "ErrorOptions",
     "FactoryOptions",
+    "FieldOptions",
     "LayoutOptions",
     "MessageOptions",
     "MethodOptions",
+    "OneofOptions",
     "Options",
     "PayloadOptions",
     "RetryOptions",
     "ServiceOptions",
     "StatusCode",
+    "ValueOptions",
 ]
 
 
@@ -54,6 +58,14 @@ class StatusCode(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValueOptions:
+    """How a value of an enum appears in Python."""
+
+    name: str | None = None
+    """The member's name; None: the IDL's without the prefix."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnumOptions:
     """How an enum appears in Python."""
 
@@ -61,6 +73,8 @@ class EnumOptions:
     """The class's name; None: the IDL's, flattened."""
     strip_prefix: str | None = None
     """What to take off the front of every value's name; None: the enum's own name in capitals, where all have it."""
+    values: Mapping[str, ValueOptions] = field(default_factory=dict)
+    """Options of values, by name in the IDL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +125,32 @@ class PayloadOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldOptions:
+    """How a field appears in Python."""
+
+    name: str | None = None
+    """The attribute's name; None: the IDL's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneofOptions:
+    """How a oneof appears in Python."""
+
+    name: str | None = None
+    """The attribute's name; None: the IDL's."""
+    union: str | None = None
+    """The name of the union of its choices' classes; None: the message's, and the oneof's in camel case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoiceOptions:
+    """How a choice of a oneof appears in Python."""
+
+    name: str | None = None
+    """The class's name; None: the union's, and the field's in camel case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageOptions:
     """How a message appears in Python and on the wire."""
 
@@ -118,6 +158,12 @@ class MessageOptions:
     """The class's name; None: the IDL's, flattened."""
     aliases: tuple[str, ...] = ()
     """Further names of the class."""
+    fields: Mapping[str, FieldOptions] = field(default_factory=dict)
+    """Options of fields, by name in the IDL."""
+    oneofs: Mapping[str, OneofOptions] = field(default_factory=dict)
+    """Options of oneofs, by name in the IDL."""
+    choices: Mapping[str, ChoiceOptions] = field(default_factory=dict)
+    """Options of the choices of oneofs, by the name of their field in the IDL."""
     units: Mapping[str, str] = field(default_factory=dict)
     """Units of fields, for their docstrings."""
     factories: Mapping[str, FactoryOptions] = field(default_factory=dict)
@@ -148,8 +194,10 @@ class RetryOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodOptions:
-    """How a method is called."""
+    """How a method appears in Python, and how it is called."""
 
+    name: str | None = None
+    """The name of the method in Python; None: the IDL's in snake case."""
     timeout_s: float | None = None
     """Default deadline of a call, in seconds."""
     idempotent: bool = False

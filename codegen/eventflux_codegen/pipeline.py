@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from eventflux_codegen.build import build_package
-from eventflux_codegen.compiler import generate_protobuf, relocate
 from eventflux_codegen.error import Place
 from eventflux_codegen.input import Input
 from eventflux_codegen.lock import Facts, find_breaking, lock_text, wire_facts
 from eventflux_codegen.order import Order
+from eventflux_codegen.protobuf_module import generate_protobuf
+from eventflux_codegen.relocation import relocate
 from eventflux_codegen.render import render
 from eventflux_codegen.schema import Schema
 
@@ -49,11 +51,12 @@ def run(order: Order, source: Input | None = None) -> Outcome:
     """
     options, places = order.options, order.places
     source = source or order.read()
-    schema = Schema.of(source.descriptors, source.include)
+    schema = Schema.of(source.descriptors, source.include, source.listed)
     package = build_package(schema, options, places)
-    files = render(package)
-    files |= generate_protobuf(relocate(source.descriptors, package.name), package.name, package.head)
-    files["py.typed"] = ""
+    with ThreadPoolExecutor(1) as beside:  # which mostly waits for protoc's plugins, each a process
+        moved = relocate(source.descriptors, package.name, package.pb_stems)
+        protobuf = beside.submit(generate_protobuf, moved, package.name, package.head)
+        files = {**render(package), **protobuf.result(), "py.typed": ""}
     facts = wire_facts(schema, package)
     return Outcome(
         output=order.output,
@@ -73,5 +76,5 @@ def state_of(order: Order) -> tuple[Facts, Schema]:
         GenerationError: the sources are wrong.
     """
     source = order.read()
-    schema = Schema.of(source.descriptors, source.include)
+    schema = Schema.of(source.descriptors, source.include, source.listed)
     return wire_facts(schema, build_package(schema, order.options, order.places)), schema

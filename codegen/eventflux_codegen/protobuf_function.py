@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from eventflux_codegen.codec_field import indented
 from eventflux_codegen.model import Cardinality, Field, Message, Value
-from eventflux_codegen.protobuf_read import Reader, choose_function, locals_of, reader_of, scan
-from eventflux_codegen.protobuf_write import write_fields, write_set
+from eventflux_codegen.protobuf_read import Reader, choose_function, default_of, locals_of, reader_of, scan
+from eventflux_codegen.protobuf_write import write_fields, write_given, write_set
 
 __all__ = ["protobuf_functions"]
 
@@ -92,20 +92,29 @@ def _enter_function(message: Message, field: Field) -> list[str]:
     key_type, item_type = _value_of(key), _value_of(value)
     entries = f"dict[{key_type.local}, {item_type.local}]"
     name = f"_enter_{message.snake}_{field.number}"
-    item = f"{value.local} if {value.local} is not None else {item_type.local}()"
+    write = write_given if field.has_explicit_entries else write_set
     return [
         f"def {name}(entries: {entries}, data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:",
         *indented(_limited(message, "pos") if message.is_recursive else []),
         *indented(_scanned([reader_of(key, ""), reader_of(value, "")], f'"{field.path}"')),
         "    if unknown is not None:",
         "        entry = BytesWriter()",
-        *indented(indented(write_set(key_type, 1, key.local, "1", "entry"))),
-        *indented(indented(write_set(item_type, 2, value.local, "2", "entry"))),
+        *indented(indented(write(key_type, 1, key.local, "1", "entry"))),
+        *indented(indented(write(item_type, 2, value.local, "2", "entry"))),
         "        entry.write(unknown.getvalue())",
         "        return entry.getvalue()",
-        f"    entries[{key.local}] = {item if item_type.is_message else value.local}",
+        f"    entries[{_taken(key)}] = {_taken(value)}",
         '    return b""',
     ]
+
+
+def _taken(part: Field) -> str:
+    """The key or the value of an entry that was read."""
+    if part.cardinality is not Cardinality.OPTIONAL:
+        return part.local
+    value = _value_of(part)
+    default = f"{value.local}()" if value.is_message else default_of(value)
+    return f"{part.local} if {part.local} is not None else {default}"
 
 
 def _scanned(readers: list[Reader], where: str) -> list[str]:
@@ -134,7 +143,7 @@ def _entry_part(field: Field, number: int) -> Field:
         field,
         name="key" if number == 1 else "item",
         number=number,
-        cardinality=Cardinality.OPTIONAL if value.is_message else Cardinality.SINGLE,
+        cardinality=Cardinality.OPTIONAL if value.is_message or field.has_explicit_entries else Cardinality.SINGLE,
         slot=str(number),
         value=value,
         key=None,

@@ -8,6 +8,7 @@ behind all records, because the message may come in several parts, which are mer
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,7 @@ from eventflux_codegen.kind import KINDS, members_of
 from eventflux_codegen.model import Cardinality, Field, Value, Variant
 from eventflux_codegen.protobuf_form import Wire
 
-__all__ = ["Reader", "choose_function", "locals_of", "reader_of", "scan"]
+__all__ = ["Reader", "choose_function", "default_of", "locals_of", "reader_of", "scan"]
 
 _VARINT: Final = (
     "number = data[{at}]",
@@ -53,13 +54,42 @@ def reader_of(field: Field, snake: str) -> Reader:
     if value.is_message:
         return _message(field, value)
     form, local = KINDS[value.kind].protobuf, field.local
-    if field.cardinality is Cardinality.OPTIONAL:
+    if field.cardinality in (Cardinality.OPTIONAL, Cardinality.REQUIRED):
         before = f"{local}: {value.local} | None = None"
     else:
-        held = form.held.format(local=value.local)
-        default = members_of(value)["members"] + "[0]" if value.dense_members or value.snake else value.default
-        before = f"{local}: {held} = {default}"
-    return Reader([before], [(field.number, form.wire, [f"{local} = {_read(value)}"])], [])
+        before = f"{local}: {form.held.format(local=value.local)} = {default_of(value)}"
+    return Reader([before], [(field.number, form.wire, _store(value, f"{local} = {{}}"))], _checked(field))
+
+
+def default_of(value: Value) -> str:
+    """The expression for what a field holds where no record says otherwise."""
+    if value.closed_numbers:  # the member that the IDL has first, whose number need not be 0
+        return value.default.replace(value.spelled, value.local, 1)
+    return f"{members_of(value)['members']}[0]" if value.snake else value.default
+
+
+def _checked(field: Field) -> list[str]:
+    """The code that refuses a message that lacks a required field."""
+    if field.cardinality is not Cardinality.REQUIRED:
+        return []
+    return [f"if {field.local} is None:", f'    raise absent("{field.path}", limit)']
+
+
+def _store(value: Value, assignment: str, before: Sequence[str] = ()) -> list[str]:
+    """The code that takes a value that was found, or keeps its record if its enum has no such number.
+
+    `assignment` has braces where the value stands, and `before` is what comes first if it is taken.
+    """
+    if not value.closed_numbers:
+        return [*before, assignment.format(_read(value))]
+    parts = members_of(value, "member")
+    return [
+        "member = signed32(number)",
+        f"if {parts['is_member']}:",
+        *indented([*before, assignment.format(f"{parts['members']}[member]")]),
+        "else:",
+        f"    {_KEEP_ANY}",
+    ]
 
 
 def scan(readers: list[Reader], where: str) -> list[str]:
@@ -101,6 +131,7 @@ def locals_of(readers: list[Reader]) -> list[str]:
         "begin" if wires - {Wire.VARINT} else "",
         "number" if "number" in text or Wire.VARINT in wires else "",
         "at" if "at = begin" in text else "",
+        "member" if "member = " in text else "",
     ]
     return [f"{name}: i64" for name in names if name]
 
@@ -133,18 +164,32 @@ def _read(value: Value, at: str = "begin") -> str:
 
 def _list(field: Field, value: Value) -> Reader:
     form, local = KINDS[value.kind].protobuf, field.local
-    records = [(field.number, form.wire, [f"{local}.append({_read(value)})"])]
+    records = [(field.number, form.wire, _store(value, f"{local}.append({{}})"))]
     if form.is_packable:
-        records.append((field.number, Wire.LEN, _packed(form.wire, f"{local}.append({_read(value, 'at')})")))
+        records.append((field.number, Wire.LEN, _packed(form.wire, _append(field, value))))
     return Reader([f"{local}: list[{value.local}] = []"], records, [])
 
 
-def _packed(wire: Wire, append: str) -> list[str]:
+def _append(field: Field, value: Value) -> list[str]:
+    """The code that takes an element of a packed list; one that its enum does not know becomes a record of its own."""
+    if not value.closed_numbers:
+        return [f"{field.local}.append({_read(value, 'at')})"]
+    parts = members_of(value, "member")
+    return [
+        "member = signed32(number)",
+        f"if {parts['is_member']}:",
+        f"    {field.local}.append({parts['members']}[member])",
+        "else:",
+        f"    unknown = keep_number(unknown, {field.number << 3 | Wire.VARINT}, number)",
+    ]
+
+
+def _packed(wire: Wire, append: list[str]) -> list[str]:
     """The code that reads elements that are one record."""
     if wire is Wire.VARINT:
-        each = [*(line.format(at="at") for line in _VARINT), append]
+        each = [*(line.format(at="at") for line in _VARINT), *append]
     else:
-        each = [append, f"at += {_WIDTH[wire]}"]
+        each = [*append, f"at += {_WIDTH[wire]}"]
     return [
         "at = begin",
         "while at < pos:",
@@ -177,6 +222,7 @@ def _message(field: Field, value: Value) -> Reader:
         f"{local}: {value.local} | None = None",
         f"if {begin} >= 0:",
         *indented(_read_part(value, local, tag, begin, end)),
+        *_checked(field),
     ]
     return Reader([f"{begin}: i64 = -1", f"{end}: i64 = 0"], [(field.number, Wire.LEN, later)], behind)
 
@@ -221,8 +267,8 @@ def _choices(field: Field, snake: str) -> Reader:
 
 
 def _choose(field: Field, variant: Variant, dropped: list[str]) -> tuple[int, Wire, list[str]]:
-    made = f"{field.local} = {variant.local}({_read(variant.value)})"
-    return variant.number, KINDS[variant.value.kind].protobuf.wire, [*dropped, made]
+    made = f"{field.local} = {variant.local}({{}})"
+    return variant.number, KINDS[variant.value.kind].protobuf.wire, _store(variant.value, made, dropped)
 
 
 def choose_function(field: Field, snake: str) -> list[str]:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import groupby
+from typing import Final
 
-from eventflux_codegen.codec_field import indented
+from eventflux_codegen.codec_field import indented, require_set
 from eventflux_codegen.kind import KINDS, members_of
 from eventflux_codegen.model import Cardinality, Field, Message, Value, ValueKind, Variant
 from eventflux_codegen.protobuf_form import Wire
 
-__all__ = ["write_fields", "write_set"]
+__all__ = ["write_fields", "write_given", "write_set"]
+
+_CHECK_CLOSED: Final = ("if {value} not in {members}:", "    raise ValueError")
+"""What comes before an enum that takes no other numbers than its own."""
 
 
 def write_fields(message: Message) -> list[str]:
@@ -49,6 +53,13 @@ def write_set(value: Value, number: int, source: str, slot: str, writer: str) ->
     return [*prepared, f"if {form.is_set.format(bits=bits)}:", *indented(put)]
 
 
+def write_given(value: Value, number: int, source: str, slot: str, writer: str) -> list[str]:
+    """The code that writes what a variable holds, unless that is None."""
+    wire, bits = KINDS[value.kind].protobuf.wire, f"bits{slot}"
+    put = [*_prepare(value, source, bits), *_tag(number, wire, writer), *_put(value, bits, writer)]
+    return [f"if {source} is not None:", *indented(put)]
+
+
 def _write_plain(field: Field, recursive: str) -> list[str]:
     """The code for a field that is no oneof; `recursive` is the message's name, if it counts how deep it is."""
     value, source, local = field.value, f"values[{field.index}]", field.local
@@ -65,6 +76,8 @@ def _write_plain(field: Field, recursive: str) -> list[str]:
                 f"if {local} is not None:",
                 *indented(_write_one(value, field.number, local, field.slot)),
             ]
+        case Cardinality.REQUIRED:
+            return [*require_set(field, value), *_write_one(value, field.number, local, field.slot)]
         case _ if value.kind is ValueKind.STR:
             return [f"{local}: str = {source}", *write_set(value, field.number, local, field.slot, "writer")]
         case _:
@@ -145,7 +158,8 @@ def _write_choice(field: Field, variant: Variant) -> list[str]:
 
 def _prepare(value: Value, source: str, bits: str, levels: int = 1) -> Iterable[str]:
     form = KINDS[value.kind].protobuf
-    return [line.format(value=source, bits=bits, **_parts(value, levels)) for line in (*form.check, *form.prepare)]
+    check = _CHECK_CLOSED if value.closed_numbers else form.check
+    return [line.format(value=source, bits=bits, **_parts(value, levels)) for line in (*check, *form.prepare)]
 
 
 def _put(value: Value, bits: str, writer: str = "writer") -> list[str]:

@@ -15,15 +15,20 @@ from eventflux_codegen.codec_source import build_codec
 from eventflux_codegen.package import Package
 from eventflux_codegen.protobuf_source import build_protobuf_codec
 
-__all__ = ["render"]
+__all__ = ["format_modules", "render", "render_unformatted"]
 
-_MODULES: Final = ("__init__.py", "__init__.pyi", "codec.py", "messages.py", "protobuf.py")
+_MODULES: Final = ("__init__.py", "__init__.pyi", "codec.py", "protobuf.py")
 _SERVICE_MODULES: Final = ("client.py", "methods.py", "service.py")
 _STYLE: Final = ("--line-length=120", "--target-version=py311")
 
 
 def render(package: Package) -> dict[str, str]:
     """The modules of the package, by file name."""
+    return format_modules(render_unformatted(package))
+
+
+def render_unformatted(package: Package) -> dict[str, str]:
+    """The modules of the package as their templates give them."""
     folders = ["eventflux_codegen", *(addition.package for addition in package.additions)]
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(folder) for folder in folders]),
@@ -37,14 +42,18 @@ def render(package: Package) -> dict[str, str]:
     modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
     modules = (*modules, "errors.py") if package.errors else modules
     texts = {name: environment.get_template(f"{name}.j2").render() for name in modules}
+    for own in package.message_modules:
+        texts[f"{own.name}.py"] = environment.get_template("messages.py.j2").render(own=own)
+    if "messages.py" not in texts:
+        texts["messages.py"] = environment.get_template("all_messages.py.j2").render()
     for addition in package.additions:
         for module in addition.modules:
             template = environment.get_template(f"{module.name}.py.j2")
             texts[f"{module.name}.py"] = template.render(own=addition.model, module=module)
-    return _format(texts)
+    return texts
 
 
-def _format(texts: dict[str, str]) -> dict[str, str]:
+def format_modules(texts: dict[str, str]) -> dict[str, str]:
     """All modules as ruff formats them; its configuration in this or any directory has no say."""
     with tempfile.TemporaryDirectory() as scratch:
         for name, text in texts.items():

@@ -10,12 +10,14 @@ from google.protobuf.descriptor_pb2 import MethodDescriptorProto
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
 from eventflux_codegen.error_model import DeclaredError
-from eventflux_codegen.fingerprint import fingerprint
+from eventflux_codegen.fingerprint import Fingerprints
 from eventflux_codegen.model import Message, Method, Service
 from eventflux_codegen.names import ClassNames, resolve
-from eventflux_codegen.naming import as_constant, as_error, as_method
+from eventflux_codegen.naming import as_error, as_method
 from eventflux_codegen.options import MethodOptions, Options, RetryOptions, ServiceOptions, StatusCode
+from eventflux_codegen.relocation import PbModule
 from eventflux_codegen.schema import Schema, ServiceNode
+from eventflux_codegen.scope import Scope
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_services"]
@@ -56,54 +58,62 @@ def build_services(
     names: ClassNames,
     messages: Mapping[str, Message],
     errors: Mapping[str, DeclaredError],
-    pb_modules: Mapping[str, tuple[str, str, str]],
+    pb_modules: Mapping[str, PbModule],
 ) -> tuple[Service, ...]:
     """Every service, in the order of the files.
 
-    `errors` has the declared ones, by their names in the options. `pb_modules` has, for each .proto file, the package,
-    the name, and the local name of its pb2 module.
+    `errors` has the declared ones, by their names in the options, and `pb_modules` the module of each file.
     """
     keys = resolve(options.services, schema.services, schema, places, "services", "service")
-    constants: dict[str, str] = {}
+    fingerprints = Fingerprints(messages)
     services = []
     for full_name, node in schema.services.items():
         key = keys.get(full_name)
         own = options.services[key] if key is not None else ServiceOptions()
-        stem = own.name if own.name is not None else node.descriptor.name
+        stem = names.service_stems[full_name]
         declared = [method.name for method in node.descriptor.method]
+        path = ("services", key or "", "methods")
         for name in own.methods:
             if name not in declared:
                 message = f"{full_name} has no method {name!r}: {nearest(name, declared)}"
-                raise GenerationError(message, places("services", key or "", "methods", name))
-        builder = _MethodBuilder(node, own, places, messages, errors, ("services", key or "", "methods"))
-        methods = tuple(builder.build(index, stem) for index in range(len(declared)))
-        for index, method in enumerate(methods):
-            same = next((other for other in methods[:index] if other.name == method.name), None)
-            if same is not None:
-                raise GenerationError(
-                    f"{full_name}.{method.proto_name} would be {method.name} in Python, and so is {same.proto_name}: "
-                    "rename the method",
-                    node.source.place((*node.path, 2, index)),
-                )
-            if method.constant in constants:
-                raise GenerationError(
-                    f"{full_name}.{method.proto_name} and {constants[method.constant]} would both be "
-                    f"{method.constant} in Python: give one service a 'name' in the options",
-                    node.place,
-                )
-            constants[method.constant] = f"{full_name}.{method.proto_name}"
+                raise GenerationError(message, places(*path, name))
+        called = _method_names(node, own, places, names, *path)
+        builder = _MethodBuilder(node, own, places, messages, fingerprints, errors, path)
         parent, module, _ = pb_modules[node.source.descriptor.name]
         services.append(
             Service(
                 full_name=full_name,
-                client=names.claim(f"{stem}Client", f"the client of {full_name}", node.place),
-                service=names.claim(f"{stem}Service", f"the service class of {full_name}", node.place),
+                client=f"{stem}Client",
+                service=f"{stem}Service",
                 pb_place=f"{parent}.{module}:DESCRIPTOR",
                 doc=as_docstring(node.comment, f"The service {full_name}."),
-                methods=methods,
+                methods=tuple(
+                    builder.build(index, called[name], names.constants[f"{full_name}.{name}"])
+                    for index, name in enumerate(declared)
+                ),
             )
         )
     return tuple(services)
+
+
+def _method_names(
+    node: ServiceNode, own: ServiceOptions, places: Places, names: ClassNames, *path: str
+) -> dict[str, str]:
+    """What each method is called in Python."""
+    wished: dict[str, str] = {}
+    for method, option in own.methods.items():
+        if option.name is None:
+            continue
+        if not option.name.isidentifier() or as_method(option.name) != option.name:
+            message = f"{node.full_name}.{method} cannot be named {option.name} in Python: choose another name"
+            names.refuse(GenerationError(message, places(*path, method)))
+        elif option.name in wished.values():
+            message = f"two methods of {node.full_name} are named {option.name}: keep one"
+            names.refuse(GenerationError(message, places(*path, method)))
+        wished[method] = option.name
+    scope = Scope(wished.values())
+    declared = [method.name for method in node.descriptor.method]
+    return {name: wished[name] if name in wished else scope.take(as_method(name)) for name in declared}
 
 
 class _MethodBuilder:
@@ -113,6 +123,7 @@ class _MethodBuilder:
         options: ServiceOptions,
         places: Places,
         messages: Mapping[str, Message],
+        fingerprints: Fingerprints,
         errors: Mapping[str, DeclaredError],
         path: tuple[str, ...],
     ) -> None:
@@ -120,10 +131,11 @@ class _MethodBuilder:
         self._options = options
         self._places = places
         self._messages = messages
+        self._fingerprints = fingerprints
         self._errors = errors
         self._path = path
 
-    def build(self, index: int, stem: str) -> Method:
+    def build(self, index: int, name: str, constant: str) -> Method:
         """One method, by its index in the descriptor."""
         proto = self._node.descriptor.method[index]
         own = self._options.methods.get(proto.name, MethodOptions())
@@ -132,13 +144,13 @@ class _MethodBuilder:
         comment = self._node.source.comment((*self._node.path, 2, index))
         raises = self._raises(own, proto.name)  # first, because it refuses names that nobody declares
         return Method(
-            name=as_method(proto.name),
+            name=name,
             proto_name=proto.name,
-            constant=f"{as_constant(stem)}_{as_constant(proto.name)}",
+            constant=constant,
             kind=kind,
             request=self._messages[request],
             response=self._messages[response],
-            fingerprint=fingerprint(kind, request, response, self._messages),
+            fingerprint=self._fingerprints.of(kind, request, response),
             arguments=self._arguments(own, proto.name),
             doc=as_docstring(comment, f"Calls {proto.name}."),
             raises=raises,

@@ -81,7 +81,7 @@ def build_builders(
         key = field.key.annotation if field.key is not None else None
         entry = f"``{field.name}[key]`` set" if key is not None else f"one more element in ``{field.name}``"
         doc = (f"A copy of this message with {entry}; this one stays as it is.",)
-        builders.append(Builder(name, field.name, key, field.value.annotation, doc))
+        builders.append(Builder(name, field.name, key, field.value.spelled, doc))
     return tuple(builders)
 
 
@@ -108,7 +108,7 @@ def build_payload(
     if stamp.cardinality is not Cardinality.SINGLE or stamp.value is None or stamp.value.kind is not ValueKind.ENUM:
         raise GenerationError(f"{own.compression} is not one field of an enum", places(*where, "compression"))
     name = stamp.value.annotation
-    members = {member.name for enum in enums.values() if enum.name == name for member in enum.members}
+    members = {member.name for member in enums[name].members}
     unknown = sorted(members - {compression.name for compression in Compression})
     if unknown or "NONE" not in members:
         fault = f"{', '.join(unknown)} not among them" if unknown else "NONE is missing"
@@ -116,7 +116,7 @@ def build_payload(
             f"{name} has to name compressions, NONE and others of LZ4, SNAPPY, ZSTD and GZIP: {fault}",
             places(*where, "compression"),
         )
-    return Payload(payload.name, stamp.name, name)
+    return Payload(payload.name, stamp.name, name, stamp.value.spelled)
 
 
 def _check_name(name: str, fields: Mapping[str, Field], places: Places, *path: str) -> None:
@@ -142,7 +142,7 @@ def _expression(text: str, field: Field, enums: Mapping[str, Enumeration], place
     if value is None or field.cardinality not in (Cardinality.SINGLE, Cardinality.OPTIONAL):
         raise GenerationError(f"{field.proto_name} holds no single value, so it cannot be set here", places(*path))
     if value.kind is ValueKind.ENUM:
-        members = {member.name for enum in enums.values() if enum.name == value.annotation for member in enum.members}
+        members = {member.name for member in enums[value.annotation].members}
         if text not in members:
             raise GenerationError(f"{value.annotation} has no member {text!r}: {nearest(text, members)}", places(*path))
         return f"{value.annotation}.{text}"

@@ -65,7 +65,8 @@ def write_starter(folder: Path, package: str | None, out: Path) -> tuple[Path, .
     if not folder.is_dir():
         raise GenerationError(f"no such directory: {folder}", Place(COMMAND_LINE))
     order = Order.of_paths([str(folder)], package or "package_to_name", (), ".")
-    schema = Schema.of(order.read().descriptors, (folder,))
+    source = order.read()
+    schema = Schema.of(source.descriptors, (folder,), source.listed)
     name = package or _name(schema, folder)
     config = folder / f"{name}.yaml"
     if config.exists():
@@ -97,7 +98,7 @@ def _examples(schema: Schema) -> Iterator[str]:
 
 def _own(nodes: Mapping[str, T]) -> Iterator[T]:
     """Those that protobuf does not bring."""
-    return (node for node in nodes.values() if not node.source.descriptor.name.startswith("google/protobuf/"))
+    return (node for node in nodes.values() if not node.source.is_well_known)
 
 
 def _name(schema: Schema, folder: Path) -> str:

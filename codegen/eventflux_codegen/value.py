@@ -7,10 +7,11 @@ from typing import Final
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Proto
 
+from eventflux_codegen.cycle import reaching_cycles
+from eventflux_codegen.features import Presence
 from eventflux_codegen.kind import KINDS, value_words
 from eventflux_codegen.model import Cardinality, Enumeration, Value, ValueKind
 from eventflux_codegen.names import ClassNames
-from eventflux_codegen.naming import as_snake
 from eventflux_codegen.schema import MessageNode, Schema
 
 __all__ = ["ValueTypes", "describe"]
@@ -46,8 +47,10 @@ class ValueTypes:
         self._schema = schema
         self._names = names
         self._enums = enums
-        self._recursive = _reaching_cycles(schema)
-        self._embedded = {name for node in schema.messages.values() for name in _submessages(node)}
+        edges = {name: _submessages(node) for name, node in schema.messages.items()}
+        self._recursive = reaching_cycles(edges)
+        self._embedded = {name for inner in edges.values() for name in inner}
+        self._min_bytes: dict[str, int] = {}
 
     def is_recursive(self, full_name: str) -> bool:
         """Whether a message can contain itself, or a message that can."""
@@ -77,6 +80,8 @@ class ValueTypes:
             snake=enum.snake,
             dense_members=enum.dense_members,
             min_bytes=row.min_bytes,
+            closed_numbers=tuple(sorted({member.number for member in enum.members})) if enum.is_closed else (),
+            full_name=enum.full_name,
         )
 
     def _message(self, full_name: str) -> Value:
@@ -86,22 +91,32 @@ class ValueTypes:
             annotation=row.annotation.format(name=name),
             local=self._names.local(name),
             default=row.default.format(name=name),
-            snake=as_snake(name),
+            snake=self._names.stems[full_name],
             is_recursive=full_name in self._recursive,
-            min_bytes=self.min_bytes(self._schema.messages[full_name]),
+            min_bytes=self.min_bytes(full_name),
+            full_name=full_name,
         )
 
-    def min_bytes(self, node: MessageNode) -> int:
+    def min_bytes(self, full_name: str) -> int:
         """The least bytes of a message in the native layout."""
+        if full_name not in self._min_bytes:
+            self._min_bytes[full_name] = 1  # of one that requires itself there can be none
+            self._min_bytes[full_name] = self._count_bytes(self._schema.messages[full_name])
+        return self._min_bytes[full_name]
+
+    def _count_bytes(self, node: MessageNode) -> int:
         least = 0
         oneofs: set[int] = set()
         for field in node.descriptor.field:
-            if field.HasField("oneof_index") and not field.proto3_optional:
+            presence = node.presence(field)
+            if node.is_choice(field):
                 oneofs.add(field.oneof_index)
             elif field.label == Proto.LABEL_REPEATED:
                 least += _LENGTH_BYTES
-            elif field.proto3_optional or field.type == Proto.TYPE_MESSAGE:
+            elif presence is Presence.EXPLICIT:
                 least += _TAG_BYTES
+            elif field.type == Proto.TYPE_MESSAGE:
+                least += self.min_bytes(field.type_name[1:])
             else:
                 least += KINDS[_KINDS[field.type]].min_bytes
         return least + _TAG_BYTES * len(oneofs)
@@ -113,20 +128,14 @@ def describe(cardinality: Cardinality, value: Value, key: Value | None = None) -
     match cardinality:
         case Cardinality.OPTIONAL:
             return f"{words}, or None"
+        case Cardinality.REQUIRED:
+            return f"{words}, because it is required"
         case Cardinality.REPEATED:
             return f"a list of {words}"
         case Cardinality.MAP if key is not None:
             return f"a dict of {value_words(key)} to {words}"
         case _:
             return words
-
-
-def _reaching_cycles(schema: Schema) -> frozenset[str]:
-    """The messages from which some message can be reached that contains itself."""
-    edges = {name: set(_submessages(node)) & schema.messages.keys() for name, node in schema.messages.items()}
-    reach = {name: _reachable(name, edges) for name in edges}
-    cyclic = {name for name, reached in reach.items() if name in reached}
-    return frozenset(name for name, reached in reach.items() if name in cyclic or reached & cyclic)
 
 
 def _submessages(node: MessageNode) -> list[str]:
@@ -137,14 +146,3 @@ def _submessages(node: MessageNode) -> list[str]:
         if inner.type == Proto.TYPE_MESSAGE:
             found.append(inner.type_name[1:])
     return found
-
-
-def _reachable(start: str, edges: Mapping[str, set[str]]) -> set[str]:
-    seen: set[str] = set()
-    pending = list(edges[start])
-    while pending:
-        name = pending.pop()
-        if name not in seen:
-            seen.add(name)
-            pending.extend(edges[name])
-    return seen

@@ -11,6 +11,7 @@ import msgspec
 
 import eventflux_runtime.codegen_api as runtime
 
+
 if typing.TYPE_CHECKING:
     from eventflux_transport import transport_pb2
 
@@ -92,7 +93,7 @@ class TransportMessage(runtime.Message["transport_pb2.TransportMessage", typing.
     """What the payload means to the receiver."""
     payload: bytes = b""
     """The content; the transport never looks inside."""
-    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    headers: dict[str, str] = {}
     """Further properties, by name."""
     timestamp: int = 0
     """When the message was made.
@@ -204,9 +205,9 @@ class EventFilter(runtime.Message["transport_pb2.EventFilter", typing.Never]):
     Every condition that is set must hold.
     """
 
-    stream_names: list[str] = msgspec.field(default_factory=list)
+    stream_names: list[str] = []
     """The streams to listen to; empty: every stream."""
-    message_types: list[MessageType] = msgspec.field(default_factory=list)
+    message_types: list[MessageType] = []
     """The types to deliver; empty: every type."""
     start_timestamp: int = 0
     """The earliest timestamp to deliver.
@@ -271,7 +272,7 @@ class NodeStatus(runtime.Message["transport_pb2.NodeStatus", typing.Never]):
     """Events handled lately."""
     version: str = ""
     """The software's version."""
-    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    metadata: dict[str, str] = {}
     """Further properties, by name."""
 
 

@@ -18,6 +18,7 @@ PACKAGES = {
     "tests/idl/cluster.yaml": "tests/generated/cluster_sdk",
     "tests/idl/inventory.yaml": "tests/generated/inventory_sdk",
     "tests/idl/kitchen.yaml": "tests/generated/kitchen_package",
+    "tests/idl/legacy.yaml": "tests/generated/legacy_package",
 }
 
 

@@ -62,7 +62,7 @@ def fingerprint(label: str, kind: str, key: str = "") -> int:
     file.service.add(name="S").method.add(name="Go", input_type=".t.M", output_type=".t.M")
     source = Input.given([file], ["a.proto"], Place("a"))
     package = build_package(
-        Schema.of(source.descriptors, [Path()]), FileOptions(package="p", protos=()), Places("a", 0)
+        Schema.of(source.descriptors, [Path()], source.listed), FileOptions(package="p", protos=()), Places("a", 0)
     )
     return package.services[0].methods[0].fingerprint
 

@@ -11,8 +11,10 @@ import pytest
 
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import nearest
-from eventflux_codegen.names import TAKEN
 from eventflux_codegen.naming import as_class, as_constant, as_field, as_member, as_method, as_snake, flatten
+from eventflux_codegen.relocation import module_stems
+from eventflux_codegen.reserved import IMPORTED_CLASSES
+from eventflux_codegen.yaml_source import Places
 from eventflux_transport.methods import TRANSPORT_STREAM_EVENTS
 from inventory_sdk.methods import INVENTORY_RESERVE
 from tests.project.import_graph import imports_of
@@ -70,6 +72,17 @@ def test_nested_names_are_flattened() -> None:
 )
 def test_comments_become_docstrings(comment: str, lines: tuple[str, ...]) -> None:
     assert as_docstring(comment, "Fallback.") == lines
+
+
+def test_a_comment_may_be_long_or_of_another_encoding(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.write()
+    long, foreign = "// " + "word " * 40, "// caf\xe9"
+    proto = f'syntax = "proto3";\nenum Word {{\n{long}\nWORD_A = 0;\n{foreign}\nWORD_B = 1;\n}}\n'
+    (tmp_path / "sample.proto").write_bytes(proto.encode("latin-1"))
+    (enum,) = workspace.facts()[2].enums
+    assert [member.doc[0] for member in enum.members] == ["The value WORD_A.", "caf\N{REPLACEMENT CHARACTER}."]
+    workspace.generate()
 
 
 def test_units_close_a_docstring() -> None:
@@ -177,7 +190,7 @@ def test_what_general_modules_import_hides_no_message(module: str) -> None:
     names = [found.name for found in imports_of(module, source) if not found.target.startswith("inventory_sdk")]
     classes = {name for name in names if name[:1].isupper()}
     assert classes
-    assert classes - TAKEN == set()
+    assert classes - IMPORTED_CLASSES == set()
 
 
 def test_a_package_of_enums_alone(tmp_path: Path) -> None:
@@ -194,10 +207,27 @@ def test_a_package_of_enums_alone(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("5\n", "")
 
 
-def test_files_that_would_become_one_module_are_refused(tmp_path: Path) -> None:
+def test_files_that_protoc_itself_cannot_tell_apart_are_refused(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    workspace.write(config="package: sample\nprotos: [sample.proto, a/b.proto, a_b.proto]\n")
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "b.proto").write_text('syntax = "proto3";\nmessage A {}\n')
+    workspace.write(config="package: sample\nprotos: [sample.proto, a-b.proto, a_b.proto]\n")
+    (tmp_path / "a-b.proto").write_text('syntax = "proto3";\nmessage A {}\n')
     (tmp_path / "a_b.proto").write_text('syntax = "proto3";\nmessage B {}\n')
-    assert workspace.refusal() == "sample.yaml:2: a/b.proto and a_b.proto would both become a_b_pb2: rename one"
+    expected = "sample.yaml:2: a-b.proto and a_b.proto would both become a_b_pb2, for protoc too: rename one"
+    assert workspace.refusal() == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "stems"),
+    [
+        (["sub/point.proto", "point.proto"], ["sub_point", "point"]),
+        (["a/b.proto", "a_b.proto"], ["a__b", "a_b"]),
+        (["a_b.proto", "a/b.proto"], ["a_b", "a__b"]),
+        (["orders.v1.proto", "acme.io/core.proto", "or ders.proto"], ["orders_v1", "acme_io_core", "or_ders"]),
+        (["2fa.proto", "class.proto", "__init__.proto"], ["file_2fa", "class", "__init__"]),
+        (["a.b.proto", "a_b.proto", "a+b.proto"], ["a_b_2", "a_b_3", "a_b"]),
+        (["google/protobuf/timestamp.proto", "google_timestamp.proto"], ["google_timestamp_2"]),
+        (["google/protobuf/mine.proto"], ["google_protobuf_mine"]),
+    ],
+)
+def test_each_file_has_a_module_of_its_own(files: list[str], stems: list[str]) -> None:
+    assert list(module_stems(files, Places("x.yaml")).values()) == stems

@@ -40,7 +40,7 @@ def built(workspace: Workspace, options: str) -> Payload | None:
 
 def test_the_fields_and_their_enum(tmp_path: Path) -> None:
     payload = built(Workspace(tmp_path), "payload: {field: content, compression: packing}")
-    assert payload == Payload("content", "packing", "Packing")
+    assert payload == Payload("content", "packing", "Packing", "Packing")
 
 
 def test_without_the_option(tmp_path: Path) -> None:

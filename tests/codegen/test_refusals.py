@@ -203,69 +203,21 @@ IN_PROTO = {
             "Next available field number is 2."
         ),
     ),
-    "proto2": (
-        'syntax = "proto2";\npackage demo;\nmessage Point { required int32 x = 1; }\n',
-        'sample.proto:1: proto2 is not supported, only proto3 is: give the file syntax = "proto3"',
+    "group": (
+        'syntax = "proto2";\nmessage A {\n  optional group Part = 1 { optional int32 x = 2; }\n}\n',
+        "sample.proto:3: A.part is a group, and no message class has those: make it a field of its own",
     ),
-    "no syntax": (
-        "package demo;\nmessage Point { optional int32 x = 1; }\n",
-        'sample.proto: proto2 is not supported, only proto3 is: give the file syntax = "proto3"',
+    "delimited": (
+        ('edition = "2023";\nmessage B {}\nmessage A {\n  B b = 1 [features.message_encoding = DELIMITED];\n}\n'),
+        "sample.proto:4: A.b is a group, and no message class has those: make it a field of its own",
     ),
-    "editions": (
-        'edition = "2023";\npackage demo;\nmessage Point { int32 x = 1; }\n',
-        'sample.proto:1: editions is not supported, only proto3 is: give the file syntax = "proto3"',
+    "extension": (
+        'syntax = "proto2";\nmessage A { extensions 5; }\nextend A {\n  optional int32 x = 5;\n}\n',
+        "sample.proto:4: x of A is an extension, and no message class has those: make it a field of its own",
     ),
-    "field and oneof collide": (
-        'syntax = "proto3";\nmessage A {\n  int32 class = 1;\n  oneof class_ { int32 x = 2; }\n}\n',
-        "sample.proto:4: A.class_ would be class_ in Python, and so is class: rename the field",
-    ),
-    "field name mangled": (
-        'syntax = "proto3";\nmessage A {\n  int32 __x = 1;\n}\n',
-        "sample.proto:3: A.__x would be __x in Python, and Python mangles such names: rename the field",
-    ),
-    "message names collide": (
-        'syntax = "proto3";\npackage p;\nmessage A {\n  message B {}\n}\nmessage AB {}\n',
-        "sample.proto:6: p.AB and p.A.B (sample.proto:4) would both be named AB in Python: " + RENAME,
-    ),
-    "oneof and message collide": (
-        'syntax = "proto3";\nmessage A {\n  oneof kind { int32 x = 1; }\n}\nmessage AKind {}\n',
-        "sample.proto:2: the oneof A.kind and AKind (sample.proto:5) would both be named AKind in Python: " + RENAME,
-    ),
-    "client and message collide": (
-        'syntax = "proto3";\nmessage AClient {}\nservice A { rpc Go(AClient) returns (AClient); }\n',
-        "sample.proto:3: the client of A and AClient (sample.proto:2) would both be named AClient in Python: " + RENAME,
-    ),
-    "keyword message": (
-        'syntax = "proto3";\nmessage None {}\n',
-        "sample.proto:2: None: protoc's own Python code has no name for a Python keyword: rename the message",
-    ),
-    "enum members collide": (
-        'syntax = "proto3";\nenum E {\n  option allow_alias = true;\n  E_name = 0;\n  E_name_ = 0;\n}\n',
-        (
-            "sample.proto:5: E.E_name_ would be named name_ in Python, which is E_name already: "
-            "set strip_prefix of the enum in the options"
-        ),
-    ),
-    "enum member with underscore": (
-        'syntax = "proto3";\nenum E {\n  _ZERO = 0;\n}\n',
-        (
-            "sample.proto:3: E._ZERO would be named _ZERO in Python, which enums do not take, for its underscore: "
-            "set strip_prefix of the enum in the options"
-        ),
-    ),
-    "methods collide": (
-        'syntax = "proto3";\nmessage M {}\nservice S {\n  rpc DoIt(M) returns (M);\n  rpc Do_It(M) returns (M);\n}\n',
-        "sample.proto:5: S.Do_It would be do_it in Python, and so is DoIt: rename the method",
-    ),
-    "proto2 type of protobuf's own": (
-        (
-            'syntax = "proto3";\nimport "google/protobuf/descriptor.proto";\n'
-            "message M {\n  google.protobuf.FileDescriptorProto file = 1;\n}\n"
-        ),
-        (
-            "sample.proto:4: M.file has the type google.protobuf.FileDescriptorProto, which is not proto3: "
-            "no message can be made of it"
-        ),
+    "extension in a message": (
+        'syntax = "proto2";\nmessage A {\n  extensions 5;\n  extend A {\n    optional int32 x = 5;\n  }\n}\n',
+        "sample.proto:5: x of A is an extension, and no message class has those: make it a field of its own",
     ),
 }
 

@@ -70,7 +70,7 @@ class Workspace:
         """What the lock is made of; takes a fraction of the time of generating."""
         order = Order.of_yaml(self.config)
         source = order.read()
-        schema = Schema.of(source.descriptors, source.include)
+        schema = Schema.of(source.descriptors, source.include, source.listed)
         package = build_package(schema, order.options, order.places)
         return wire_facts(schema, package), schema, package
 
@@ -83,14 +83,17 @@ class Workspace:
         return check(self.config).is_current
 
     def refusal(self) -> str:
-        """The error of generating, with this directory's path left out; asserts that nothing was written."""
+        """The only error of generating, with this directory's path left out; asserts that nothing was written."""
+        (text,) = self.refusals()
+        return text
+
+    def refusals(self) -> list[str]:
+        """The errors of generating, with this directory's path left out; asserts that nothing was written."""
         before = self.snapshot()
         with pytest.raises(GenerationError) as caught:
             self.generate()
         assert self.snapshot() == before
-        text = str(caught.value)
-        assert "\n" not in text
-        return text.replace(f"{self.root}/", "")
+        return str(caught.value).replace(f"{self.root}/", "").splitlines()
 
     def snapshot(self) -> dict[str, bytes]:
         """Every file and its content."""

@@ -13,7 +13,9 @@ from eventflux_runtime.compression.payload import unpack_payload as unpack_paylo
 from eventflux_runtime.loading.lazy import lazy_names as lazy_names
 from eventflux_runtime.message.base import Message as Message
 from eventflux_runtime.message.codec import codec_of as codec_of
+from eventflux_runtime.message.open_enum import ClosedEnum as ClosedEnum
 from eventflux_runtime.message.open_enum import OpenEnum as OpenEnum
+from eventflux_runtime.message.protobuf_refusal import absent as absent
 from eventflux_runtime.message.protobuf_refusal import bad_record as bad_record
 from eventflux_runtime.message.protobuf_refusal import overrun as overrun
 from eventflux_runtime.message.protobuf_refusal import path_of as path_of
@@ -22,6 +24,7 @@ from eventflux_runtime.message.refusal import bad_length as bad_length
 from eventflux_runtime.message.refusal import bad_variant as bad_variant
 from eventflux_runtime.message.refusal import lacking as lacking
 from eventflux_runtime.message.refusal import malformed as malformed
+from eventflux_runtime.message.refusal import no_member as no_member
 from eventflux_runtime.message.refusal import no_variant as no_variant
 from eventflux_runtime.message.refusal import overlong as overlong
 from eventflux_runtime.message.refusal import require as require
@@ -29,6 +32,7 @@ from eventflux_runtime.message.refusal import too_deep as too_deep
 from eventflux_runtime.message.refusal import too_many_empty as too_many_empty
 from eventflux_runtime.message.refusal import trailing as trailing
 from eventflux_runtime.message.refusal import unfit as unfit
+from eventflux_runtime.message.refusal import unset as unset
 from eventflux_runtime.message.registration import register as register
 from eventflux_runtime.message.registration import register_protobuf as register_protobuf
 from eventflux_runtime.message.scalar import block_of as block_of
@@ -51,6 +55,7 @@ from eventflux_runtime.message.unknown import Repeats as Repeats
 from eventflux_runtime.message.unknown import keep as keep
 from eventflux_runtime.message.unknown import keep_any as keep_any
 from eventflux_runtime.message.unknown import keep_entry as keep_entry
+from eventflux_runtime.message.unknown import keep_number as keep_number
 from eventflux_runtime.message.unknown import repeated as repeated
 from eventflux_runtime.message.unknown import skip_value as skip_value
 from eventflux_runtime.message.varint import block_size as block_size

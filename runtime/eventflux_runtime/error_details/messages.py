@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import typing
 
-import msgspec
-
 import eventflux_runtime.codegen_api as runtime
 
+
 if typing.TYPE_CHECKING:
-    from google.protobuf import duration_pb2 as google_duration_pb2
-    from google.rpc import error_details_pb2 as google_error_details_pb2
+    from google.protobuf import duration_pb2 as google_duration_pb2  # type: ignore[import-untyped, unused-ignore] # with or without stubs
+    from google.rpc import error_details_pb2 as google_rpc_error_details_pb2  # type: ignore[import-untyped, unused-ignore] # with or without stubs
 
 
 __all__ = [
@@ -93,7 +92,7 @@ class Duration(runtime.Message["google_duration_pb2.Duration", typing.Never]):
     """
 
 
-class ErrorInfo(runtime.Message["google_error_details_pb2.ErrorInfo", typing.Never]):
+class ErrorInfo(runtime.Message["google_rpc_error_details_pb2.ErrorInfo", typing.Never]):
     """Why a call failed, as a name for programs to tell apart."""
 
     reason: str = ""
@@ -104,34 +103,34 @@ class ErrorInfo(runtime.Message["google_error_details_pb2.ErrorInfo", typing.Nev
     """
     domain: str = ""
     """Who defines the reason: the name of a service or product, the same wherever it raises its errors."""
-    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    metadata: dict[str, str] = {}
     """What more there is to know of this one failure, by name."""
 
 
-class RetryInfo(runtime.Message["google_error_details_pb2.RetryInfo", typing.Never]):
+class RetryInfo(runtime.Message["google_rpc_error_details_pb2.RetryInfo", typing.Never]):
     """When a client may try again."""
 
     retry_delay: Duration | None = None
     """How long it should wait, at the least, from when it got the error."""
 
 
-class DebugInfo(runtime.Message["google_error_details_pb2.DebugInfo", typing.Never]):
+class DebugInfo(runtime.Message["google_rpc_error_details_pb2.DebugInfo", typing.Never]):
     """What helps those who run the server to find the fault; not for clients that they do not know."""
 
-    stack_entries: list[str] = msgspec.field(default_factory=list)
+    stack_entries: list[str] = []
     """The frames of the stack, the innermost first."""
     detail: str = ""
     """Anything else, in words."""
 
 
-class QuotaFailure(runtime.Message["google_error_details_pb2.QuotaFailure", typing.Never]):
+class QuotaFailure(runtime.Message["google_rpc_error_details_pb2.QuotaFailure", typing.Never]):
     """Which quotas a call would have exceeded."""
 
-    violations: list[QuotaFailureViolation] = msgspec.field(default_factory=list)
+    violations: list[QuotaFailureViolation] = []
     """Every quota that was exceeded."""
 
 
-class QuotaFailureViolation(runtime.Message["google_error_details_pb2.QuotaFailure.Violation", typing.Never]):
+class QuotaFailureViolation(runtime.Message["google_rpc_error_details_pb2.QuotaFailure.Violation", typing.Never]):
     """One quota that is used up."""
 
     subject: str = ""
@@ -144,7 +143,7 @@ class QuotaFailureViolation(runtime.Message["google_error_details_pb2.QuotaFailu
     """What is counted, as that service names it."""
     quota_id: str = ""
     """The name of the limit."""
-    quota_dimensions: dict[str, str] = msgspec.field(default_factory=dict)
+    quota_dimensions: dict[str, str] = {}
     """What the limit is applied to separately, such as a region, by name."""
     quota_value: int = 0
     """The limit at the time of the call."""
@@ -152,15 +151,15 @@ class QuotaFailureViolation(runtime.Message["google_error_details_pb2.QuotaFailu
     """The limit that is being rolled out, where there is such a change."""
 
 
-class PreconditionFailure(runtime.Message["google_error_details_pb2.PreconditionFailure", typing.Never]):
+class PreconditionFailure(runtime.Message["google_rpc_error_details_pb2.PreconditionFailure", typing.Never]):
     """What has to be so before the call can succeed."""
 
-    violations: list[PreconditionFailureViolation] = msgspec.field(default_factory=list)
+    violations: list[PreconditionFailureViolation] = []
     """Every precondition that failed."""
 
 
 class PreconditionFailureViolation(
-    runtime.Message["google_error_details_pb2.PreconditionFailure.Violation", typing.Never]
+    runtime.Message["google_rpc_error_details_pb2.PreconditionFailure.Violation", typing.Never]
 ):
     """One thing that is not as it has to be."""
 
@@ -172,14 +171,14 @@ class PreconditionFailureViolation(
     """What the caller can do about it, in words."""
 
 
-class BadRequest(runtime.Message["google_error_details_pb2.BadRequest", typing.Never]):
+class BadRequest(runtime.Message["google_rpc_error_details_pb2.BadRequest", typing.Never]):
     """What is wrong with a request."""
 
-    field_violations: list[BadRequestFieldViolation] = msgspec.field(default_factory=list)
+    field_violations: list[BadRequestFieldViolation] = []
     """Every field that is wrong."""
 
 
-class BadRequestFieldViolation(runtime.Message["google_error_details_pb2.BadRequest.FieldViolation", typing.Never]):
+class BadRequestFieldViolation(runtime.Message["google_rpc_error_details_pb2.BadRequest.FieldViolation", typing.Never]):
     """One field that is wrong."""
 
     field: str = ""
@@ -192,7 +191,7 @@ class BadRequestFieldViolation(runtime.Message["google_error_details_pb2.BadRequ
     """Why, in words that may be shown to a user."""
 
 
-class RequestInfo(runtime.Message["google_error_details_pb2.RequestInfo", typing.Never]):
+class RequestInfo(runtime.Message["google_rpc_error_details_pb2.RequestInfo", typing.Never]):
     """How to name the request to those who run the server."""
 
     request_id: str = ""
@@ -201,7 +200,7 @@ class RequestInfo(runtime.Message["google_error_details_pb2.RequestInfo", typing
     """What the server noted while it served it, such as a stack trace in a form of its own."""
 
 
-class ResourceInfo(runtime.Message["google_error_details_pb2.ResourceInfo", typing.Never]):
+class ResourceInfo(runtime.Message["google_rpc_error_details_pb2.ResourceInfo", typing.Never]):
     """The resource that was asked for."""
 
     resource_type: str = ""
@@ -214,14 +213,14 @@ class ResourceInfo(runtime.Message["google_error_details_pb2.ResourceInfo", typi
     """What went wrong with it, in words."""
 
 
-class Help(runtime.Message["google_error_details_pb2.Help", typing.Never]):
+class Help(runtime.Message["google_rpc_error_details_pb2.Help", typing.Never]):
     """Where to read on."""
 
-    links: list[HelpLink] = msgspec.field(default_factory=list)
+    links: list[HelpLink] = []
     """The places."""
 
 
-class HelpLink(runtime.Message["google_error_details_pb2.Help.Link", typing.Never]):
+class HelpLink(runtime.Message["google_rpc_error_details_pb2.Help.Link", typing.Never]):
     """One place."""
 
     description: str = ""
@@ -230,7 +229,7 @@ class HelpLink(runtime.Message["google_error_details_pb2.Help.Link", typing.Neve
     """Its address."""
 
 
-class LocalizedMessage(runtime.Message["google_error_details_pb2.LocalizedMessage", typing.Never]):
+class LocalizedMessage(runtime.Message["google_rpc_error_details_pb2.LocalizedMessage", typing.Never]):
     """The failure in words that may be shown to a user."""
 
     locale: str = ""

@@ -1,11 +1,11 @@
-"""The base class of every generated enum."""
+"""The base classes of generated enums: those that take any number, and those that take only their own."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 from typing import Self
 
-__all__ = ["OpenEnum"]
+__all__ = ["ClosedEnum", "OpenEnum"]
 
 
 class OpenEnum(IntEnum):
@@ -19,3 +19,7 @@ class OpenEnum(IntEnum):
         member._name_ = f"UNRECOGNIZED_{value}".replace("-", "MINUS_")
         member._value_ = value
         return member
+
+
+class ClosedEnum(IntEnum):
+    """An enum as proto2 has it: a number without a name is no value, and stays among the unknown fields."""

@@ -9,7 +9,14 @@ from collections.abc import Mapping
 
 from eventflux_runtime.rpc.errors import CodecError
 
-__all__ = ["bad_record", "in_parts", "overrun", "path_of"]
+__all__ = ["absent", "bad_record", "in_parts", "overrun", "path_of"]
+
+
+def absent(field: str, limit: int) -> CodecError:
+    """A message that ends at `limit` lacks a required field."""
+    return CodecError(
+        f"{field}: is required, but not in the message that ends at byte {limit}", field=field, offset=limit
+    )
 
 
 def path_of(paths: Mapping[int, str], name: str, tag: int) -> str:

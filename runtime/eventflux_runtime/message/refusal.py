@@ -17,6 +17,7 @@ __all__ = [
     "bad_variant",
     "lacking",
     "malformed",
+    "no_member",
     "no_variant",
     "overlong",
     "require",
@@ -25,6 +26,7 @@ __all__ = [
     "trailing",
     "unfit",
     "unknown_layout",
+    "unset",
 ]
 
 _repr: Final = reprlib.Repr()
@@ -90,6 +92,18 @@ def bad_variant(field: str, pos: int, number: int, limit: int) -> CodecError:
     return CodecError(
         f"{field}: the variant at byte {pos} is {number}, but must be below {limit}", field=field, offset=pos
     )
+
+
+def no_member(field: str, pos: int, number: int) -> CodecError:
+    """The input has a number that an enum does not take, because it is closed."""
+    return CodecError(
+        f"{field}: the number at byte {pos} is {number}, which its enum does not have", field=field, offset=pos
+    )
+
+
+def unset(field: str) -> CodecError:
+    """A required field is not set."""
+    return CodecError(f"{field}: is required, but None", field=field)
 
 
 def trailing(name: str, pos: int, end: int) -> CodecError:

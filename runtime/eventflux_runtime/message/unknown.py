@@ -19,7 +19,7 @@ from eventflux_runtime.rpc.errors import CodecError
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-__all__ = ["MAX_DEPTH", "Repeats", "keep", "keep_any", "keep_entry", "repeated", "skip_value"]
+__all__ = ["MAX_DEPTH", "Repeats", "keep", "keep_any", "keep_entry", "keep_number", "repeated", "skip_value"]
 
 MAX_DEPTH: Final = 100
 """How deep messages, entries of maps, and groups may lie below the outermost message: as protobuf has it."""
@@ -95,6 +95,15 @@ def keep_any(unknown: BytesWriter | None, data: bytes, start: i64, pos: i64) -> 
     if unknown is None:
         unknown = BytesWriter()
     unknown.write(data[start:pos])
+    return unknown
+
+
+def keep_number(unknown: BytesWriter | None, tag: i64, number: i64) -> BytesWriter:
+    """Adds an element of a packed list, which its enum does not know, as a record of its own."""
+    if unknown is None:
+        unknown = BytesWriter()
+    write_varint(unknown, tag)
+    write_varint(unknown, number)
     return unknown
 
 

@@ -15,6 +15,8 @@ __all__ = ["AnyBinding", "Binding"]
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
+Q = TypeVar("Q")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +46,29 @@ class Binding(Generic[Req, Res]):
         object.__setattr__(self, "is_unary", method.kind is MethodKind.UNARY)
 
     @staticmethod
-    def unary(method: Method[Req, Res], handler: Callable[[Req, Context], Awaitable[Res]]) -> Binding[Req, Res]:
+    def unary(method: Method[Q, S], handler: Callable[[Q, Context], Awaitable[S]]) -> Binding[Q, S]:
         """Binds a handler of one request and one response."""
         return _bound(MethodKind.UNARY, method, handler)
 
     @staticmethod
     def client_streaming(
-        method: Method[Req, Res], handler: Callable[[AsyncIterator[Req], Context], Awaitable[Res]]
-    ) -> Binding[Req, Res]:
+        method: Method[Q, S], handler: Callable[[AsyncIterator[Q], Context], Awaitable[S]]
+    ) -> Binding[Q, S]:
         """Binds a handler of many requests and one response."""
         return _bound(MethodKind.CLIENT_STREAMING, method, handler)
 
     @staticmethod
-    def server_streaming(
-        method: Method[Req, Res], handler: Callable[[Req, Context], AsyncIterator[Res]]
-    ) -> Binding[Req, Res]:
+    def server_streaming(method: Method[Q, S], handler: Callable[[Q, Context], AsyncIterator[S]]) -> Binding[Q, S]:
         """Binds a handler of one request and many responses."""
         return _bound(MethodKind.SERVER_STREAMING, method, handler)
 
     @staticmethod
-    def bidi(
-        method: Method[Req, Res], handler: Callable[[AsyncIterator[Req], Context], AsyncIterator[Res]]
-    ) -> Binding[Req, Res]:
+    def bidi(method: Method[Q, S], handler: Callable[[AsyncIterator[Q], Context], AsyncIterator[S]]) -> Binding[Q, S]:
         """Binds a handler of many requests and many responses."""
         return _bound(MethodKind.BIDI, method, handler)
 
 
-def _bound(kind: MethodKind, method: Method[Req, Res], handler: Callable[..., Any]) -> Binding[Req, Res]:
+def _bound(kind: MethodKind, method: Method[Q, S], handler: Callable[..., Any]) -> Binding[Q, S]:
     given: object = method
     if isinstance(given, Method) and method.kind is not kind:
         raise ConfigError(f"{method.path} is {method.kind.value}: bind it with Binding.{method.kind.value}")

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import typing
 
-import msgspec
-
 import eventflux_runtime.codegen_api as runtime
+
 
 if typing.TYPE_CHECKING:
     from cluster_sdk import cluster_pb2

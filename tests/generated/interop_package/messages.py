@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import typing
 
-import msgspec
-
 import eventflux_runtime.codegen_api as runtime
+
 
 if typing.TYPE_CHECKING:
     from interop_package import interop_pb2
@@ -118,7 +117,7 @@ class StreamingOutputCallRequest(runtime.Message["interop_pb2.StreamingOutputCal
     """Asks for payloads."""
 
     response_type: PayloadType = PayloadType.COMPRESSABLE
-    response_parameters: list[ResponseParameters] = msgspec.field(default_factory=list)
+    response_parameters: list[ResponseParameters] = []
     payload: Payload | None = None
     response_status: EchoStatus | None = None
     """Present: the call ends with it."""

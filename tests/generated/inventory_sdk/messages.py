@@ -10,8 +10,9 @@ import msgspec
 
 import eventflux_runtime.codegen_api as runtime
 
+
 if typing.TYPE_CHECKING:
-    from google.protobuf import timestamp_pb2 as google_timestamp_pb2
+    from google.protobuf import timestamp_pb2 as google_timestamp_pb2  # type: ignore[import-untyped, unused-ignore] # with or without stubs
 
     from inventory_sdk import inventory_pb2
 
@@ -175,7 +176,7 @@ class Item(runtime.Message["inventory_pb2.Item", typing.Never]):
     """The stock-keeping unit."""
     title: str = ""
     """What it is."""
-    stock: dict[str, int] = msgspec.field(default_factory=dict)
+    stock: dict[str, int] = {}
     """How many are there, by shelf."""
     dimensions: ItemDimensions | None = None
     """Its measures."""
@@ -184,7 +185,7 @@ class Item(runtime.Message["inventory_pb2.Item", typing.Never]):
 
     Unit: cents.
     """
-    tags: list[str] = msgspec.field(default_factory=list)
+    tags: list[str] = []
     """Words to find it by."""
     origin: ItemOrigin | None = None
     """Where it came from."""
@@ -267,16 +268,16 @@ class ChangeSummary(runtime.Message["inventory_pb2.ChangeSummary", typing.Never]
 
     changes: int = 0
     """How many changes were taken in."""
-    delta: dict[str, int] = msgspec.field(default_factory=dict)
+    delta: dict[str, int] = {}
     """The stock afterwards less the stock before, by item."""
 
 
 class WatchRequest(runtime.Message["inventory_pb2.WatchRequest", typing.Never]):
     """Selects items to watch."""
 
-    skus: list[str] = msgspec.field(default_factory=list)
+    skus: list[str] = []
     """The items; empty: every item."""
-    kinds: list[ChangeKind] = msgspec.field(default_factory=list)
+    kinds: list[ChangeKind] = []
     """Kinds of change to tell about; empty: every kind."""
 
 

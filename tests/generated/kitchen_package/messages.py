@@ -10,14 +10,15 @@ import msgspec
 
 import eventflux_runtime.codegen_api as runtime
 
+
 if typing.TYPE_CHECKING:
-    from google.protobuf import any_pb2 as google_any_pb2
-    from google.protobuf import duration_pb2 as google_duration_pb2
-    from google.protobuf import empty_pb2 as google_empty_pb2
-    from google.protobuf import field_mask_pb2 as google_field_mask_pb2
-    from google.protobuf import struct_pb2 as google_struct_pb2
-    from google.protobuf import timestamp_pb2 as google_timestamp_pb2
-    from google.protobuf import wrappers_pb2 as google_wrappers_pb2
+    from google.protobuf import any_pb2 as google_any_pb2  # type: ignore[import-untyped, unused-ignore] # with or without stubs
+    from google.protobuf import duration_pb2 as google_duration_pb2  # type: ignore[import-untyped, unused-ignore] # with or without stubs
+    from google.protobuf import empty_pb2 as google_empty_pb2  # type: ignore[import-untyped, unused-ignore] # with or without stubs
+    from google.protobuf import field_mask_pb2 as google_field_mask_pb2  # type: ignore[import-untyped, unused-ignore] # with or without stubs
+    from google.protobuf import struct_pb2 as google_struct_pb2  # type: ignore[import-untyped, unused-ignore] # with or without stubs
+    from google.protobuf import timestamp_pb2 as google_timestamp_pb2  # type: ignore[import-untyped, unused-ignore] # with or without stubs
+    from google.protobuf import wrappers_pb2 as google_wrappers_pb2  # type: ignore[import-untyped, unused-ignore] # with or without stubs
 
     from kitchen_package import kitchen_pb2
     from kitchen_package import shared_point_pb2
@@ -411,7 +412,7 @@ class FieldMask(runtime.Message["google_field_mask_pb2.FieldMask", typing.Never]
     the included field paths, and return an `INVALID_ARGUMENT` error if any path is unmappable.
     """
 
-    paths: list[str] = msgspec.field(default_factory=list)
+    paths: list[str] = []
     """The set of field mask paths."""
 
 
@@ -429,7 +430,7 @@ class Struct(runtime.Message["google_struct_pb2.Struct", typing.Never]):
     preferred instead of using this type.
     """
 
-    fields: dict[str, Value] = msgspec.field(default_factory=dict)
+    fields: dict[str, Value] = {}
     """Unordered map of dynamically typed values."""
 
 
@@ -499,7 +500,7 @@ class Value(runtime.Message["google_struct_pb2.Value", typing.Never]):
 class ListValue(runtime.Message["google_struct_pb2.ListValue", typing.Never]):
     """Represents a JSON array."""
 
-    values: list[Value] = msgspec.field(default_factory=list)
+    values: list[Value] = []
     """Repeated field of dynamically typed values."""
 
 
@@ -663,16 +664,16 @@ class Scalars(runtime.Message["kitchen_pb2.Scalars", typing.Literal["compact"]])
     maybe_string: str | None = None
     maybe_bytes: bytes | None = None
     maybe_color: Color | None = None
-    doubles: list[float] = msgspec.field(default_factory=list)
-    floats: list[float] = msgspec.field(default_factory=list)
-    int32s: list[int] = msgspec.field(default_factory=list)
-    uint32s: list[int] = msgspec.field(default_factory=list)
-    sint64s: list[int] = msgspec.field(default_factory=list)
-    fixed64s: list[int] = msgspec.field(default_factory=list)
-    bools: list[bool] = msgspec.field(default_factory=list)
-    strings: list[str] = msgspec.field(default_factory=list)
-    byte_strings: list[bytes] = msgspec.field(default_factory=list)
-    colors: list[Color] = msgspec.field(default_factory=list)
+    doubles: list[float] = []
+    floats: list[float] = []
+    int32s: list[int] = []
+    uint32s: list[int] = []
+    sint64s: list[int] = []
+    fixed64s: list[int] = []
+    bools: list[bool] = []
+    strings: list[str] = []
+    byte_strings: list[bytes] = []
+    colors: list[Color] = []
 
 
 class NumbersMixedLow(msgspec.Struct):
@@ -714,36 +715,36 @@ class Numbers(runtime.Message["kitchen_pb2.Numbers", typing.Never]):
     maybe_fixed64: int | None = None
     maybe_sfixed32: int | None = None
     maybe_sfixed64: int | None = None
-    int64s: list[int] = msgspec.field(default_factory=list)
-    uint64s: list[int] = msgspec.field(default_factory=list)
-    sint32s: list[int] = msgspec.field(default_factory=list)
-    fixed32s: list[int] = msgspec.field(default_factory=list)
-    sfixed32s: list[int] = msgspec.field(default_factory=list)
-    sfixed64s: list[int] = msgspec.field(default_factory=list)
-    apart: list[int] = msgspec.field(default_factory=list)
-    doubles_apart: list[float] = msgspec.field(default_factory=list)
-    versions: list[Version] = msgspec.field(default_factory=list)
+    int64s: list[int] = []
+    uint64s: list[int] = []
+    sint32s: list[int] = []
+    fixed32s: list[int] = []
+    sfixed32s: list[int] = []
+    sfixed64s: list[int] = []
+    apart: list[int] = []
+    doubles_apart: list[float] = []
+    versions: list[Version] = []
     mixed: NumbersMixed | None = None
     """A choice whose numbers lie among those of other fields."""
-    pieces: dict[str, bytes] = msgspec.field(default_factory=dict)
-    known_versions: dict[int, Version] = msgspec.field(default_factory=dict)
+    pieces: dict[str, bytes] = {}
+    known_versions: dict[int, Version] = {}
 
 
 class Maps(runtime.Message["kitchen_pb2.Maps", typing.Never]):
     """Maps with every type of key."""
 
-    by_int32: dict[int, str] = msgspec.field(default_factory=dict)
-    by_int64: dict[int, bytes] = msgspec.field(default_factory=dict)
-    by_uint32: dict[int, float] = msgspec.field(default_factory=dict)
-    by_uint64: dict[int, float] = msgspec.field(default_factory=dict)
-    by_sint32: dict[int, bool] = msgspec.field(default_factory=dict)
-    by_sint64: dict[int, int] = msgspec.field(default_factory=dict)
-    by_fixed32: dict[int, int] = msgspec.field(default_factory=dict)
-    by_fixed64: dict[int, int] = msgspec.field(default_factory=dict)
-    by_sfixed32: dict[int, Color] = msgspec.field(default_factory=dict)
-    by_sfixed64: dict[int, int] = msgspec.field(default_factory=dict)
-    by_bool: dict[bool, Point] = msgspec.field(default_factory=dict)
-    by_string: dict[str, Tree] = msgspec.field(default_factory=dict)
+    by_int32: dict[int, str] = {}
+    by_int64: dict[int, bytes] = {}
+    by_uint32: dict[int, float] = {}
+    by_uint64: dict[int, float] = {}
+    by_sint32: dict[int, bool] = {}
+    by_sint64: dict[int, int] = {}
+    by_fixed32: dict[int, int] = {}
+    by_fixed64: dict[int, int] = {}
+    by_sfixed32: dict[int, Color] = {}
+    by_sfixed64: dict[int, int] = {}
+    by_bool: dict[bool, Point] = {}
+    by_string: dict[str, Tree] = {}
 
 
 class TreeGraftedTree(msgspec.Struct):
@@ -766,15 +767,15 @@ class Tree(runtime.Message["kitchen_pb2.Tree", typing.Never]):
 
     label: str = ""
     left: Tree | None = None
-    children: list[Tree] = msgspec.field(default_factory=list)
-    named: dict[str, Tree] = msgspec.field(default_factory=dict)
+    children: list[Tree] = []
+    named: dict[str, Tree] = {}
     grafted: TreeGrafted | None = None
 
 
 class Forest(runtime.Message["kitchen_pb2.Forest", typing.Never]):
     """The other half of a cycle."""
 
-    trees: list[Tree] = msgspec.field(default_factory=list)
+    trees: list[Tree] = []
 
 
 class ShapeKindCircle(msgspec.Struct):
@@ -922,8 +923,8 @@ class Keywords(runtime.Message["kitchen_pb2.Keywords", typing.Never]):
     from_: str = ""
     class_: int = 0
     None_: bool = False
-    import_: list[str] = msgspec.field(default_factory=list)
-    lambda_: dict[str, str] = msgspec.field(default_factory=dict)
+    import_: list[str] = []
+    lambda_: dict[str, str] = {}
     global_: str | None = None
     async_: Keywords | None = None
     match: KeywordsMatch | None = None
@@ -938,7 +939,7 @@ class Keywords(runtime.Message["kitchen_pb2.Keywords", typing.Never]):
     field: str = ""
     writer: str = ""
     float_: float = 0.0
-    list_: list[int] = msgspec.field(default_factory=list)
+    list_: list[int] = []
     type_: str = ""
     value: str = ""
     size: str = ""
@@ -972,8 +973,8 @@ class Nothings(runtime.Message["kitchen_pb2.Nothings", typing.Never]):
     """Holds messages without fields."""
 
     one: Nothing | None = None
-    many: list[Nothing] = msgspec.field(default_factory=list)
-    by_name: dict[str, Nothing] = msgspec.field(default_factory=dict)
+    many: list[Nothing] = []
+    by_name: dict[str, Nothing] = {}
     choice: NothingsChoice | None = None
 
 
@@ -990,7 +991,7 @@ class WellKnown(runtime.Message["kitchen_pb2.WellKnown", typing.Never]):
     number: Int64Value | None = None
     flag: BoolValue | None = None
     empty: Empty | None = None
-    times: list[Timestamp] = msgspec.field(default_factory=list)
+    times: list[Timestamp] = []
 
 
 class Context(runtime.Message["kitchen_pb2.Context", typing.Never]):

@@ -1,0 +1,128 @@
+"""The names that generated modules have of their own: what they import, and what they define for all classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from eventflux_codegen.kind import KINDS
+
+__all__ = [
+    "CODEC_NAMES",
+    "IMPORTED_CLASSES",
+    "LIBRT",
+    "MESSAGE_MODULE_NAMES",
+    "NATIVE_RUNTIME",
+    "PROTOBUF_RUNTIME",
+    "named_in",
+]
+
+IMPORTED_CLASSES: Final = frozenset(
+    {
+        "Any", "AnyBinding", "AsyncIterator", "BidiStream", "Binding", "BytesWriter", "CallOptions", "Client",
+        "ClientStream", "Compression", "Context", "Coroutine", "EXPECTS", "FIELDS", "Final", "Method", "MethodKind",
+        "Repeats", "RetryPolicy", "ServerStream", "Service", "StatusCode", "TYPE_CHECKING", "Unpack",
+    }
+)  # fmt: skip
+"""Names that are taken in generated modules; a class of that name is imported there under another."""
+
+MESSAGE_MODULE_NAMES: Final = frozenset(
+    {
+        "bool", "bytes", "classmethod", "client", "codec", "dict", "errors", "float", "int", "list", "messages",
+        "methods", "msgspec", "protobuf", "runtime", "service", "str", "super", "type", "typing", "uuid",
+    }
+)  # fmt: skip
+"""Names that the module of the messages refers to, and those of the package's modules."""
+
+NATIVE_RUNTIME: Final = frozenset(
+    {
+        "bad_flag",
+        "bad_length",
+        "bad_variant",
+        "lacking",
+        "malformed",
+        "no_member",
+        "no_variant",
+        "overlong",
+        "require",
+        "too_deep",
+        "too_many_empty",
+        "trailing",
+        "unfit",
+        "unset",
+    }
+)
+"""What functions of the runtime the codec may call: those that say what is wrong with a message."""
+
+PROTOBUF_RUNTIME: Final = frozenset(
+    {
+        "Repeats",
+        "absent",
+        "bad_record",
+        "block_of",
+        "block_size",
+        "bool_bits",
+        "fixed32_at",
+        "fixed64_at",
+        "int32_bits",
+        "int64_bits",
+        "is_zero",
+        "keep",
+        "keep_any",
+        "keep_entry",
+        "keep_number",
+        "long_size",
+        "long_tag",
+        "long_varint",
+        "overrun",
+        "path_of",
+        "repeated",
+        "require",
+        "signed32",
+        "sint32_bits",
+        "sint64_bits",
+        "skip_value",
+        "too_deep",
+        "uint32_bits",
+        "uint64_bits",
+        "uint64_of",
+        "unfit",
+        "unset",
+        "unzigzag",
+        "varint_size",
+        "write_block",
+        "write_fixed32",
+        "write_fixed64",
+        "write_varint",
+    }
+)
+"""What of the runtime the functions of protobuf's encoding may name."""
+
+LIBRT: Final = frozenset(f"{verb}_{kind}_le" for verb in ("read", "write") for kind in ("i32", "i64", "f32", "f64"))
+"""The functions of librt that both codecs may call."""
+
+_DEFINED: Final = re.compile(r"^def (\w+)", re.MULTILINE)
+
+CODEC_NAMES: Final = frozenset(
+    {
+        "_MAX_DEPTH",
+        "_MAX_EMPTY",
+        "_astuple",
+        "astuple",
+        "i64",
+        "register",
+        "register_protobuf",
+        *IMPORTED_CLASSES,
+        *NATIVE_RUNTIME,
+        *PROTOBUF_RUNTIME,
+        *LIBRT,
+        *(name for row in KINDS.values() for name in _DEFINED.findall(row.functions)),
+    }
+)
+"""What the codecs import, or define whatever the messages are."""
+
+
+def named_in(code: str, names: Iterable[str]) -> Iterator[str]:
+    """Those of the names that stand in some code as whole words."""
+    return (name for name in names if name in code and re.search(rf"\b{name}\b", code))

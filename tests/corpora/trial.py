@@ -1,0 +1,139 @@
+"""What is tried with one file of a corpus, and how it ended."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from google.protobuf import json_format
+
+from eventflux_codegen.build import build_package
+from eventflux_codegen.error import GenerationError
+from eventflux_codegen.generator import generate
+from eventflux_codegen.lock import wire_facts
+from eventflux_codegen.product import FileOptions
+from eventflux_codegen.render import render_unformatted
+from eventflux_codegen.schema import Schema
+from eventflux_codegen.yaml_source import Places
+from tests.corpora.corpus import Corpus
+from tests.corpora.random_object import random_object
+
+__all__ = ["Result", "try_text", "try_whole", "type_check"]
+
+_OBJECTS: Final = 3
+"""How many random objects of each message go through all encodings."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one trial ended."""
+
+    name: str
+    verdict: str
+    """``passed``, ``refused`` (a message of one line), ``failed`` (anything else)."""
+    text: str = ""
+    messages: int = 0
+    objects: int = 0
+
+
+def try_text(corpus: Corpus, name: str) -> Result:
+    """Builds and renders the package of one file, all but protoc's own modules, and parses what comes of it."""
+    options = FileOptions(package="made", protos=(name,))
+    try:
+        schema = Schema.of(corpus.closure(name), [corpus.root], options.protos)
+        package = build_package(schema, options, Places("made.yaml"))
+        wire_facts(schema, package)
+        for file, text in render_unformatted(package).items():
+            compile(text, file, "exec", dont_inherit=True)
+    except GenerationError as error:
+        return Result(name, "refused", str(error))
+    except Exception:  # noqa: BLE001 - whatever is wrong with one file, the others are tried
+        return Result(name, "failed", traceback.format_exc()[-2000:])
+    return Result(name, "passed", messages=len(package.messages))
+
+
+def try_whole(corpus: Corpus, name: str, package: str, folder: Path) -> Result:
+    """Generates the package of one file as a user does, imports it, and sends random objects through all encodings."""
+    config = folder / f"{package}.yaml"
+    config.write_text(f'package: {package}\nprotos: ["{name}"]\ninclude: ["{corpus.root}"]\n', "utf-8")
+    try:
+        generate(config)
+    except GenerationError as error:
+        return Result(name, "refused", str(error))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.corpora.trial", package, str(folder)], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        return Result(name, "failed", (done.stdout + done.stderr)[-2000:])
+    messages, objects = map(int, done.stdout.split())
+    return Result(name, "passed", "", messages, objects)
+
+
+def type_check(packages: list[str], folder: Path) -> str:
+    """What mypy --strict says of packages; empty if nothing."""
+    arguments = [argument for package in packages for argument in ("-p", package)]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--follow-imports=silent",
+        "--cache-dir",
+        str(folder / ".mypy"),
+    ]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, cwd=folder)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def round_trip(package: str) -> tuple[int, int]:
+    """How many messages and random objects went through all encodings of a package. Raises AssertionError."""
+    messages = importlib.import_module(f"{package}.messages")
+    importlib.import_module(f"{package}.codec")
+    kinds = [kind for kind in vars(messages).values() if isinstance(kind, type) and "__registration__" in vars(kind)]
+    source, objects = random.Random(package), 0
+    for kind in kinds:
+        module, _, path = vars(kind)["__registration__"].proto.partition(":")
+        pb_class: Any = importlib.import_module(module)
+        for part in path.split("."):
+            pb_class = getattr(pb_class, part)
+        for _ in range(_OBJECTS):
+            _check(kind, random_object(pb_class, source))
+            objects += 1
+    return len(kinds), objects
+
+
+def _check(kind: Any, proto: Any) -> None:
+    data = proto.SerializeToString(deterministic=True)
+    message = kind.from_protobuf(data)
+    assert message.to_protobuf() == data, f"{kind.__name__}: {data.hex()} became {message.to_protobuf().hex()}"
+    again = kind.from_wire(message.to_wire())  # which has no place for unknown fields
+    assert again.to_protobuf() == data, f"{kind.__name__}: natively, {data.hex()} became {again.to_protobuf().hex()}"
+    assert kind.from_proto(proto).to_protobuf() == data
+    try:
+        text = json_format.MessageToJson(proto, indent=None, ensure_ascii=False)
+        parsed = json_format.Parse(text, type(proto)())  # which is not always what was printed
+    except (json_format.Error, ValueError, TypeError):  # not every object of a well-known type has JSON
+        return
+    assert message.to_json() == text, f"{kind.__name__}: {text} became {message.to_json()}"
+    assert kind.from_json(text).to_protobuf() == parsed.SerializeToString(deterministic=True), (
+        f"{kind.__name__}: {text}"
+    )
+
+
+def remove(package: str, folder: Path) -> None:
+    """Removes a package that has been tried."""
+    shutil.rmtree(folder / package, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, sys.argv[2])
+    sys.pycache_prefix = tempfile.mkdtemp()
+    print(*round_trip(sys.argv[1]))
