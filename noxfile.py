@@ -57,6 +57,7 @@ def generate(session: nox.Session) -> None:
     _install(session, "codegen", "generator")
     for config in IDL_CONFIGS:
         session.run("eventflux-codegen", "generate", "--config", config, *session.posargs)
+    session.run("python", "-m", "eventflux_codegen.well_known", "runtime/eventflux_runtime")
 
 
 @nox.session
@@ -65,6 +66,7 @@ def drift(session: nox.Session) -> None:
     _install(session, "codegen", "generator")
     for config in IDL_CONFIGS:
         session.run("eventflux-codegen", "check", "--config", config)
+    session.run("python", "-m", "eventflux_codegen.well_known", "--check", "runtime/eventflux_runtime")
 
 
 @nox.session

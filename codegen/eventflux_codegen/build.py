@@ -16,12 +16,13 @@ from eventflux_codegen.package import Package
 from eventflux_codegen.product import EXTENSIONS
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.service import build_services
+from eventflux_codegen.shared import is_provided
 from eventflux_codegen.version import GENERATOR
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_package"]
 
-CONTRACT_VERSION: Final = 4
+CONTRACT_VERSION: Final = 5
 """The version of the runtime's `codegen_api` that the templates are written for."""
 
 
@@ -44,9 +45,9 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
             raise GenerationError(message, places("protos"))
         taken[module] = name
     every_module = {name: _pb_module(name, options.package) for name in files}
-    used = {node.source.descriptor.name for node in schema.messages.values()}
+    used = {node.source.descriptor.name for node in schema.messages.values() if not is_provided(node)}
     modules = {name: every_module[name] for name in sorted(used)}
-    messages = build_messages(schema, options, places, names, enums, modules)
+    messages = build_messages(schema, options, places, names, enums, every_module)
     services = build_services(schema, options, places, names, messages, every_module)
     keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
     aliases = []
@@ -61,8 +62,9 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         sources=tuple(sorted(name for name in files if not is_well_known(name))),
         generator=GENERATOR,
         contract=CONTRACT_VERSION,
-        enums=tuple(enums.values()),
-        messages=tuple(messages.values()),
+        enums=tuple(enum for enum in enums.values() if not enum.is_shared),
+        messages=tuple(message for message in messages.values() if not message.is_shared),
+        shared_enums=tuple(enum for enum in enums.values() if enum.is_shared),
         services=services,
         aliases=tuple(aliases),
         pb_modules=tuple(modules.values()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 
+from eventflux_codegen.deprecation import noted, reason
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.model import Enumeration, Member
@@ -11,6 +12,7 @@ from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.naming import as_constant, as_member, as_snake
 from eventflux_codegen.options import EnumOptions, Options
 from eventflux_codegen.schema import EnumNode, Schema
+from eventflux_codegen.shared import is_provided
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_enums"]
@@ -24,14 +26,19 @@ def build_enums(schema: Schema, options: Options, places: Places, names: ClassNa
         key = keys.get(full_name)
         own = options.enums[key] if key is not None else EnumOptions()
         prefix = _prefix(node, own, key, places)
-        name = names.by_full_name[full_name]
+        stem = names.by_full_name[full_name]
+        is_shared = is_provided(node)
+        is_deprecated = node.descriptor.options.deprecated or node.source.descriptor.options.deprecated
+        local = names.shared_local(stem) if is_shared else names.local(stem)
         enums[full_name] = Enumeration(
-            name=name,
-            local=names.local(name),
+            name=f"well_known.{stem}" if is_shared else stem,
+            local=local,
             full_name=full_name,
-            snake=as_snake(name),
-            doc=as_docstring(node.comment, f"The enum {full_name}."),
+            snake=as_snake(local if is_shared else stem),
+            is_shared=is_shared,
+            doc=noted(as_docstring(node.comment, f"The enum {full_name}."), is_deprecated=is_deprecated),
             members=_members(node, prefix),
+            deprecated=reason(full_name, node.comment, is_deprecated=is_deprecated),
         )
     return enums
 
@@ -71,5 +78,6 @@ def _members(node: EnumNode, prefix: str) -> tuple[Member, ...]:
             )
         taken[name] = value.name
         comment = node.source.comment((*node.path, 2, index))
-        members.append(Member(name, value.number, as_docstring(comment, "") if comment else ()))
+        doc = noted(as_docstring(comment, "") if comment else (), is_deprecated=value.options.deprecated)
+        members.append(Member(name, value.name, value.number, doc))
     return tuple(members)

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 
-from eventflux_codegen.model import Cardinality, Field, Message, Value, ValueKind
+from eventflux_codegen.model import Cardinality, Field, Message, Value
 
 __all__ = ["canonical_text", "fingerprint"]
 
@@ -33,39 +33,38 @@ def fingerprint(kind: str, request: str, response: str, messages: Mapping[str, M
 
 def canonical_text(kind: str, request: str, response: str, messages: Mapping[str, Message]) -> str:
     """The text that is hashed."""
-    full_names = {message.name: name for name, message in messages.items()}
     lines = [f"kind {kind}", f"request {request}", f"response {response}"]
     mentioned = list(dict.fromkeys((request, response)))
     for name in mentioned:  # grows while it is walked
         lines.append(f"message {name}")
-        for value, line in _field_lines(messages[name], full_names):
+        for value, line in _field_lines(messages[name]):
             lines.append(line)
-            if value is not None and value.kind is ValueKind.MESSAGE and full_names[value.annotation] not in mentioned:
-                mentioned.append(full_names[value.annotation])
+            if value is not None and value.is_message and value.full_name not in mentioned:
+                mentioned.append(value.full_name)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _field_lines(message: Message, full_names: Mapping[str, str]) -> Iterator[tuple[Value | None, str]]:
+def _field_lines(message: Message) -> Iterator[tuple[Value | None, str]]:
     for field in message.wire_fields:
-        yield field.value, f"{field.number} {field.proto_name} {_field_type(field, full_names)}"
+        yield field.value, f"{field.number} {field.proto_name} {_field_type(field)}"
         for variant in field.variants:
-            yield variant.value, f"{variant.number} {variant.proto_name} {_value_type(variant.value, full_names)}"
+            yield variant.value, f"{variant.number} {variant.proto_name} {_value_type(variant.value)}"
 
 
-def _field_type(field: Field, full_names: Mapping[str, str]) -> str:
+def _field_type(field: Field) -> str:
     if field.value is None:
         return "oneof"
-    value = _value_type(field.value, full_names)
+    value = _value_type(field.value)
     match field.cardinality:
         case Cardinality.OPTIONAL:
             return f"optional {value}"
         case Cardinality.REPEATED:
             return f"repeated {value}"
         case Cardinality.MAP if field.key is not None:
-            return f"map {_value_type(field.key, full_names)} {value}"
+            return f"map {_value_type(field.key)} {value}"
         case _:
             return value
 
 
-def _value_type(value: Value, full_names: Mapping[str, str]) -> str:
-    return f"message {full_names[value.annotation]}" if value.kind is ValueKind.MESSAGE else value.kind.value
+def _value_type(value: Value) -> str:
+    return f"message {value.full_name}" if value.is_message else value.kind.value

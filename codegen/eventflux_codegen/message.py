@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
+from eventflux_codegen.deprecation import noted, reason
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
-from eventflux_codegen.kind import KINDS
+from eventflux_codegen.kind import form_of
 from eventflux_codegen.layout import build_layouts
-from eventflux_codegen.model import Cardinality, Enumeration, Field, Message, Value, Variant
+from eventflux_codegen.model import Cardinality, Enumeration, Field, Message, Value, ValueKind, Variant
 from eventflux_codegen.names import ClassNames, resolve
-from eventflux_codegen.naming import as_field, as_snake
+from eventflux_codegen.naming import as_field, as_json_name, as_snake
 from eventflux_codegen.options import MessageOptions, Options
 from eventflux_codegen.schema import MessageNode, Schema
+from eventflux_codegen.shared import is_provided
 from eventflux_codegen.shortcut import build_builders, build_factories, build_payload
 from eventflux_codegen.value import ValueTypes, describe
 from eventflux_codegen.yaml_source import Places
@@ -31,17 +33,22 @@ def build_messages(
     names: ClassNames,
     enums: Mapping[str, Enumeration],
     pb_modules: Mapping[str, tuple[str, str, str]],
+    *,
+    is_public: bool = False,
 ) -> dict[str, Message]:
     """Every message by its full name, in the order of the files.
 
-    `pb_modules` has, for each .proto file, the package, the name, and the local name of its pb2 module.
+    `pb_modules` has, for each .proto file, the package, the name, and the local name of its pb2 module. The functions
+    of public ones are there for other packages.
     """
-    values = ValueTypes(schema, names, enums)
+    values = ValueTypes(schema, names, enums, is_public=is_public)
     keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
     _claim_oneofs(schema, names)
     messages = {}
     for full_name, node in schema.messages.items():
         key = keys.get(full_name)
+        if key is not None and is_provided(node):
+            raise GenerationError(f"{full_name} is a class of the runtime: drop its options", places("messages", key))
         own = options.messages[key] if key is not None else MessageOptions()
         path = ("messages", key if key is not None else "")
         fields = _FieldBuilder(node, own, names, values).build()
@@ -49,18 +56,19 @@ def build_messages(
         for unit in own.units:
             if unit not in {name for field in fields for name in (field.proto_name, *_variant_names(field))}:
                 raise _unknown_field(unit, by_proto_name, node, places, *path, "units", unit)
-        name = names.by_full_name[full_name]
+        name, is_shared = names.by_full_name[full_name], is_provided(node)
+        class_local = names.shared_local(name) if is_shared else names.local(name)
         parent, module, local = pb_modules[node.source.descriptor.name]
         pb_class = _pb_class(node)
         oneofs_last = sorted(fields, key=lambda field: field.cardinality is Cardinality.ONEOF)
         messages[full_name] = Message(
             name=name,
-            local=names.local(name),
+            local=class_local,
             full_name=full_name,
-            snake=as_snake(name),
+            snake=as_snake(class_local if is_shared else name),
             pb_path=f"{local}.{pb_class}",
             pb_place=f"{parent}.{module}:{pb_class}",
-            doc=as_docstring(node.comment, f"The message {full_name}."),
+            doc=noted(as_docstring(node.comment, f"The message {full_name}."), is_deprecated=_is_deprecated(node)),
             fields=fields,
             wire_fields=tuple(oneofs_last),
             layouts=build_layouts(own, by_proto_name, enums, places, *path),
@@ -68,13 +76,22 @@ def build_messages(
             builders=build_builders(own, by_proto_name, places, *path),
             payload=build_payload(own, by_proto_name, enums, places, *path),
             is_recursive=values.is_recursive(full_name),
-            is_embedded=values.is_embedded(full_name),
+            is_embedded=values.is_embedded(full_name) or is_public,
+            is_public=is_public,
+            is_shared=is_shared,
+            deprecated=reason(full_name, node.comment, is_deprecated=_is_deprecated(node)),
         )
     return messages
 
 
+def _is_deprecated(node: MessageNode) -> bool:
+    return node.descriptor.options.deprecated or node.source.descriptor.options.deprecated
+
+
 def _claim_oneofs(schema: Schema, names: ClassNames) -> None:
     for node in schema.messages.values():
+        if is_provided(node):
+            continue
         for index, oneof in enumerate(node.descriptor.oneof_decl):
             choices = _choices(node, index)
             if choices:
@@ -105,7 +122,12 @@ def _variant(node: MessageNode, names: ClassNames, oneof: str, field: str) -> st
 def _is_packed(proto: FieldDescriptorProto, value: Value) -> bool:
     """Whether the elements of a list are written as one record: in proto3, unless the IDL says otherwise."""
     is_wanted = proto.options.packed if proto.options.HasField("packed") else True
-    return is_wanted and KINDS[value.kind].protobuf.is_packable
+    return is_wanted and form_of(value).is_packable
+
+
+def _own_json_name(proto: FieldDescriptorProto) -> str:
+    """The name in JSON, if it is not the one in lowerCamelCase that follows from the field's."""
+    return "" if proto.json_name == as_json_name(proto.name) else proto.json_name
 
 
 def _variant_names(field: Field) -> tuple[str, ...]:
@@ -184,7 +206,9 @@ class _FieldBuilder:
             cardinality, annotation = Cardinality.REPEATED, f"list[{value.annotation}]"
             default = "msgspec.field(default_factory=list)"
         elif proto.proto3_optional or proto.type == FieldDescriptorProto.TYPE_MESSAGE:
-            cardinality, annotation, default = Cardinality.OPTIONAL, f"{value.annotation} | None", "None"
+            is_null_a_value = value.kind is ValueKind.VALUE
+            absent, default = ("msgspec.UnsetType", "msgspec.UNSET") if is_null_a_value else ("None", "None")
+            cardinality, annotation = Cardinality.OPTIONAL, f"{value.annotation} | {absent}"
         else:
             cardinality, annotation, default = Cardinality.SINGLE, value.annotation, value.default
         return Field(
@@ -194,7 +218,10 @@ class _FieldBuilder:
             cardinality=cardinality,
             annotation=annotation,
             default=default,
-            doc=self._doc(self.node.field_comment(index), proto.name, f"The field {proto.name}."),
+            doc=noted(
+                self._doc(self.node.field_comment(index), proto.name, f"The field {proto.name}."),
+                is_deprecated=proto.options.deprecated,
+            ),
             path=self._path(proto.name),
             index=position,
             slot=str(index),
@@ -202,6 +229,8 @@ class _FieldBuilder:
             value=value,
             key=key,
             is_packed=cardinality is Cardinality.REPEATED and _is_packed(proto, value),
+            json_name=_own_json_name(proto),
+            is_redacted=proto.options.debug_redact,
         )
 
     def _oneof(self, oneof: int, first: int, position: int) -> Field:
@@ -242,5 +271,10 @@ class _FieldBuilder:
             index=index,
             value=self.values.of(proto),
             slot=str(position),
-            doc=as_docstring(self.node.field_comment(position), fallback, unit=unit),
+            doc=noted(
+                as_docstring(self.node.field_comment(position), fallback, unit=unit),
+                is_deprecated=proto.options.deprecated,
+            ),
+            json_name=_own_json_name(proto),
+            is_redacted=proto.options.debug_redact,
         )

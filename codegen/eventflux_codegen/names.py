@@ -11,6 +11,7 @@ from eventflux_codegen.error import GenerationError, Place, nearest
 from eventflux_codegen.naming import as_class, flatten
 from eventflux_codegen.options import Options
 from eventflux_codegen.schema import EnumNode, MessageNode, Schema
+from eventflux_codegen.shared import is_provided
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["ClassNames", "resolve"]
@@ -20,7 +21,7 @@ TAKEN: Final = frozenset(
         # What the generated modules import or define at their top.
         "Any", "AnyBinding", "AsyncIterator", "BidiStream", "Binding", "BytesWriter", "CallOptions", "Client",
         "ClientStream", "Compression", "Context", "Coroutine", "EXPECTS", "FIELDS", "Final", "Method", "MethodKind",
-        "Repeats", "RetryPolicy", "ServerStream", "Service", "StatusCode", "TYPE_CHECKING", "Unpack",
+        "Repeats", "RetryPolicy", "ServerStream", "Service", "StatusCode", "TYPE_CHECKING", "UNSET", "Unpack",
     }
 )  # fmt: skip
 """Names that are taken in generated modules; a class of that name is imported there under another."""
@@ -57,6 +58,12 @@ class ClassNames:
             local += "Message"
         return local
 
+    def shared_local(self, name: str) -> str:
+        """What a class of the runtime is called in the modules that import it; ask when every name is claimed."""
+        while name in TAKEN or name in self._claims:
+            name = f"WellKnown{name}"
+        return name
+
     @staticmethod
     def of(schema: Schema, options: Options, places: Places) -> ClassNames:
         """Names every message and enum of the schema."""
@@ -67,6 +74,9 @@ class ClassNames:
         for node in nodes:
             keys = message_options if isinstance(node, MessageNode) else enum_options
             section = options.messages if isinstance(node, MessageNode) else options.enums
+            if is_provided(node):
+                names.by_full_name[node.full_name] = flatten(node.package, node.full_name)
+                continue
             key = keys.get(node.full_name)
             wished = section[key].name if key is not None else None
             name = wished if wished is not None else as_class(flatten(node.package, node.full_name))

@@ -6,7 +6,7 @@ import keyword
 import re
 from typing import Final
 
-__all__ = ["as_class", "as_constant", "as_field", "as_member", "as_method", "as_snake", "flatten"]
+__all__ = ["as_class", "as_constant", "as_field", "as_json_name", "as_member", "as_method", "as_snake", "flatten"]
 
 SHADOWING_FIELDS: Final = frozenset(
     {
@@ -34,6 +34,7 @@ SHADOWING_FIELDS: Final = frozenset(
         "typing",
         "unknown_fields",
         "uuid",
+        "well_known",
     }
 )
 """Field names that would hide what the class body or its methods refer to; they get a trailing underscore too."""
@@ -147,6 +148,11 @@ def as_method(name: str) -> str:
 def as_field(name: str) -> str:
     """The attribute of a field: its name in the IDL, with a trailing underscore where Python could not take it."""
     return f"{name}_" if keyword.iskeyword(name) or name in SHADOWING_FIELDS else name
+
+
+def as_json_name(name: str) -> str:
+    """``field_name`` as ``fieldName``: what JSON calls a field whose IDL says nothing else."""
+    return re.sub(r"_+([a-zA-Z0-9])", lambda match: match[1].upper(), name).replace("_", "")
 
 
 def as_member(name: str) -> str:

@@ -47,7 +47,7 @@ def run(config: Path) -> Outcome:
     schema = Schema.of(descriptors, include)
     package = build_package(schema, options, places)
     files = render(package)
-    files |= generate_protobuf(relocate(descriptors, package.name), package.name, package.head)
+    files |= generate_protobuf(relocate(descriptors, package.name), package.name, package.stub_head)
     files["py.typed"] = ""
     facts = wire_facts(schema, package)
     lock = config.parent / options.lock if options.lock is not None else config.with_suffix(".lock")

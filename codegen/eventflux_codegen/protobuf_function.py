@@ -74,10 +74,11 @@ def _decoders(message: Message) -> list[list[str]]:
     if not message.is_embedded:
         begun = ["pos: i64 = 0", "limit: i64 = len(data)", "depth: i64 = 0"]
         return [[*head, *indented([*begun, *body])]]
-    inner = f"def _read_{message.snake}(data: bytes, pos: i64, limit: i64, depth: i64) -> {message.local}:"
+    reader = message.protobuf_reader
+    inner = f"def {reader}(data: bytes, pos: i64, limit: i64, depth: i64) -> {message.local}:"
     limited = _limited(message, "pos") if message.is_recursive else []
     return [
-        [*head, f"    return _read_{message.snake}(data, 0, len(data), 0)"],
+        [*head, f"    return {reader}(data, 0, len(data), 0)"],
         [inner, *indented([*limited, *body])],
     ]
 
@@ -92,7 +93,7 @@ def _enter_function(message: Message, field: Field) -> list[str]:
     key_type, item_type = _value_of(key), _value_of(value)
     entries = f"dict[{key_type.local}, {item_type.local}]"
     name = f"_enter_{message.snake}_{field.number}"
-    item = f"{value.local} if {value.local} is not None else {item_type.local}()"
+    item = f"{value.local} if {value.local} is not {item_type.absent} else {item_type.empty}"
     return [
         f"def {name}(entries: {entries}, data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:",
         *indented(_limited(message, "pos") if message.is_recursive else []),

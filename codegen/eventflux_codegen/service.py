@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import MethodDescriptorProto
+from google.protobuf.descriptor_pb2 import MethodOptions as MethodOptionsProto
 
+from eventflux_codegen.bounded import with_bounded_lists
+from eventflux_codegen.deprecation import noted, reason
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
 from eventflux_codegen.fingerprint import fingerprint
@@ -62,6 +65,7 @@ def build_services(
     """
     keys = resolve(options.services, schema.services, schema, places, "services", "service")
     constants: dict[str, str] = {}
+    bounded = with_bounded_lists(messages)
     services = []
     for full_name, node in schema.services.items():
         key = keys.get(full_name)
@@ -72,7 +76,7 @@ def build_services(
             if name not in declared:
                 message = f"{full_name} has no method {name!r}: {nearest(name, declared)}"
                 raise GenerationError(message, places("services", key or "", "methods", name))
-        builder = _MethodBuilder(node, own, places, messages, ("services", key or "", "methods"))
+        builder = _MethodBuilder(node, own, places, messages, bounded, ("services", key or "", "methods"))
         methods = tuple(builder.build(index, stem) for index in range(len(declared)))
         for index, method in enumerate(methods):
             same = next((other for other in methods[:index] if other.name == method.name), None)
@@ -90,14 +94,16 @@ def build_services(
                 )
             constants[method.constant] = f"{full_name}.{method.proto_name}"
         parent, module, _ = pb_modules[node.source.descriptor.name]
+        is_deprecated = node.descriptor.options.deprecated or node.source.descriptor.options.deprecated
         services.append(
             Service(
                 full_name=full_name,
                 client=names.claim(f"{stem}Client", f"the client of {full_name}", node.place),
                 service=names.claim(f"{stem}Service", f"the service class of {full_name}", node.place),
                 pb_place=f"{parent}.{module}:DESCRIPTOR",
-                doc=as_docstring(node.comment, f"The service {full_name}."),
+                doc=noted(as_docstring(node.comment, f"The service {full_name}."), is_deprecated=is_deprecated),
                 methods=methods,
+                deprecated=reason(full_name, node.comment, is_deprecated=is_deprecated),
             )
         )
     return tuple(services)
@@ -110,12 +116,14 @@ class _MethodBuilder:
         options: ServiceOptions,
         places: Places,
         messages: Mapping[str, Message],
+        bounded: frozenset[str],
         path: tuple[str, ...],
     ) -> None:
         self._node = node
         self._options = options
         self._places = places
         self._messages = messages
+        self._bounded = bounded
         self._path = path
 
     def build(self, index: int, stem: str) -> Method:
@@ -133,29 +141,33 @@ class _MethodBuilder:
             request=self._messages[request],
             response=self._messages[response],
             fingerprint=fingerprint(kind, request, response, self._messages),
-            arguments=self._arguments(own, proto.name),
-            doc=as_docstring(comment, f"Calls {proto.name}."),
+            arguments=self._arguments(own, proto),
+            doc=noted(as_docstring(comment, f"Calls {proto.name}."), is_deprecated=proto.options.deprecated),
             raises=self._raises(own, proto.name),
+            deprecated=reason(f"{self._node.full_name}.{proto.name}", comment, is_deprecated=proto.options.deprecated),
         )
 
-    def _arguments(self, own: MethodOptions, name: str) -> tuple[tuple[str, str], ...]:
-        arguments = []
+    def _arguments(self, own: MethodOptions, proto: MethodDescriptorProto) -> tuple[tuple[str, str], ...]:
+        name, arguments = proto.name, []
+        is_idempotent = own.idempotent or proto.options.idempotency_level != MethodOptionsProto.IDEMPOTENCY_UNKNOWN
         if own.timeout_s is not None:
             if not 0 < own.timeout_s <= _LONGEST_S:
                 raise self._wrong(
                     f"timeout_s must be above 0 and at most {_LONGEST_S}, not {own.timeout_s}", name, "timeout_s"
                 )
             arguments.append(("timeout_s", repr(own.timeout_s)))
-        if own.idempotent:
+        if is_idempotent:
             arguments.append(("idempotent", "True"))
         if own.retry is not None:
-            if not own.idempotent:
+            if not is_idempotent:
                 raise self._wrong(
                     "retry is for methods that are idempotent: say idempotent: true, or drop it", name, "retry"
                 )
             arguments.append(("retry", self._retry(own.retry, name)))
         if own.compression is not None:
             arguments.append(("compression", f"Compression.{own.compression.name}"))
+        if not self._bounded.isdisjoint((proto.input_type[1:], proto.output_type[1:])):
+            arguments.append(("prefers_protobuf", "True"))
         codes = [error for error in own.errors if error in StatusCode.__members__]
         if codes:
             arguments.append(("errors", f"({''.join(f'StatusCode.{code}, ' for code in codes)})"))
