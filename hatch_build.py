@@ -59,6 +59,7 @@ HOT: Final = (
     "eventflux_runtime/protocol/sniff.py",
     "eventflux_runtime/rpc/call_head.py",
     "eventflux_runtime/rpc/rate_limit.py",
+    "eventflux_runtime/rpc/record.py",
     "eventflux_runtime/net/runner.py",
     "eventflux_runtime/net/waiting.py",
     "eventflux_runtime/net/wheel.py",

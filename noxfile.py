@@ -12,7 +12,10 @@ from pathlib import Path
 import nox
 
 PROJECT = nox.project.load_toml("pyproject.toml")
-IDL_CONFIGS = ["idl/transport.yaml", *sorted(str(path) for path in Path("tests/idl").glob("*.yaml"))]
+IDL_CONFIGS = [
+    *sorted(str(path) for path in Path("idl").glob("*.yaml")),
+    *sorted(str(path) for path in Path("tests/idl").glob("*.yaml")),
+]
 IN_PARALLEL = ["-n", "6", "--dist", "worksteal"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 
@@ -223,7 +226,7 @@ def interop(session: nox.Session) -> None:
 
 def _run_interop(session: nox.Session, peers: dict[str, str]) -> None:
     """Runs the tests of peers, those in Python included; `peers` tells where others are, by variable."""
-    _install(session, "grpc,compression,trio,uvloop", "interop", "tests")
+    _install(session, "grpc,codegen,compression,trio,uvloop", "interop", "tests")
     session.run("python", "-m", "pytest", "tests/interop", *session.posargs, env=peers)
 
 
@@ -250,23 +253,29 @@ def interop_go(session: nox.Session) -> None:
 
 @nox.session(name="interop-rust")
 def interop_rust(session: nox.Session) -> None:
-    """Run gRPC's cases between us and tonic, both ways.
+    """Run gRPC's cases between us and Rust, both ways: tonic, and a peer on the native protocol with prost and bincode.
 
     They need cargo and its registry, and minutes to build, so this is a session of its own.
     """
     if shutil.which("cargo") is None:
-        session.skip("there is no cargo: no tonic to test against")
-    idl = str(Path("tests/idl/interop.proto").resolve())
-    build = _copied(session, "tonic")
+        session.skip("there is no cargo: no tonic and no native peer to test against")
+    idl = Path("tests/idl").resolve()
+    peers = {
+        "EVENTFLUX_TONIC_PEER": _build_crate(session, "tonic", {"EVENTFLUX_INTEROP_PROTO": str(idl / "interop.proto")}),
+        "EVENTFLUX_NATIVE_PEER": _build_crate(session, "native", {"EVENTFLUX_TEST_IDL": str(idl)}),
+    }
+    _run_interop(session, peers)
+
+
+def _build_crate(session: nox.Session, name: str, environment: dict[str, str]) -> str:
+    """The path of the peer that a crate makes."""
+    build = _copied(session, name)
     with session.chdir(build):
-        session.log("fetching tonic below %s", build)
-        fetched = ("cargo", "fetch", "--locked", "--quiet")
-        if subprocess.run(fetched, check=False).returncode:
+        session.log("fetching the crates of %s below %s", name, build)
+        if subprocess.run(("cargo", "fetch", "--locked", "--quiet"), check=False).returncode:
             session.skip("the crates cannot be had: cargo does not reach a registry")
-        session.run(
-            "cargo", "build", "--locked", "--release", "--quiet", external=True, env={"EVENTFLUX_INTEROP_PROTO": idl}
-        )
-    _run_interop(session, {"EVENTFLUX_TONIC_PEER": str(build / "target/release/eventflux-tonic-peer")})
+        session.run("cargo", "build", "--locked", "--release", "--quiet", external=True, env=environment)
+    return str(build / f"target/release/eventflux-{name}-peer")
 
 
 GO_PROGRAMS = {

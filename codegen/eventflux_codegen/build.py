@@ -5,7 +5,8 @@ from __future__ import annotations
 import keyword
 from typing import Final
 
-from eventflux_codegen.compiler import is_well_known, relocated_name
+from eventflux_codegen.compiler import is_provided, is_well_known, relocated_name
+from eventflux_codegen.declared_error import build_errors
 from eventflux_codegen.enumeration import build_enums
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.extension import Draft
@@ -16,7 +17,7 @@ from eventflux_codegen.package import Package
 from eventflux_codegen.product import EXTENSIONS
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.service import build_services
-from eventflux_codegen.shared import is_provided
+from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.version import GENERATOR
 from eventflux_codegen.yaml_source import Places
 
@@ -45,10 +46,11 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
             raise GenerationError(message, places("protos"))
         taken[module] = name
     every_module = {name: _pb_module(name, options.package) for name in files}
-    used = {node.source.descriptor.name for node in schema.messages.values() if not is_provided(node)}
+    used = {node.source.descriptor.name for node in schema.messages.values() if not is_in_runtime(node)}
     modules = {name: every_module[name] for name in sorted(used)}
     messages = build_messages(schema, options, places, names, enums, every_module)
-    services = build_services(schema, options, places, names, messages, every_module)
+    errors = build_errors(schema, options, places, names, enums, messages)
+    services = build_services(schema, options, places, names, messages, errors, every_module)
     keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
     aliases = []
     for full_name, key in keys.items():
@@ -66,6 +68,7 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         messages=tuple(message for message in messages.values() if not message.is_shared),
         shared_enums=tuple(enum for enum in enums.values() if enum.is_shared),
         services=services,
+        errors=tuple(errors.values()),
         aliases=tuple(aliases),
         pb_modules=tuple(modules.values()),
         additions=tuple(own.build(section, draft) for own, section in wanted if section is not None),
@@ -76,5 +79,5 @@ def _pb_module(file: str, package: str) -> tuple[str, str, str]:
     """The package, the name, and the local name of the module with a file's pb2 classes."""
     stem = relocated_name(file, package).removesuffix(".proto").replace("-", "_")
     parent, _, name = stem.replace("/", ".").rpartition(".")
-    local = f"google_{name}_pb2" if is_well_known(file) else f"{name}_pb2"
+    local = f"google_{name}_pb2" if is_provided(file) else f"{name}_pb2"
     return parent, f"{name}_pb2", local

@@ -20,15 +20,24 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from eventflux_codegen.error import GenerationError, Place, nearest
 from eventflux_codegen.yaml_source import Places
 
-__all__ = ["compile_protos", "generate_protobuf", "is_well_known", "relocate", "relocated_name"]
+__all__ = ["compile_protos", "generate_protobuf", "is_provided", "is_well_known", "relocate", "relocated_name"]
 
 _PROTOC_ERROR: Final = re.compile(r"^(?P<file>[^:\n]+\.proto):(?:(?P<line>\d+):\d+:)?\s*(?P<text>.+)$")
+_PROVIDED: Final = ("google/api/", "google/rpc/", "google/type/")
 _STUB_PLUGINS: Final = ("mypy_protobuf.main:main", "mypy_protobuf.main:grpc")
 
 
 def is_well_known(file: str) -> bool:
     """Whether protobuf itself brings the file, and its Python module."""
     return file.startswith("google/protobuf/")
+
+
+def is_provided(file: str) -> bool:
+    """Whether a package of somebody else's brings the file's Python module: protobuf, or googleapis-common-protos.
+
+    A second module of the same names would not load into the same process.
+    """
+    return is_well_known(file) or file.startswith(_PROVIDED)
 
 
 def compile_protos(protos: Sequence[str], include: Sequence[Path], places: Places) -> FileDescriptorSet:
@@ -57,7 +66,7 @@ def compile_protos(protos: Sequence[str], include: Sequence[Path], places: Place
 
 
 def relocate(descriptors: FileDescriptorSet, package: str) -> FileDescriptorSet:
-    """The same descriptors, with every file that is not protobuf's own moved into the package."""
+    """The same descriptors, with every file moved into the package whose module nobody else brings."""
     moved = FileDescriptorSet()
     for file in descriptors.file:
         copy = moved.file.add()
@@ -70,7 +79,7 @@ def relocate(descriptors: FileDescriptorSet, package: str) -> FileDescriptorSet:
 
 def relocated_name(file: str, package: str) -> str:
     """``sub/point.proto`` as ``package/sub_point.proto``: generated packages are flat."""
-    if is_well_known(file):
+    if is_provided(file):
         return file
     return f"{package.replace('.', '/')}/{file.replace('/', '_')}"
 
@@ -83,7 +92,9 @@ def generate_protobuf(descriptors: FileDescriptorSet, package: str, head: str) -
         package: the Python package that the files are relocated into.
         head: the line that each file begins with.
     """
-    own = [file for file in descriptors.file if not is_well_known(file.name)]
+    own = [file for file in descriptors.file if not is_provided(file.name)]
+    if not own:
+        return {}
     names = [file.name for file in own]
     texts: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as scratch:

@@ -12,7 +12,7 @@ from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.naming import as_constant, as_member, as_snake
 from eventflux_codegen.options import EnumOptions, Options
 from eventflux_codegen.schema import EnumNode, Schema
-from eventflux_codegen.shared import is_provided
+from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_enums"]
@@ -27,7 +27,7 @@ def build_enums(schema: Schema, options: Options, places: Places, names: ClassNa
         own = options.enums[key] if key is not None else EnumOptions()
         prefix = _prefix(node, own, key, places)
         stem = names.by_full_name[full_name]
-        is_shared = is_provided(node)
+        is_shared = is_in_runtime(node)
         is_deprecated = node.descriptor.options.deprecated or node.source.descriptor.options.deprecated
         local = names.shared_local(stem) if is_shared else names.local(stem)
         enums[full_name] = Enumeration(

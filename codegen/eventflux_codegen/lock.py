@@ -1,7 +1,7 @@
 """The lock: the facts that peers rely on, kept beside the IDL, so that a change that would break them is noticed.
 
 It is JSON: messages with their fields by number, enums with their names by number, methods with kinds, types and
-fingerprints, and named layouts.
+fingerprints, named layouts, and declared errors with their fields by name.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from eventflux_codegen.schema import EnumNode, MessageNode, Schema
 __all__ = ["Change", "Facts", "find_breaking", "lock_text", "wire_facts"]
 
 Facts: TypeAlias = dict[str, dict[str, dict[str, Any]]]
-"""Sections (messages, enums, methods, layouts), then full names, then what is known of each."""
+"""Sections (messages, enums, methods, layouts, errors), then full names, then what is known of each."""
 
-_SECTIONS: Final = ("messages", "enums", "methods", "layouts")
+_SECTIONS: Final = ("messages", "enums", "methods", "layouts", "errors")
 
 
 def wire_facts(schema: Schema, package: Package) -> Facts:
@@ -52,12 +52,16 @@ def wire_facts(schema: Schema, package: Package) -> Facts:
                 "fields": [field.proto_name for field in layout.fields],
                 "variants": {name: list(closed.members) for name, closed in layout.closed.items()},
             }
+    for error in package.errors:
+        fields = {field.name: field.type_text for field in error.fields}
+        facts["errors"][error.reason] = {"code": error.code, "domain": error.domain, "fields": fields}
     return facts
 
 
 def lock_text(facts: Facts, package: Package) -> str:
     """The lock as it is written to its file."""
-    return json.dumps({"generator": package.generator, **facts}, indent=2, ensure_ascii=False) + "\n"
+    written = {section: known for section, known in facts.items() if known or section != "errors"}
+    return json.dumps({"generator": package.generator, **written}, indent=2, ensure_ascii=False) + "\n"
 
 
 def find_breaking(lock: Path, facts: Facts, schema: Schema) -> GenerationError | None:
@@ -69,7 +73,7 @@ def find_breaking(lock: Path, facts: Facts, schema: Schema) -> GenerationError |
     if not lock.is_file():
         return None
     try:
-        old = json.loads(lock.read_text("utf-8"))
+        old = {"errors": {}, **json.loads(lock.read_text("utf-8"))}
         changes = list(_changes(old, facts, schema))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 0
@@ -109,7 +113,7 @@ Change: TypeAlias = tuple[Place | None, str]
 
 
 def _changes(old: Facts, new: Facts, schema: Schema) -> Iterator[Change]:
-    for section, what in zip(_SECTIONS, ("message", "enum", "method", "layout"), strict=True):
+    for section, what in zip(_SECTIONS, ("message", "enum", "method", "layout", "error"), strict=True):
         for name in old[section]:
             if name not in new[section]:
                 yield None, f"{what} {name} is gone"
@@ -126,6 +130,7 @@ def _changes(old: Facts, new: Facts, schema: Schema) -> Iterator[Change]:
     for name, layout in old["layouts"].items():
         if name in new["layouts"]:
             yield from _layout_changes(name, layout, new["layouts"][name])
+    yield from ((None, text) for text in _error_changes(old["errors"], new["errors"]))
 
 
 def _field_changes(old: Mapping[str, Any], new: Mapping[str, Any], node: MessageNode) -> Iterator[Change]:
@@ -155,6 +160,19 @@ def _method_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -
     for key in ("kind", "request", "response"):
         if old[key] != new[key]:
             yield f"method {name} had {key} {old[key]} and has {new[key]}"
+
+
+def _error_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for name in (name for name in old if name in new):
+        before, after = old[name], new[name]
+        for key in ("code", "domain"):
+            if before[key] != after[key]:
+                yield f"error {name} had the {key} {before[key]} and has {after[key]}"
+        for field, known in before["fields"].items():
+            if field not in after["fields"]:
+                yield f"field {field} of error {name} is gone"
+            elif known != after["fields"][field]:
+                yield f"field {field} of error {name} was {known} and is {after['fields'][field]}"
 
 
 def _layout_changes(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Change]:

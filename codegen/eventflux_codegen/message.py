@@ -18,7 +18,7 @@ from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.naming import as_field, as_json_name, as_snake
 from eventflux_codegen.options import MessageOptions, Options
 from eventflux_codegen.schema import MessageNode, Schema
-from eventflux_codegen.shared import is_provided
+from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.shortcut import build_builders, build_factories, build_payload
 from eventflux_codegen.value import ValueTypes, describe
 from eventflux_codegen.yaml_source import Places
@@ -47,7 +47,7 @@ def build_messages(
     messages = {}
     for full_name, node in schema.messages.items():
         key = keys.get(full_name)
-        if key is not None and is_provided(node):
+        if key is not None and is_in_runtime(node):
             raise GenerationError(f"{full_name} is a class of the runtime: drop its options", places("messages", key))
         own = options.messages[key] if key is not None else MessageOptions()
         path = ("messages", key if key is not None else "")
@@ -56,7 +56,7 @@ def build_messages(
         for unit in own.units:
             if unit not in {name for field in fields for name in (field.proto_name, *_variant_names(field))}:
                 raise _unknown_field(unit, by_proto_name, node, places, *path, "units", unit)
-        name, is_shared = names.by_full_name[full_name], is_provided(node)
+        name, is_shared = names.by_full_name[full_name], is_in_runtime(node)
         class_local = names.shared_local(name) if is_shared else names.local(name)
         parent, module, local = pb_modules[node.source.descriptor.name]
         pb_class = _pb_class(node)
@@ -90,7 +90,7 @@ def _is_deprecated(node: MessageNode) -> bool:
 
 def _claim_oneofs(schema: Schema, names: ClassNames) -> None:
     for node in schema.messages.values():
-        if is_provided(node):
+        if is_in_runtime(node):
             continue
         for index, oneof in enumerate(node.descriptor.oneof_decl):
             choices = _choices(node, index)

@@ -268,7 +268,7 @@ class Method:
     """Further keyword arguments of the runtime's Method, where they differ from its defaults."""
     doc: Lines
     raises: tuple[tuple[str, str], ...]
-    """Status codes and what they mean here."""
+    """Exceptions and what they mean here."""
     deprecated: str = ""
     """What users are told, if the IDL calls it deprecated."""
 

@@ -11,7 +11,7 @@ from eventflux_codegen.error import GenerationError, Place, nearest
 from eventflux_codegen.naming import as_class, flatten
 from eventflux_codegen.options import Options
 from eventflux_codegen.schema import EnumNode, MessageNode, Schema
-from eventflux_codegen.shared import is_provided
+from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["ClassNames", "resolve"]
@@ -74,7 +74,7 @@ class ClassNames:
         for node in nodes:
             keys = message_options if isinstance(node, MessageNode) else enum_options
             section = options.messages if isinstance(node, MessageNode) else options.enums
-            if is_provided(node):
+            if is_in_runtime(node):
                 names.by_full_name[node.full_name] = flatten(node.package, node.full_name)
                 continue
             key = keys.get(node.full_name)

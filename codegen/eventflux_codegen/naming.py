@@ -6,7 +6,18 @@ import keyword
 import re
 from typing import Final
 
-__all__ = ["as_class", "as_constant", "as_field", "as_json_name", "as_member", "as_method", "as_snake", "flatten"]
+__all__ = [
+    "as_class",
+    "as_constant",
+    "as_error",
+    "as_error_field",
+    "as_field",
+    "as_json_name",
+    "as_member",
+    "as_method",
+    "as_snake",
+    "flatten",
+]
 
 SHADOWING_FIELDS: Final = frozenset(
     {
@@ -38,6 +49,27 @@ SHADOWING_FIELDS: Final = frozenset(
     }
 )
 """Field names that would hide what the class body or its methods refer to; they get a trailing underscore too."""
+
+SHADOWING_ERROR_FIELDS: Final = frozenset(
+    {
+        "add_note",
+        "args",
+        "code",
+        "collections",
+        "default_code",
+        "details",
+        "find",
+        "from_status",
+        "message",
+        "metadata",
+        "read",
+        "runtime",
+        "status",
+        "unprocessed",
+        "with_traceback",
+    }
+)
+"""Fields of an error that would hide what every error has, or what its class refers to."""
 
 SHADOWING_MEMBERS: Final = frozenset({"mro", "name", "value"} | {name for name in dir(int) if not name.startswith("_")})
 """Enum member names that would hide an attribute of `enum.IntEnum`."""
@@ -148,6 +180,16 @@ def as_method(name: str) -> str:
 def as_field(name: str) -> str:
     """The attribute of a field: its name in the IDL, with a trailing underscore where Python could not take it."""
     return f"{name}_" if keyword.iskeyword(name) or name in SHADOWING_FIELDS else name
+
+
+def as_error(name: str) -> str:
+    """The class of an error, or of a status code: ``NODE_FULL`` as ``NodeFull``."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def as_error_field(name: str) -> str:
+    """The attribute of an error's field."""
+    return f"{name}_" if name in SHADOWING_ERROR_FIELDS else as_field(name)
 
 
 def as_json_name(name: str) -> str:

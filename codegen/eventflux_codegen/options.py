@@ -9,6 +9,7 @@ from enum import Enum
 __all__ = [
     "Compression",
     "EnumOptions",
+    "ErrorOptions",
     "FactoryOptions",
     "LayoutOptions",
     "MessageOptions",
@@ -60,6 +61,21 @@ class EnumOptions:
     """The class's name; None: the IDL's, flattened."""
     strip_prefix: str | None = None
     """What to take off the front of every value's name; None: the enum's own name in capitals, where all have it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorOptions:
+    """An error with a name and fields of its own, beside its status code."""
+
+    code: StatusCode
+    """The status code that it is sent with, for who does not know the error."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """The types of its fields, by name: a scalar of proto3, an enum or a message, ``optional`` or ``repeated`` if need
+    be."""
+    doc: str | None = None
+    """What it means; also the text of an error that is raised without one."""
+    name: str | None = None
+    """The class's name; None: that of the error in camel case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +158,8 @@ class MethodOptions:
     """Its own retry policy; None: the channel's."""
     compression: Compression | None = None
     """The compression of its messages; None: the channel's."""
-    errors: tuple[str, ...] = ()
-    """What the method declares to fail with: status codes, or messages sent as details of one."""
+    errors: tuple[str, ...] | Mapping[str, ErrorOptions | None] = ()
+    """What the method declares to fail with: status codes, and errors of the file. A mapping may declare errors too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +186,10 @@ class Options:
     """Where .proto files and their imports are looked for."""
     lock: str | None = None
     """Where the wire facts are kept; None: beside this file, with the suffix .lock."""
+    errors: Mapping[str, ErrorOptions] = field(default_factory=dict)
+    """Errors that methods may name, by name, as ``NODE_FULL``."""
+    error_domain: str | None = None
+    """Who declares them, the same in each language; None: the proto package of the first service."""
     enums: Mapping[str, EnumOptions] = field(default_factory=dict)
     """Options of enums, by name in the IDL."""
     messages: Mapping[str, MessageOptions] = field(default_factory=dict)

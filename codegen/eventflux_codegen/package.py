@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from eventflux_codegen.error_model import DeclaredError
 from eventflux_codegen.extension import Addition
 from eventflux_codegen.model import Enumeration, Lines, Message, Method, Service, ValueKind
 from eventflux_codegen.shared import HOME, Imports, values_of
@@ -26,6 +27,7 @@ class Package:
     messages: tuple[Message, ...]
     services: tuple[Service, ...]
     aliases: tuple[tuple[str, str], ...]
+    errors: tuple[DeclaredError, ...]
     pb_modules: tuple[tuple[str, str, str], ...]
     """Modules of pb2 classes: the package each is imported from, its name, and its name where it is imported."""
     additions: tuple[Addition, ...] = ()
@@ -101,6 +103,8 @@ class Package:
     def homes(self) -> tuple[tuple[str, Lines], ...]:
         """The modules that the package exports something of, and the names, each sorted."""
         homes = {"messages": self.message_exports} if self.message_exports else {}
+        if self.errors:
+            homes["errors"] = tuple(sorted(error.name for error in self.errors))
         if self.services:
             homes["client"] = tuple(sorted(service.client for service in self.services))
             homes["service"] = tuple(sorted(service.service for service in self.services))
@@ -121,6 +125,16 @@ class Package:
     def message_exports(self) -> Lines:
         """What the package exports from its messages, aliases included, sorted as the linter sorts imports."""
         return tuple(sorted([*self.class_names, *(alias for alias, _ in self.aliases)], key=_import_order))
+
+    @property
+    def error_imports(self) -> tuple[tuple[str, str], ...]:
+        """The classes that fields of errors need, and their names there, sorted."""
+        return tuple(sorted({found for error in self.errors for field in error.fields for found in field.imported}))
+
+    @property
+    def has_declared_errors(self) -> bool:
+        """Whether a method names one of the package's errors."""
+        return any("errors." in expression for method in self._methods for _, expression in method.arguments)
 
     @property
     def method_names(self) -> Lines:

@@ -43,6 +43,7 @@ def render(package: Package) -> dict[str, str]:
         protobuf=build_protobuf_codec(package),
     )
     modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
+    modules = (*modules, "errors.py") if package.errors else modules
     texts = {name: environment.get_template(f"{name}.j2").render() for name in modules}
     for addition in package.additions:
         for module in addition.modules:

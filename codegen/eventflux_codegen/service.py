@@ -12,10 +12,11 @@ from eventflux_codegen.bounded import with_bounded_lists
 from eventflux_codegen.deprecation import noted, reason
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
+from eventflux_codegen.error_model import DeclaredError
 from eventflux_codegen.fingerprint import fingerprint
 from eventflux_codegen.model import Message, Method, Service
 from eventflux_codegen.names import ClassNames, resolve
-from eventflux_codegen.naming import as_constant, as_method
+from eventflux_codegen.naming import as_constant, as_error, as_method
 from eventflux_codegen.options import MethodOptions, Options, RetryOptions, ServiceOptions, StatusCode
 from eventflux_codegen.schema import Schema, ServiceNode
 from eventflux_codegen.yaml_source import Places
@@ -57,11 +58,13 @@ def build_services(
     places: Places,
     names: ClassNames,
     messages: Mapping[str, Message],
+    errors: Mapping[str, DeclaredError],
     pb_modules: Mapping[str, tuple[str, str, str]],
 ) -> tuple[Service, ...]:
     """Every service, in the order of the files.
 
-    `pb_modules` has, for each .proto file, the package, the name, and the local name of its pb2 module.
+    `errors` has the declared ones, by their names in the options. `pb_modules` has, for each .proto file, the package,
+    the name, and the local name of its pb2 module.
     """
     keys = resolve(options.services, schema.services, schema, places, "services", "service")
     constants: dict[str, str] = {}
@@ -76,7 +79,7 @@ def build_services(
             if name not in declared:
                 message = f"{full_name} has no method {name!r}: {nearest(name, declared)}"
                 raise GenerationError(message, places("services", key or "", "methods", name))
-        builder = _MethodBuilder(node, own, places, messages, bounded, ("services", key or "", "methods"))
+        builder = _MethodBuilder(node, own, places, messages, errors, bounded, ("services", key or "", "methods"))
         methods = tuple(builder.build(index, stem) for index in range(len(declared)))
         for index, method in enumerate(methods):
             same = next((other for other in methods[:index] if other.name == method.name), None)
@@ -116,6 +119,7 @@ class _MethodBuilder:
         options: ServiceOptions,
         places: Places,
         messages: Mapping[str, Message],
+        errors: Mapping[str, DeclaredError],
         bounded: frozenset[str],
         path: tuple[str, ...],
     ) -> None:
@@ -123,6 +127,7 @@ class _MethodBuilder:
         self._options = options
         self._places = places
         self._messages = messages
+        self._errors = errors
         self._bounded = bounded
         self._path = path
 
@@ -133,6 +138,7 @@ class _MethodBuilder:
         request, response = proto.input_type[1:], proto.output_type[1:]
         kind = _kind(proto)
         comment = self._node.source.comment((*self._node.path, 2, index))
+        raises = self._raises(own, proto.name)  # first, because it refuses names that nobody declares
         return Method(
             name=as_method(proto.name),
             proto_name=proto.name,
@@ -143,7 +149,7 @@ class _MethodBuilder:
             fingerprint=fingerprint(kind, request, response, self._messages),
             arguments=self._arguments(own, proto),
             doc=noted(as_docstring(comment, f"Calls {proto.name}."), is_deprecated=proto.options.deprecated),
-            raises=self._raises(own, proto.name),
+            raises=raises,
             deprecated=reason(f"{self._node.full_name}.{proto.name}", comment, is_deprecated=proto.options.deprecated),
         )
 
@@ -168,9 +174,12 @@ class _MethodBuilder:
             arguments.append(("compression", f"Compression.{own.compression.name}"))
         if not self._bounded.isdisjoint((proto.input_type[1:], proto.output_type[1:])):
             arguments.append(("prefers_protobuf", "True"))
-        codes = [error for error in own.errors if error in StatusCode.__members__]
-        if codes:
-            arguments.append(("errors", f"({''.join(f'StatusCode.{code}, ' for code in codes)})"))
+        if own.errors:
+            listed = (
+                f"errors.{self._errors[error].name}, " if error in self._errors else f"StatusCode.{error}, "
+                for error in own.errors
+            )
+            arguments.append(("errors", f"({''.join(listed)})"))
         return tuple(arguments)
 
     def _retry(self, retry: RetryOptions, name: str) -> str:
@@ -191,11 +200,15 @@ class _MethodBuilder:
     def _raises(self, own: MethodOptions, name: str) -> tuple[tuple[str, str], ...]:
         raises = []
         for index, error in enumerate(own.errors):
+            if error in self._errors:
+                raises.append((self._errors[error].name, self._errors[error].doc[0]))
+                continue
             if error not in StatusCode.__members__:
-                raise self._wrong(
-                    f"{error!r} is no status code: {nearest(error, StatusCode.__members__)}", name, "errors", index
-                )
-            raises.append((_exception(error), f"{_MEANINGS[error]}."))
+                what = "is no status code and no error of this file" if self._errors else "is no status code"
+                valid = (*StatusCode.__members__, *self._errors)
+                place = error if isinstance(own.errors, Mapping) else index
+                raise self._wrong(f"{error!r} {what}: {nearest(error, valid)}", name, "errors", place)
+            raises.append((as_error(error), f"{_MEANINGS[error]}."))
         return tuple(raises)
 
     def _wrong(self, message: str, *path: str | int) -> GenerationError:
@@ -206,8 +219,3 @@ def _kind(proto: MethodDescriptorProto) -> str:
     if proto.client_streaming:
         return "bidi" if proto.server_streaming else "client_streaming"
     return "server_streaming" if proto.server_streaming else "unary"
-
-
-def _exception(code: str) -> str:
-    """The runtime's exception class of a status code."""
-    return "".join(word.capitalize() for word in code.split("_"))

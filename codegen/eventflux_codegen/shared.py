@@ -14,7 +14,7 @@ __all__ = [
     "PROVIDED",
     "Imports",
     "has_unset",
-    "is_provided",
+    "is_in_runtime",
     "shared_imports",
     "typing_imports",
     "values_of",
@@ -47,7 +47,7 @@ _WORD: Final = re.compile(r"\w+")
 _PLAIN: Final = frozenset({ValueKind.STRUCT, ValueKind.LIST_VALUE, ValueKind.VALUE})
 
 
-def is_provided(node: MessageNode | EnumNode) -> bool:
+def is_in_runtime(node: MessageNode | EnumNode) -> bool:
     """Whether the runtime has the class of a message or an enum."""
     return node.source.descriptor.name in PROVIDED
 

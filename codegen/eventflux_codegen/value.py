@@ -13,7 +13,7 @@ from eventflux_codegen.model import Cardinality, Enumeration, Value, ValueKind
 from eventflux_codegen.names import ClassNames
 from eventflux_codegen.naming import as_snake
 from eventflux_codegen.schema import MessageNode, Schema
-from eventflux_codegen.shared import is_provided
+from eventflux_codegen.shared import is_in_runtime
 
 __all__ = ["WRAPPERS", "ValueTypes", "describe"]
 
@@ -88,7 +88,7 @@ class ValueTypes:
             return self._enum(self._enums[field.type_name[1:]])
         if kind is ValueKind.MESSAGE:
             full_name = field.type_name[1:]
-            if is_provided(self._schema.messages[full_name]):
+            if is_in_runtime(self._schema.messages[full_name]):
                 return self._well_known(full_name)
             return self._message(full_name)
         row = KINDS[kind]

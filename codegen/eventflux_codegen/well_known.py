@@ -55,6 +55,7 @@ def well_known_codecs() -> dict[str, str]:
         enums=tuple(enums.values()),
         messages=tuple(messages.values()),
         services=(),
+        errors=(),
         aliases=(),
         pb_modules=(),
     )

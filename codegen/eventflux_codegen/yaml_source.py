@@ -1,7 +1,8 @@
 """Reads YAML into typed options; every mistake is an error with the line it stands on.
 
 The options are frozen dataclasses. Their annotations are the schema: `str`, `int`, `float`, `bool`, `X | None`,
-`list[X]` (kept as a tuple), `dict[str, X]`, enums by value, and other option classes.
+`list[X]` (kept as a tuple), `dict[str, X]`, enums by value, other option classes, and a union of types that are written
+differently.
 """
 
 from __future__ import annotations
@@ -84,10 +85,10 @@ class _Reader:
         self.places.add(path, node)
         origin, arguments = typing.get_origin(kind), typing.get_args(kind)
         if origin in (types.UnionType, typing.Union):
-            if isinstance(node, ScalarNode) and _resolved(node) == "null":
+            if type(None) in arguments and isinstance(node, ScalarNode) and _resolved(node) == "null":
                 return None
-            (kind,) = (argument for argument in arguments if argument is not type(None))
-            return self.read(node, kind, path)
+            kinds = [argument for argument in arguments if argument is not type(None)]
+            return self.read(node, next((kind for kind in kinds if _has_form(node, kind)), kinds[0]), path)
         if origin is tuple:
             return self._sequence(node, arguments[0], path)
         if origin is dict or origin is Mapping:
@@ -159,6 +160,16 @@ class _Reader:
         found = repr(node.value) if isinstance(node, ScalarNode) else f"a {_NODE_NAMES.get(type(node), 'node')}"
         place = Place(self.places("").file, node.start_mark.line + 1)
         return GenerationError(f"{_shown(path)}expected {expected}, not {found}", place)
+
+
+def _has_form(node: Node, kind: Any) -> bool:
+    """Whether a node is written as a type is, for one of several types."""
+    origin = typing.get_origin(kind)
+    if origin is tuple:
+        return isinstance(node, SequenceNode)
+    if origin in (dict, Mapping) or is_dataclass(kind):
+        return isinstance(node, MappingNode)
+    return isinstance(node, ScalarNode)
 
 
 def _resolved(node: ScalarNode) -> str:

@@ -31,6 +31,7 @@ from eventflux_runtime.rpc.config import TlsConfig as TlsConfig
 from eventflux_runtime.rpc.context import Context as Context
 from eventflux_runtime.rpc.deadline import UNSET as UNSET
 from eventflux_runtime.rpc.deadline import Unset as Unset
+from eventflux_runtime.rpc.declared_error import DeclaredError as DeclaredError
 from eventflux_runtime.rpc.errors import CodecError as CodecError
 from eventflux_runtime.rpc.errors import ConfigError as ConfigError
 from eventflux_runtime.rpc.errors import MissingExtraError as MissingExtraError
@@ -64,6 +65,7 @@ from eventflux_runtime.rpc.rpc_error import Unauthenticated as Unauthenticated
 from eventflux_runtime.rpc.rpc_error import Unavailable as Unavailable
 from eventflux_runtime.rpc.rpc_error import Unimplemented as Unimplemented
 from eventflux_runtime.rpc.rpc_error import Unknown as Unknown
+from eventflux_runtime.rpc.status import DetailMessage as DetailMessage
 from eventflux_runtime.rpc.status import ErrorDetail as ErrorDetail
 from eventflux_runtime.rpc.status import Status as Status
 from eventflux_runtime.rpc.status import StatusCode as StatusCode

@@ -14,7 +14,9 @@ from eventflux_codegen.cli import main
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
+    "idl/error_details.yaml": "runtime/eventflux_runtime/error_details",
     "idl/transport.yaml": "generated/eventflux_transport",
+    "tests/idl/cluster.yaml": "tests/generated/cluster_sdk",
     "tests/idl/inventory.yaml": "tests/generated/inventory_sdk",
     "tests/idl/kitchen.yaml": "tests/generated/kitchen_package",
 }

@@ -92,6 +92,7 @@ def test_mypyc_is_the_one_that_the_suite_runs() -> None:
         assert pinned <= {requirement for requirement in groups[group] if isinstance(requirement, str)}
 
 
+@pytest.mark.slow
 def test_mypyc_reads_only_types_that_are_everywhere(tmp_path: Path) -> None:
     """So that it needs no stubs, and makes the same code whether an extra is installed or not."""
     package = tmp_path / "eventflux_transport"
@@ -113,6 +114,7 @@ def small(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_what_mypyc_says_is_in_the_error(small: Path) -> None:
     (small / "small.py").write_text('def double(number: int) -> int:\n    return "two"\n')
     with pytest.raises(CompileError) as caught:
@@ -123,12 +125,14 @@ def test_what_mypyc_says_is_in_the_error(small: Path) -> None:
     assert str(small / "compile.log") in text
 
 
+@pytest.mark.slow
 def test_a_missing_compiler_is_named(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler -pthread")
     with pytest.raises(CompileError, match="there is no C compiler 'no-such-compiler'; install one"):
         run_mypyc(small, ["small.py"], small / "libraries")
 
 
+@pytest.mark.slow
 def test_missing_headers_are_named(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrapper = small / "compiler"
     wrapper.write_text("#!/bin/sh\necho 'fatal error: Python.h: No such file or directory' >&2\nexit 1\n")

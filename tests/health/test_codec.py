@@ -238,6 +238,7 @@ def test_text_that_is_no_utf_8_is_refused() -> None:
             encode_list(HealthListResponse({"\ud800": ServingStatus.SERVING}))
 
 
+@pytest.mark.slow
 def test_layout_and_fingerprints_are_what_the_generator_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "health.proto").write_text((HERE / "health.proto").read_text())
     config = tmp_path / "health.yaml"

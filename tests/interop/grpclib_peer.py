@@ -6,8 +6,7 @@ The rules are those of https://github.com/grpc/grpc/blob/master/doc/interop-test
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
 import pytest
@@ -20,7 +19,7 @@ from interop_package import interop_pb2 as pb
 from tests.support.interop_cases import REQUEST_BYTES, REQUESTS, RESPONSE_BYTES, RESPONSES, SPECIAL_TEXT
 from tests.support.interop_service import ECHO_INITIAL, ECHO_TRAILING
 
-__all__ = ["GRPCLIB_CASES", "grpclib_server"]
+__all__ = ["GRPCLIB_CASES"]
 
 GrpclibCase: TypeAlias = Callable[[Channel], Coroutine[Any, Any, None]]
 LONG_S: Final = 30.0
@@ -98,17 +97,13 @@ def _check_status(wanted: pb.EchoStatus) -> None:
         raise GRPCError(Status(wanted.code), wanted.message)
 
 
-@asynccontextmanager
-async def grpclib_server() -> AsyncIterator[str]:
-    """The server on the running loop, which is asyncio's; its address."""
+async def serve() -> None:
+    """Serves until the process is killed; prints the address."""
     server = Server([GrpclibInterop()])
     await server.start("127.0.0.1", 0)
     sockets: Any = getattr(server, "_server").sockets  # noqa: B009 - nothing public tells the port
-    try:
-        yield f"127.0.0.1:{sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        await server.wait_closed()
+    print(f"127.0.0.1:{sockets[0].getsockname()[1]}", flush=True)
+    await server.wait_closed()
 
 
 # -- the client
@@ -277,3 +272,7 @@ GRPCLIB_CASES: Final[dict[str, GrpclibCase]] = {
     )
 }
 """The cases by name. Those of compression are not among them: grpclib does not compress."""
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

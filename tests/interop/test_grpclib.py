@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from anyio import to_thread
@@ -18,40 +19,27 @@ pytest.importorskip("grpclib", reason="grpclib is a requirement of the interop s
 
 from grpclib.client import Channel
 
-from tests.interop.grpclib_peer import GRPCLIB_CASES, grpclib_server
+from tests.interop.conftest import ROOT
+from tests.interop.grpclib_peer import GRPCLIB_CASES
 
 
-@contextmanager
+@pytest.fixture(scope="module")
 def their_server() -> Iterator[str]:
-    """Their server on a thread of its own; its URL."""
-    started = threading.Event()
-    addresses: list[str] = []
-    stops: list[asyncio.Event] = []
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def run() -> None:
-        async with grpclib_server() as address:
-            addresses.append(address)
-            stops.append(asyncio.Event())
-            loops.append(asyncio.get_running_loop())
-            started.set()
-            await stops[0].wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()))
-    thread.start()
-    started.wait()
-    try:
-        yield f"grpc://{addresses[0]}"
-    finally:
-        loops[0].call_soon_threadsafe(stops[0].set)
-        thread.join()
+    """Their server in a process of its own, whose open connections are nobody's business when it ends; its URL."""
+    command = [sys.executable, "-m", "tests.interop.grpclib_peer"]
+    search = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, cwd=ROOT, env=search, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"grpc://{process.stdout.readline().strip()}"
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_our_client_and_their_server(name: str) -> None:
-    with their_server() as url:
-        async with connect(url) as channel:
-            await CASES[name](channel)
+async def test_our_client_and_their_server(their_server: str, name: str) -> None:
+    async with connect(their_server) as channel:
+        await CASES[name](channel)
 
 
 @pytest.mark.parametrize("name", GRPCLIB_CASES)

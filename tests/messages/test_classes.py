@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import eventflux_transport
+from eventflux_runtime import StatusCode
 from eventflux_runtime.rpc.method import MethodKind
 from eventflux_transport import (
     CompressionType,
@@ -140,7 +141,7 @@ def test_methods_say_what_the_options_say() -> None:
     get_item = inventory_methods.INVENTORY_GET_ITEM
     assert get_item.retry is not None
     assert (get_item.retry.max_attempts, get_item.retry.initial_backoff_s) == (4, 0.01)
-    assert [code.name for code in get_item.errors] == ["NOT_FOUND", "INVALID_ARGUMENT"]
+    assert get_item.errors == (StatusCode.NOT_FOUND, StatusCode.INVALID_ARGUMENT)
     kinds = [
         getattr(inventory_methods, name).kind for name in inventory_methods.__all__ if name.startswith("INVENTORY_")
     ]

@@ -109,6 +109,7 @@ for attempt in (
     assert run(WITHOUT_PROTOBUF + program) == line * 2
 
 
+@pytest.mark.slow
 def test_each_module_can_be_imported_first() -> None:
     for module in (
         "client",

@@ -41,6 +41,28 @@ def test_a_task_that_was_about_to_wait_is_not_woken_later(monkeypatch: pytest.Mo
     trio.run(wait)
 
 
+@pytest.mark.parametrize("delay_s", [None, 0.01])
+def test_a_callback_is_done_to_its_end(delay_s: float | None) -> None:
+    called: list[str] = []
+
+    def callback() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        called.append("to its end")
+
+    async def call() -> None:
+        async with open_reactor() as reactor:
+            await trio.testing.wait_all_tasks_blocked()
+            if delay_s is None:
+                reactor.call_soon(callback)
+            else:
+                reactor.call_at(reactor.now() + delay_s, callback)
+            with pytest.raises(KeyboardInterrupt), trio.fail_after(10):
+                await trio.sleep_forever()
+
+    trio.run(call)
+    assert called == ["to its end"]
+
+
 def test_whom_it_was_about_to_wake_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
     called = trio.Event()
 

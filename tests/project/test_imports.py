@@ -90,6 +90,7 @@ LAYERS: Final = {
         may_import=("rpc", "handler", "message", "compression", "client", "server", "peer", "monitor"),
         forbidden=GRPC,
     ),
+    "error_details": Layer(modules=("error_details",), may_import=("contract", "well_known"), forbidden=SANS_IO),
     "surface": Layer(
         modules=("", "connect", "serve", "testing"),
         may_import=("rpc", "handler", "net", "calls", "wire", "client", "server", "peer", "contract", "health"),

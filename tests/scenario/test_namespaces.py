@@ -134,6 +134,7 @@ def _go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 def test_both_sides_notice_a_partition(wire: str, backend: str) -> None:

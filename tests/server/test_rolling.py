@@ -64,6 +64,7 @@ async def loads(urls: list[str]) -> AsyncIterator[list[Load]]:
             load.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_rolling_restart_fails_no_call(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(LONG_S), fleet(wire, SIZE, tmp_path) as servers:

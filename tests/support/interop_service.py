@@ -6,7 +6,8 @@ The rules are those of https://github.com/grpc/grpc/blob/master/doc/interop-test
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Final
 
 import anyio
@@ -64,8 +65,9 @@ class Interop(TestServiceService):
     async def streaming_output_call(
         self, request: StreamingOutputCallRequest, context: Context
     ) -> AsyncIterator[StreamingOutputCallResponse]:
-        async for response in _responses_to(request):
-            yield response
+        async with aclosing(_responses_to(request)) as responses:
+            async for response in responses:
+                yield response
 
     async def streaming_input_call(
         self, requests: AsyncIterator[StreamingInputCallRequest], context: Context
@@ -87,8 +89,9 @@ class Interop(TestServiceService):
         await _echo_metadata(context)
         try:
             async for request in requests:
-                async for response in _responses_to(request):
-                    yield response
+                async with aclosing(_responses_to(request)) as responses:
+                    async for response in responses:
+                        yield response
         except anyio.get_cancelled_exc_class():
             self.cancelled.set()
             raise
@@ -103,7 +106,8 @@ def body_of(size: int, compressed: BoolValue | None = None) -> bytes:
     return random.Random(size).randbytes(size) if compressed is not None and not compressed.value else bytes(size)
 
 
-async def _responses_to(request: StreamingOutputCallRequest) -> AsyncIterator[StreamingOutputCallResponse]:
+async def _responses_to(request: StreamingOutputCallRequest) -> AsyncGenerator[StreamingOutputCallResponse, None]:
+    """What a request asks for; to be closed, since a client may leave in the middle."""
     _check_status(request.response_status)
     _check_type(request.response_type)
     for wanted in request.response_parameters:

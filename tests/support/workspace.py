@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from eventflux_codegen import GenerationError, GenerationResult, check, generate
 from eventflux_codegen.build import build_package
@@ -70,10 +71,14 @@ class Workspace:
     def facts(self) -> tuple[Facts, Schema, Package]:
         """What the lock is made of; takes a fraction of the time of generating."""
         options, places = read_yaml(self.config, FileOptions)
-        descriptors = compile_protos(options.protos, [self.root], places)
-        schema = Schema.of(descriptors, [self.root])
+        schema = Schema.of(self.descriptors(), [self.root])
         package = build_package(schema, options, places)
         return wire_facts(schema, package), schema, package
+
+    def descriptors(self) -> FileDescriptorSet:
+        """Those of the sources and of all that they import."""
+        options, places = read_yaml(self.config, FileOptions)
+        return compile_protos(options.protos, [self.root], places)
 
     def is_current(self) -> bool:
         """Whether `check` finds no difference."""

@@ -13,6 +13,7 @@ from typing import Final
 from eventflux_runtime.client.pool.backoff import backoff_s, jittered
 from eventflux_runtime.client.pool.budget import RetryBudget
 from eventflux_runtime.rpc.config import RetryPolicy
+from eventflux_runtime.rpc.error_info import retry_delay_s
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.rpc_error import PoolTimeout, RpcError
 from eventflux_runtime.rpc.status import StatusCode
@@ -73,7 +74,8 @@ class Attempts:
         is_affordable = error.unprocessed or self._budget.spend()
         if not is_affordable or self.made >= policy.max_attempts or pushback_s is None:
             return None
-        delay_s = pushback_s if pushback_s >= 0 else self._backoff_s(policy)
+        # A RetryInfo is advice: it does not say whether to try again, only how long to wait at the least.
+        delay_s = pushback_s if pushback_s >= 0 else max(self._backoff_s(policy), retry_delay_s(error.details))
         if pushback_s >= 0:
             self._step = 0
         self.made += 1

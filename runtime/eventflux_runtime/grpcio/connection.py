@@ -25,7 +25,7 @@ from eventflux_runtime.rpc.deadline import ENDLESS_S
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.method import AnyMethod, Method, MethodKind
-from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError, Unavailable
+from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError, Unavailable, Unimplemented
 from eventflux_runtime.rpc.status import Status, StatusCode
 
 __all__ = ["GrpcioConnection", "close_channel"]
@@ -106,9 +106,9 @@ class GrpcioConnection:
         finally:
             self.ended()
         if status.code is not StatusCode.OK:
-            raise RpcError.from_status(status)
+            raise method.error_of(status)
         if reply is None:
-            raise Internal(f"the server ended {method.path} with OK and sent no response")
+            raise Unimplemented("the server sent no response")
         return self.response(method, reply)
 
     async def _exchange(self, method: AnyMethod, head: CallHead, data: bytes) -> tuple[Status, bytes | None]:
@@ -247,7 +247,7 @@ class _StreamingCall(Generic[Req, Res]):
 
     def _check_sendable(self) -> None:
         if self.status is not None and self.status.code is not StatusCode.OK:
-            raise RpcError.from_status(self.status)
+            raise self._method.error_of(self.status)
         if self._has_ended or self.status is not None:
             raise anyio.ClosedResourceError
 
@@ -272,7 +272,7 @@ class _StreamingCall(Generic[Req, Res]):
         assert self.status is not None
         if self.status.code is StatusCode.OK:
             raise anyio.EndOfStream
-        raise RpcError.from_status(self.status)
+        raise self._method.error_of(self.status)
 
     async def _read(self) -> Any:
         try:

@@ -142,7 +142,9 @@ class _Timers:
             else:
                 _call(callback, self._failures)
 
+    @enable_ki_protection
     async def run(self) -> None:
+        """Calls them when they are due, each to its end; Ctrl-C is for the main task."""
         while True:
             self._fire(trio.current_time())
             with trio.CancelScope(deadline=self._heap[0][0] if self._heap else math.inf) as self._scope:
@@ -191,6 +193,7 @@ class TrioReactor:
             self._ready.clear()
             self._has_ended.set()
 
+    @enable_ki_protection  # a task is not protected because the system task is that started it
     async def _run_callbacks(self) -> None:
         while True:
             for _ in range(len(self._ready)):

@@ -229,7 +229,7 @@ class ServerConnection(PipeHandler, Protocol):
 
     @property
     def active_calls(self) -> int:
-        """Calls in flight; one more while the client has not taken all that was sent."""
+        """Calls in flight; one more while the client has not taken all that was sent, or may bring calls still."""
 
     def start(self, handler: PipeHandler | None = None) -> None:
         """Starts the pipe and begins to serve; `handler` stands in for it at the pipe, and forwards to it."""

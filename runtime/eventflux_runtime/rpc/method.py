@@ -12,7 +12,9 @@ from librt.strings import BytesWriter
 from eventflux_runtime.rpc.checked import require_instance
 from eventflux_runtime.rpc.config import Compression, RetryPolicy
 from eventflux_runtime.rpc.deadline import checked_timeout
-from eventflux_runtime.rpc.status import StatusCode
+from eventflux_runtime.rpc.declared_error import DeclaredError
+from eventflux_runtime.rpc.rpc_error import RpcError
+from eventflux_runtime.rpc.status import Status, StatusCode
 
 __all__ = ["AnyMethod", "MessageCodec", "Method", "MethodKind", "PeerCodec", "keep_for"]
 
@@ -130,8 +132,9 @@ class Method(Generic[Req, Res]):
     prefers_protobuf: bool = False
     """Whether its messages travel in protobuf's encoding on the native wire, too, where the server speaks it: their
     native layout bounds what they may hold."""
-    errors: tuple[StatusCode, ...] = ()
-    """The codes that the method's options declare it to fail with; documentation, never enforced."""
+    errors: tuple[StatusCode | type[DeclaredError], ...] = ()
+    """What the method's options declare it to fail with, never enforced. The codes are documentation; of the errors
+    with fields a client makes their own class again."""
     peer: PeerCodec[Any] | None = None
     """Set for the unary method that answers peers which speak EventFlux's own TCP frames."""
 
@@ -142,6 +145,15 @@ class Method(Generic[Req, Res]):
             require_instance("retry", self.retry, RetryPolicy)
         if self.compression is not None:
             require_instance("compression", self.compression, Compression)
+
+    def error_of(self, status: Status, *, unprocessed: bool = False) -> RpcError:
+        """What a call that ended with a status fails with: an error that the method declares, or the code's class."""
+        if status.details:
+            for kind in self.errors:
+                error = None if isinstance(kind, StatusCode) else kind.read(status, unprocessed=unprocessed)
+                if error is not None:
+                    return error
+        return RpcError.from_status(status, unprocessed=unprocessed)
 
     @property
     def path(self) -> str:

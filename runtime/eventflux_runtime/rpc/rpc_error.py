@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 from eventflux_runtime.rpc.errors import TransportError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata, MetadataLike
-from eventflux_runtime.rpc.status import ErrorDetail, Status, StatusCode
+from eventflux_runtime.rpc.status import DetailMessage, ErrorDetail, Status, StatusCode
 from eventflux_runtime.rpc.status_part import escaped, plain_code, plain_details, plain_metadata, plain_text
 
 __all__ = [
@@ -31,6 +31,8 @@ __all__ = [
     "Unknown",
 ]
 
+D = TypeVar("D", bound=DetailMessage)
+
 
 class RpcError(TransportError):
     """A call that ended with a status other than OK.
@@ -44,7 +46,7 @@ class RpcError(TransportError):
     Attributes:
         code: the gRPC status code.
         message: text for people, as the other side gave it; ``str()`` of the error spells out its control characters.
-        details: typed details for programs, in order.
+        details: typed details for programs, in order; `find` reads one.
         metadata: the call's trailing metadata.
         unprocessed: True where the call provably never reached a handler, so that any method may be tried again.
     """
@@ -57,7 +59,7 @@ class RpcError(TransportError):
     metadata: Metadata
     unprocessed: bool
 
-    def __new__(cls, *args: object, **_options: object) -> Self:
+    def __new__(cls, *args: Any, **_options: Any) -> Self:
         """Sets every attribute, so that each is there in a subclass whose own constructor does not call this one."""
         made = super().__new__(cls, *args)
         made.code = plain_code(cls.default_code)
@@ -72,11 +74,11 @@ class RpcError(TransportError):
         message: str = "",
         *,
         code: StatusCode | None = None,
-        details: Iterable[ErrorDetail] = (),
+        details: Iterable[ErrorDetail | DetailMessage] = (),
         metadata: MetadataLike | None = None,
         unprocessed: bool = False,
     ) -> None:
-        """An error ready to be raised.
+        """An error ready to be raised. Messages among `details` are packed.
 
         Raises:
             ConfigError: the metadata breaks its rules.
@@ -94,6 +96,14 @@ class RpcError(TransportError):
     def __str__(self) -> str:
         name = plain_code(self.code).name
         return f"{name}: {escaped(plain_text(self.message))}" if self.message else name
+
+    def find(self, kind: type[D]) -> D | None:
+        """The first detail that is a message of a class, such as ``error.find(BadRequest)``; None without one.
+
+        A detail of that name whose bytes are no such message counts for none.
+        """
+        found = (detail.unpack(kind) for detail in plain_details(self.details))
+        return next((message for message in found if message is not None), None)
 
     @property
     def status(self) -> Status:

@@ -6,13 +6,18 @@ Numbers and names are those of https://github.com/grpc/grpc/blob/master/doc/stat
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final, Protocol, Self, TypeVar
 
 import msgspec
 
+from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 
-__all__ = ["OK_STATUS", "ErrorDetail", "Status", "StatusCode"]
+__all__ = ["OK_STATUS", "DetailMessage", "ErrorDetail", "Status", "StatusCode"]
+
+D = TypeVar("D", bound="DetailMessage")
+
+_URL_PREFIX: Final = "type.googleapis.com/"
 
 
 class StatusCode(IntEnum):
@@ -45,6 +50,17 @@ class StatusCode(IntEnum):
             return cls.UNKNOWN
 
 
+class DetailMessage(Protocol):
+    """A message that a detail can hold: one of `eventflux_runtime.error_details`, or of any generated package."""
+
+    def to_protobuf(self) -> bytes:
+        """Its protobuf encoding. Raises CodecError."""
+
+    @classmethod
+    def from_protobuf(cls, data: bytes) -> Self:
+        """The message of a protobuf encoding. Raises CodecError."""
+
+
 class ErrorDetail(msgspec.Struct, frozen=True):
     """One typed detail of a failed call, shaped like ``google.protobuf.Any``.
 
@@ -53,6 +69,26 @@ class ErrorDetail(msgspec.Struct, frozen=True):
 
     type_url: str
     value: bytes
+
+    @staticmethod
+    def of(message: DetailMessage) -> ErrorDetail:
+        """The detail that holds a message. Raises CodecError for what the message cannot carry."""
+        return ErrorDetail(_URL_PREFIX + _type_name(type(message)), message.to_protobuf())
+
+    def unpack(self, kind: type[D]) -> D | None:
+        """The message in it; None where it holds one of another type, or bytes that are none."""
+        if self.type_url.rpartition("/")[2] != _type_name(kind):
+            return None
+        try:
+            return kind.from_protobuf(self.value)
+        except CodecError:
+            return None  # the failure itself has to reach the application, whatever a peer wrote beside it
+
+
+def _type_name(kind: Any) -> str:
+    """The full protobuf name of a generated class."""
+    name: str = kind.__registration__.type_name
+    return name
 
 
 class Status(msgspec.Struct, frozen=True):

@@ -58,7 +58,7 @@ def plain_text(text: object) -> str:
 
 
 def plain_details(details: object) -> tuple[ErrorDetail, ...]:
-    """The details that are such, in order; others are left out, and the log says so."""
+    """The details that are such, messages packed, in order; others are left out, and the log says so."""
     try:
         given: tuple[Any, ...] = tuple(details) if isinstance(details, Iterable) else (details,)
     except Exception:  # noqa: BLE001 - as in `plain_text`
@@ -66,7 +66,8 @@ def plain_details(details: object) -> tuple[ErrorDetail, ...]:
     plain = tuple(made for made in map(_detail, given) if made is not None)
     if len(plain) < len(given):
         _log.warning(
-            "left out %d of %d details of an error: each has to be an ErrorDetail with a text and bytes",
+            "left out %d of %d details of an error: each has to be an ErrorDetail with a text and bytes, or a message "
+            "that can be encoded",
             len(given) - len(plain),
             len(given),
         )
@@ -75,7 +76,10 @@ def plain_details(details: object) -> tuple[ErrorDetail, ...]:
 
 def _detail(detail: object) -> ErrorDetail | None:
     if not isinstance(detail, ErrorDetail):
-        return None
+        try:
+            return ErrorDetail.of(detail)  # type: ignore[arg-type] # whatever it is: what is no message is left out
+        except Exception:  # noqa: BLE001 - as in `plain_text`
+            return None
     url: object = detail.type_url
     value: object = detail.value
     if type(url) is str and url.isascii() and type(value) is bytes:

@@ -172,7 +172,8 @@ class Server:
         """Accepts nothing more, tells clients to go elsewhere, and waits for calls in flight.
 
         First `health` turns to NOT_SERVING and those who watch it are told; then clients are sent elsewhere on every
-        endpoint. An answer that its client has not taken counts as a call in flight.
+        endpoint. An answer that its client has not taken counts as a call in flight, and so does a gRPC client that may
+        not have heard of it yet, for a second at most.
 
         Args:
             grace_s: seconds to wait; None: ``ServerConfig.drain_grace_s``.

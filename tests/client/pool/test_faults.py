@@ -92,6 +92,7 @@ def is_honest(error: RpcError) -> bool:
     return isinstance(error, Unavailable | DeadlineExceeded)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_one_of_three_servers_is_killed(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(60), fleet(wire, SIZE, tmp_path) as servers:
@@ -108,6 +109,7 @@ async def test_one_of_three_servers_is_killed(wire: str, tmp_path: Path) -> None
         assert max(repeated.slowest_s, once.slowest_s) < 15, "none hangs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_one_of_three_servers_freezes(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(60), fleet(wire, SIZE, tmp_path) as servers:
@@ -120,6 +122,7 @@ async def test_one_of_three_servers_freezes(wire: str, tmp_path: Path) -> None:
         assert repeated.slowest_s < 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_the_only_server_restarts(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(60), fleet(wire, 1, tmp_path) as servers:

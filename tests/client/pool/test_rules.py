@@ -11,13 +11,14 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from eventflux_runtime import ClientConfig, EjectionConfig, PoolTimeout, RetryPolicy, RpcError, StatusCode
+from eventflux_runtime import ClientConfig, EjectionConfig, ErrorDetail, PoolTimeout, RetryPolicy, RpcError, StatusCode
 from eventflux_runtime.client.pool.backoff import Backoff, jittered
 from eventflux_runtime.client.pool.balancer import LeastLoaded, Picker, PickFirst, RoundRobin, picker_for
 from eventflux_runtime.client.pool.budget import RetryBudget
 from eventflux_runtime.client.pool.ejection import OutlierStats, can_eject, is_held_against
 from eventflux_runtime.client.pool.subchannel import PooledConnection, Subchannel
 from eventflux_runtime.client.retry import Attempts
+from eventflux_runtime.error_details import Duration, RetryInfo
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.metadata import Metadata
@@ -251,6 +252,44 @@ def test_pushback_sets_the_delay_and_restarts_the_backoff() -> None:
 @pytest.mark.parametrize("pushback", ["-1", "", "soon", "1e3", "99999999999"])
 def test_pushback_that_is_no_time_forbids_the_retry(pushback: str) -> None:
     assert delays(attempts(), [error(pushback=pushback)]) == [None]
+
+
+def advised(seconds: int, nanos: int = 0, code: StatusCode = StatusCode.UNAVAILABLE) -> RpcError:
+    return RpcError("as asked", code=code, details=[RetryInfo(retry_delay=Duration(seconds=seconds, nanos=nanos))])
+
+
+def test_retry_info_is_the_least_delay() -> None:
+    found = delays(attempts(), [advised(2, 500_000_000), advised(0, 150_000_000), error()])
+    assert found == [2.5, pytest.approx(0.2), pytest.approx(0.3)]
+
+
+def test_retry_info_makes_no_call_repeatable() -> None:
+    assert delays(attempts(), [advised(1, code=StatusCode.ABORTED)]) == [None]
+    assert delays(attempts(None), [advised(1)]) == [None]
+    assert delays(attempts(deadline=0.9), [advised(1)]) == [None]
+
+
+def test_pushback_comes_before_retry_info() -> None:
+    both = advised(5)
+    both.metadata = Metadata([("grpc-retry-pushback-ms", "10")])
+    assert delays(attempts(), [both]) == [0.01]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        RetryInfo(retry_delay=Duration(seconds=-5)).to_protobuf(),
+        RetryInfo(retry_delay=Duration(seconds=315_576_000_001)).to_protobuf(),
+        RetryInfo(retry_delay=Duration(nanos=-1)).to_protobuf(),
+        RetryInfo(retry_delay=Duration(nanos=1_000_000_000)).to_protobuf(),
+        b"\x0a\x05\x08",
+        b"\xff",
+    ],
+)
+def test_retry_info_that_is_no_time_ahead_is_no_advice(value: bytes) -> None:
+    failure = RpcError("x", code=StatusCode.UNAVAILABLE, details=[ErrorDetail("t/google.rpc.RetryInfo", value)])
+    assert delays(attempts(), [failure]) == [pytest.approx(0.1)]
 
 
 def test_an_exhausted_budget_forbids_the_retry() -> None:

@@ -11,10 +11,11 @@ __all__ = ["Keepalive"]
 class Keepalive:
     """The keepalive of one connection. Everything that arrives is a sign of life, not only a pong.
 
-    Invariant: at most one ping is on its way, from `pinged_at` until anything arrives.
+    Invariant: at most one ping is on its way, from `pinged_at` until anything arrives. What arrives moves no timer, so
+    while one is, somebody looks after every interval: silence that begins behind an answer is noticed as soon.
     """
 
-    __slots__ = ("heard_at", "interval_s", "is_waiting", "pinged_at", "timeout_s")
+    __slots__ = ("heard_at", "interval_s", "is_waiting", "looked_at", "pinged_at", "timeout_s")
 
     def __init__(self, interval_s: float | None, timeout_s: float, now: float) -> None:
         self.interval_s: float = 0.0 if interval_s is None else interval_s
@@ -22,6 +23,7 @@ class Keepalive:
         self.timeout_s = timeout_s
         self.heard_at = now
         self.pinged_at = now
+        self.looked_at = now
         self.is_waiting = False
 
     def respect(self, min_interval_s: float) -> None:
@@ -34,6 +36,10 @@ class Keepalive:
         self.heard_at = now
         self.is_waiting = False
 
+    def looked(self, now: float) -> None:
+        """The timer was due, or somebody looked all the same."""
+        self.looked_at = now
+
     def pinged(self, now: float) -> None:
         """A ping went out."""
         self.pinged_at = now
@@ -43,7 +49,9 @@ class Keepalive:
         """When to look again; None: never."""
         if not self.interval_s:
             return None
-        return self.pinged_at + self.timeout_s if self.is_waiting else self.heard_at + self.interval_s
+        if not self.is_waiting:
+            return self.heard_at + self.interval_s
+        return min(self.pinged_at + self.timeout_s, self.looked_at + self.interval_s)
 
     def is_ping_due(self, now: float) -> bool:
         """Whether the peer has been silent for an interval."""

@@ -19,7 +19,8 @@ from eventflux_runtime.protocol.driver.outbox import Outbox
 from eventflux_runtime.protocol.driver.session import Session
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError
+from eventflux_runtime.rpc.method import AnyMethod
+from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError, Unimplemented
 from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ class ClientSession(Session):
         """Ends a call from this side."""
         raise NotImplementedError
 
-    def error_of(self, status: Status) -> RpcError:
+    def error_of(self, status: Status, method: AnyMethod) -> RpcError:
         """What a status that the server sent becomes, unless it is OK."""
-        return RpcError.from_status(status)
+        return method.error_of(status)
 
 
 @mypyc_attr(acyclic=True)
@@ -123,7 +124,7 @@ class UnaryCall(Expirable):
             self.fail(undecodable(self.connection, self.encoding, message))
         elif self._has_reply:
             self.connection.reset(self.stream_id)
-            self.fail(RpcError("the server sent more than one response", code=StatusCode.UNIMPLEMENTED))
+            self.fail(_too_many())
         else:
             self._reply = message
             self._has_reply = True
@@ -140,13 +141,15 @@ class UnaryCall(Expirable):
         if self.waiter.done():
             return
         if status is not OK_STATUS and status.code is not StatusCode.OK:
-            self.waiter.set_exception(self.connection.error_of(status))
+            self.waiter.set_exception(self.connection.error_of(status, self.encoding.method))
+        elif event.has_message and self._has_reply:
+            self.fail(_too_many())
         elif event.has_message:
             self.waiter.set_result(event)
         elif self._has_reply:
             self.waiter.set_result(self._reply)
         else:
-            self.fail(RpcError("the server sent no response", code=StatusCode.UNIMPLEMENTED))
+            self.fail(Unimplemented("the server sent no response"))
 
     def opened(self, result: Any) -> Any:
         """What `waiter` was given, as the reply itself.
@@ -251,7 +254,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
 
     def _check_not_failed(self) -> None:
         if self._status is not None and self._status.code is not StatusCode.OK:
-            raise RpcError.from_status(self._status)
+            raise self.encoding.method.error_of(self._status)
 
     async def end(self) -> None:
         """See `ClientCall.end`."""
@@ -362,7 +365,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         if self._response is not None:
             self._response.trailers = status.trailers
         if error is None and status.code is not StatusCode.OK:
-            error = self.connection.error_of(status)
+            error = self.connection.error_of(status, self.encoding.method)
         self._inbox.end(error)
         self._outbox.sent()
         self._wake_headers()
@@ -385,3 +388,8 @@ def undecodable(connection: ClientSession, encoding: Encoding, misfit: CodecErro
     error = Internal(f"a response to {encoding.method.path} from {connection.endpoint} cannot be decoded: {misfit}")
     error.__cause__ = misfit
     return error
+
+
+def _too_many() -> Unimplemented:
+    """What a caller gets for a second response of a method that has one."""
+    return Unimplemented("the server sent more than one response")

@@ -101,8 +101,9 @@ class ServerConnectionBase(ServerSession):
 
     @property
     def active_calls(self) -> int:
-        """Calls in flight; one more while the client has not taken all that was sent."""
-        return len(self._calls) + int(self.pipe.unsent_bytes > 0)
+        """See `ServerConnection.active_calls`."""
+        has_more = self.pipe.unsent_bytes > 0 or (self._is_draining and self.core.takes_calls)
+        return len(self._calls) + int(has_more)
 
     # -- the life of the connection
 

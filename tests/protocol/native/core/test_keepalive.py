@@ -37,6 +37,26 @@ def test_a_silent_peer_is_pinged_and_its_answer_counts() -> None:
     assert client.next_timer() == 169.5
 
 
+def test_a_timeout_longer_than_the_interval_does_not_make_pings_rarer() -> None:
+    client = client_at(100.0, Settings(ping_interval_s=10.0, ping_timeout_s=60.0))
+    assert client.handle_timer(110.0) == []
+    assert client.data_to_send() == PING_ZERO
+    client.receive_data(PONG_ZERO, 111.0)
+    # A driver set its timer when the ping went out, and moves it when it is due.
+    silent = client_at(100.0, Settings(ping_interval_s=10.0, ping_timeout_s=60.0))
+    silent.handle_timer(110.0)
+    assert silent.next_timer() == 120.0
+    for now in (120.0, 121.0):
+        assert client.next_timer() == 121.0
+        assert client.handle_timer(now) == []
+    assert client.data_to_send() == PING_ZERO
+    for now in range(120, 170, 10):
+        assert silent.handle_timer(now) == []
+        assert silent.next_timer() == now + 10
+    (lost,) = silent.handle_timer(170.0)
+    assert isinstance(lost, ConnectionLost)
+
+
 def test_traffic_makes_pings_needless() -> None:
     client = client_at(100.0, Settings(ping_interval_s=30.0))
     client.receive_data(PONG_ZERO[:3], 125.0)

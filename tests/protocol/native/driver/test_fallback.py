@@ -7,8 +7,19 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from eventflux_runtime import Context, connect, serve
+import anyio
+import pytest
+from anyio.abc import SocketStream
+
+from eventflux_runtime import Context, StatusCode, connect, serve
 from eventflux_runtime.codegen_api import AnyBinding, Binding, Service
+from eventflux_runtime.protocol.core.event import Event, StatusReceived
+from eventflux_runtime.protocol.core.machine import Role
+from eventflux_runtime.protocol.driver.packing import write_packed
+from eventflux_runtime.protocol.native.core.connection import Connection
+from eventflux_runtime.protocol.native.core.settings import Settings
+from eventflux_runtime.rpc.endpoint import parse_endpoint
+from eventflux_runtime.rpc.metadata import EMPTY_METADATA
 from eventflux_transport import EventRequest, TransportMessage
 from eventflux_transport.methods import TRANSPORT_SEND_MESSAGE, TRANSPORT_STREAM_EVENTS
 from tests.support.unknown import unknown_to
@@ -55,6 +66,28 @@ async def test_streams_fall_back_too() -> None:
         got = [event async for event in events]
     assert [event.priority for event in got] == [0, 1, 2]
     assert {event.unknown_fields for event in got} == {NEWER}
+
+
+@pytest.mark.parametrize("has_protobuf", [False, True])
+async def test_a_client_has_to_announce_protobuf_to_ask_for_it(has_protobuf: bool) -> None:
+    client = Connection(Role.CLIENT, Settings(has_protobuf=has_protobuf), now=0.0)
+    async with serve([Node()], TCP) as server:
+        endpoint = parse_endpoint(server.endpoints[0])
+        async with await anyio.connect_tcp(endpoint.host, endpoint.port) as pipe:
+            await exchange(client, pipe)
+            client.open(0, -1, EMPTY_METADATA, b"", write_packed, protobuf=True)
+            (ended,) = await exchange(client, pipe)
+    assert isinstance(ended, StatusReceived)
+    assert ended.status.code == (StatusCode.OK if has_protobuf else StatusCode.UNIMPLEMENTED)
+
+
+async def exchange(client: Connection, pipe: SocketStream) -> list[Event]:
+    """Sends what the client has to say; what it makes of the answer."""
+    await pipe.send(client.data_to_send())
+    events: list[Event] = []
+    while not events:
+        events = client.receive_data(await pipe.receive(), 0.0)
+    return events
 
 
 WITHOUT_PROTOBUF = """

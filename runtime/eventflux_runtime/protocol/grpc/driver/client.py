@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from eventflux_runtime.protocol.core.event import PEER_READY
 from eventflux_runtime.protocol.driver.client import ClientConnectionBase
 from eventflux_runtime.protocol.driver.encoding import Encode, Encoding
-from eventflux_runtime.protocol.grpc.driver.accepted import ACCEPTED
 from eventflux_runtime.protocol.grpc.driver.encoding import ClientEncoding
 from eventflux_runtime.protocol.grpc.http2.client_machine import ClientMachine
 from eventflux_runtime.protocol.grpc.http2.event import SettingsReceived
@@ -49,16 +48,10 @@ class GrpcClientConnection(ClientConnectionBase):
     def _on_settings(self, event: SettingsReceived) -> None:
         self.greeted(event.max_streams)
 
-    def lost(self) -> None:
-        """See `Session.lost`."""
-        if self._http2.learned:
-            ACCEPTED.learned(self.endpoint, self._http2.learned)
-        super().lost()
-
-    def error_of(self, status: Status) -> RpcError:
+    def error_of(self, status: Status, method: AnyMethod) -> RpcError:
         """See `ClientSession.error_of`. A call of a method that the server lacks has reached no handler."""
         is_unserved = status.code is StatusCode.UNIMPLEMENTED and status.message.startswith(_NOT_SERVED)
-        return RpcError.from_status(status, unprocessed=is_unserved)
+        return method.error_of(status, unprocessed=is_unserved)
 
     def encoding_of(self, method: Method[Any, Any]) -> Encoding:
         """See `ClientConnectionBase.encoding_of`."""

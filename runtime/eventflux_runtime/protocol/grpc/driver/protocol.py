@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.compression.algorithm import require_compression
 from eventflux_runtime.protocol.driver.settings import client_limits, server_limits
-from eventflux_runtime.protocol.grpc.driver.accepted import ACCEPTED
 from eventflux_runtime.protocol.grpc.driver.client import GrpcClientConnection
 from eventflux_runtime.protocol.grpc.driver.server import GrpcServerConnection
 from eventflux_runtime.protocol.grpc.http2.client_machine import ClientMachine
@@ -47,7 +46,6 @@ class GrpcProtocol:
                 authority=endpoint.authority,
                 user_agent=USER_AGENT,
                 now=reactor.now(),
-                known_compressions=ACCEPTED.of(endpoint),
             )
             connection = GrpcClientConnection(pipe, core, reactor, endpoint, config)
             await connection.handshake()

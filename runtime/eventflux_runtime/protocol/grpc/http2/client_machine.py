@@ -9,7 +9,6 @@ from librt.strings import BytesWriter
 
 from eventflux_runtime.protocol.grpc.http2.connection import Connection
 from eventflux_runtime.protocol.grpc.http2.ending import Endings
-from eventflux_runtime.protocol.grpc.http2.head import NO_ENCODINGS
 from eventflux_runtime.protocol.grpc.http2.link import READY, Link
 from eventflux_runtime.protocol.grpc.http2.request_sender import RequestSender
 from eventflux_runtime.protocol.grpc.http2.request_writer import RequestWriter, Route
@@ -36,7 +35,6 @@ class ClientMachine(Connection):
         authority: str,
         user_agent: str,
         now: float,
-        known_compressions: frozenset[int] = NO_ENCODINGS,
     ) -> None:
         """Begins; preface and SETTINGS are in the output at once.
 
@@ -46,9 +44,8 @@ class ClientMachine(Connection):
             authority: the server's name, with its port where that is not the scheme's own.
             user_agent: what this client calls itself.
             now: the time.
-            known_compressions: what the server reads, as it said in `learned` of an earlier connection.
         """
-        link = Link(False, settings, known_compressions, now)
+        link = Link(False, settings, now)
         self._heads = RequestWriter(scheme, authority, user_agent, settings.accepted_names)
         self._requests = RequestSender(link, self._heads)
         endings = Endings(link, self._requests)
@@ -65,11 +62,6 @@ class ClientMachine(Connection):
     def max_streams(self) -> int:
         """Calls in flight that the server allows, as `SettingsReceived` told."""
         return self._link.max_streams
-
-    @property
-    def learned(self) -> frozenset[int]:
-        """The ids of the compressions that the server reads, as it last said."""
-        return self._link.learned
 
     def accepts(self, stream_id: int, compression_id: int) -> bool:
         """See `Machine.accepts`. A server says what it reads with each response, so the last one counts.

@@ -232,6 +232,7 @@ class Connection(Machine):
                 return []
             return [self._lose(f"the peer did not finish the handshake within {limit:g} s", SETTINGS_TIMEOUT)]
         keepalive = self._keepalive
+        keepalive.looked(now)
         if keepalive.is_lost(now):
             silence = f"the peer sent nothing for {now - keepalive.heard_at:.3g} s, not even to a ping"
             return [self._lose(silence, NO_ERROR)]

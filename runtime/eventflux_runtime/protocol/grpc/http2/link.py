@@ -7,6 +7,7 @@ from typing import Final, final
 from eventflux_runtime.protocol.core.error import LocalProtocolError
 from eventflux_runtime.protocol.core.flow import Inflow, ReceiveFlow
 from eventflux_runtime.protocol.grpc.http2.frame import MAX_STREAM_ID, MESSAGE_PREFIX_BYTES
+from eventflux_runtime.protocol.grpc.http2.head import NO_ENCODINGS
 from eventflux_runtime.protocol.grpc.http2.limits import Limits
 from eventflux_runtime.protocol.grpc.http2.output import FrameOutput
 from eventflux_runtime.protocol.grpc.http2.settings import Settings
@@ -56,7 +57,7 @@ class Link:
         "streams",
     )
 
-    def __init__(self, is_server: bool, settings: Settings, learned: frozenset[int], now: float) -> None:
+    def __init__(self, is_server: bool, settings: Settings, now: float) -> None:
         self.is_server = is_server
         self.settings = settings
         self.state: int = HANDSHAKE
@@ -69,7 +70,7 @@ class Link:
         """The last stream id of the last GOAWAY that limits the client's calls, whoever sent it."""
         self.max_streams: int = MAX_STREAM_ID
         """Client: calls that the server allows in flight."""
-        self.learned = learned
+        self.learned: frozenset[int] = NO_ENCODINGS
         """Client: the compressions that the server reads, as it last said."""
         self.output = FrameOutput(settings.max_reply_bytes)
         window = settings.whole_window

@@ -10,7 +10,6 @@ from librt.strings import BytesWriter
 from eventflux_runtime.protocol.core.error import LocalProtocolError
 from eventflux_runtime.protocol.grpc.http2.connection import Connection
 from eventflux_runtime.protocol.grpc.http2.ending import Endings
-from eventflux_runtime.protocol.grpc.http2.head import NO_ENCODINGS
 from eventflux_runtime.protocol.grpc.http2.link import Link
 from eventflux_runtime.protocol.grpc.http2.request_frames import RequestFrames
 from eventflux_runtime.protocol.grpc.http2.response_sender import ResponseSender
@@ -32,7 +31,7 @@ class ServerMachine(Connection):
 
     def __init__(self, settings: Settings, *, now: float) -> None:
         """Begins; SETTINGS follow once the client's preface has come."""
-        link = Link(True, settings, NO_ENCODINGS, now)
+        link = Link(True, settings, now)
         self._responses = ResponseSender(link, ResponseWriter(settings.accepted_names))
         endings = Endings(link, self._responses)
         super().__init__(link, self._responses, endings, RequestFrames(link, endings, self._responses), now)

@@ -314,6 +314,7 @@ class Connection(Machine):
                 return []
             return [self._lose(f"the peer did not finish the handshake within {limit:g} s")]
         keepalive = self._keepalive
+        keepalive.looked(now)
         if keepalive.is_lost(now):
             return [self._lose(f"the peer sent nothing for {now - keepalive.heard_at:.3g} s, not even to a ping")]
         limit = max(link.settings.handshake_timeout_s, keepalive.interval_s + keepalive.timeout_s)

@@ -37,6 +37,7 @@ class NativeServerConnection(ServerConnectionBase):
         log: LimitedLog,
     ) -> None:
         super().__init__(pipe, core, reactor, dispatcher, config, on_lost, log)
+        self._native = core
         self._bindings = tuple(dispatcher.bindings)
         self._encodings: dict[int, NativeEncoding] = {}
 
@@ -51,8 +52,16 @@ class NativeServerConnection(ServerConnectionBase):
         if method_id >= len(self._bindings):
             self.refuse(event, StatusCode.UNIMPLEMENTED, f"no method has id {method_id} on this connection")
             return None
+        if event.protobuf and not self._can_protobuf():
+            reason = "protobuf is asked for by a client that has not announced it: set bit 0 of its features"
+            self.refuse(event, StatusCode.UNIMPLEMENTED, reason)
+            return None
         binding = self._bindings[method_id]
         encoding = NativeEncoding.of_server(binding, method_id, event.protobuf)
         encoding.compression = self.compression_of(binding)
         self._encodings[-method_id - 1 if event.protobuf else method_id] = encoding
         return encoding
+
+    def _can_protobuf(self) -> bool:
+        peer = self._native.peer_settings
+        return peer is not None and peer.has_protobuf
