@@ -25,6 +25,7 @@ from kitchen_package import (
     Nothing,
     Nothings,
     NothingsChoiceNothing,
+    Numbers,
     Point,
     Scalars,
     Shape,
@@ -210,6 +211,8 @@ def test_enums_have_the_names_of_the_idl_or_numbers() -> None:
     kept = EventFilter.from_json(unknown, ignore_unknown_fields=True)
     assert kept == EventFilter(message_types=[MessageType.EVENT], stream_names=["a"])
     assert Scalars.from_json('{"maybeColor": "NEW"}', ignore_unknown_fields=True).maybe_color is None
+    with pytest.raises(CodecError, match=r"^Numbers.known_versions\['x'\]: expected an integer"):
+        Numbers.from_json('{"knownVersions": {"x": "NEW"}}', ignore_unknown_fields=True)
 
 
 def test_null_is_absence_but_for_values_of_json() -> None:

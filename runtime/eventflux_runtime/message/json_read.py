@@ -164,9 +164,10 @@ class _Reader:
         made: dict[Any, Any] = {}
         for name, item in value.items():
             try:
+                read_key = key.read_key(name)
                 read = self._value(field, item, self._depth + 2)
                 if read is not _UNKNOWN:
-                    made[key.read_key(name)] = read
+                    made[read_key] = read
             except Misfit as misfit:
                 misfit.within(f"[{name!r}]")
                 raise
