@@ -64,6 +64,7 @@ def generate(session: nox.Session) -> None:
     for page, arguments in CODEGEN_PAGES.items():
         with open(page, "w") as output:
             session.run("eventflux-codegen", *arguments, stdout=output)
+    session.run("python", "-m", "eventflux_codegen.well_known_codecs", "runtime/eventflux_runtime")
 
 
 @nox.session
@@ -72,6 +73,7 @@ def drift(session: nox.Session) -> None:
     _install(session, "codegen", "generator")
     for config in IDL_CONFIGS:
         session.run("eventflux-codegen", "check", "--config", config)
+    session.run("python", "-m", "eventflux_codegen.well_known_codecs", "--check", "runtime/eventflux_runtime")
 
 
 @nox.session

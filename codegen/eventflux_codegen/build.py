@@ -20,12 +20,13 @@ from eventflux_codegen.product import EXTENSIONS
 from eventflux_codegen.relocation import module_stems, pb_module
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.service import build_services
+from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.version import GENERATOR
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_package"]
 
-CONTRACT_VERSION: Final = 4
+CONTRACT_VERSION: Final = 5
 """The version of the runtime's `codegen_api` that the templates are written for."""
 
 
@@ -42,9 +43,9 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
     files = [source.descriptor.name for source in schema.sources]
     stems = module_stems(files, places)
     every_module = {name: pb_module(name, options.package, stems) for name in files}
-    used = {node.source.descriptor.name for node in schema.messages.values()}
+    used = {node.source.descriptor.name for node in schema.messages.values() if not is_in_runtime(node)}
     modules = {name: every_module[name] for name in sorted(used)}
-    messages = build_messages(schema, options, places, names, enums, modules)
+    messages = build_messages(schema, options, places, names, enums, every_module)
     errors = build_errors(schema, options, places, names, enums, messages)
     services = build_services(schema, options, places, names, messages, errors, every_module)
     aliases = _build_aliases(schema, options, places, names, messages)
@@ -52,16 +53,19 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
     wanted = [(own, getattr(options, own.section, None)) for own in EXTENSIONS]
     additions = tuple(own.build(section, draft) for own, section in wanted if section is not None)
     names.check()
+    own_enums = {name: enum for name, enum in enums.items() if not enum.is_shared}
+    own_messages = {name: message for name, message in messages.items() if not message.is_shared}
     return Package(
         name=options.package,
         sources=tuple(sorted(source.descriptor.name for source in schema.sources if source.is_listed)),
         generator=GENERATOR,
         contract=CONTRACT_VERSION,
-        enums=tuple(enums.values()),
-        messages=tuple(messages.values()),
+        enums=tuple(own_enums.values()),
+        messages=tuple(own_messages.values()),
+        shared_enums=tuple(enum for enum in enums.values() if enum.is_shared),
         services=services,
         errors=tuple(errors.values()),
-        message_modules=split(enums, messages, aliases),
+        message_modules=split(own_enums, own_messages, aliases),
         pb_modules=tuple(modules.values()),
         pb_stems=stems,
         additions=additions,

@@ -14,13 +14,13 @@ from eventflux_codegen.model import Cardinality, ClosedEnum, Field, Value, Value
 __all__ = ["indented", "read_closed", "read_field", "require_set", "write_closed", "write_field"]
 
 
-def write_field(field: Field) -> list[str]:
-    """The code that writes a field of a message."""
+def write_field(field: Field, deep: str = "") -> list[str]:
+    """The code that writes a field of a message; `deep` is its name, if its functions count how deep they are."""
     lines = [_position(field)]
     if field.value is None:
         return lines + _write_oneof(field)
     if field.key is not None:
-        return lines + _write_map(field, field.key, field.value)
+        return lines + _write_map(field, field.key, field.value, deep)
     match field.cardinality:
         case Cardinality.REPEATED:
             return lines + _write_list(field, field.value)
@@ -32,13 +32,13 @@ def write_field(field: Field) -> list[str]:
             return lines + _write_single(field, field.value)
 
 
-def read_field(field: Field) -> list[str]:
-    """The code that reads a field into its local variable."""
+def read_field(field: Field, deep: str = "") -> list[str]:
+    """The code that reads a field into its local variable; `deep` as for `write_field`."""
     lines = [_position(field)]
     if field.value is None:
         return lines + _read_oneof(field)
     if field.key is not None:
-        return lines + _read_map(field, field.key, field.value)
+        return lines + _read_map(field, field.key, field.value, deep)
     match field.cardinality:
         case Cardinality.REPEATED:
             return lines + _read_list(field, field.value)
@@ -74,8 +74,13 @@ def read_closed(field: Field, closed: ClosedEnum, members: str) -> list[str]:
 
 def require_set(field: Field, value: Value) -> list[str]:
     """The code that gives a required field its local variable, and refuses a message without it."""
-    held = "object" if value.is_message else f"{value.local} | None"
-    return [f"{field.local}: {held} = {_source(field)}", f"if {field.local} is None:", "    raise unset(field)"]
+    held = value.held if value.held == "object" else value.optional_local
+    lines = (
+        f"{field.local}: {held} = {_source(field)}",
+        f"if {field.local} is {value.absent}:",
+        "    raise unset(field)",
+    )
+    return list(lines)
 
 
 def indented(lines: Iterable[str]) -> list[str]:
@@ -91,11 +96,6 @@ def _source(field: Field) -> str:
     return f"values[{field.index}]"
 
 
-def _held(value: Value) -> str:
-    """The type of a local that holds a value: a message's class is checked before it is believed."""
-    return "object" if value.is_message else value.local
-
-
 def _write_single(field: Field, value: Value) -> list[str]:
     if value.kind is ValueKind.STR:
         return [f"{field.local}: str = {_source(field)}", *write_value(value, field.local)]
@@ -103,10 +103,10 @@ def _write_single(field: Field, value: Value) -> list[str]:
 
 
 def _write_optional(field: Field, value: Value) -> list[str]:
-    held = "object" if value.is_message else f"{value.local} | None"
+    held = value.held if value.held == "object" else value.optional_local
     return [
         f"{field.local}: {held} = {_source(field)}",
-        f"if {field.local} is None:",
+        f"if {field.local} is {value.absent}:",
         "    writer.append(0)",
         "else:",
         "    writer.append(1)",
@@ -129,24 +129,27 @@ def _write_list(field: Field, value: Value) -> list[str]:
     return [
         *lines,
         f"write_i64_le(writer, len({field.local}))",
-        f"{item}: {_held(value)}",
+        f"{item}: {value.held}",
         f"for {item} in {field.local}:",
         *indented(write_value(value, item)),
     ]
 
 
-def _write_map(field: Field, key: Value, value: Value) -> list[str]:
+def _write_map(field: Field, key: Value, value: Value, deep: str) -> list[str]:
+    """An entry is a message too, so that the same depth is the limit in every encoding."""
     name, item = f"key{field.slot}", f"item{field.slot}"
+    too_deep = [f"if {field.local} and depth == _MAX_DEPTH:", f'    raise too_deep("{deep}", _MAX_DEPTH, -1)']
     return [
         f"{field.local}: object = {_source(field)}",
         f"if not isinstance({field.local}, dict):",
         "    raise TypeError",
+        *(too_deep if deep else []),
         f"write_i64_le(writer, len({field.local}))",
         f"{name}: {key.local}",
-        f"{item}: {_held(value)}",
+        f"{item}: {value.held}",
         f"for {name}, {item} in {field.local}.items():",
         *indented(write_value(key, name)),
-        *indented(write_value(value, item)),
+        *indented(write_value(value, item, levels=2)),
     ]
 
 
@@ -161,7 +164,7 @@ def _write_oneof(field: Field) -> list[str]:
         ]
         if variant.value.is_message:
             item = f"item{variant.slot}"
-            lines += [f"    {item}: object = {source}", *indented(write_value(variant.value, item))]
+            lines += [f"    {item}: {variant.value.held} = {source}", *indented(write_value(variant.value, item))]
         else:
             lines += indented(write_value(variant.value, source))
     return [*lines, "else:", "    raise TypeError"]
@@ -190,7 +193,7 @@ def _read_count(min_bytes: int) -> list[str]:
 def _read_optional(field: Field, value: Value) -> list[str]:
     return [
         *_read_flag(),
-        f"{field.local}: {value.local} | None = None",
+        f"{field.local}: {value.optional_local} = {value.absent}",
         "if flag == 1:",
         *indented(read_value(value, field.local)),
     ]
@@ -213,14 +216,16 @@ def _read_list(field: Field, value: Value) -> list[str]:
     ]
 
 
-def _read_map(field: Field, key: Value, value: Value) -> list[str]:
+def _read_map(field: Field, key: Value, value: Value, deep: str) -> list[str]:
     name, item = f"key{field.slot}", f"item{field.slot}"
+    too_deep = ["if count and depth == _MAX_DEPTH:", f'    raise too_deep("{deep}", _MAX_DEPTH, pos - 8)']
     return [
         *_read_count(key.min_bytes + value.min_bytes),
+        *(too_deep if deep else []),
         f"{field.local}: dict[{key.local}, {value.local}] = {{}}",
         "for _ in range(count):",
         *indented(read_value(key, name)),
-        *indented(read_value(value, item)),
+        *indented(read_value(value, item, levels=2)),
         f"    {field.local}[{name}] = {item}",
     ]
 

@@ -27,11 +27,12 @@ def native_functions(message: Message) -> list[list[str]]:
     another is read by a function that returns where it ends.
     """
     head = _head("encode", message, message.snake, "native layout")
-    body = _encoded(message, [line for field in message.wire_fields for line in write_field(field)])
+    deep = message.name if message.is_recursive else ""
+    body = _encoded(message, [line for field in message.wire_fields for line in write_field(field, deep)])
     if message.is_recursive:
         deeper = f"def _write_{message.snake}(message: {message.local}, writer: BytesWriter, depth: i64) -> None:"
         encoders = [
-            [*head, f"    _write_{message.snake}(message, writer, 1)"],
+            [*head, f"    _write_{message.snake}(message, writer, 0)"],
             [deeper, *indented(_limited(message, "-1")), *indented(body)],
         ]
     else:
@@ -56,7 +57,7 @@ def layout_functions(message: Message, layout: Layout) -> list[list[str]]:
         else:
             written += write_closed(field, closed, members[field.name], layout.name)
             read += read_closed(field, closed, members[field.name])
-    depth = ["depth: i64 = 1"] if any(_is_nested(field) for field in layout.fields) else []
+    depth = ["depth: i64 = 0"] if any(_is_nested(field) for field in layout.fields) else []
     where = f"layout {layout.name}"
     encoder = [
         *_head("encode", message, suffix, where),
@@ -74,21 +75,22 @@ def layout_functions(message: Message, layout: Layout) -> list[list[str]]:
 
 def _native_decoders(message: Message) -> list[list[str]]:
     head = _head("decode", message, message.snake, "native layout")
-    read = [line for field in message.wire_fields for line in read_field(field)]
+    deep = message.name if message.is_recursive else ""
+    read = [line for field in message.wire_fields for line in read_field(field, deep)]
     made = f"_{message.local}({', '.join(field.local for field in message.fields)})"
     if not message.is_embedded:
-        depth = ["depth: i64 = 1"] if message.is_recursive else []
+        depth = ["depth: i64 = 0"] if message.is_recursive else []
         return [[*head, *indented(_whole(message, depth, read)), f"    return {made}"]]
-    parameter, start = (", depth: i64", ", 1") if message.is_recursive else ("", "")
+    parameter, start = (", depth: i64", ", 0") if message.is_recursive else ("", "")
     outer = [
         *head,
         *indented(_cut()),
-        f"    message, pos = _read_{message.snake}(data, 0{start})",
+        f"    message, pos = {message.reader}(data, 0{start})",
         *indented(_ended(message, "len(data)")),
         "    return message",
     ]
     inner = [
-        f"def _read_{message.snake}(data: bytes, pos: i64{parameter}) -> tuple[{message.local}, i64]:",
+        f"def {message.reader}(data: bytes, pos: i64{parameter}) -> tuple[{message.local}, i64]:",
         *indented(_limited(message, "pos") if message.is_recursive else []),
         *indented(["limit: i64 = len(data)"] if read else []),
         *indented(_guarded(read)),
@@ -142,11 +144,14 @@ def _refused(layout: Layout) -> Iterable[str]:
     """The code that refuses the fields that a layout lacks, where they are set."""
     for field in layout.lacks:
         yield f"if values[{field.index}]{_presence(field)}:"
-        yield f'    raise lacking("{field.path}", "{layout.name}", values[{field.index}])'
+        shown = '"<redacted>"' if field.is_redacted else f"values[{field.index}]"
+        yield f'    raise lacking("{field.path}", "{layout.name}", {shown})'
 
 
 def _presence(field: Field) -> str:
-    return " is not None" if field.cardinality in (Cardinality.OPTIONAL, Cardinality.ONEOF) else ""
+    if field.cardinality is Cardinality.OPTIONAL and field.value is not None:
+        return f" is not {field.value.absent}"
+    return " is not None" if field.cardinality is Cardinality.ONEOF else ""
 
 
 def _is_nested(field: Field) -> bool:

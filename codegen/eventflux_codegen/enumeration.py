@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Mapping
 
+from eventflux_codegen.deprecation import noted, reason
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
 from eventflux_codegen.model import Enumeration, Member
@@ -13,6 +14,7 @@ from eventflux_codegen.naming import as_constant, as_member
 from eventflux_codegen.options import EnumOptions, Options
 from eventflux_codegen.schema import EnumNode, Schema
 from eventflux_codegen.scope import Scope
+from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_enums"]
@@ -26,15 +28,20 @@ def build_enums(schema: Schema, options: Options, places: Places, names: ClassNa
         key = keys.get(full_name)
         own = options.enums[key] if key is not None else EnumOptions()
         prefix = _prefix(node, own, key, places)
-        name = names.by_full_name[full_name]
+        stem = names.by_full_name[full_name]
+        is_shared = is_in_runtime(node)
+        is_deprecated = node.descriptor.options.deprecated or node.source.descriptor.options.deprecated
+        local = names.shared_local(stem) if is_shared else names.local(stem)
         enums[full_name] = Enumeration(
-            name=name,
-            local=names.local(name),
+            name=f"well_known.{stem}" if is_shared else stem,
+            local=local,
             full_name=full_name,
             snake=names.stems[full_name],
-            doc=as_docstring(node.comment, f"The enum {full_name}."),
+            is_shared=is_shared,
+            doc=noted(as_docstring(node.comment, f"The enum {full_name}."), is_deprecated=is_deprecated),
             members=_members(node, prefix, _wished(node, own, key, places, names)),
             is_closed=node.is_closed,
+            deprecated=reason(full_name, node.comment, is_deprecated=is_deprecated),
         )
     return enums
 
@@ -87,5 +94,6 @@ def _members(node: EnumNode, prefix: str, wished: Mapping[str, str]) -> tuple[Me
     for index, value in enumerate(node.descriptor.value):
         comment = node.source.comment((*node.path, 2, index))
         doc = as_docstring(comment, f"The value {value.name}.") if comment else ()
-        members.append(Member(taken[value.name], value.number, doc))
+        doc = noted(doc, is_deprecated=value.options.deprecated)
+        members.append(Member(taken[value.name], value.name, value.number, doc))
     return tuple(members)

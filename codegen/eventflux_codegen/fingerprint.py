@@ -22,7 +22,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import final
 
-from eventflux_codegen.model import Cardinality, Field, Message, Value, ValueKind
+from eventflux_codegen.model import Cardinality, Field, Message, Value
 
 __all__ = ["Fingerprints"]
 
@@ -61,7 +61,7 @@ class Fingerprints:
         if name not in self._texts:
             found = list(_field_lines(self._messages[name]))
             text = "".join(f"{line}\n" for line in (f"message {name}", *(line for _, line in found)))
-            inner = (value.full_name for value, _ in found if value is not None and value.kind is ValueKind.MESSAGE)
+            inner = (value.full_name for value, _ in found if value is not None and value.is_message)
             self._texts[name] = text, tuple(dict.fromkeys(inner))
         return self._texts[name]
 
@@ -91,7 +91,7 @@ def _field_type(field: Field) -> str:
 
 
 def _value_type(value: Value) -> str:
-    if value.kind is ValueKind.MESSAGE:
+    if value.is_message:
         return f"message {value.full_name}"
     if value.closed_numbers:
         return f"closed enum {' '.join(map(str, value.closed_numbers))}"

@@ -16,7 +16,7 @@ from eventflux_codegen.model import Lines, Value, ValueKind
 from eventflux_codegen.naming import in_capitals
 from eventflux_codegen.protobuf_form import Form
 
-__all__ = ["KINDS", "Kind", "members_of", "read_value", "value_words", "write_value"]
+__all__ = ["KINDS", "Kind", "form_of", "members_of", "read_value", "value_words", "write_value"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,19 +215,43 @@ _BINCODE: Final = {
             "    raise TypeError",
             "{write}({value}, writer{deeper})",
         ),
-        read=("{target}, pos = _read_{snake}(data, pos{deeper})",),
+        read=("{target}, pos = {read}(data, pos{deeper})",),
         protobuf=protobuf_form.MESSAGE,
     ),
 }
 
-KINDS: Final[Mapping[ValueKind, Kind]] = _BINCODE | {
-    ValueKind.SINT32: replace(_BINCODE[ValueKind.I32], protobuf=protobuf_form.SINT32),
-    ValueKind.SFIXED32: replace(_BINCODE[ValueKind.I32], protobuf=protobuf_form.SFIXED32),
-    ValueKind.FIXED32: replace(_BINCODE[ValueKind.U32], protobuf=protobuf_form.FIXED32),
-    ValueKind.SINT64: replace(_BINCODE[ValueKind.I64], protobuf=protobuf_form.SINT64),
-    ValueKind.SFIXED64: replace(_BINCODE[ValueKind.I64], protobuf=protobuf_form.SFIXED64),
-    ValueKind.FIXED64: replace(_BINCODE[ValueKind.U64], protobuf=protobuf_form.FIXED64),
+
+def _plain(annotation: str, min_bytes: int, words: str) -> Kind:
+    """A value of JSON, which is a plain value of Python; the runtime has the functions that write and read it."""
+    return Kind(
+        annotation=annotation,
+        default="None",
+        min_bytes=min_bytes,
+        words=words,
+        write=("{write}({value}, writer{deeper})",),
+        read=("{target}, pos = {read}(data, pos{deeper})",),
+        protobuf=protobuf_form.PLAIN,
+    )
+
+
+_PLAIN: Final = {
+    ValueKind.STRUCT: _plain("dict[str, typing.Any]", 8, "a dict of str to values of JSON"),
+    ValueKind.LIST_VALUE: _plain("list[typing.Any]", 8, "a list of values of JSON"),
+    ValueKind.VALUE: _plain("well_known.JsonValue", 1, "None, a bool, a number, a str, a list or a dict"),
 }
+
+KINDS: Final[Mapping[ValueKind, Kind]] = (
+    _BINCODE
+    | _PLAIN
+    | {
+        ValueKind.SINT32: replace(_BINCODE[ValueKind.I32], protobuf=protobuf_form.SINT32),
+        ValueKind.SFIXED32: replace(_BINCODE[ValueKind.I32], protobuf=protobuf_form.SFIXED32),
+        ValueKind.FIXED32: replace(_BINCODE[ValueKind.U32], protobuf=protobuf_form.FIXED32),
+        ValueKind.SINT64: replace(_BINCODE[ValueKind.I64], protobuf=protobuf_form.SINT64),
+        ValueKind.SFIXED64: replace(_BINCODE[ValueKind.I64], protobuf=protobuf_form.SFIXED64),
+        ValueKind.FIXED64: replace(_BINCODE[ValueKind.U64], protobuf=protobuf_form.FIXED64),
+    }
+)
 """One row for each kind; those that are alike in bincode differ in protobuf's encoding."""
 
 
@@ -242,16 +266,21 @@ _READ_CLOSED: Final = (
 """What an enum is written and read by that takes no other numbers than its own."""
 
 
-def write_value(value: Value, expression: str) -> list[str]:
-    """The code that writes what an expression gives, as the locals of an encoder have it."""
+def form_of(value: Value) -> Form:
+    """How a value stands in protobuf's encoding."""
+    return protobuf_form.WRAPPED if value.is_wrapped else KINDS[value.kind].protobuf
+
+
+def write_value(value: Value, expression: str, levels: int = 1) -> list[str]:
+    """The code that writes what an expression gives, as the locals of an encoder have it, so many levels deeper."""
     lines = _WRITE_CLOSED if value.closed_numbers else KINDS[value.kind].write
-    return [line.format(value=expression, **_parts(value)) for line in lines]
+    return [line.format(value=expression, **_parts(value, levels)) for line in lines]
 
 
-def read_value(value: Value, target: str) -> list[str]:
-    """The code that reads a value into a variable, and moves on behind it."""
+def read_value(value: Value, target: str, levels: int = 1) -> list[str]:
+    """The code that reads a value into a variable, so many levels deeper, and moves on behind it."""
     lines = _READ_CLOSED if value.closed_numbers else KINDS[value.kind].read
-    return [line.format(target=target, **_parts(value)) for line in lines]
+    return [line.format(target=target, **_parts(value, levels)) for line in lines]
 
 
 def value_words(value: Value) -> str:
@@ -266,11 +295,11 @@ def members_of(value: Value, number: str = "number") -> dict[str, str]:
     return {"members": members, "is_member": is_member}
 
 
-def _parts(value: Value) -> dict[str, str]:
+def _parts(value: Value, levels: int) -> dict[str, str]:
     return {
         **members_of(value),
         "local": value.local,
-        "snake": value.snake,
-        "write": f"_write_{value.snake}" if value.is_recursive else f"encode_{value.snake}",
-        "deeper": ", depth + 1" if value.is_recursive else "",
+        "write": value.writer,
+        "read": value.reader,
+        "deeper": f", depth + {levels}" if value.is_recursive else "",
     }

@@ -9,16 +9,19 @@ from dataclasses import dataclass, replace
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto
 
 from eventflux_codegen.attribute import Attributes
+from eventflux_codegen.deprecation import noted, reason
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
 from eventflux_codegen.features import Presence
-from eventflux_codegen.kind import KINDS
+from eventflux_codegen.kind import form_of
 from eventflux_codegen.layout import build_layouts
 from eventflux_codegen.model import Cardinality, Enumeration, Field, Message, Value, ValueKind, Variant
 from eventflux_codegen.names import ClassNames, resolve
+from eventflux_codegen.naming import as_json_name
 from eventflux_codegen.options import MessageOptions, Options
 from eventflux_codegen.relocation import PbModule
 from eventflux_codegen.schema import MessageNode, Schema
+from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.shortcut import build_builders, build_factories, build_payload
 from eventflux_codegen.value import ValueTypes, describe
 from eventflux_codegen.yaml_source import Places
@@ -33,14 +36,21 @@ def build_messages(
     names: ClassNames,
     enums: Mapping[str, Enumeration],
     pb_modules: Mapping[str, PbModule],
+    *,
+    is_public: bool = False,
 ) -> dict[str, Message]:
-    """Every message by its full name, in the order of the files; `pb_modules` has the module of each file."""
-    values = ValueTypes(schema, names, enums)
+    """Every message by its full name, in the order of the files; `pb_modules` has the module of each file.
+
+    The functions of public ones are there for other packages.
+    """
+    values = ValueTypes(schema, names, enums, is_public=is_public)
     keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
     by_class = {enum.name: enum for enum in enums.values()}
     messages = {}
     for full_name, node in schema.messages.items():
         key = keys.get(full_name)
+        if key is not None and is_in_runtime(node):
+            raise GenerationError(f"{full_name} is a class of the runtime: drop its options", places("messages", key))
         own = options.messages[key] if key is not None else MessageOptions()
         path = ("messages", key if key is not None else "")
         attributes = Attributes.of(node, own, places, names, *path)
@@ -49,17 +59,18 @@ def build_messages(
         for unit in own.units:
             if unit not in {name for field in fields for name in (field.proto_name, *_variant_names(field))}:
                 raise _unknown_field(unit, by_proto_name, node, places, *path, "units", unit)
-        name = names.by_full_name[full_name]
+        name, is_shared = names.by_full_name[full_name], is_in_runtime(node)
+        class_local = names.shared_local(name) if is_shared else names.local(name)
         parent, module, local = pb_modules[node.source.descriptor.name]
         oneofs_last = sorted(fields, key=lambda field: field.cardinality is Cardinality.ONEOF)
         messages[full_name] = Message(
             name=name,
-            local=names.local(name),
+            local=class_local,
             full_name=full_name,
             snake=names.stems[full_name],
             pb_path=_pb_type(local, node),
             pb_place=f"{parent}.{module}:{node.local_name}",
-            doc=as_docstring(node.comment, f"The message {full_name}."),
+            doc=noted(as_docstring(node.comment, f"The message {full_name}."), is_deprecated=_is_deprecated(node)),
             fields=fields,
             wire_fields=tuple(oneofs_last),
             layouts=build_layouts(own, by_proto_name, by_class, places, *path),
@@ -67,12 +78,24 @@ def build_messages(
             builders=build_builders(own, by_proto_name, places, *path),
             payload=build_payload(own, by_proto_name, by_class, places, *path),
             is_recursive=values.is_recursive(full_name),
-            is_embedded=values.is_embedded(full_name),
+            is_embedded=values.is_embedded(full_name) or is_public,
+            is_public=is_public,
+            is_shared=is_shared,
+            deprecated=reason(full_name, node.comment, is_deprecated=_is_deprecated(node)),
             codec_constant=names.constants[full_name],
             hidden_enums=_hidden(fields, ValueKind.ENUM),
             hidden_messages=_hidden(fields, ValueKind.MESSAGE),
         )
     return messages
+
+
+def _is_deprecated(node: MessageNode) -> bool:
+    return node.descriptor.options.deprecated or node.source.descriptor.options.deprecated
+
+
+def _own_json_name(proto: FieldDescriptorProto) -> str:
+    """The name in JSON, if it is not the one in lowerCamelCase that follows from the field's."""
+    return "" if proto.json_name == as_json_name(proto.name) else proto.json_name
 
 
 def _variant_names(field: Field) -> tuple[str, ...]:
@@ -162,18 +185,18 @@ class _FieldBuilder:
             cardinality=cardinality,
             annotation=annotation,
             default=default,
-            doc=doc,
+            doc=noted(doc, is_deprecated=proto.options.deprecated),
             path=self._path(proto.name),
             index=position,
             slot=str(index),
             expects=describe(cardinality, value, key),
             value=value,
             key=key,
-            is_packed=cardinality is Cardinality.REPEATED
-            and KINDS[value.kind].protobuf.is_packable
-            and self.node.is_packed(proto),
+            is_packed=cardinality is Cardinality.REPEATED and form_of(value).is_packable and self.node.is_packed(proto),
             has_explicit_entries=entry is not None and self.node.presence(entry.field[0]) is Presence.EXPLICIT,
             local_end=self._local_end(self.attributes[proto.name]),
+            json_name=_own_json_name(proto),
+            is_redacted=proto.options.debug_redact,
         )
 
     def _cardinality(self, proto: FieldDescriptorProto) -> Cardinality:
@@ -227,7 +250,12 @@ class _FieldBuilder:
             index=index,
             value=self.values.of(proto),
             slot=str(position),
-            doc=as_docstring(self.node.field_comment(position), fallback, unit=unit),
+            doc=noted(
+                as_docstring(self.node.field_comment(position), fallback, unit=unit),
+                is_deprecated=proto.options.deprecated,
+            ),
+            json_name=_own_json_name(proto),
+            is_redacted=proto.options.debug_redact,
         )
 
 
@@ -238,6 +266,8 @@ def _spelled(cardinality: Cardinality, value: Value, key: Value | None) -> tuple
             return f"dict[{key.annotation}, {value.spelled}]", "{}"
         case Cardinality.REPEATED:
             return f"list[{value.spelled}]", "[]"
+        case Cardinality.OPTIONAL | Cardinality.REQUIRED if value.kind is ValueKind.VALUE:
+            return f"{value.spelled} | msgspec.UnsetType", "msgspec.UNSET"
         case Cardinality.OPTIONAL | Cardinality.REQUIRED:
             return f"{value.spelled} | None", "None"
         case _:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from eventflux_codegen.cycle import components
-from eventflux_codegen.model import Enumeration, Lines, Message, Value
+from eventflux_codegen.model import Enumeration, Lines, Message
+from eventflux_codegen.shared import has_unset, values_of
 
 __all__ = ["MessageModule", "import_order", "split"]
 
@@ -49,8 +50,13 @@ class MessageModule:
 
     @property
     def uses_msgspec(self) -> bool:
-        """Whether something is named of msgspec: the base of choices, or what copies a message."""
-        return any(own.oneofs or own.builders or own.payload is not None for own in self.messages)
+        """Whether something is named of msgspec: the base of choices, what copies a message, or a value left out."""
+        return has_unset(self.messages) or any(own.oneofs or own.builders or own.payload for own in self.messages)
+
+    @property
+    def has_well_known(self) -> bool:
+        """Whether the annotation of some field names a class of the runtime's."""
+        return any("well_known." in value.annotation for value in values_of(self.messages))
 
     @property
     def pb_names(self) -> frozenset[str]:
@@ -80,7 +86,10 @@ def split(
     """The modules of all classes; one that imports another stands behind it."""
     if len(enums) + len(messages) <= _MOST_AT_ALL:
         return (MessageModule("messages", tuple(enums.values()), tuple(messages.values()), tuple(aliases)),)
-    needed = {name: [value.full_name for value in _values(message)] for name, message in messages.items()}
+    needed = {
+        name: [value.full_name for value in values_of([message]) if value.full_name in {*messages, *enums}]
+        for name, message in messages.items()
+    }
     groups = _packed(list(components({**needed, **{name: [] for name in enums}})))
     homes = {name: number for number, group in enumerate(groups, 1) for name in group}
     classes = {name: own.name for name, own in messages.items()} | {name: own.name for name, own in enums.items()}
@@ -108,16 +117,6 @@ def split(
             )
         )
     return tuple(modules)
-
-
-def _values(message: Message) -> list[Value]:
-    """The values of a message that are of a class."""
-    values = [
-        value
-        for field in message.fields
-        for value in (field.value, field.key, *(variant.value for variant in field.variants))
-    ]
-    return [value for value in values if value is not None and value.full_name]
 
 
 def _packed(found: list[list[str]]) -> list[list[str]]:

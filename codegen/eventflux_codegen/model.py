@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from eventflux_codegen.naming import in_capitals
+from eventflux_codegen.value_kind import Lines, Value, ValueKind, native_reader, protobuf_reader
 
 __all__ = [
     "Builder",
@@ -30,34 +31,6 @@ __all__ = [
     "Variant",
 ]
 
-Lines = tuple[str, ...]
-"""The text of a docstring: a summary, and perhaps an empty line and more."""
-
-
-class ValueKind(Enum):
-    """How one value is encoded, or that it is an enum or a message; `kind.KINDS` has what follows of it.
-
-    Several kinds may be alike in bincode, and differ in protobuf's encoding.
-    """
-
-    STR = "str"
-    BYTES = "bytes"
-    BOOL = "bool"
-    I32 = "i32"
-    SINT32 = "sint32"
-    SFIXED32 = "sfixed32"
-    U32 = "u32"
-    FIXED32 = "fixed32"
-    I64 = "i64"
-    SINT64 = "sint64"
-    SFIXED64 = "sfixed64"
-    U64 = "u64"
-    FIXED64 = "fixed64"
-    F32 = "f32"
-    F64 = "f64"
-    ENUM = "enum"
-    MESSAGE = "message"
-
 
 class Cardinality(Enum):
     """How many values a field holds."""
@@ -68,43 +41,6 @@ class Cardinality(Enum):
     REPEATED = "repeated"
     MAP = "map"
     ONEOF = "oneof"
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """The type of one value: a scalar, an enum, or a message."""
-
-    kind: ValueKind
-    annotation: str
-    """The Python type where the classes are defined: ``str``, ``MessageType``, ``EventFilter``."""
-    local: str
-    """The same where they are imported; another name only if that module needs the name itself."""
-    default: str
-    """The Python expression of proto3's default."""
-    snake: str = ""
-    """For an enum or a message: the stem of its functions, as ``event_filter``."""
-    dense_members: int = 0
-    """For an enum whose numbers count up from 0 without a gap: how many there are."""
-    is_recursive: bool = False
-    """For a message: whether its functions count how deep they are."""
-    min_bytes: int = 0
-    """The least bytes that one value takes in the native layout; 0 only for a message without fields."""
-    closed_numbers: tuple[int, ...] = ()
-    """For an enum that takes no other numbers: those that it takes, sorted."""
-    full_name: str = ""
-    """For an enum or a message: its name in the IDL."""
-    hidden_as: str = ""
-    """Another name for the class, where the message that holds the value has an attribute of its name."""
-
-    @property
-    def spelled(self) -> str:
-        """The Python type within the class of a message that holds the value."""
-        return self.hidden_as or self.annotation
-
-    @property
-    def is_message(self) -> bool:
-        """Whether it is a message, which encoders check by its class."""
-        return self.kind is ValueKind.MESSAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +56,10 @@ class Variant:
     value: Value
     slot: str
     doc: Lines
+    json_name: str = ""
+    """The name in JSON, where the IDL gives it one of its own."""
+    is_redacted: bool = False
+    """Whether the value is not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +97,10 @@ class Field:
     """For a map: whether key and value of an entry are written even where they are the default, if they were given."""
     local_end: str = "_"
     """What tells its local variable from all others, and from the classes that a function refers to."""
+    json_name: str = ""
+    """The name in JSON, where the IDL gives it one of its own."""
+    is_redacted: bool = False
+    """Whether the value is not shown."""
 
     @property
     def local(self) -> str:
@@ -257,6 +201,27 @@ class Message:
     """Enums that an attribute of this class hides in it, and the names that they have there instead."""
     hidden_messages: tuple[tuple[str, str], ...] = ()
     """The same for messages and unions."""
+    is_shared: bool = False
+    """Whether the runtime has the class and its functions."""
+    is_public: bool = False
+    """Whether the package has its functions for others."""
+    deprecated: str = ""
+    """What users are told, if the IDL calls it deprecated."""
+
+    @property
+    def redacted(self) -> Lines:
+        """The attributes whose values are not shown; a choice of a oneof hides its own."""
+        return tuple(field.name for field in self.fields if field.is_redacted)
+
+    @property
+    def reader(self) -> str:
+        """The function that reads one within another message, in the native layout."""
+        return native_reader(self.snake, is_public=self.is_public)
+
+    @property
+    def protobuf_reader(self) -> str:
+        """The same in protobuf's encoding."""
+        return protobuf_reader(self.snake, is_public=self.is_public)
 
     @property
     def layout_type(self) -> str:
@@ -275,6 +240,7 @@ class Member:
     """One value of an enum; a second name of an earlier number is an alias."""
 
     name: str
+    proto_name: str
     number: int
     doc: Lines
 
@@ -296,6 +262,11 @@ class Enumeration:
     def table(self) -> str:
         """The constant of the codecs that has its members by number."""
         return f"_{in_capitals(self.snake)}"
+
+    is_shared: bool = False
+    """Whether the runtime has the class."""
+    deprecated: str = ""
+    """What users are told, if the IDL calls it deprecated."""
 
     @property
     def dense_members(self) -> int:
@@ -322,6 +293,8 @@ class Method:
     doc: Lines
     raises: tuple[tuple[str, str], ...]
     """Exceptions and what they mean here."""
+    deprecated: str = ""
+    """What users are told, if the IDL calls it deprecated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,3 +308,5 @@ class Service:
     """Where protobuf's descriptor of its file is, as ``eventflux_transport.transport_pb2:DESCRIPTOR``."""
     doc: Lines
     methods: tuple[Method, ...]
+    deprecated: str = ""
+    """What users are told, if the IDL calls it deprecated."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +14,7 @@ from eventflux_codegen.options import MessageOptions, Options
 from eventflux_codegen.reserved import CODEC_NAMES, IMPORTED_CLASSES, MESSAGE_MODULE_NAMES
 from eventflux_codegen.schema import EnumNode, MessageNode, Schema, ServiceNode
 from eventflux_codegen.scope import Scope, Wish, settle
+from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["ClassNames", "resolve"]
@@ -53,13 +54,21 @@ class ClassNames:
         """
         names = ClassNames()
         maker = _WishMaker(schema, options, places)
+        nodes: list[MessageNode | EnumNode] = [*schema.messages.values(), *schema.enums.values()]
+        names.by_full_name |= {
+            node.full_name: flatten(node.package, node.full_name) for node in nodes if is_in_runtime(node)
+        }
         settled = names._settle([*maker.types(), *maker.services()])
         for key, found in settled.items():
             if key in schema.services:
                 names.service_stems[key] = found[0].removesuffix("Client")
             else:
                 names.by_full_name[key] = found[0]
-        for key, found in names._settle(list(maker.oneofs(names.by_full_name))).items():
+        own = [node for node in schema.messages.values() if not is_in_runtime(node)]
+        shared = [node for node in schema.messages.values() if is_in_runtime(node)]
+        helpers = names._settle(list(maker.oneofs(own, names.by_full_name)))
+        helpers |= {wish.key: wish.candidates[0] for wish in maker.oneofs(shared, names.by_full_name)}
+        for key, found in helpers.items():
             kind, _, name = key.partition(" ")
             (names.unions if kind == "oneof" else names.choices)[name] = found[0]
         names._name_functions(schema, maker)
@@ -105,6 +114,12 @@ class ClassNames:
             local = f"{local[:1].upper()}{local[1:]}Message"
         return local
 
+    def shared_local(self, name: str) -> str:
+        """What a class of the runtime is called in the modules that import it; ask when every name is claimed."""
+        while name in IMPORTED_CLASSES or name in self._claims:
+            name = f"WellKnown{name}"
+        return name
+
     def _settle(self, wishes: list[Wish]) -> dict[str, tuple[str, ...]]:
         fixed = [wish for wish in wishes if wish.rank == _FIXED]
         for wish in fixed:
@@ -118,11 +133,16 @@ class ClassNames:
 
     def _name_functions(self, schema: Schema, maker: _WishMaker) -> None:
         """Gives every class a stem: its name in snake case, or else, where two share that, its name."""
-        snakes = {full_name: as_snake(name) for full_name, name in self.by_full_name.items()}
+        nodes: dict[str, MessageNode | EnumNode] = {**schema.messages, **schema.enums}
+        names = {
+            full_name: self.shared_local(name) if is_in_runtime(nodes[full_name]) else name
+            for full_name, name in self.by_full_name.items()
+        }
+        snakes = {full_name: as_snake(name) for full_name, name in names.items()}
         often = Counter(snakes.values())
         scope = Scope({*CODEC_NAMES, *(f"_{self.local(self.by_full_name[name])}" for name in schema.messages)})
         for full_name, snake in snakes.items():
-            name = self.by_full_name[full_name]
+            name = names[full_name]
             layouts = maker.layouts(full_name) if full_name in schema.messages else None
             stem = snake if often[snake] == 1 and snake[:1].islower() else name
             while any(made in scope for made in _made_of(stem, layouts)):
@@ -185,11 +205,13 @@ class _WishMaker:
     def types(self) -> Iterator[Wish]:
         """The classes of messages and enums."""
         for name, message in self.schema.messages.items():
-            key = self._messages.get(name)
-            yield self._type(message, self.options.messages[key].name if key is not None else None)
+            if not is_in_runtime(message):
+                key = self._messages.get(name)
+                yield self._type(message, self.options.messages[key].name if key is not None else None)
         for name, enum in self.schema.enums.items():
-            key = self._enums.get(name)
-            yield self._type(enum, self.options.enums[key].name if key is not None else None)
+            if not is_in_runtime(enum):
+                key = self._enums.get(name)
+                yield self._type(enum, self.options.enums[key].name if key is not None else None)
 
     def services(self) -> Iterator[Wish]:
         """The classes of clients and services, by a common stem."""
@@ -202,9 +224,10 @@ class _WishMaker:
             rank = _FIXED if wished is not None else (1, self._distance(node), 0, 0)
             yield Wish(full_name, f"the classes of {full_name}", node.place, rank, candidates)
 
-    def oneofs(self, classes: Mapping[str, str]) -> Iterator[Wish]:
+    def oneofs(self, nodes: Iterable[MessageNode], classes: Mapping[str, str]) -> Iterator[Wish]:
         """The unions of oneofs and the classes of their choices; `classes` has those of messages."""
-        for full_name, node in self.schema.messages.items():
+        for node in nodes:
+            full_name = node.full_name
             own, distance = self._options_of(full_name), self._distance(node)
             for index, oneof in enumerate(node.descriptor.oneof_decl):
                 positions = node.choices(index)

@@ -12,6 +12,7 @@ __all__ = [
     "as_error",
     "as_error_field",
     "as_field",
+    "as_json_name",
     "as_member",
     "as_method",
     "as_snake",
@@ -48,6 +49,7 @@ SHADOWING_FIELDS: Final = frozenset(
         "typing",
         "unknown_fields",
         "uuid",
+        "well_known",
     }
 )
 """Field names that would hide what the class body or its methods refer to; they get a trailing underscore too."""
@@ -218,6 +220,11 @@ def as_error(name: str) -> str:
 def as_error_field(name: str) -> str:
     """The attribute of an error's field."""
     return f"{name}_" if name in SHADOWING_ERROR_FIELDS else as_field(name)
+
+
+def as_json_name(name: str) -> str:
+    """``field_name`` as ``fieldName``: what JSON calls a field whose IDL says nothing else."""
+    return re.sub(r"_+([a-zA-Z0-9])", lambda match: match[1].upper(), name).replace("_", "")
 
 
 def as_member(name: str) -> str:

@@ -55,7 +55,7 @@ def run(order: Order, source: Input | None = None) -> Outcome:
     package = build_package(schema, options, places)
     with ThreadPoolExecutor(1) as beside:  # which mostly waits for protoc's plugins, each a process
         moved = relocate(source.descriptors, package.name, package.pb_stems)
-        protobuf = beside.submit(generate_protobuf, moved, package.name, package.head)
+        protobuf = beside.submit(generate_protobuf, moved, package.name, package.stub_head)
         files = {**render(package), **protobuf.result(), "py.typed": ""}
     facts = wire_facts(schema, package)
     return Outcome(

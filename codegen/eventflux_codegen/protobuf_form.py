@@ -42,7 +42,8 @@ class Form:
     is_set: str = "{bits}"
     """Whether it differs from the default."""
     is_given: str = ""
-    """The same, as it can be told of ``{value}``, before `prepare`; then `is_set` is not asked."""
+    """The same, as it can be told of ``{value}`` and what stands for its absence, ``{absent}``, before `prepare`; then
+    `is_set` is not asked."""
 
     @property
     def is_packable(self) -> bool:
@@ -128,7 +129,9 @@ MESSAGE: Final = replace(
     STR,
     check=("if not isinstance({value}, {local}):", "    raise TypeError"),
     prepare=("part = BytesWriter()", "{write}({value}, part{deeper})", "{bits} = part.getvalue()"),
-    is_given="{value} is not None",
-    read="_read_{snake}(data, begin, pos, depth + 1)",
+    is_given="{value} is not {absent}",
+    read="{read}(data, begin, pos, depth + 1)",
     held="{local}",
 )
+PLAIN: Final = replace(MESSAGE, check=())
+WRAPPED: Final = replace(PLAIN, prepare=("part = BytesWriter()", "{write}({value}, part)", "{bits} = part.getvalue()"))

@@ -74,10 +74,11 @@ def _decoders(message: Message) -> list[list[str]]:
     if not message.is_embedded:
         begun = ["pos: i64 = 0", "limit: i64 = len(data)", "depth: i64 = 0"]
         return [[*head, *indented([*begun, *body])]]
-    inner = f"def _read_{message.snake}(data: bytes, pos: i64, limit: i64, depth: i64) -> {message.local}:"
+    reader = message.protobuf_reader
+    inner = f"def {reader}(data: bytes, pos: i64, limit: i64, depth: i64) -> {message.local}:"
     limited = _limited(message, "pos") if message.is_recursive else []
     return [
-        [*head, f"    return _read_{message.snake}(data, 0, len(data), 0)"],
+        [*head, f"    return {reader}(data, 0, len(data), 0)"],
         [inner, *indented([*limited, *body])],
     ]
 
@@ -113,8 +114,8 @@ def _taken(part: Field) -> str:
     if part.cardinality is not Cardinality.OPTIONAL:
         return part.local
     value = _value_of(part)
-    default = f"{value.local}()" if value.is_message else default_of(value)
-    return f"{part.local} if {part.local} is not None else {default}"
+    default = value.empty if value.is_message else default_of(value)
+    return f"{part.local} if {part.local} is not {value.absent} else {default}"
 
 
 def _scanned(readers: list[Reader], where: str) -> list[str]:

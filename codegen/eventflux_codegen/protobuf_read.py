@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eventflux_codegen.codec_field import indented
-from eventflux_codegen.kind import KINDS, members_of
+from eventflux_codegen.kind import form_of, members_of
 from eventflux_codegen.model import Cardinality, Field, Value, Variant
 from eventflux_codegen.protobuf_form import Wire
 
@@ -53,7 +53,7 @@ def reader_of(field: Field, snake: str) -> Reader:
         return _list(field, value)
     if value.is_message:
         return _message(field, value)
-    form, local = KINDS[value.kind].protobuf, field.local
+    form, local = form_of(value), field.local
     if field.cardinality in (Cardinality.OPTIONAL, Cardinality.REQUIRED):
         before = f"{local}: {value.local} | None = None"
     else:
@@ -158,12 +158,12 @@ def _value_of(wire: Wire, where: str) -> list[str]:
 
 def _read(value: Value, at: str = "begin") -> str:
     """The expression for a value that was found."""
-    parts = {**members_of(value), "local": value.local, "snake": value.snake, "at": at}
-    return KINDS[value.kind].protobuf.read.format(**parts)
+    parts = {**members_of(value), "local": value.local, "read": value.protobuf_reader, "at": at}
+    return form_of(value).read.format(**parts)
 
 
 def _list(field: Field, value: Value) -> Reader:
-    form, local = KINDS[value.kind].protobuf, field.local
+    form, local = form_of(value), field.local
     records = [(field.number, form.wire, _store(value, f"{local}.append({{}})"))]
     if form.is_packable:
         records.append((field.number, Wire.LEN, _packed(form.wire, _append(field, value))))
@@ -219,7 +219,7 @@ def _message(field: Field, value: Value) -> Reader:
         f"{end} = pos",
     ]
     behind = [
-        f"{local}: {value.local} | None = None",
+        f"{local}: {value.optional_local} = {value.absent}",
         f"if {begin} >= 0:",
         *indented(_read_part(value, local, tag, begin, end)),
         *_checked(field),
@@ -229,7 +229,7 @@ def _message(field: Field, value: Value) -> Reader:
 
 def _read_part(value: Value, target: str, tag: str, begin: str, end: str, depth: str = "depth + 1") -> list[str]:
     """The code that reads a message from its only part, or from all its parts."""
-    read = f"_read_{value.snake}"
+    read = value.protobuf_reader
     return [
         "if repeats is None:",
         f"    {target} = {read}(data, {begin}, {end}, {depth})",
@@ -268,7 +268,7 @@ def _choices(field: Field, snake: str) -> Reader:
 
 def _choose(field: Field, variant: Variant, dropped: list[str]) -> tuple[int, Wire, list[str]]:
     made = f"{field.local} = {variant.local}({{}})"
-    return variant.number, KINDS[variant.value.kind].protobuf.wire, _store(variant.value, made, dropped)
+    return variant.number, form_of(variant.value).wire, _store(variant.value, made, dropped)
 
 
 def choose_function(field: Field, snake: str) -> list[str]:

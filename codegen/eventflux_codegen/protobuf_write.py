@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final
 
 from eventflux_codegen.codec_field import indented, require_set
-from eventflux_codegen.kind import KINDS, members_of
+from eventflux_codegen.kind import form_of, members_of
 from eventflux_codegen.model import Cardinality, Field, Message, Value, ValueKind, Variant
 from eventflux_codegen.protobuf_form import Wire
 
@@ -45,19 +45,19 @@ def write_fields(message: Message) -> list[str]:
 
 def write_set(value: Value, number: int, source: str, slot: str, writer: str) -> list[str]:
     """The code that writes what a variable of the value's own type holds, unless that is the default."""
-    form, bits = KINDS[value.kind].protobuf, f"bits{slot}"
+    form, bits = form_of(value), f"bits{slot}"
     prepared = [line.format(value=source, bits=bits, **_parts(value)) for line in form.prepare]
     put = [*_tag(number, form.wire, writer), *_put(value, bits, writer)]
     if form.is_given:
-        return [f"if {form.is_given.format(value=source)}:", *indented([*prepared, *put])]
+        return [f"if {form.is_given.format(value=source, absent=value.absent)}:", *indented([*prepared, *put])]
     return [*prepared, f"if {form.is_set.format(bits=bits)}:", *indented(put)]
 
 
 def write_given(value: Value, number: int, source: str, slot: str, writer: str) -> list[str]:
-    """The code that writes what a variable holds, unless that is None."""
-    wire, bits = KINDS[value.kind].protobuf.wire, f"bits{slot}"
+    """The code that writes what a variable holds, unless nothing was given."""
+    wire, bits = form_of(value).wire, f"bits{slot}"
     put = [*_prepare(value, source, bits), *_tag(number, wire, writer), *_put(value, bits, writer)]
-    return [f"if {source} is not None:", *indented(put)]
+    return [f"if {source} is not {value.absent}:", *indented(put)]
 
 
 def _write_plain(field: Field, recursive: str) -> list[str]:
@@ -70,10 +70,10 @@ def _write_plain(field: Field, recursive: str) -> list[str]:
         case Cardinality.REPEATED:
             return _write_list(field, value)
         case Cardinality.OPTIONAL:
-            held = "object" if value.is_message else f"{value.local} | None"
+            held = value.held if value.held == "object" else value.optional_local
             return [
                 f"{local}: {held} = {source}",
-                f"if {local} is not None:",
+                f"if {local} is not {value.absent}:",
                 *indented(_write_one(value, field.number, local, field.slot)),
             ]
         case Cardinality.REQUIRED:
@@ -86,14 +86,14 @@ def _write_plain(field: Field, recursive: str) -> list[str]:
 
 def _write_one(value: Value, number: int, source: str, slot: str) -> list[str]:
     """The code that writes one record."""
-    wire, bits = KINDS[value.kind].protobuf.wire, f"bits{slot}"
+    wire, bits = form_of(value).wire, f"bits{slot}"
     return [*_prepare(value, source, bits), *_tag(number, wire), *_put(value, bits)]
 
 
 def _write_list(field: Field, value: Value) -> list[str]:
     local, item = field.local, f"item{field.slot}"
     checked = [f"{local}: object = values[{field.index}]", f"if not isinstance({local}, list):", "    raise TypeError"]
-    held = f"{item}: {'object' if value.is_message else value.local}"
+    held = f"{item}: {value.held}"
     each = f"for {item} in {local}:"
     if not field.is_packed:
         return [*checked, held, each, *indented(_write_one(value, field.number, item, field.slot))]
@@ -112,7 +112,7 @@ def _write_list(field: Field, value: Value) -> list[str]:
 
 def _write_map(field: Field, key: Value, value: Value, recursive: str) -> list[str]:
     local, name, item = field.local, f"key{field.slot}", f"item{field.slot}"
-    key_form, form = KINDS[key.kind].protobuf, KINDS[value.kind].protobuf
+    key_form, form = form_of(key), form_of(value)
     key_bits, bits = f"{name}_bits", f"{item}_bits"
     deep = [f"if {local} and depth == _MAX_DEPTH:", f'    raise too_deep("{recursive}", _MAX_DEPTH, -1)']
     return [
@@ -121,7 +121,7 @@ def _write_map(field: Field, key: Value, value: Value, recursive: str) -> list[s
         "    raise TypeError",
         *(deep if recursive else []),
         f"{name}: {key.local}",
-        f"{item}: {'object' if value.is_message else value.local}",
+        f"{item}: {value.held}",
         f"for {name}, {item} in {local}.items():",
         *indented(_prepare(key, name, key_bits)),
         *indented(_prepare(value, item, bits, levels=2)),
@@ -153,17 +153,17 @@ def _write_choice(field: Field, variant: Variant) -> list[str]:
     if not variant.value.is_message:
         return _write_one(variant.value, variant.number, source, variant.slot)
     item = f"item{variant.slot}"
-    return [f"{item}: object = {source}", *_write_one(variant.value, variant.number, item, variant.slot)]
+    return [f"{item}: {variant.value.held} = {source}", *_write_one(variant.value, variant.number, item, variant.slot)]
 
 
 def _prepare(value: Value, source: str, bits: str, levels: int = 1) -> Iterable[str]:
-    form = KINDS[value.kind].protobuf
+    form = form_of(value)
     check = _CHECK_CLOSED if value.closed_numbers else form.check
     return [line.format(value=source, bits=bits, **_parts(value, levels)) for line in (*check, *form.prepare)]
 
 
 def _put(value: Value, bits: str, writer: str = "writer") -> list[str]:
-    return [line.format(bits=bits, writer=writer) for line in KINDS[value.kind].protobuf.put]
+    return [line.format(bits=bits, writer=writer) for line in form_of(value).put]
 
 
 def _tag(number: int, wire: Wire, writer: str = "writer") -> list[str]:
@@ -182,6 +182,6 @@ def _parts(value: Value, levels: int = 1) -> dict[str, str]:
     return {
         **members_of(value),
         "local": value.local,
-        "write": f"_write_{value.snake}" if value.is_recursive else f"encode_{value.snake}_protobuf",
+        "write": value.protobuf_writer,
         "deeper": f", depth + {levels}" if value.is_recursive else "",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,12 +13,13 @@ from typing import Final
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from eventflux_codegen.codec_source import build_codec
+from eventflux_codegen.json_source import build_json_tables
 from eventflux_codegen.package import Package
 from eventflux_codegen.protobuf_source import build_protobuf_codec
 
 __all__ = ["format_modules", "render", "render_unformatted"]
 
-_MODULES: Final = ("__init__.py", "__init__.pyi", "codec.py", "protobuf.py")
+_MODULES: Final = ("__init__.py", "__init__.pyi", "codec.py", "json_fields.py", "protobuf.py")
 _SERVICE_MODULES: Final = ("client.py", "methods.py", "service.py")
 _STYLE: Final = ("--line-length=120", "--target-version=py311")
 
@@ -38,7 +40,13 @@ def render_unformatted(package: Package) -> dict[str, str]:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.globals.update(package=package, codec=build_codec(package), protobuf=build_protobuf_codec(package))
+    environment.filters["quoted"] = json.dumps
+    environment.globals.update(
+        package=package,
+        codec=build_codec(package),
+        json=build_json_tables(package),
+        protobuf=build_protobuf_codec(package),
+    )
     modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
     modules = (*modules, "errors.py") if package.errors else modules
     texts = {name: environment.get_template(f"{name}.j2").render() for name in modules}

@@ -22,7 +22,7 @@ IMPORTED_CLASSES: Final = frozenset(
     {
         "Any", "AnyBinding", "AsyncIterator", "BidiStream", "Binding", "BytesWriter", "CallOptions", "Client",
         "ClientStream", "Compression", "Context", "Coroutine", "EXPECTS", "FIELDS", "Final", "Method", "MethodKind",
-        "Repeats", "RetryPolicy", "ServerStream", "Service", "StatusCode", "TYPE_CHECKING", "Unpack",
+        "Repeats", "RetryPolicy", "ServerStream", "Service", "StatusCode", "TYPE_CHECKING", "UNSET", "Unpack",
     }
 )  # fmt: skip
 """Names that are taken in generated modules; a class of that name is imported there under another."""
@@ -30,7 +30,7 @@ IMPORTED_CLASSES: Final = frozenset(
 MESSAGE_MODULE_NAMES: Final = frozenset(
     {
         "bool", "bytes", "classmethod", "client", "codec", "dict", "errors", "float", "int", "list", "messages",
-        "methods", "msgspec", "protobuf", "runtime", "service", "str", "super", "type", "typing", "uuid",
+        "methods", "msgspec", "protobuf", "runtime", "service", "str", "super", "type", "typing", "uuid", "well_known",
     }
 )  # fmt: skip
 """Names that the module of the messages refers to, and those of the package's modules."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import MethodDescriptorProto
+from google.protobuf.descriptor_pb2 import MethodOptions as MethodOptionsProto
 
+from eventflux_codegen.bounded import with_bounded_lists
+from eventflux_codegen.deprecation import noted, reason
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
 from eventflux_codegen.error_model import DeclaredError
@@ -66,6 +70,7 @@ def build_services(
     """
     keys = resolve(options.services, schema.services, schema, places, "services", "service")
     fingerprints = Fingerprints(messages)
+    bounded = with_bounded_lists(messages)
     services = []
     for full_name, node in schema.services.items():
         key = keys.get(full_name)
@@ -78,19 +83,21 @@ def build_services(
                 message = f"{full_name} has no method {name!r}: {nearest(name, declared)}"
                 raise GenerationError(message, places(*path, name))
         called = _method_names(node, own, places, names, *path)
-        builder = _MethodBuilder(node, own, places, messages, fingerprints, errors, path)
+        builder = _MethodBuilder(node, own, places, messages, fingerprints, errors, bounded, path)
         parent, module, _ = pb_modules[node.source.descriptor.name]
+        is_deprecated = node.descriptor.options.deprecated or node.source.descriptor.options.deprecated
         services.append(
             Service(
                 full_name=full_name,
                 client=f"{stem}Client",
                 service=f"{stem}Service",
                 pb_place=f"{parent}.{module}:DESCRIPTOR",
-                doc=as_docstring(node.comment, f"The service {full_name}."),
+                doc=noted(as_docstring(node.comment, f"The service {full_name}."), is_deprecated=is_deprecated),
                 methods=tuple(
                     builder.build(index, called[name], names.constants[f"{full_name}.{name}"])
                     for index, name in enumerate(declared)
                 ),
+                deprecated=reason(full_name, node.comment, is_deprecated=is_deprecated),
             )
         )
     return tuple(services)
@@ -116,24 +123,16 @@ def _method_names(
     return {name: wished[name] if name in wished else scope.take(as_method(name)) for name in declared}
 
 
+@dataclass(frozen=True, slots=True)
 class _MethodBuilder:
-    def __init__(
-        self,
-        node: ServiceNode,
-        options: ServiceOptions,
-        places: Places,
-        messages: Mapping[str, Message],
-        fingerprints: Fingerprints,
-        errors: Mapping[str, DeclaredError],
-        path: tuple[str, ...],
-    ) -> None:
-        self._node = node
-        self._options = options
-        self._places = places
-        self._messages = messages
-        self._fingerprints = fingerprints
-        self._errors = errors
-        self._path = path
+    _node: ServiceNode
+    _options: ServiceOptions
+    _places: Places
+    _messages: Mapping[str, Message]
+    _fingerprints: Fingerprints
+    _errors: Mapping[str, DeclaredError]
+    _bounded: frozenset[str]
+    _path: tuple[str, ...]
 
     def build(self, index: int, name: str, constant: str) -> Method:
         """One method, by its index in the descriptor."""
@@ -151,29 +150,33 @@ class _MethodBuilder:
             request=self._messages[request],
             response=self._messages[response],
             fingerprint=self._fingerprints.of(kind, request, response),
-            arguments=self._arguments(own, proto.name),
-            doc=as_docstring(comment, f"Calls {proto.name}."),
+            arguments=self._arguments(own, proto),
+            doc=noted(as_docstring(comment, f"Calls {proto.name}."), is_deprecated=proto.options.deprecated),
             raises=raises,
+            deprecated=reason(f"{self._node.full_name}.{proto.name}", comment, is_deprecated=proto.options.deprecated),
         )
 
-    def _arguments(self, own: MethodOptions, name: str) -> tuple[tuple[str, str], ...]:
-        arguments = []
+    def _arguments(self, own: MethodOptions, proto: MethodDescriptorProto) -> tuple[tuple[str, str], ...]:
+        name, arguments = proto.name, []
+        is_idempotent = own.idempotent or proto.options.idempotency_level != MethodOptionsProto.IDEMPOTENCY_UNKNOWN
         if own.timeout_s is not None:
             if not 0 < own.timeout_s <= _LONGEST_S:
                 raise self._wrong(
                     f"timeout_s must be above 0 and at most {_LONGEST_S}, not {own.timeout_s}", name, "timeout_s"
                 )
             arguments.append(("timeout_s", repr(own.timeout_s)))
-        if own.idempotent:
+        if is_idempotent:
             arguments.append(("idempotent", "True"))
         if own.retry is not None:
-            if not own.idempotent:
+            if not is_idempotent:
                 raise self._wrong(
                     "retry is for methods that are idempotent: say idempotent: true, or drop it", name, "retry"
                 )
             arguments.append(("retry", self._retry(own.retry, name)))
         if own.compression is not None:
             arguments.append(("compression", f"Compression.{own.compression.name}"))
+        if not self._bounded.isdisjoint((proto.input_type[1:], proto.output_type[1:])):
+            arguments.append(("prefers_protobuf", "True"))
         if own.errors:
             listed = (
                 f"errors.{self._errors[error].name}, " if error in self._errors else f"StatusCode.{error}, "

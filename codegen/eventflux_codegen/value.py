@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Proto
@@ -12,9 +13,12 @@ from eventflux_codegen.features import Presence
 from eventflux_codegen.kind import KINDS, value_words
 from eventflux_codegen.model import Cardinality, Enumeration, Value, ValueKind
 from eventflux_codegen.names import ClassNames
+from eventflux_codegen.naming import as_snake
+from eventflux_codegen.reserved import CODEC_NAMES
 from eventflux_codegen.schema import MessageNode, Schema
+from eventflux_codegen.shared import is_in_runtime
 
-__all__ = ["ValueTypes", "describe"]
+__all__ = ["WRAPPERS", "ValueTypes", "describe"]
 
 _KINDS: Final[Mapping[int, ValueKind]] = {
     Proto.TYPE_STRING: ValueKind.STR,
@@ -36,6 +40,25 @@ _KINDS: Final[Mapping[int, ValueKind]] = {
     Proto.TYPE_MESSAGE: ValueKind.MESSAGE,
 }
 
+WRAPPERS: Final[Mapping[str, ValueKind]] = {
+    "BoolValue": ValueKind.BOOL,
+    "BytesValue": ValueKind.BYTES,
+    "DoubleValue": ValueKind.F64,
+    "FloatValue": ValueKind.F32,
+    "Int32Value": ValueKind.I32,
+    "Int64Value": ValueKind.I64,
+    "StringValue": ValueKind.STR,
+    "UInt32Value": ValueKind.U32,
+    "UInt64Value": ValueKind.U64,
+}
+"""Protobuf's messages around one scalar, which are that scalar or None."""
+_PLAIN: Final = {
+    "Struct": (ValueKind.STRUCT, "dict[str, Any]"),
+    "ListValue": (ValueKind.LIST_VALUE, "list[Any]"),
+    "Value": (ValueKind.VALUE, "Any"),
+}
+"""Protobuf's values of JSON, which are plain values of Python, and their types where codecs hold them."""
+
 _LENGTH_BYTES: Final = 8
 _TAG_BYTES: Final = 1
 
@@ -43,8 +66,11 @@ _TAG_BYTES: Final = 1
 class ValueTypes:
     """Makes the `Value` of a field descriptor; knows which messages can nest without end."""
 
-    def __init__(self, schema: Schema, names: ClassNames, enums: Mapping[str, Enumeration]) -> None:
+    def __init__(
+        self, schema: Schema, names: ClassNames, enums: Mapping[str, Enumeration], *, is_public: bool = False
+    ) -> None:
         self._schema = schema
+        self._is_public = is_public
         self._names = names
         self._enums = enums
         edges = {name: _submessages(node) for name, node in schema.messages.items()}
@@ -66,7 +92,10 @@ class ValueTypes:
         if kind is ValueKind.ENUM:
             return self._enum(self._enums[field.type_name[1:]])
         if kind is ValueKind.MESSAGE:
-            return self._message(field.type_name[1:])
+            full_name = field.type_name[1:]
+            if is_in_runtime(self._schema.messages[full_name]):
+                return self._well_known(full_name)
+            return self._message(full_name)
         row = KINDS[kind]
         return Value(kind, row.annotation, row.annotation, row.default, min_bytes=row.min_bytes)
 
@@ -95,7 +124,27 @@ class ValueTypes:
             is_recursive=full_name in self._recursive,
             min_bytes=self.min_bytes(full_name),
             full_name=full_name,
+            is_public=self._is_public,
         )
+
+    def _well_known(self, full_name: str) -> Value:
+        """A message of protobuf's own, which the runtime has."""
+        stem = full_name.rpartition(".")[2]
+        if stem in _PLAIN:
+            kind, local = _PLAIN[stem]
+            row = KINDS[kind]
+            value = Value(kind, row.annotation, local, row.default, is_recursive=True, min_bytes=row.min_bytes)
+        elif stem in WRAPPERS:
+            kind = WRAPPERS[stem]
+            row = KINDS[kind]
+            value = Value(kind, row.annotation, row.annotation, row.default, min_bytes=row.min_bytes)
+        else:
+            name, local = f"well_known.{stem}", self._names.shared_local(stem)
+            value = Value(ValueKind.MESSAGE, name, local, f"{name}()", min_bytes=self.min_bytes(full_name))
+        snake = as_snake(stem)
+        if f"_write_{snake}" in CODEC_NAMES:  # then the runtime's function is named as it would be in any package
+            snake = stem
+        return replace(value, snake=snake, full_name=full_name, is_shared=True)
 
     def min_bytes(self, full_name: str) -> int:
         """The least bytes of a message in the native layout."""
@@ -115,10 +164,8 @@ class ValueTypes:
                 least += _LENGTH_BYTES
             elif presence is Presence.EXPLICIT:
                 least += _TAG_BYTES
-            elif field.type == Proto.TYPE_MESSAGE:
-                least += self.min_bytes(field.type_name[1:])
             else:
-                least += KINDS[_KINDS[field.type]].min_bytes
+                least += self.of(field).min_bytes
         return least + _TAG_BYTES * len(oneofs)
 
 

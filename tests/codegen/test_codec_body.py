@@ -13,11 +13,14 @@ from eventflux_codegen.codec_field import read_field, write_field
 from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS, read_value, value_words, write_value
 from eventflux_codegen.model import Cardinality, ClosedEnum, Layout, ValueKind, Variant
-from tests.support.model import enum, field, message, scalar, text, whole
+from tests.support.model import enum, field, message, plain, scalar, text, whole, wrapped
 from tests.support.workspace import CONFIG, Workspace
 
+PLAIN: Final = (ValueKind.STRUCT, ValueKind.LIST_VALUE, ValueKind.VALUE)
 VALUES: Final = {
-    **{kind.value: scalar(kind) for kind in ValueKind if kind not in (ValueKind.ENUM, ValueKind.MESSAGE)},
+    **{kind.value: scalar(kind) for kind in ValueKind if kind not in (ValueKind.ENUM, ValueKind.MESSAGE, *PLAIN)},
+    **{kind.value: plain(kind) for kind in PLAIN},
+    "wrapped": wrapped(),
     "enum": enum(dense_members=3),
     "enum with gaps": enum(dense_members=0),
     "message": message("Point"),
@@ -25,7 +28,7 @@ VALUES: Final = {
 }
 
 ALIKE: Final = {
-    **dict.fromkeys(("sint32", "sfixed32"), "i32"),
+    **dict.fromkeys(("sint32", "sfixed32", "wrapped"), "i32"),
     **dict.fromkeys(("sint64", "sfixed64"), "i64"),
     "fixed32": "u32",
     "fixed64": "u64",
@@ -45,6 +48,9 @@ WRITTEN: Final = {
     "enum": ["_write_enum(writer, x)"],
     "enum with gaps": ["_write_enum(writer, x)"],
     "message": ["if not isinstance(x, Point_):", "    raise TypeError", "encode_point(x, writer)"],
+    "struct": ["write_struct(x, writer, depth + 1)"],
+    "list value": ["write_list_value(x, writer, depth + 1)"],
+    "value": ["write_value(x, writer, depth + 1)"],
     "message in itself": ["if not isinstance(x, Tree_):", "    raise TypeError", "_write_tree(x, writer, depth + 1)"],
 }
 WRITTEN.update({name: WRITTEN[other] for name, other in ALIKE.items()})
@@ -87,6 +93,9 @@ READ: Final = {
     ],
     "message": ["x, pos = _read_point(data, pos)"],
     "message in itself": ["x, pos = _read_tree(data, pos, depth + 1)"],
+    "struct": ["x, pos = read_struct(data, pos, depth + 1)"],
+    "list value": ["x, pos = read_list_value(data, pos, depth + 1)"],
+    "value": ["x, pos = read_value(data, pos, depth + 1)"],
 }
 READ.update({name: READ[other] for name, other in ALIKE.items()})
 
@@ -96,6 +105,9 @@ LEAST: Final = {"str": 8, "bytes": 8, "bool": 1, "i32": 4, "u32": 4, "f32": 4, "
     "f64": 8,
     "message": 3,
     "message in itself": 3,
+    "struct": 8,
+    "list value": 8,
+    "value": 1,
 }
 LEAST.update({name: LEAST[other] for name, other in ALIKE.items()})
 EACH: Final = pytest.mark.parametrize("name", VALUES)
@@ -131,7 +143,7 @@ def read(name: str, target: str, indentation: int) -> str:
 
 
 def is_message(name: str) -> bool:
-    return VALUES[name].kind is ValueKind.MESSAGE
+    return VALUES[name].kind in (ValueKind.MESSAGE, *PLAIN)
 
 
 @EACH
@@ -154,7 +166,7 @@ def test_an_optional_field(name: str) -> None:
         == f"""\
 field = "M.f"
 f_: {"object" if is_message(name) else f"{local} | None"} = values[2]
-if f_ is None:
+if f_ is {"UNSET" if name == "value" else "None"}:
     writer.append(0)
 else:
     writer.append(1)
@@ -168,7 +180,7 @@ flag = data[pos]
 if flag > 1:
     raise bad_flag(field, pos, flag)
 pos += 1
-f_: {local} | None = None
+f_: {"Any = UNSET" if name == "value" else f"{local} | None = None"}
 if flag == 1:
     {read(name, "f_", 4)}"""
     )
@@ -255,7 +267,7 @@ key4: {VALUES[key].local}
 item4: {"object" if is_message(name) else local}
 for key4, item4 in f_.items():
     {written(key, "key4", 4)}
-    {written(name, "item4", 4)}"""
+    {written(name, "item4", 4).replace("depth + 1", "depth + 2")}"""
     )
     room = LEAST[key] + LEAST[name]
     assert (
@@ -269,9 +281,21 @@ if not 0 <= count <= (limit - pos) // {room}:
 f_: dict[{VALUES[key].local}, {local}] = {{}}
 for _ in range(count):
     {read(key, "key4", 4)}
-    {read(name, "item4", 4)}
+    {read(name, "item4", 4).replace("depth + 1", "depth + 2")}
     f_[key4] = item4"""
     )
+
+
+def test_an_entry_of_a_map_is_a_level() -> None:
+    own = field(Cardinality.MAP, VALUES["i32"], key=VALUES["i32"])
+    assert write_field(own, "M")[4:6] == [
+        "if f_ and depth == _MAX_DEPTH:",
+        '    raise too_deep("M", _MAX_DEPTH, -1)',
+    ]
+    assert read_field(own, "M")[5:7] == [
+        "if count and depth == _MAX_DEPTH:",
+        '    raise too_deep("M", _MAX_DEPTH, pos - 8)',
+    ]
 
 
 def choice(name: str, index: int) -> Variant:
@@ -284,6 +308,8 @@ def test_a_oneof(name: str) -> None:
     own = field(Cardinality.ONEOF, None, variants=(choice("i32", 0), choice(name, 1)), union="MF", union_local="MF")
     if is_message(name):
         taken = f"item7: object = f_.value\n    {written(name, 'item7', 4)}"
+    elif name == "wrapped":
+        taken = f"item7: int = f_.value\n    {written(name, 'item7', 4)}"
     else:
         taken = written(name, "f_.value", 4)
     assert (
@@ -372,7 +398,7 @@ def test_the_functions_of_a_message_in_itself() -> None:
         == '''\
 def encode_m(message: M, writer: BytesWriter) -> None:
     """Appends a M in the native layout. Raises CodecError."""
-    _write_m(message, writer, 1)
+    _write_m(message, writer, 0)
 
 def _write_m(message: M, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
@@ -398,7 +424,7 @@ def decode_m(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, native layout. Raises CodecError."""
     if start != 0 or end != len(data):
         data = data[start:end]
-    message, pos = _read_m(data, 0, 1)
+    message, pos = _read_m(data, 0, 0)
     if pos != len(data):
         raise trailing("M", pos, len(data))
     return message
@@ -462,7 +488,7 @@ _M_SHORT_F: Final = (Color.RED, Color.BLUE, )
 
 def encode_m_short(message: M, writer: BytesWriter) -> None:
     """Appends a M in the layout short. Raises CodecError."""
-    depth: i64 = 1
+    depth: i64 = 0
     if type(message) is not _M:
         require(message, _M)
     field = ""
@@ -494,7 +520,7 @@ def decode_m_short(data: bytes, start: int, end: int) -> M:
     if start != 0 or end != len(data):
         data = data[start:end]
     pos: i64 = 0
-    depth: i64 = 1
+    depth: i64 = 0
     limit: i64 = len(data)
     field = ""
     try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from eventflux_codegen import check, generate
+from eventflux_codegen import check, generate, well_known_codecs
 from eventflux_codegen.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,22 @@ def test_generated_code_has_no_mistake_that_its_exemption_would_hide() -> None:
     command = [sys.executable, "-m", "ruff", "check", "--no-cache", *rules, *PACKAGES.values()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_runtimes_codecs_of_well_known_types_are_current(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    runtime = ROOT / "runtime/eventflux_runtime"
+    assert well_known_codecs.main(["--check", str(runtime)]) == 0
+    copy = tmp_path / "well_known"
+    shutil.copytree(runtime / "well_known", copy)
+    (copy / "codec.py").write_text("# changed")
+    assert well_known_codecs.main(["--check", str(tmp_path)]) == 1
+    assert "codec.py is not what the generator makes" in capsys.readouterr().out
+    assert well_known_codecs.main([str(tmp_path)]) == 0
+    assert (copy / "codec.py").read_bytes() == (runtime / "well_known/codec.py").read_bytes()
+    assert well_known_codecs.main([]) == well_known_codecs.main(["--check", "nowhere"]) == 2
+    assert "usage:" in capsys.readouterr().err
 
 
 def test_check_in_a_directory_of_ones_choice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

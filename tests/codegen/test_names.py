@@ -65,7 +65,6 @@ def test_packages_tell_types_apart_and_those_that_are_asked_for_keep_their_names
         "a.v1.Foo": "AV1Foo",
         "b.v1.Foo": "BV1Foo",
         "top.Timestamp": "Timestamp",
-        "google.protobuf.Timestamp": "GoogleProtobufTimestamp",
     }
 
 

@@ -13,7 +13,7 @@ from eventflux_codegen.protobuf_form import Wire
 from eventflux_codegen.protobuf_function import protobuf_functions
 from eventflux_codegen.protobuf_read import choose_function, reader_of, scan
 from eventflux_codegen.protobuf_write import write_fields, write_set
-from tests.support.model import enum, field, message, scalar, text, whole
+from tests.support.model import enum, field, message, plain, scalar, text, whole, wrapped
 from tests.support.workspace import CONFIG, PROTO, Workspace
 
 INT32: Final = scalar(ValueKind.I32)
@@ -43,7 +43,7 @@ WIRES: Final = {
     Wire.VARINT: {"bool", "i32", "sint32", "u32", "i64", "sint64", "u64", "enum"},
     Wire.I32: {"fixed32", "sfixed32", "f32"},
     Wire.I64: {"fixed64", "sfixed64", "f64"},
-    Wire.LEN: {"str", "bytes", "message"},
+    Wire.LEN: {"str", "bytes", "message", "struct", "list value", "value"},
 }
 
 
@@ -547,3 +547,41 @@ def test_a_list_is_packed_unless_the_idl_says_otherwise(tmp_path: Path, declared
     messages = {each.name: each for each in workspace.facts()[2].messages}
     (own,) = [each for each in messages["Point"].fields if each.name == "z"]
     assert own.is_packed is is_packed
+
+
+def test_what_is_a_plain_value_is_a_message_on_the_wire() -> None:
+    assert write_fields(whole(field(Cardinality.OPTIONAL, wrapped()))) == [
+        'field = "M.f"',
+        "f_: int | None = values[2]",
+        "if f_ is not None:",
+        "    part = BytesWriter()",
+        "    write_int32_value_protobuf(f_, part)",
+        "    bits4 = part.getvalue()",
+        "    writer.append(0x0A)",
+        "    write_block(writer, bits4)",
+    ]
+    assert read(field(Cardinality.REPEATED, wrapped())) == [
+        (1, Wire.LEN, ["f_.append(read_int32_value_protobuf(data, begin, pos, depth + 1))"])
+    ]
+    assert write_fields(whole(field(Cardinality.OPTIONAL, plain(ValueKind.VALUE))))[1:3] == [
+        "f_: object = values[2]",
+        "if f_ is not UNSET:",
+    ]
+    own = reader_of(field(Cardinality.OPTIONAL, plain(ValueKind.VALUE)), "m")
+    assert own.behind[0] == "f_: Any = UNSET"
+    assert "        f_ = read_value_protobuf(data, begin4, end4, depth + 1)" in own.behind
+
+
+@pytest.mark.parametrize(
+    ("value", "empty"),
+    [
+        (plain(ValueKind.STRUCT), "{}"),
+        (plain(ValueKind.LIST_VALUE), "[]"),
+        (plain(ValueKind.VALUE), "None"),
+        (wrapped(), "0"),
+        (message("Point"), "Point_()"),
+    ],
+)
+def test_an_entry_without_a_value_has_an_empty_one(value: Value, empty: str) -> None:
+    own = whole(field(Cardinality.MAP, value, key=STR))
+    assert f"item_ if item_ is not {value.absent} else {empty}" in text(protobuf_functions(own))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 from typing import Any
 
 import pytest
+from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,14 +98,14 @@ def test_what_is_set_to_its_default_is_set_all_the_same() -> None:
     assert (read.count, read.flag, read.choice and read.choice.explicit) == (0, None, "")
 
 
-@pytest.mark.parametrize("way", ["to_wire", "to_protobuf"])
+@pytest.mark.parametrize("way", ["to_wire", "to_protobuf", "to_json"])
 @pytest.mark.parametrize(
     ("message", "refusal"),
     [
         (Order(), "Order.name: is required, but None"),
         (Order(name="x"), "Order.size: is required, but None"),
         (Order(name="x", size=Size.SMALL), "Order.main: is required, but None"),
-        (Order(name="x", size=Size.SMALL, main=Part()), "Part.id: is required, but None"),
+        (Order(name="x", size=Size.SMALL, main=Part()), r"(Part|Order\.main)\.id: is required, but None"),
         (Choice(), "Choice.needed: is required, but None"),
     ],
 )
@@ -130,14 +132,39 @@ def test_a_closed_enum_takes_its_own_numbers_alone() -> None:
         Size(7)
     wrong: Any = 7
     for message in (Order(name="x", size=wrong), Order(name="x", size=Size.SMALL, main=Part(id=1), colors=[wrong])):
-        for way in (message.to_wire, message.to_protobuf):
-            with pytest.raises(CodecError, match=r"Order\.(size: expected Size|colors: expected a list of Color)"):
+        for way in (message.to_wire, message.to_protobuf, message.to_json):
+            with pytest.raises(
+                CodecError,
+                match=r"Order\.(size: expected Size|colors: expected a list of Color|colors.0.: expected Color)",
+            ):
                 way()
     data = Choice(needed="n", closed=Closed.NINE).to_wire()
     assert data.count(b"\x09\0\0\0") == 1
     with pytest.raises(CodecError, match="Choice.closed: the number at byte .* is 8, which its enum does not have"):
         Choice.from_wire(data.replace(b"\x09\0\0\0", b"\x08\0\0\0"))
     assert Choice.from_wire(Choice(needed="n", open=Open(8)).to_wire()).open == 8
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("{}", "Choice.needed: is required, but not in the object"),
+        ('{"needed": null}', "Choice.needed: is required, but not in the object"),
+        ('{"needed": "n", "closed": 8}', "Choice.closed: expected a name or number of Closed; found 8"),
+        ('{"needed": "n", "closed": "8"}', "Choice.closed: expected a name or number of Closed; found '8'"),
+        ('{"needed": "n", "closed": "EIGHT"}', "Choice.closed: expected a name or number of Closed; found 'EIGHT'"),
+    ],
+)
+def test_json_that_fits_not(text: str, refusal: str) -> None:
+    with pytest.raises(CodecError, match=refusal):
+        Choice.from_json(text)
+
+
+def test_json_is_read_and_written_as_protobuf_does() -> None:
+    text = WHOLE.to_json()
+    assert json.loads(text) == json_format.MessageToDict(WHOLE.to_proto())
+    assert json_format.Parse(text, pb.Order()) == WHOLE.to_proto()
+    assert Choice.from_json('{"needed": "n", "open": 8}').open == 8
 
 
 def test_the_default_of_the_idl_is_told() -> None:

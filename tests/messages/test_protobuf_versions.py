@@ -16,7 +16,8 @@ warnings.simplefilter("error")
 import google.protobuf
 from eventflux_transport import Message, transport_pb2
 from inventory_sdk import Item, ItemOriginSupplier
-from kitchen_package import Scalars, WellKnown, Timestamp, kitchen_pb2
+from kitchen_package import Scalars, WellKnown, kitchen_pb2
+from eventflux_runtime.well_known import Timestamp
 
 for message in (
     Message.event(b"x").with_header("a", "b"), Item(sku="s", origin=ItemOriginSupplier("acme"), stock={"a": 1}),

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from eventflux_runtime import CodecError
+from eventflux_runtime.well_known import Empty
 from eventflux_transport import EventFilter, EventRequest, MessageType, TransportMessage
 from inventory_sdk import Item, ItemOriginPlant, ItemOriginSupplier, Plant
 from kitchen_package import (
     Color,
-    Empty,
     Forest,
     Maps,
     Nested,
@@ -219,11 +219,11 @@ def nested(levels: int) -> Tree:
 
 
 def test_nesting_is_limited_alike_in_both_directions() -> None:
-    deepest = nested(100)
+    deepest = nested(101)
     data = deepest.to_wire()
     assert Tree.from_wire(data) == deepest
     too_deep = data.replace(u64(4) + b"leaf" + b"\x00", u64(4) + b"leaf" + b"\x01" + Tree().to_wire())
-    for attempt in (lambda: Tree.from_wire(too_deep), nested(101).to_wire):
+    for attempt in (lambda: Tree.from_wire(too_deep), nested(102).to_wire):
         with pytest.raises(CodecError, match="^Tree: nested more than 100 levels deep$"):
             attempt()
 

@@ -7,7 +7,11 @@ import re
 from tests.project.import_graph import ROOT, SOURCE_ROOTS
 
 RUNTIME = SOURCE_ROOTS["eventflux_runtime"] / "eventflux_runtime"
-PACKAGES_BELOW = {"client": {"pool"}, "protocol": {"core", "driver", "native", "grpc", "eventflux"}}
+PACKAGES_BELOW = {
+    "client": {"pool"},
+    "protocol": {"core", "driver", "native", "grpc", "eventflux"},
+    "well_known": {"struct"},
+}
 """Packages inside packages; `protocol/native` has two more, which its own line names."""
 
 

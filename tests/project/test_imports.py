@@ -40,6 +40,9 @@ LAYERS: Final = {
     "handler": Layer(modules=("rpc.context", "rpc.binding"), may_import=("rpc",), forbidden=NETWORK | GRPC),
     "compression": Layer(modules=("compression",), may_import=("rpc",), forbidden=SANS_IO),
     "message": Layer(modules=("message",), may_import=("rpc",), forbidden=SANS_IO - {"google"}),
+    "well_known": Layer(
+        modules=("well_known",), may_import=("rpc", "message", "contract"), forbidden=SANS_IO - {"google"}
+    ),
     "net": Layer(modules=("net",), may_import=("rpc",), forbidden=GRPC),
     "pipe": Layer(modules=("carrier.api",), may_import=("rpc", "net"), forbidden=GRPC),
     "calls": Layer(modules=("protocol.api",), may_import=("rpc", "handler", "net", "pipe", "core"), forbidden=SANS_IO),
@@ -87,7 +90,7 @@ LAYERS: Final = {
         may_import=("rpc", "handler", "message", "compression", "client", "server", "peer", "monitor"),
         forbidden=GRPC,
     ),
-    "error_details": Layer(modules=("error_details",), may_import=("contract",), forbidden=SANS_IO),
+    "error_details": Layer(modules=("error_details",), may_import=("contract", "well_known"), forbidden=SANS_IO),
     "surface": Layer(
         modules=("", "connect", "serve", "testing"),
         may_import=("rpc", "handler", "net", "calls", "wire", "client", "server", "peer", "contract", "health"),
@@ -202,11 +205,13 @@ def test_package_knows_none_of_the_others(package: str) -> None:
 
 
 def test_generated_code_imports_only_the_contract_of_the_runtime() -> None:
+    contract = ("eventflux_runtime.codegen_api", "eventflux_runtime.well_known")
     wrong = []
     for found in all_imports("eventflux_transport"):
         if is_within(found.target, "eventflux_codegen") or is_within(found.target, "eventflux_node"):
             wrong.append(str(found))
-        if is_within(found.target, "eventflux_runtime") and found.target != "eventflux_runtime.codegen_api":
+        is_contract = any(is_within(f"{found.target}.{found.name}", part) for part in contract)
+        if is_within(found.target, "eventflux_runtime") and not is_contract:
             wrong.append(str(found))
     assert wrong == []
 
@@ -236,6 +241,7 @@ COMES_WITH: Final = {
     "grpc": "grpcio",
     "grpc_health": "grpcio-health-checking",
     "grpc_tools": "grpcio-tools",
+    "typing_extensions": "typing-extensions",
     "ruamel": "ruamel.yaml",
 }
 """The requirement that brings a module whose name is another."""

@@ -6,8 +6,11 @@ import struct
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from msgspec import UNSET
 
 from tests.support.catalogue import attribute_of, choices_of, entry_of, fields_of, is_map, real_oneofs
+from tests.support.plain import is_plain, native_json_value, wrapped
+from tests.support.protobuf_object import is_value
 
 __all__ = ["encode_native"]
 
@@ -51,11 +54,14 @@ def _field(value: Any, field: FieldDescriptor) -> bytes:
     if field.is_repeated:
         return struct.pack("<Q", len(value)) + b"".join(_value(each, field) for each in value)
     if field.has_presence:
-        return b"\x00" if value is None else b"\x01" + _value(value, field)
+        return b"\x00" if (value is None and not is_value(field)) or value is UNSET else b"\x01" + _value(value, field)
     return _value(value, field)
 
 
 def _value(value: Any, field: FieldDescriptor) -> bytes:
+    if field.message_type is not None and is_plain(field.message_type):
+        inner = wrapped(field.message_type)
+        return native_json_value(value, field.message_type.name) if inner is None else _value(value, inner)
     if field.message_type is not None:
         return encode_native(value, field.message_type)
     if field.type == FieldDescriptor.TYPE_STRING:

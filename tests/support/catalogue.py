@@ -14,6 +14,9 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 import eventflux_transport.messages
 import inventory_sdk.messages
 import kitchen_package.messages
+from eventflux_runtime import well_known
+from eventflux_runtime.codegen_api import Message
+from eventflux_runtime.well_known import messages as well_known_messages
 
 __all__ = [
     "MODULES",
@@ -34,13 +37,17 @@ MODULES = (eventflux_transport.messages, inventory_sdk.messages, kitchen_package
 
 @functools.cache
 def _by_full_name(module: types.ModuleType) -> dict[str, type[Any]]:
-    classes = [kind for kind in vars(module).values() if isinstance(kind, type) and hasattr(kind, "to_proto")]
+    classes = [
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Message) and kind is not Message
+    ]
     return {kind().to_proto().DESCRIPTOR.full_name: kind for kind in classes}
 
 
 def message_classes() -> list[type[Any]]:
-    """Every message class of the three packages, in order."""
-    return [kind for module in MODULES for kind in _by_full_name(module).values()]
+    """Every message class of the three packages, and of the runtime's well-known ones, in order."""
+    return [kind for module in (*MODULES, well_known_messages) for kind in _by_full_name(module).values()]
 
 
 def descriptor_of(kind: type[Any]) -> Descriptor:
@@ -51,12 +58,16 @@ def descriptor_of(kind: type[Any]) -> Descriptor:
 
 
 def class_of(descriptor: Descriptor, module: types.ModuleType) -> type[Any]:
-    """The message class of a descriptor, in one of the packages."""
+    """The message class of a descriptor, in one of the packages, or of the runtime for those of protobuf's."""
+    if descriptor.file.package == "google.protobuf":
+        return _by_full_name(well_known_messages)[descriptor.full_name]
     return _by_full_name(module)[descriptor.full_name]
 
 
 def enum_of(descriptor: EnumDescriptor, module: types.ModuleType) -> type[enum.IntEnum]:
     """The enum class of a descriptor: its members have the descriptor's numbers, under names that end alike."""
+    if descriptor.file.package == "google.protobuf":
+        module = well_known
     local = descriptor.full_name.removeprefix(f"{descriptor.file.package}.").replace(".", "")
     renamed = {"Direction": "Heading"}
     kind: type[enum.IntEnum] = getattr(module, renamed.get(local, local))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from eventflux_codegen.kind import KINDS
 from eventflux_codegen.model import Cardinality, Field, Layout, Message, Value, ValueKind
 
-__all__ = ["enum", "field", "message", "scalar", "text", "whole"]
+__all__ = ["enum", "field", "message", "plain", "scalar", "text", "whole", "wrapped"]
 
 
 def scalar(kind: ValueKind) -> Value:
@@ -23,8 +25,28 @@ def message(name: str, *, is_recursive: bool = False, min_bytes: int = 3) -> Val
     """A value of a message class, which is imported under another name."""
     snake = name.lower()
     return Value(
-        ValueKind.MESSAGE, name, f"{name}_", f"{name}()", snake, is_recursive=is_recursive, min_bytes=min_bytes
+        ValueKind.MESSAGE,
+        name,
+        f"{name}_",
+        f"{name}()",
+        snake,
+        is_recursive=is_recursive,
+        min_bytes=min_bytes,
+        full_name=f"p.{name}",
     )
+
+
+def plain(kind: ValueKind) -> Value:
+    """A value of JSON, as it is one in Python."""
+    local = {ValueKind.STRUCT: "dict[str, Any]", ValueKind.LIST_VALUE: "list[Any]", ValueKind.VALUE: "Any"}[kind]
+    snake = kind.value.replace(" ", "_")
+    made = Value(kind, KINDS[kind].annotation, local, "None", snake, is_recursive=True, min_bytes=KINDS[kind].min_bytes)
+    return replace(made, full_name=f"google.protobuf.{snake}", is_shared=True)
+
+
+def wrapped() -> Value:
+    """An int32 in a message of its own."""
+    return replace(scalar(ValueKind.I32), snake="int32_value", full_name="google.protobuf.Int32Value", is_shared=True)
 
 
 def field(cardinality: Cardinality, value: Value | None, **more: object) -> Field:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from google.protobuf import message_factory
 from google.protobuf.descriptor import FieldDescriptor
+from msgspec import UNSET
 
 from tests.support.catalogue import (
     attribute_of,
@@ -17,6 +18,7 @@ from tests.support.catalogue import (
     is_map,
     real_oneofs,
 )
+from tests.support.plain import is_plain, normalized, plain_object
 
 __all__ = ["has_one_order", "object_of", "quieted", "serialized"]
 
@@ -42,20 +44,33 @@ def _fill(proto: Any, field: FieldDescriptor, value: Any) -> None:
     if is_map(field):
         entries = getattr(proto, field.name)
         for key, item in value.items():
-            if entry_of(field)[1].message_type is not None:
+            inner = entry_of(field)[1].message_type
+            if inner is not None and is_plain(inner):
+                plain_object(item, inner, entries[key])
+            elif inner is not None:
                 entries[key].CopyFrom(object_of(item))
             else:
                 entries[key] = item
+    elif field.is_repeated and field.message_type is not None and is_plain(field.message_type):
+        for item in value:
+            plain_object(item, field.message_type, getattr(proto, field.name).add())
     elif field.is_repeated:
         getattr(proto, field.name).extend(
             [object_of(item) if field.message_type is not None else item for item in value]
         )
-    elif value is not None:
+    elif value is not (UNSET if is_value(field) else None):
         _set(proto, field, value)
 
 
+def is_value(field: FieldDescriptor) -> bool:
+    """Whether a field is a value of JSON, which None is too."""
+    return field.message_type is not None and field.message_type.full_name == "google.protobuf.Value"
+
+
 def _set(proto: Any, field: FieldDescriptor, value: Any) -> None:
-    if field.message_type is not None:
+    if field.message_type is not None and is_plain(field.message_type):
+        plain_object(value, field.message_type, getattr(proto, field.name))
+    elif field.message_type is not None:
         getattr(proto, field.name).CopyFrom(object_of(value))
         getattr(proto, field.name).SetInParent()
     else:
@@ -87,13 +102,15 @@ def quieted(proto: Any) -> Any:
         if is_map(field):
             entry = entry_of(field)[1]
             for key in list(value):
-                if entry.message_type is not None:
+                if is_plain(entry.message_type):
+                    normalized(value[key])
+                elif entry.message_type is not None:
                     quieted(value[key])
                 elif entry.type in _FLOATS:
                     value[key] = value[key]
         elif field.message_type is not None:
             for each in value if field.is_repeated else [value]:
-                quieted(each)
+                (normalized if is_plain(field.message_type) else quieted)(each)
         elif field.type in _FLOATS:
             if field.is_repeated:
                 value[:] = list(value)

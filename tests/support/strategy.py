@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from tests.support.catalogue import (
     attribute_of,
@@ -21,6 +22,7 @@ from tests.support.catalogue import (
     message_classes,
     real_oneofs,
 )
+from tests.support.plain import is_plain, json_values, wrapped
 
 __all__ = ["any_message", "messages_of"]
 
@@ -81,11 +83,16 @@ def _field(field: FieldDescriptor, module: types.ModuleType, nesting: int) -> st
     if field.is_repeated:
         return st.just([]) if is_too_deep else st.lists(_value(field, module, nesting), max_size=2)
     if field.has_presence:
-        return st.none() if is_too_deep else st.none() | _value(field, module, nesting)
+        is_null_a_value = field.message_type is not None and field.message_type.full_name == "google.protobuf.Value"
+        absent = st.just(UNSET) if is_null_a_value else st.none()
+        return absent if is_too_deep else absent | _value(field, module, nesting)
     return _value(field, module, nesting)
 
 
 def _value(field: FieldDescriptor, module: types.ModuleType, nesting: int) -> st.SearchStrategy[Any]:
+    if field.message_type is not None and is_plain(field.message_type):
+        inner = wrapped(field.message_type)
+        return json_values(field.message_type.name) if inner is None else _SCALARS[inner.type]
     if field.message_type is not None:
         message_type = field.message_type
         return st.deferred(lambda: _messages(message_type, module, nesting + 1))

@@ -13,12 +13,17 @@ from eventflux_runtime.compression.payload import unpack_payload as unpack_paylo
 from eventflux_runtime.loading.lazy import lazy_names as lazy_names
 from eventflux_runtime.message.base import Message as Message
 from eventflux_runtime.message.codec import codec_of as codec_of
+from eventflux_runtime.message.deprecation import deprecated as deprecated
+from eventflux_runtime.message.json_table import JsonField as JsonField
+from eventflux_runtime.message.json_table import register_json as register_json
+from eventflux_runtime.message.json_table import register_json_enum as register_json_enum
 from eventflux_runtime.message.open_enum import ClosedEnum as ClosedEnum
 from eventflux_runtime.message.open_enum import OpenEnum as OpenEnum
 from eventflux_runtime.message.protobuf_refusal import absent as absent
 from eventflux_runtime.message.protobuf_refusal import bad_record as bad_record
 from eventflux_runtime.message.protobuf_refusal import overrun as overrun
 from eventflux_runtime.message.protobuf_refusal import path_of as path_of
+from eventflux_runtime.message.redaction import RedactedChoice as RedactedChoice
 from eventflux_runtime.message.refusal import bad_flag as bad_flag
 from eventflux_runtime.message.refusal import bad_length as bad_length
 from eventflux_runtime.message.refusal import bad_variant as bad_variant

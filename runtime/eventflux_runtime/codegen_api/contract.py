@@ -8,7 +8,7 @@ from eventflux_runtime.rpc.errors import ConfigError
 
 __all__ = ["CONTRACT_VERSION", "check_contract"]
 
-CONTRACT_VERSION: Final = 4
+CONTRACT_VERSION: Final = 5
 """What generated code may count on; rises when code of an older generator would no longer work."""
 
 

@@ -4,7 +4,6 @@ from eventflux_runtime.error_details.messages import (
     BadRequest as BadRequest,
     BadRequestFieldViolation as BadRequestFieldViolation,
     DebugInfo as DebugInfo,
-    Duration as Duration,
     ErrorInfo as ErrorInfo,
     Help as Help,
     HelpLink as HelpLink,
@@ -16,4 +15,7 @@ from eventflux_runtime.error_details.messages import (
     RequestInfo as RequestInfo,
     ResourceInfo as ResourceInfo,
     RetryInfo as RetryInfo,
+)
+from eventflux_runtime.well_known import (
+    Duration as Duration,
 )

@@ -13,15 +13,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i32_le, write_i64_le
+from librt.strings import BytesWriter, read_i64_le, write_i64_le
 from msgspec.structs import astuple
 
 from eventflux_runtime.codegen_api import bad_flag, bad_length, malformed, overlong, register, require, trailing, unfit
+from eventflux_runtime.well_known import (
+    Duration,
+)
+from eventflux_runtime.well_known.codec import (
+    encode_duration as write_duration,
+    read_duration,
+)
 from eventflux_runtime.error_details.messages import (
     BadRequest,
     BadRequestFieldViolation,
     DebugInfo,
-    Duration,
     ErrorInfo,
     Help,
     HelpLink,
@@ -42,7 +48,6 @@ __all__ = [
     "decode_bad_request",
     "decode_bad_request_field_violation",
     "decode_debug_info",
-    "decode_duration",
     "decode_error_info",
     "decode_help",
     "decode_help_link",
@@ -57,7 +62,6 @@ __all__ = [
     "encode_bad_request",
     "encode_bad_request_field_violation",
     "encode_debug_info",
-    "encode_duration",
     "encode_error_info",
     "encode_help",
     "encode_help_link",
@@ -73,12 +77,10 @@ __all__ = [
 
 
 EXPECTS: Final[dict[str, str]] = {
-    "Duration.seconds": "an int from -9223372036854775808 to 9223372036854775807",
-    "Duration.nanos": "an int from -2147483648 to 2147483647",
     "ErrorInfo.reason": "a str that UTF-8 can encode",
     "ErrorInfo.domain": "a str that UTF-8 can encode",
     "ErrorInfo.metadata": "a dict of a str that UTF-8 can encode to a str that UTF-8 can encode",
-    "RetryInfo.retry_delay": "Duration, or None",
+    "RetryInfo.retry_delay": "well_known.Duration, or None",
     "DebugInfo.stack_entries": "a list of a str that UTF-8 can encode",
     "DebugInfo.detail": "a str that UTF-8 can encode",
     "QuotaFailure.violations": "a list of QuotaFailureViolation",
@@ -114,7 +116,6 @@ EXPECTS: Final[dict[str, str]] = {
 
 # What compiled code would look up by name at each use, if it were not a constant of this module.
 _astuple: Final = astuple
-_Duration: Final = Duration
 _ErrorInfo: Final = ErrorInfo
 _RetryInfo: Final = RetryInfo
 _DebugInfo: Final = DebugInfo
@@ -129,46 +130,6 @@ _ResourceInfo: Final = ResourceInfo
 _Help: Final = Help
 _HelpLink: Final = HelpLink
 _LocalizedMessage: Final = LocalizedMessage
-
-
-def encode_duration(message: Duration, writer: BytesWriter) -> None:
-    """Appends a Duration in the native layout. Raises CodecError."""
-    if type(message) is not _Duration:
-        require(message, _Duration)
-    field = ""
-    try:
-        values = _astuple(message)
-        field = "Duration.seconds"
-        write_i64_le(writer, values[0])
-        field = "Duration.nanos"
-        write_i32_le(writer, values[1])
-    except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, EXPECTS) from None
-
-
-def decode_duration(data: bytes, start: int, end: int) -> Duration:
-    """The Duration in ``data[start:end]``, native layout. Raises CodecError."""
-    if start != 0 or end != len(data):
-        data = data[start:end]
-    message, pos = _read_duration(data, 0)
-    if pos != len(data):
-        raise trailing("Duration", pos, len(data))
-    return message
-
-
-def _read_duration(data: bytes, pos: i64) -> tuple[Duration, i64]:
-    limit: i64 = len(data)
-    field = ""
-    try:
-        field = "Duration.seconds"
-        seconds_ = read_i64_le(data, pos)
-        pos += 8
-        field = "Duration.nanos"
-        nanos_ = read_i32_le(data, pos)
-        pos += 4
-    except (IndexError, UnicodeDecodeError) as error:
-        raise malformed(field, pos, limit, error) from None
-    return _Duration(seconds_, nanos_), pos
 
 
 def encode_error_info(message: ErrorInfo, writer: BytesWriter) -> None:
@@ -282,7 +243,7 @@ def encode_retry_info(message: RetryInfo, writer: BytesWriter) -> None:
             writer.append(1)
             if not isinstance(retry_delay_, Duration):
                 raise TypeError
-            encode_duration(retry_delay_, writer)
+            write_duration(retry_delay_, writer)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -302,7 +263,7 @@ def decode_retry_info(data: bytes, start: int, end: int) -> RetryInfo:
         pos += 1
         retry_delay_: Duration | None = None
         if flag == 1:
-            retry_delay_, pos = _read_duration(data, pos)
+            retry_delay_, pos = read_duration(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
@@ -1162,12 +1123,6 @@ def _read_localized_message(data: bytes, pos: i64) -> tuple[LocalizedMessage, i6
     return _LocalizedMessage(locale_, message_), pos
 
 
-register(
-    Duration,
-    "google.protobuf.Duration",
-    "google.protobuf.duration_pb2:Duration",
-    {"native": (encode_duration, decode_duration)},
-)
 register(
     ErrorInfo,
     "google.rpc.ErrorInfo",

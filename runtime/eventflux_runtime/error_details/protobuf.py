@@ -20,7 +20,6 @@ from eventflux_runtime.codegen_api import (
     Repeats,
     bad_record,
     block_size,
-    int32_bits,
     int64_bits,
     keep,
     keep_entry,
@@ -37,12 +36,18 @@ from eventflux_runtime.codegen_api import (
     write_block,
     write_varint,
 )
+from eventflux_runtime.well_known import (
+    Duration,
+)
+from eventflux_runtime.well_known.protobuf import (
+    encode_duration_protobuf as write_duration_protobuf,
+    read_duration_protobuf,
+)
 from eventflux_runtime.error_details.codec import EXPECTS
 from eventflux_runtime.error_details.messages import (
     BadRequest,
     BadRequestFieldViolation,
     DebugInfo,
-    Duration,
     ErrorInfo,
     Help,
     HelpLink,
@@ -63,7 +68,6 @@ __all__ = [
     "decode_bad_request_field_violation_protobuf",
     "decode_bad_request_protobuf",
     "decode_debug_info_protobuf",
-    "decode_duration_protobuf",
     "decode_error_info_protobuf",
     "decode_help_link_protobuf",
     "decode_help_protobuf",
@@ -78,7 +82,6 @@ __all__ = [
     "encode_bad_request_field_violation_protobuf",
     "encode_bad_request_protobuf",
     "encode_debug_info_protobuf",
-    "encode_duration_protobuf",
     "encode_error_info_protobuf",
     "encode_help_link_protobuf",
     "encode_help_protobuf",
@@ -94,10 +97,6 @@ __all__ = [
 
 
 FIELDS: Final[dict[str, dict[int, str]]] = {
-    "Duration": {
-        1: "Duration.seconds",
-        2: "Duration.nanos",
-    },
     "ErrorInfo": {
         1: "ErrorInfo.reason",
         2: "ErrorInfo.domain",
@@ -165,7 +164,6 @@ FIELDS: Final[dict[str, dict[int, str]]] = {
 
 # What compiled code would look up by name at each use, if it were not a constant of this module.
 _astuple: Final = astuple
-_Duration: Final = Duration
 _ErrorInfo: Final = ErrorInfo
 _RetryInfo: Final = RetryInfo
 _DebugInfo: Final = DebugInfo
@@ -180,76 +178,6 @@ _ResourceInfo: Final = ResourceInfo
 _Help: Final = Help
 _HelpLink: Final = HelpLink
 _LocalizedMessage: Final = LocalizedMessage
-
-
-def encode_duration_protobuf(message: Duration, writer: BytesWriter) -> None:
-    """Appends a Duration in protobuf's encoding. Raises CodecError."""
-    if type(message) is not _Duration:
-        require(message, _Duration)
-    field = ""
-    try:
-        values = _astuple(message)
-        field = "Duration.seconds"
-        bits0 = int64_bits(values[0])
-        if bits0:
-            writer.append(0x08)
-            write_varint(writer, bits0)
-        field = "Duration.nanos"
-        bits1 = int32_bits(values[1])
-        if bits1:
-            writer.append(0x10)
-            write_varint(writer, bits1)
-        if message.__has_unknown_fields__:
-            writer.write(message.unknown_fields)
-    except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, EXPECTS) from None
-
-
-def decode_duration_protobuf(data: bytes, start: int, end: int) -> Duration:
-    """The Duration in ``data[start:end]``, protobuf's encoding. Raises CodecError."""
-    if start != 0 or end != len(data):
-        data = data[start:end]
-    return _read_duration(data, 0, len(data), 0)
-
-
-def _read_duration(data: bytes, pos: i64, limit: i64, depth: i64) -> Duration:
-    seconds_: i64 = 0
-    nanos_: i64 = 0
-    unknown: BytesWriter | None = None
-    record: i64 = pos
-    tag: i64 = 0
-    kind: i64
-    number: i64
-    try:
-        while pos < limit:
-            record = pos
-            tag = data[pos]
-            pos += 1
-            if tag >= 0x80:
-                tag, pos = long_tag(data, record)
-            kind = tag & 7
-            if kind == 0:
-                number = data[pos]
-                pos += 1
-                if number >= 0x80:
-                    number, pos = long_varint(data, pos - 1)
-                if tag == 0x08:
-                    seconds_ = number
-                elif tag == 0x10:
-                    nanos_ = (number & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-                else:
-                    unknown = keep(unknown, data, record, pos, tag)
-            else:
-                pos = skip_value(data, pos, limit, tag, depth)
-                unknown = keep(unknown, data, record, pos, tag)
-        if pos != limit:
-            raise IndexError
-    except (IndexError, ValueError) as error:
-        raise bad_record(path_of(FIELDS["Duration"], "Duration", tag), record, pos, limit, error) from None
-    message = _Duration(seconds_, nanos_)
-    if unknown is not None:
-        message.unknown_fields = unknown.getvalue()
-    return message
 
 
 def encode_error_info_protobuf(message: ErrorInfo, writer: BytesWriter) -> None:
@@ -416,7 +344,7 @@ def encode_retry_info_protobuf(message: RetryInfo, writer: BytesWriter) -> None:
             if not isinstance(retry_delay_, Duration):
                 raise TypeError
             part = BytesWriter()
-            encode_duration_protobuf(retry_delay_, part)
+            write_duration_protobuf(retry_delay_, part)
             bits0 = part.getvalue()
             writer.append(0x0A)
             write_block(writer, bits0)
@@ -474,9 +402,9 @@ def decode_retry_info_protobuf(data: bytes, start: int, end: int) -> RetryInfo:
         retry_delay_: Duration | None = None
         if begin0 >= 0:
             if repeats is None:
-                retry_delay_ = _read_duration(data, begin0, end0, depth + 1)
+                retry_delay_ = read_duration_protobuf(data, begin0, end0, depth + 1)
             else:
-                retry_delay_ = repeats.read(_read_duration, 0x0A, data, begin0, end0, depth + 1)
+                retry_delay_ = repeats.read(read_duration_protobuf, 0x0A, data, begin0, end0, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["RetryInfo"], "RetryInfo", tag), record, pos, limit, error) from None
     message = _RetryInfo(retry_delay_)
@@ -1626,7 +1554,6 @@ def _read_localized_message(data: bytes, pos: i64, limit: i64, depth: i64) -> Lo
     return message
 
 
-register_protobuf(Duration, encode_duration_protobuf, decode_duration_protobuf)
 register_protobuf(ErrorInfo, encode_error_info_protobuf, decode_error_info_protobuf)
 register_protobuf(RetryInfo, encode_retry_info_protobuf, decode_retry_info_protobuf)
 register_protobuf(DebugInfo, encode_debug_info_protobuf, decode_debug_info_protobuf)

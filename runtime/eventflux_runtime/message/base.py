@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 import msgspec
 from librt.strings import BytesWriter
 
+from eventflux_runtime.message.redaction import Redacted, redacted_repr
 from eventflux_runtime.message.registration import Registration
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Message(_WithUnknownFields, msgspec.Struct, Generic[P, L], kw_only=True):
     __registration__: ClassVar[Registration[Any]] = cast("Registration[Any]", _Unregistered())
     __has_unknown_fields__: ClassVar[bool] = False
     """Whether a message of this class ever had some. Until then its codec does not ask each: an empty slot is slow."""
+    __redacted__: ClassVar[frozenset[str]] = frozenset()
+    """Attributes that its repr and errors do not show, because the IDL says `debug_redact`."""
 
     @property
     def unknown_fields(self) -> bytes:
@@ -76,6 +79,13 @@ class Message(_WithUnknownFields, msgspec.Struct, Generic[P, L], kw_only=True):
         return self.unknown_fields == cast("Self", other).unknown_fields
 
     __hash__ = msgspec.Struct.__hash__
+
+    def __repr__(self) -> str:
+        return redacted_repr(self, self.__redacted__) if self.__redacted__ else super().__repr__()
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        hidden = self.__redacted__
+        return [(name, Redacted() if name in hidden else getattr(self, name)) for name in self.__struct_fields__]
 
     def __copy__(self) -> Self:
         return self.__replace__()
@@ -130,13 +140,22 @@ class Message(_WithUnknownFields, msgspec.Struct, Generic[P, L], kw_only=True):
         return _as(cls, cls.__registration__.bridge.from_proto(proto))
 
     def to_json(self) -> str:
-        """This message in proto3's JSON mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        return self.__registration__.bridge.to_json(self)
+        """This message in proto3's JSON mapping, on one line. Raises CodecError for what has no JSON."""
+        from eventflux_runtime.message.json_write import dump  # noqa: PLC0415 - few programs need it
+
+        return dump(self, self.__registration__)
 
     @classmethod
     def from_json(cls, data: str | bytes, *, ignore_unknown_fields: bool = False) -> Self:
-        """The message in JSON of proto3's mapping. Raises CodecError, or MissingExtraError without protobuf."""
-        return _as(cls, cls.__registration__.bridge.from_json(data, ignore_unknown_fields))
+        """The message of a JSON text in proto3's mapping. Raises CodecError for a text that is not one.
+
+        Args:
+            data: the text, in UTF-8 where it is bytes.
+            ignore_unknown_fields: leave out fields, and names of enums, that the class does not know.
+        """
+        from eventflux_runtime.message.json_read import load  # noqa: PLC0415 - few programs need it
+
+        return _as(cls, load(data, cls.__registration__, ignore_unknown_fields))
 
 
 def _as(kind: type[M], message: Any) -> M:

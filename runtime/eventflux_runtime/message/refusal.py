@@ -9,6 +9,7 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from eventflux_runtime.message.redaction import REDACTED
 from eventflux_runtime.rpc.errors import CodecError
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "no_variant",
     "overlong",
     "require",
+    "shown",
     "too_deep",
     "too_many_empty",
     "trailing",
@@ -45,13 +47,15 @@ def require(message: object, kind: type[object]) -> None:
         CodecError: it is none of that class.
     """
     if not isinstance(message, kind):
-        raise CodecError(f"expected a message of type {kind.__name__}, not {_shown(message)}", field=kind.__name__)
+        raise CodecError(f"expected a message of type {kind.__name__}, not {shown(message)}", field=kind.__name__)
 
 
 def unfit(message: object, field: str, expected: Mapping[str, str]) -> CodecError:
     """A field holds what its type cannot carry; `expected` says for each field what it takes."""
-    value = getattr(message, field.rpartition(".")[2], None)
-    return CodecError(f"{field}: expected {expected[field]}; found {_shown(value)}", field=field)
+    attribute = field.rpartition(".")[2]
+    is_redacted = attribute in getattr(message, "__redacted__", ())
+    found = REDACTED if is_redacted else shown(getattr(message, attribute, None))
+    return CodecError(f"{field}: expected {expected[field]}; found {found}", field=field)
 
 
 def malformed(field: str, pos: int, end: int, error: Exception) -> CodecError:
@@ -128,17 +132,18 @@ def too_many_empty(field: str, most: int, count: int, pos: int = -1) -> CodecErr
 def lacking(field: str, layout: str, value: object) -> CodecError:
     """A layout has no place for a field that is set."""
     return CodecError(
-        f"{field}: the layout {layout!r} has no place for it, so it must keep its default; found {_shown(value)}",
+        f"{field}: the layout {layout!r} has no place for it, so it must keep its default; found {shown(value)}",
         field=field,
     )
 
 
 def no_variant(field: str, layout: str, value: object) -> CodecError:
     """A layout has no variant for a member of an enum."""
-    return CodecError(f"{field}: the layout {layout!r} has no variant for {_shown(value)}", field=field)
+    return CodecError(f"{field}: the layout {layout!r} has no variant for {shown(value)}", field=field)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value in an error, cut short."""
     try:
         return _repr.repr(value)
     except ValueError:  # repr() refuses an int of more than 4,300 digits

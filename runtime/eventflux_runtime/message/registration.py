@@ -14,8 +14,9 @@ from eventflux_runtime.rpc.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from eventflux_runtime.message.bridge import Bridge
+    from eventflux_runtime.message.json_table import JsonForm, JsonTable
 
-__all__ = ["Registration", "register", "register_protobuf"]
+__all__ = ["Registration", "register", "register_protobuf", "registered"]
 
 T = TypeVar("T")
 
@@ -32,6 +33,7 @@ class Registration(Generic[T]):
         self.proto: Final = proto
         self._layouts: Final = layouts
         self._protobuf: _Layout[T] | None = None
+        self._json: JsonTable | JsonForm | None = None
 
     def layout(self, name: object) -> _Layout[T]:
         """The functions of a layout.
@@ -56,6 +58,18 @@ class Registration(Generic[T]):
     def protobuf(self, functions: _Layout[T]) -> None:
         self._protobuf = functions
 
+    @property
+    def json(self) -> JsonTable | JsonForm:
+        """What JSON has for the messages; the module that says so is loaded when it is first used."""
+        if self._json is None:
+            import_module(f"{self._package}.json_fields")
+            assert self._json is not None, f"{self._package}.json_fields registers {self.kind.__name__}"
+        return self._json
+
+    @json.setter
+    def json(self, table: JsonTable | JsonForm) -> None:
+        self._json = table
+
     @cached_property
     def bridge(self) -> Bridge[T]:
         """The way to protobuf's own objects, which is loaded when it is first used.
@@ -68,11 +82,22 @@ class Registration(Generic[T]):
 
             return Bridge(self.kind, self.proto, *self.protobuf)
         except ModuleNotFoundError as missing:
-            raise MissingExtraError(f"protobuf's objects and JSON of {self._package}", "protobuf") from missing
+            raise MissingExtraError(f"protobuf's objects of {self._package}", "protobuf") from missing
 
     @property
     def _package(self) -> str:
         return self.kind.__module__.rpartition(".")[0]
+
+
+_REGISTERED: Final[dict[str, Registration[Any]]] = {}
+
+
+def registered(type_name: str) -> Registration[Any] | None:
+    """The registration of the message class with that protobuf name, or None if none of a loaded codec has it.
+
+    Where several packages have a class for it, that is the first one.
+    """
+    return _REGISTERED.get(type_name)
 
 
 def register(
@@ -89,13 +114,14 @@ def register(
         proto: where protobuf's own class for it is, as ``package.module_pb2:Outer.Inner``.
         layouts: the functions of each layout by name, ``native`` first.
     """
-    registered: Any = kind
-    registered.__registration__ = Registration(kind, type_name, proto, layouts)
+    generated: Any = kind
+    generated.__registration__ = Registration(kind, type_name, proto, layouts)
+    _REGISTERED.setdefault(type_name, generated.__registration__)
 
 
 def register_protobuf(
     kind: type[T], encode: Callable[[T, BytesWriter], None], decode: Callable[[bytes, int, int], T]
 ) -> None:
     """Tells a message class, which is registered already, what writes and what reads it in protobuf's encoding."""
-    registered: Any = kind
-    registered.__registration__.protobuf = encode, decode
+    generated: Any = kind
+    generated.__registration__.protobuf = encode, decode

@@ -129,6 +129,9 @@ class Method(Generic[Req, Res]):
     """Retry policy of this method; None: the channel's."""
     compression: Compression | None = None
     """Compression of this method's messages; None: the channel's or the server's."""
+    prefers_protobuf: bool = False
+    """Whether its messages travel in protobuf's encoding on the native wire, too, where the server speaks it: their
+    native layout bounds what they may hold."""
     errors: tuple[StatusCode | type[DeclaredError], ...] = ()
     """What the method's options declare it to fail with, never enforced. The codes are documentation; of the errors
     with fields a client makes their own class again."""

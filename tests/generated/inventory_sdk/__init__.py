@@ -6,5 +6,5 @@ from __future__ import annotations
 
 from eventflux_runtime.codegen_api import check_contract, lazy_names
 
-check_contract(4, __name__)
+check_contract(5, __name__)
 __all__, __getattr__, __dir__ = lazy_names(__name__)

@@ -26,9 +26,11 @@ from inventory_sdk.messages import (
     StockChangeChangeMoved as StockChangeChangeMoved,
     StockChangeChangeRemoved as StockChangeChangeRemoved,
     StockChangeMove as StockChangeMove,
-    Timestamp as Timestamp,
     WatchRequest as WatchRequest,
 )
 from inventory_sdk.service import (
     InventoryService as InventoryService,
+)
+from eventflux_runtime.well_known import (
+    Timestamp as Timestamp,
 )

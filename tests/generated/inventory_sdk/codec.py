@@ -27,6 +27,13 @@ from eventflux_runtime.codegen_api import (
     trailing,
     unfit,
 )
+from eventflux_runtime.well_known import (
+    Timestamp,
+)
+from eventflux_runtime.well_known.codec import (
+    encode_timestamp as write_timestamp,
+    read_timestamp,
+)
 from inventory_sdk.messages import (
     ChangeKind,
     ChangeSummary,
@@ -50,7 +57,6 @@ from inventory_sdk.messages import (
     StockChangeChangeMoved,
     StockChangeChangeRemoved,
     StockChangeMove,
-    Timestamp,
     WatchRequest,
 )
 
@@ -68,7 +74,6 @@ __all__ = [
     "decode_reservation_result",
     "decode_stock_change",
     "decode_stock_change_move",
-    "decode_timestamp",
     "decode_watch_request",
     "encode_change_summary",
     "encode_get_item_request",
@@ -80,7 +85,6 @@ __all__ = [
     "encode_reservation_result",
     "encode_stock_change",
     "encode_stock_change_move",
-    "encode_timestamp",
     "encode_watch_request",
 ]
 
@@ -89,8 +93,6 @@ _REFUSAL_REASON: Final[tuple[RefusalReason, ...]] = tuple(sorted(RefusalReason))
 _CHANGE_KIND: Final[tuple[ChangeKind, ...]] = tuple(sorted(ChangeKind))
 
 EXPECTS: Final[dict[str, str]] = {
-    "Timestamp.seconds": "an int from -9223372036854775808 to 9223372036854775807",
-    "Timestamp.nanos": "an int from -2147483648 to 2147483647",
     "Item.sku": "a str that UTF-8 can encode",
     "Item.title": "a str that UTF-8 can encode",
     "Item.stock": "a dict of a str that UTF-8 can encode to an int from 0 to 4294967295",
@@ -98,7 +100,7 @@ EXPECTS: Final[dict[str, str]] = {
     "Item.price_cents": "an int from -9223372036854775808 to 9223372036854775807, or None",
     "Item.tags": "a list of a str that UTF-8 can encode",
     "Item.origin": "one of ItemOriginPlant, ItemOriginSupplier, or None",
-    "Item.counted_at": "Timestamp, or None",
+    "Item.counted_at": "well_known.Timestamp, or None",
     "ItemDimensions.width_mm": "a float",
     "ItemDimensions.height_mm": "a float",
     "ItemDimensions.depth_mm": "a float",
@@ -124,7 +126,6 @@ EXPECTS: Final[dict[str, str]] = {
 
 # What compiled code would look up by name at each use, if it were not a constant of this module.
 _astuple: Final = astuple
-_Timestamp: Final = Timestamp
 _Item: Final = Item
 _ItemDimensions: Final = ItemDimensions
 _Plant: Final = Plant
@@ -136,46 +137,6 @@ _WatchRequest: Final = WatchRequest
 _Reservation: Final = Reservation
 _ReservationResult: Final = ReservationResult
 _Refusal: Final = Refusal
-
-
-def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
-    """Appends a Timestamp in the native layout. Raises CodecError."""
-    if type(message) is not _Timestamp:
-        require(message, _Timestamp)
-    field = ""
-    try:
-        values = _astuple(message)
-        field = "Timestamp.seconds"
-        write_i64_le(writer, values[0])
-        field = "Timestamp.nanos"
-        write_i32_le(writer, values[1])
-    except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, EXPECTS) from None
-
-
-def decode_timestamp(data: bytes, start: int, end: int) -> Timestamp:
-    """The Timestamp in ``data[start:end]``, native layout. Raises CodecError."""
-    if start != 0 or end != len(data):
-        data = data[start:end]
-    message, pos = _read_timestamp(data, 0)
-    if pos != len(data):
-        raise trailing("Timestamp", pos, len(data))
-    return message
-
-
-def _read_timestamp(data: bytes, pos: i64) -> tuple[Timestamp, i64]:
-    limit: i64 = len(data)
-    field = ""
-    try:
-        field = "Timestamp.seconds"
-        seconds_ = read_i64_le(data, pos)
-        pos += 8
-        field = "Timestamp.nanos"
-        nanos_ = read_i32_le(data, pos)
-        pos += 4
-    except (IndexError, UnicodeDecodeError) as error:
-        raise malformed(field, pos, limit, error) from None
-    return _Timestamp(seconds_, nanos_), pos
 
 
 def encode_item(message: Item, writer: BytesWriter) -> None:
@@ -241,7 +202,7 @@ def encode_item(message: Item, writer: BytesWriter) -> None:
             writer.append(1)
             if not isinstance(counted_at_, Timestamp):
                 raise TypeError
-            encode_timestamp(counted_at_, writer)
+            write_timestamp(counted_at_, writer)
         field = "Item.origin"
         origin_: object = values[6]
         if origin_ is None:
@@ -353,7 +314,7 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         pos += 1
         counted_at_: Timestamp | None = None
         if flag == 1:
-            counted_at_, pos = _read_timestamp(data, pos)
+            counted_at_, pos = read_timestamp(data, pos)
         field = "Item.origin"
         flag = data[pos]
         if flag > 1:
@@ -993,12 +954,6 @@ def _write_enum(writer: BytesWriter, value: int) -> None:
     write_i32_le(writer, value)
 
 
-register(
-    Timestamp,
-    "google.protobuf.Timestamp",
-    "google.protobuf.timestamp_pb2:Timestamp",
-    {"native": (encode_timestamp, decode_timestamp)},
-)
 register(Item, "shop.inventory.v1.Item", "inventory_sdk.inventory_pb2:Item", {"native": (encode_item, decode_item)})
 register(
     ItemDimensions,

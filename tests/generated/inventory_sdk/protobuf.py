@@ -45,6 +45,13 @@ from eventflux_runtime.codegen_api import (
     write_block,
     write_varint,
 )
+from eventflux_runtime.well_known import (
+    Timestamp,
+)
+from eventflux_runtime.well_known.protobuf import (
+    encode_timestamp_protobuf as write_timestamp_protobuf,
+    read_timestamp_protobuf,
+)
 from inventory_sdk.codec import EXPECTS
 from inventory_sdk.messages import (
     ChangeKind,
@@ -69,7 +76,6 @@ from inventory_sdk.messages import (
     StockChangeChangeMoved,
     StockChangeChangeRemoved,
     StockChangeMove,
-    Timestamp,
     WatchRequest,
 )
 
@@ -87,7 +93,6 @@ __all__ = [
     "decode_reservation_result_protobuf",
     "decode_stock_change_move_protobuf",
     "decode_stock_change_protobuf",
-    "decode_timestamp_protobuf",
     "decode_watch_request_protobuf",
     "encode_change_summary_protobuf",
     "encode_get_item_request_protobuf",
@@ -99,7 +104,6 @@ __all__ = [
     "encode_reservation_result_protobuf",
     "encode_stock_change_move_protobuf",
     "encode_stock_change_protobuf",
-    "encode_timestamp_protobuf",
     "encode_watch_request_protobuf",
 ]
 
@@ -108,10 +112,6 @@ _REFUSAL_REASON: Final[tuple[RefusalReason, ...]] = tuple(sorted(RefusalReason))
 _CHANGE_KIND: Final[tuple[ChangeKind, ...]] = tuple(sorted(ChangeKind))
 
 FIELDS: Final[dict[str, dict[int, str]]] = {
-    "Timestamp": {
-        1: "Timestamp.seconds",
-        2: "Timestamp.nanos",
-    },
     "Item": {
         1: "Item.sku",
         2: "Item.title",
@@ -171,7 +171,6 @@ FIELDS: Final[dict[str, dict[int, str]]] = {
 
 # What compiled code would look up by name at each use, if it were not a constant of this module.
 _astuple: Final = astuple
-_Timestamp: Final = Timestamp
 _Item: Final = Item
 _ItemDimensions: Final = ItemDimensions
 _Plant: Final = Plant
@@ -183,76 +182,6 @@ _WatchRequest: Final = WatchRequest
 _Reservation: Final = Reservation
 _ReservationResult: Final = ReservationResult
 _Refusal: Final = Refusal
-
-
-def encode_timestamp_protobuf(message: Timestamp, writer: BytesWriter) -> None:
-    """Appends a Timestamp in protobuf's encoding. Raises CodecError."""
-    if type(message) is not _Timestamp:
-        require(message, _Timestamp)
-    field = ""
-    try:
-        values = _astuple(message)
-        field = "Timestamp.seconds"
-        bits0 = int64_bits(values[0])
-        if bits0:
-            writer.append(0x08)
-            write_varint(writer, bits0)
-        field = "Timestamp.nanos"
-        bits1 = int32_bits(values[1])
-        if bits1:
-            writer.append(0x10)
-            write_varint(writer, bits1)
-        if message.__has_unknown_fields__:
-            writer.write(message.unknown_fields)
-    except (AttributeError, OverflowError, TypeError, ValueError):
-        raise unfit(message, field, EXPECTS) from None
-
-
-def decode_timestamp_protobuf(data: bytes, start: int, end: int) -> Timestamp:
-    """The Timestamp in ``data[start:end]``, protobuf's encoding. Raises CodecError."""
-    if start != 0 or end != len(data):
-        data = data[start:end]
-    return _read_timestamp(data, 0, len(data), 0)
-
-
-def _read_timestamp(data: bytes, pos: i64, limit: i64, depth: i64) -> Timestamp:
-    seconds_: i64 = 0
-    nanos_: i64 = 0
-    unknown: BytesWriter | None = None
-    record: i64 = pos
-    tag: i64 = 0
-    kind: i64
-    number: i64
-    try:
-        while pos < limit:
-            record = pos
-            tag = data[pos]
-            pos += 1
-            if tag >= 0x80:
-                tag, pos = long_tag(data, record)
-            kind = tag & 7
-            if kind == 0:
-                number = data[pos]
-                pos += 1
-                if number >= 0x80:
-                    number, pos = long_varint(data, pos - 1)
-                if tag == 0x08:
-                    seconds_ = number
-                elif tag == 0x10:
-                    nanos_ = (number & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-                else:
-                    unknown = keep(unknown, data, record, pos, tag)
-            else:
-                pos = skip_value(data, pos, limit, tag, depth)
-                unknown = keep(unknown, data, record, pos, tag)
-        if pos != limit:
-            raise IndexError
-    except (IndexError, ValueError) as error:
-        raise bad_record(path_of(FIELDS["Timestamp"], "Timestamp", tag), record, pos, limit, error) from None
-    message = _Timestamp(seconds_, nanos_)
-    if unknown is not None:
-        message.unknown_fields = unknown.getvalue()
-    return message
 
 
 def encode_item_protobuf(message: Item, writer: BytesWriter) -> None:
@@ -338,7 +267,7 @@ def encode_item_protobuf(message: Item, writer: BytesWriter) -> None:
             if not isinstance(counted_at_, Timestamp):
                 raise TypeError
             part = BytesWriter()
-            encode_timestamp_protobuf(counted_at_, part)
+            write_timestamp_protobuf(counted_at_, part)
             bits8 = part.getvalue()
             writer.append(0x4A)
             write_block(writer, bits8)
@@ -453,9 +382,9 @@ def decode_item_protobuf(data: bytes, start: int, end: int) -> Item:
         counted_at_: Timestamp | None = None
         if begin8 >= 0:
             if repeats is None:
-                counted_at_ = _read_timestamp(data, begin8, end8, depth + 1)
+                counted_at_ = read_timestamp_protobuf(data, begin8, end8, depth + 1)
             else:
-                counted_at_ = repeats.read(_read_timestamp, 0x4A, data, begin8, end8, depth + 1)
+                counted_at_ = repeats.read(read_timestamp_protobuf, 0x4A, data, begin8, end8, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Item"], "Item", tag), record, pos, limit, error) from None
     message = _Item(sku_, title_, stock_, dimensions_, price_cents_, tags_, origin_, counted_at_)
@@ -1523,7 +1452,6 @@ def _read_refusal(data: bytes, pos: i64, limit: i64, depth: i64) -> Refusal:
     return message
 
 
-register_protobuf(Timestamp, encode_timestamp_protobuf, decode_timestamp_protobuf)
 register_protobuf(Item, encode_item_protobuf, decode_item_protobuf)
 register_protobuf(ItemDimensions, encode_item_dimensions_protobuf, decode_item_dimensions_protobuf)
 register_protobuf(Plant, encode_plant_protobuf, decode_plant_protobuf)

@@ -284,7 +284,7 @@ def _read_choice(data: bytes, pos: i64) -> tuple[Choice, i64]:
 
 def encode_part(message: Part, writer: BytesWriter) -> None:
     """Appends a Part in the native layout. Raises CodecError."""
-    _write_part(message, writer, 1)
+    _write_part(message, writer, 0)
 
 
 def _write_part(message: Part, writer: BytesWriter, depth: i64) -> None:
@@ -317,7 +317,7 @@ def decode_part(data: bytes, start: int, end: int) -> Part:
     """The Part in ``data[start:end]``, native layout. Raises CodecError."""
     if start != 0 or end != len(data):
         data = data[start:end]
-    message, pos = _read_part(data, 0, 1)
+    message, pos = _read_part(data, 0, 0)
     if pos != len(data):
         raise trailing("Part", pos, len(data))
     return message
@@ -347,7 +347,7 @@ def _read_part(data: bytes, pos: i64, depth: i64) -> tuple[Part, i64]:
 
 def encode_order(message: Order, writer: BytesWriter) -> None:
     """Appends a Order in the native layout. Raises CodecError."""
-    _write_order(message, writer, 1)
+    _write_order(message, writer, 0)
 
 
 def _write_order(message: Order, writer: BytesWriter, depth: i64) -> None:
@@ -429,6 +429,8 @@ def _write_order(message: Order, writer: BytesWriter, depth: i64) -> None:
         size_by_name_: object = values[8]
         if not isinstance(size_by_name_, dict):
             raise TypeError
+        if size_by_name_ and depth == _MAX_DEPTH:
+            raise too_deep("Order", _MAX_DEPTH, -1)
         write_i64_le(writer, len(size_by_name_))
         key8: str
         item8: Size
@@ -474,6 +476,8 @@ def _write_order(message: Order, writer: BytesWriter, depth: i64) -> None:
         part_by_number_: object = values[14]
         if not isinstance(part_by_number_, dict):
             raise TypeError
+        if part_by_number_ and depth == _MAX_DEPTH:
+            raise too_deep("Order", _MAX_DEPTH, -1)
         write_i64_le(writer, len(part_by_number_))
         key16: int
         item16: object
@@ -481,7 +485,7 @@ def _write_order(message: Order, writer: BytesWriter, depth: i64) -> None:
             write_i32_le(writer, key16)
             if not isinstance(item16, Part):
                 raise TypeError
-            _write_part(item16, writer, depth + 1)
+            _write_part(item16, writer, depth + 2)
         field = "Order.ratio"
         ratio_: float | None = values[15]
         if ratio_ is None:
@@ -532,7 +536,7 @@ def decode_order(data: bytes, start: int, end: int) -> Order:
     if start != 0 or end != len(data):
         data = data[start:end]
     pos: i64 = 0
-    depth: i64 = 1
+    depth: i64 = 0
     limit: i64 = len(data)
     field = ""
     try:
@@ -630,6 +634,8 @@ def decode_order(data: bytes, start: int, end: int) -> Order:
         pos += 8
         if not 0 <= count <= (limit - pos) // 12:
             raise overlong(field, pos - 8, count, (limit - pos) // 12)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Order", _MAX_DEPTH, pos - 8)
         size_by_name_: dict[str, Size] = {}
         for _ in range(count):
             begin = pos + 8
@@ -687,11 +693,13 @@ def decode_order(data: bytes, start: int, end: int) -> Order:
         pos += 8
         if not 0 <= count <= (limit - pos) // 9:
             raise overlong(field, pos - 8, count, (limit - pos) // 9)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Order", _MAX_DEPTH, pos - 8)
         part_by_number_: dict[int, Part] = {}
         for _ in range(count):
             key16 = read_i32_le(data, pos)
             pos += 4
-            item16, pos = _read_part(data, pos, depth + 1)
+            item16, pos = _read_part(data, pos, depth + 2)
             part_by_number_[key16] = item16
         field = "Order.ratio"
         flag = data[pos]

@@ -48,7 +48,7 @@ class ClientMethods:
                 unprocessed=True,
             )
         method_id, fingerprint = known
-        is_protobuf = fingerprint != method.fingerprint
+        is_protobuf = fingerprint != method.fingerprint or (method.prefers_protobuf and self._has_protobuf)
         if is_protobuf and not self._has_protobuf:
             raise Unimplemented(
                 f"{method.path} has layout {method.fingerprint:016x} here and {fingerprint:016x} at {self._endpoint}, "

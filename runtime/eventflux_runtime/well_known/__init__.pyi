@@ -1,0 +1,33 @@
+# The public names, once; type checkers read this file, and `lazy_names` does.
+
+from eventflux_runtime.well_known.messages import Any as Any
+from eventflux_runtime.well_known.messages import Api as Api
+from eventflux_runtime.well_known.messages import BoolValue as BoolValue
+from eventflux_runtime.well_known.messages import BytesValue as BytesValue
+from eventflux_runtime.well_known.messages import DoubleValue as DoubleValue
+from eventflux_runtime.well_known.messages import Duration as Duration
+from eventflux_runtime.well_known.messages import Empty as Empty
+from eventflux_runtime.well_known.messages import Enum as Enum
+from eventflux_runtime.well_known.messages import EnumValue as EnumValue
+from eventflux_runtime.well_known.messages import Field as Field
+from eventflux_runtime.well_known.messages import FieldCardinality as FieldCardinality
+from eventflux_runtime.well_known.messages import FieldKind as FieldKind
+from eventflux_runtime.well_known.messages import FieldMask as FieldMask
+from eventflux_runtime.well_known.messages import FloatValue as FloatValue
+from eventflux_runtime.well_known.messages import Int32Value as Int32Value
+from eventflux_runtime.well_known.messages import Int64Value as Int64Value
+from eventflux_runtime.well_known.messages import Method as Method
+from eventflux_runtime.well_known.messages import Mixin as Mixin
+from eventflux_runtime.well_known.messages import Option as Option
+from eventflux_runtime.well_known.messages import SourceContext as SourceContext
+from eventflux_runtime.well_known.messages import StringValue as StringValue
+from eventflux_runtime.well_known.messages import Syntax as Syntax
+from eventflux_runtime.well_known.messages import Timestamp as Timestamp
+from eventflux_runtime.well_known.messages import Type as Type
+from eventflux_runtime.well_known.messages import UInt32Value as UInt32Value
+from eventflux_runtime.well_known.messages import UInt64Value as UInt64Value
+from eventflux_runtime.well_known.struct.messages import JsonValue as JsonValue
+from eventflux_runtime.well_known.struct.messages import ListValue as ListValue
+from eventflux_runtime.well_known.struct.messages import NullValue as NullValue
+from eventflux_runtime.well_known.struct.messages import Struct as Struct
+from eventflux_runtime.well_known.struct.messages import Value as Value
