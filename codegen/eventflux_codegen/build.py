@@ -10,9 +10,10 @@ from eventflux_codegen.declared_error import build_errors
 from eventflux_codegen.enumeration import build_enums
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.extension import Draft
+from eventflux_codegen.element import element_names
 from eventflux_codegen.message import build_messages
 from eventflux_codegen.message_module import split
-from eventflux_codegen.model import Message
+from eventflux_codegen.model import Enumeration, Message
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import Options
 from eventflux_codegen.package import Package
@@ -20,7 +21,7 @@ from eventflux_codegen.product import EXTENSIONS
 from eventflux_codegen.relocation import module_stems, pb_module
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.service import build_services
-from eventflux_codegen.shared import is_in_runtime
+from eventflux_codegen.shared import is_in_runtime, values_of
 from eventflux_codegen.version import GENERATOR
 from eventflux_codegen.yaml_source import Places
 
@@ -53,8 +54,9 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
     wanted = [(own, getattr(options, own.section, None)) for own in EXTENSIONS]
     additions = tuple(own.build(section, draft) for own, section in wanted if section is not None)
     names.check()
-    own_enums = {name: enum for name, enum in enums.items() if not enum.is_shared}
-    own_messages = {name: message for name, message in messages.items() if not message.is_shared}
+    own_enums = {name: enum for name, enum in enums.items() if not enum.home}
+    own_messages = {name: message for name, message in messages.items() if not message.home}
+    held = _held(own_messages, {**enums, **messages})
     return Package(
         name=options.package,
         sources=tuple(sorted(source.descriptor.name for source in schema.sources if source.is_listed)),
@@ -65,18 +67,35 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         shared_enums=tuple(enum for enum in enums.values() if enum.is_shared),
         services=services,
         errors=tuple(errors.values()),
-        message_modules=split(own_enums, own_messages, aliases),
+        foreign_enums=tuple(each for each in held.values() if isinstance(each, Enumeration)),
+        foreign_messages=tuple(each for each in held.values() if isinstance(each, Message)),
+        message_modules=split(own_enums, own_messages, aliases, held),
         pb_modules=tuple(modules.values()),
         pb_stems=stems,
+        names=element_names(schema, options, places, names, enums, stems),
         additions=additions,
     )
+
+
+def _held(
+    own: Mapping[str, Message], everything: Mapping[str, Enumeration | Message]
+) -> dict[str, Enumeration | Message]:
+    """What other packages have and the messages hold, at any depth, in the order of the files."""
+    pending, found = list(own.values()), set()
+    while pending:
+        for value in values_of([pending.pop()]):
+            inner = everything.get(value.full_name)
+            if inner is not None and inner.is_foreign and value.full_name not in found:
+                found.add(value.full_name)
+                pending += [inner] if isinstance(inner, Message) else []
+    return {name: each for name, each in everything.items() if name in found}
 
 
 def _build_aliases(
     schema: Schema, options: Options, places: Places, names: ClassNames, messages: Mapping[str, Message]
 ) -> tuple[tuple[str, str], ...]:
     """Further names of classes, and the classes."""
-    keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
+    keys = resolve(options.messages, schema.own_messages, schema, places, "messages", "message")
     aliases = []
     for full_name, key in keys.items():
         for index, alias in enumerate(options.messages[key].aliases):

@@ -43,9 +43,11 @@ class Codec:
 def build_codec(package: Package) -> Codec:
     """The codec of all messages of a package."""
     stems, functions = [], []
-    for message in package.messages:
-        stems.append(message.snake)
+    for message in package.coded:
         functions += native_functions(message)
+        if message.is_foreign:
+            continue
+        stems.append(message.snake)
         for layout in message.layouts:
             stems.append(f"{message.snake}_{layout.snake}")
             functions += layout_functions(message, layout)
@@ -55,13 +57,14 @@ def build_codec(package: Package) -> Codec:
     called_by = (row.functions for kind, row in KINDS.items() if kind in kinds and row.functions)
     texts += dict.fromkeys(called_by)  # once, for kinds that are written alike
     whole = "\n".join(texts)
+    expected = ["expect_fields"] if package.foreign_messages else []
     return Codec(
         names=tuple(sorted([*(f"{verb}_{stem}" for verb in ("decode", "encode") for stem in stems), *readers])),
         functions=tuple(texts),
-        runtime_imports=tuple(sorted({"register", *named_in(whole, NATIVE_RUNTIME)})),
+        runtime_imports=tuple(sorted({"register", *expected, *named_in(whole, NATIVE_RUNTIME)})),
         librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
         limits=tuple((name, limit) for name, limit in _LIMITS.items() if name in whole),
-        shared=shared_imports(package.messages, package.enum_tables, "codec", whole),
-        typing_imports=typing_imports(package.messages),
-        has_unset=has_unset(package.messages),
+        shared=shared_imports(package.coded, package.enum_tables, "codec", whole),
+        typing_imports=typing_imports(package.coded),
+        has_unset=has_unset(package.coded),
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from eventflux_codegen.model import Cardinality, Field, Lines, Message, Value, ValueKind, Variant
+from eventflux_codegen.model import Cardinality, Enumeration, Field, Lines, Message, Value, ValueKind, Variant
 from eventflux_codegen.package import Package
+from eventflux_codegen.shared import Imports, imports_of, values_of
 
 __all__ = ["JsonTables", "build_json_tables", "field_row"]
 
@@ -32,32 +34,38 @@ class JsonTables:
     """The rows of each message, by its class, in the order of the numbers."""
     has_well_known: bool
     """Whether some row names a class of the runtime's."""
+    foreign: Imports
+    """The classes of other packages that rows name."""
 
 
 def build_json_tables(package: Package) -> JsonTables:
     """The tables of all messages of a package."""
-    rows = {message.name: _rows(message) for message in package.messages}
-    return JsonTables(rows, any("well_known." in row for lines in rows.values() for row in lines))
+    elsewhere: dict[str, Enumeration | Message] = {enum.name: enum for enum in package.foreign_enums}
+    elsewhere |= {message.name: message for message in package.foreign_messages}
+    rows = {message.name: _rows(message, elsewhere.keys()) for message in package.messages}
+    named = {value.annotation for value in values_of(package.messages)}
+    foreign = imports_of((own.home, own.exported, own.name) for name, own in elsewhere.items() if name in named)
+    return JsonTables(rows, any("well_known." in row for lines in rows.values() for row in lines), foreign)
 
 
-def _rows(message: Message) -> Lines:
+def _rows(message: Message, elsewhere: Collection[str] = ()) -> Lines:
     numbered = [
         (number, row)
         for field in message.fields
         for number, row in (
-            [(variant.number, field_row(field, variant)) for variant in field.variants]
-            or [(field.number, field_row(field, None))]
+            [(variant.number, field_row(field, variant, elsewhere)) for variant in field.variants]
+            or [(field.number, field_row(field, None, elsewhere))]
         )
     ]
     return tuple(row for _, row in sorted(numbered))
 
 
-def field_row(field: Field, variant: Variant | None) -> str:
-    """The row of a field, or of a choice of a oneof."""
+def field_row(field: Field, variant: Variant | None, elsewhere: Collection[str] = ()) -> str:
+    """The row of a field, or of a choice of a oneof; `elsewhere` has the classes that are imported by themselves."""
     given = variant or field
     value = given.value
     assert value is not None
-    parts = [f'"{given.proto_name}"', _kind(value)]
+    parts = [f'"{given.proto_name}"', _kind(value, elsewhere)]
     if field.name != given.proto_name:
         parts.append(f'attribute="{field.name}"')
     if given.json_name:
@@ -65,7 +73,7 @@ def field_row(field: Field, variant: Variant | None) -> str:
     if variant is not None:
         parts.append(f"choice=messages.{variant.class_name}")
     if field.key is not None:
-        parts.append(f"key={_kind(field.key)}")
+        parts.append(f"key={_kind(field.key, elsewhere)}")
     elif field.cardinality is Cardinality.REPEATED:
         parts.append("is_list=True")
     elif field.cardinality is Cardinality.OPTIONAL:
@@ -75,7 +83,8 @@ def field_row(field: Field, variant: Variant | None) -> str:
     return f"runtime.JsonField({', '.join(parts)})"
 
 
-def _kind(value: Value) -> str:
+def _kind(value: Value, elsewhere: Collection[str]) -> str:
     if value.kind in (ValueKind.MESSAGE, ValueKind.ENUM):
-        return value.annotation if "." in value.annotation else f"messages.{value.annotation}"
+        is_named = "." in value.annotation or value.annotation in elsewhere
+        return value.annotation if is_named else f"messages.{value.annotation}"
     return f'"{_KINDS.get(value.kind, value.kind.value)}"'

@@ -8,9 +8,10 @@ from typing import Final
 
 from eventflux_codegen.error_model import DeclaredError
 from eventflux_codegen.extension import Addition
+from eventflux_codegen.foreign import Names
 from eventflux_codegen.message_module import MessageModule, import_order
 from eventflux_codegen.model import Enumeration, Lines, Message, Method, Service, ValueKind
-from eventflux_codegen.shared import HOME, Imports, values_of
+from eventflux_codegen.shared import Imports, imports_of, values_of
 
 __all__ = ["Package"]
 
@@ -35,10 +36,16 @@ class Package:
     """Modules of pb2 classes: the package each is imported from, its name, and its name where it is imported."""
     pb_stems: Mapping[str, str]
     """What the pb2 module of each file is called, without ``_pb2``."""
+    names: Names
+    """What it tells other packages of the names in it."""
     additions: tuple[Addition, ...] = ()
     """What extensions add to it."""
     shared_enums: tuple[Enumeration, ...] = ()
     """The enums that the runtime has."""
+    foreign_enums: tuple[Enumeration, ...] = ()
+    """The enums of other packages that its messages hold."""
+    foreign_messages: tuple[Message, ...] = ()
+    """The same of messages. Their classes are imported; how they are written and read within others is made here."""
 
     @property
     def head(self) -> str:
@@ -83,15 +90,31 @@ class Package:
         return tuple((name, local[name]) for name in self.class_names)
 
     @property
+    def coded(self) -> tuple[Message, ...]:
+        """The messages that its codecs write and read."""
+        return (*self.messages, *self.foreign_messages)
+
+    @property
+    def foreign_imports(self) -> Imports:
+        """The classes of other packages that the codecs need, and the modules that have them."""
+        found = [(enum.home, enum.exported, enum.local) for enum in self.foreign_enums]
+        for message in self.foreign_messages:
+            found.append((message.home, message.exported, message.local))
+            for oneof in message.oneofs:
+                found.append((message.home, oneof.union_exported, oneof.union_local))
+                found += [(message.home, variant.exported, variant.local) for variant in oneof.variants]
+        return imports_of(found)
+
+    @property
     def kinds(self) -> frozenset[ValueKind]:
         """The kinds of values that occur, keys and choices included."""
-        return frozenset(value.kind for value in values_of(self.messages))
+        return frozenset(value.kind for value in values_of(self.coded))
 
     @property
     def enum_tables(self) -> tuple[Enumeration, ...]:
-        """The enums whose numbers codecs look up: all of the package, and those of the runtime that its fields have."""
-        used = {value.annotation for value in values_of(self.messages)}
-        return (*self.enums, *(enum for enum in self.shared_enums if enum.name in used))
+        """The enums whose numbers codecs look up: all of the package, and those of others that its fields have."""
+        used = {value.annotation for value in values_of(self.coded)}
+        return (*self.enums, *self.foreign_enums, *(enum for enum in self.shared_enums if enum.name in used))
 
     @property
     def homes(self) -> tuple[tuple[str, Lines], ...]:
@@ -121,9 +144,10 @@ class Package:
         return tuple(sorted((name for own in self.message_modules for name in own.exports), key=import_order))
 
     @property
-    def error_imports(self) -> tuple[tuple[str, str], ...]:
-        """The classes that fields of errors need, and their names there, sorted."""
-        return tuple(sorted({found for error in self.errors for field in error.fields for found in field.imported}))
+    def error_imports(self) -> Imports:
+        """The classes that fields of errors need, and the modules that have them."""
+        found = (imported for error in self.errors for field in error.fields for imported in field.imported)
+        return imports_of((home or f"{self.name}.messages", name, local) for home, name, local in found)
 
     @property
     def has_declared_errors(self) -> bool:
@@ -203,13 +227,11 @@ class Package:
             for message in (method.request, method.response)
         }
         own = [message for message in self.messages if message.full_name in used]
-        return (*own, *(used[name] for name in sorted(used) if used[name].is_shared))
+        return (*own, *(used[name] for name in sorted(used) if used[name].home))
 
     @property
     def exchange_imports(self) -> Imports:
         """The classes of those, and the modules that have them."""
-        homes: dict[str, list[tuple[str, str]]] = {}
-        for message in self.exchanged:
-            home = HOME if message.is_shared else f"{self.name}.messages"
-            homes.setdefault(home, []).append((message.name, message.local))
-        return tuple((home, tuple(sorted(names))) for home, names in sorted(homes.items()))
+        return imports_of(
+            (message.home or f"{self.name}.messages", message.exported, message.local) for message in self.exchanged
+        )

@@ -41,7 +41,7 @@ class ProtobufCodec:
 
 def build_protobuf_codec(package: Package) -> ProtobufCodec:
     """The protobuf codec of all messages of a package."""
-    functions = [lines for message in package.messages for lines in protobuf_functions(message)]
+    functions = [lines for message in package.coded for lines in protobuf_functions(message)]
     texts = ["\n".join(lines) for lines in functions]
     whole = "\n".join(texts)
     stems = [message.snake for message in package.messages]
@@ -56,7 +56,7 @@ def build_protobuf_codec(package: Package) -> ProtobufCodec:
         ),
         librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
         max_depth=_MAX_DEPTH if "_MAX_DEPTH" in whole else None,
-        shared=shared_imports(package.messages, package.enum_tables, "protobuf", whole),
-        typing_imports=typing_imports(package.messages),
-        has_unset=has_unset(package.messages),
+        shared=shared_imports(package.coded, package.enum_tables, "protobuf", whole),
+        typing_imports=typing_imports(package.coded),
+        has_unset=has_unset(package.coded),
     )

@@ -19,7 +19,7 @@ from eventflux_codegen.protobuf_source import build_protobuf_codec
 
 __all__ = ["format_modules", "render", "render_unformatted"]
 
-_MODULES: Final = ("__init__.py", "__init__.pyi", "codec.py", "json_fields.py", "protobuf.py")
+_MODULES: Final = ("__init__.py", "__init__.pyi", "codec.py", "idl_names.py", "json_fields.py", "protobuf.py")
 _SERVICE_MODULES: Final = ("client.py", "methods.py", "service.py")
 _STYLE: Final = ("--line-length=120", "--target-version=py311")
 

@@ -14,6 +14,7 @@ __all__ = [
     "PROVIDED",
     "Imports",
     "has_unset",
+    "imports_of",
     "is_in_runtime",
     "shared_imports",
     "typing_imports",
@@ -80,10 +81,14 @@ def shared_imports(messages: Iterable[Message], enums: Iterable[Enumeration], mo
     for value in values_of(messages):
         if value.is_shared:
             found += _names_of(value, module)
+    return imports_of(each for each in found if each[2] in words)
+
+
+def imports_of(found: Iterable[tuple[str, str, str]]) -> Imports:
+    """The same by modules: of a module, the name there, and the name here."""
     homes: dict[str, set[tuple[str, str]]] = {}
     for home, name, local in found:
-        if local in words:
-            homes.setdefault(home, set()).add((name, local))
+        homes.setdefault(home, set()).add((name, local))
     return tuple((home, tuple(sorted(names))) for home, names in sorted(homes.items()))
 
 

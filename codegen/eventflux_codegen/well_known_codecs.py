@@ -16,6 +16,7 @@ from typing import Final
 
 from eventflux_codegen.compiler import compile_protos
 from eventflux_codegen.enumeration import build_enums
+from eventflux_codegen.foreign import Names
 from eventflux_codegen.message import build_messages
 from eventflux_codegen.message_module import split
 from eventflux_codegen.names import ClassNames
@@ -57,9 +58,10 @@ def well_known_codecs() -> dict[str, str]:
         messages=tuple(messages.values()),
         services=(),
         errors=(),
-        message_modules=split(enums, messages, ()),
+        message_modules=split(enums, messages, (), {}),
         pb_modules=(),
         pb_stems={},
+        names=Names(HOME, {}, {}, {}),
     )
     texts = render_unformatted(package)
     return format_modules({name: texts[name] for name in ("codec.py", "protobuf.py")})
