@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from eventflux_codegen.declared_error import build_errors
+from eventflux_codegen.element import element_names
 from eventflux_codegen.enumeration import build_enums
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.extension import Draft
-from eventflux_codegen.element import element_names
 from eventflux_codegen.message import build_messages
 from eventflux_codegen.message_module import split
 from eventflux_codegen.model import Enumeration, Message
