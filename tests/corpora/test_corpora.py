@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-import os
 import shutil
 from pathlib import Path
 
@@ -29,20 +28,6 @@ def test_every_file_becomes_text_that_parses(corpus: Corpus) -> None:
     assert "google/protobuf/descriptor.proto" in corpus.names
     results = [try_text(corpus, name) for name in corpus.names]
     assert [result for result in results if result.verdict != "passed"] == []
-
-
-@pytest.mark.skipif(
-    "EVENTFLUX_TEST_MESSAGES" not in os.environ, reason="set it to the folder of protobuf's test protos"
-)
-@pytest.mark.parametrize("name", ["test_messages_proto3.proto", "test_messages_proto3_editions.proto"])
-def test_the_messages_of_protobufs_own_tests(name: str, tmp_path: Path) -> None:
-    """They are in no package of a registry, but in protobuf's repository."""
-    folder = tmp_path / "tree"
-    folder.mkdir()
-    shutil.copy(Path(os.environ["EVENTFLUX_TEST_MESSAGES"]) / name, folder / name)
-    result = try_whole(Corpus.of(folder, tmp_path), name, "made", tmp_path)
-    assert (result.verdict, result.text) == ("passed", "")
-    assert type_check(["made"], tmp_path) == ""
 
 
 @pytest.mark.slow
