@@ -18,11 +18,10 @@ from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import Options
 from eventflux_codegen.package import Package
 from eventflux_codegen.product import EXTENSIONS
-from eventflux_codegen.relocation import module_stems, pb_module
+from eventflux_codegen.relocation import PbModule, pb_modules
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.service import build_services
 from eventflux_codegen.shared import is_in_runtime, values_of
-from eventflux_codegen.version import GENERATOR
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_package"]
@@ -31,8 +30,16 @@ CONTRACT_VERSION: Final = 5
 """The version of the runtime's `codegen_api` that the templates are written for."""
 
 
-def build_package(schema: Schema, options: Options, places: Places) -> Package:
+def build_package(
+    schema: Schema, options: Options, places: Places, pb_files: Mapping[str, PbModule] | None = None
+) -> Package:
     """The model of the whole package.
+
+    Args:
+        schema: what it has, and what that refers to.
+        options: of the package.
+        places: of the options.
+        pb_files: where protobuf's classes of each file are; None: all in the package, but for those that others bring.
 
     Raises:
         GenerationError: the files or the options cannot be turned into code.
@@ -41,14 +48,13 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         raise GenerationError(f"package {options.package!r} is not a name that Python takes", places("package"))
     names = ClassNames.of(schema, options, places)
     enums = build_enums(schema, options, places, names)
-    files = [source.descriptor.name for source in schema.sources]
-    stems = module_stems(files, places)
-    every_module = {name: pb_module(name, options.package, stems) for name in files}
-    used = {node.source.descriptor.name for node in schema.messages.values() if not is_in_runtime(node)}
-    modules = {name: every_module[name] for name in sorted(used)}
-    messages = build_messages(schema, options, places, names, enums, every_module)
+    if pb_files is None:
+        pb_files = pb_modules({source.descriptor.name: options.package for source in schema.sources}, {}, places)
+    used = {node.source.descriptor.name for node in schema.own_messages.values() if not is_in_runtime(node)}
+    modules = {name: pb_files[name] for name in sorted(used)}
+    messages = build_messages(schema, options, places, names, enums, pb_files)
     errors = build_errors(schema, options, places, names, enums, messages)
-    services = build_services(schema, options, places, names, messages, errors, every_module)
+    services = build_services(schema, options, places, names, messages, errors, pb_files)
     aliases = _build_aliases(schema, options, places, names, messages)
     draft = Draft(enums, messages, services, names, places)
     wanted = [(own, getattr(options, own.section, None)) for own in EXTENSIONS]
@@ -59,8 +65,7 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
     held = _held(own_messages, {**enums, **messages})
     return Package(
         name=options.package,
-        sources=tuple(sorted(source.descriptor.name for source in schema.sources if source.is_listed)),
-        generator=GENERATOR,
+        sources=_sources(schema, options.package, pb_files),
         contract=CONTRACT_VERSION,
         enums=tuple(own_enums.values()),
         messages=tuple(own_messages.values()),
@@ -71,10 +76,17 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         foreign_messages=tuple(each for each in held.values() if isinstance(each, Message)),
         message_modules=split(own_enums, own_messages, aliases, held),
         pb_modules=tuple(modules.values()),
-        pb_stems=stems,
-        names=element_names(schema, options, places, names, enums, stems),
+        pb_files=pb_files,
+        names=element_names(schema, options, places, names, enums, pb_files),
         additions=additions,
     )
+
+
+def _sources(schema: Schema, package: str, pb_files: Mapping[str, PbModule]) -> tuple[str, ...]:
+    """The files that the package is made of: those of its own that are listed, or else all of its own."""
+    own = [source for source in schema.sources if pb_files[source.descriptor.name][0] == package]
+    files = [source for source in schema.sources if source.is_listed and (source in own or not own)]
+    return tuple(sorted(source.descriptor.name for source in files or own))
 
 
 def _held(

@@ -9,6 +9,7 @@ from eventflux_codegen.foreign import Names
 from eventflux_codegen.model import Enumeration
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import MessageOptions, Options
+from eventflux_codegen.relocation import PbModule
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.yaml_source import Places
@@ -22,9 +23,9 @@ def element_names(
     places: Places,
     names: ClassNames,
     enums: Mapping[str, Enumeration],
-    stems: Mapping[str, str],
+    pb_files: Mapping[str, PbModule],
 ) -> Names:
-    """The names of all that is the package's own; `stems` has the modules of its files, without ``_pb2``."""
+    """The names of all that is the package's own; `pb_files` says where protobuf's classes of each file are."""
     keys = resolve(options.messages, schema.own_messages, schema, places, "messages", "message")
     classes: dict[str, str] = {}
     changed: dict[str, str] = {}
@@ -47,4 +48,5 @@ def element_names(
             if fields:
                 classes[f"{full_name}.{oneof.name}"] = names.unions[f"{full_name}.{oneof.name}"]
     differing = {element: name for element, name in changed.items() if element.rpartition(".")[2] != name}
-    return Names(options.package, {file: f"{stem}_pb2" for file, stem in stems.items()}, classes, differing)
+    files = {file: module for file, (package, module, _) in pb_files.items() if package == options.package}
+    return Names(options.package, files, classes, differing)

@@ -231,6 +231,9 @@ class Options:
     What they import is generated with them."""
     descriptor_set: str | None = None
     """A descriptor set to take the files from, as ``buf build -o`` and ``protoc --descriptor_set_out`` make them."""
+    tree: bool = False
+    """Whether each proto package becomes a Python package of its own below the one that is named, or at its own name
+    where that begins with it."""
     output: str | None = None
     """The package's directory; None: one of its own name beside this file."""
     include: tuple[str, ...] = (".",)

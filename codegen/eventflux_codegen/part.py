@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from eventflux_codegen.foreign import Names
-from eventflux_codegen.schema import Schema, Source
+from eventflux_codegen.schema import Schema
 
-__all__ = ["part_of"]
+__all__ = ["only", "part_of"]
 
 
-def part_of(schema: Schema, is_own: Callable[[Source], bool], homes: Mapping[str, Names]) -> Schema:
-    """What the files of one package have, and what of others that refers to.
+def only(schema: Schema, files: Collection[str]) -> Schema:
+    """What some files have, and nothing of what it refers to."""
+    return replace(
+        schema,
+        messages={name: node for name, node in schema.messages.items() if node.source.descriptor.name in files},
+        enums={name: node for name, node in schema.enums.items() if node.source.descriptor.name in files},
+        services={name: node for name, node in schema.services.items() if node.source.descriptor.name in files},
+    )
+
+
+def part_of(schema: Schema, files: Collection[str], homes: Mapping[str, Names]) -> Schema:
+    """What some files have, and what it refers to.
 
     Args:
         schema: the whole.
-        is_own: whether the package has the types of a file.
+        files: those whose types one package has.
         homes: for the files whose types another package has: what they are called there.
     """
-    nodes = {**schema.messages, **schema.enums}
-    used = {name for name, node in nodes.items() if is_own(node.source)}
-    pending = [name for name in schema.messages if name in used]
-    services = {name: node for name, node in schema.services.items() if is_own(node.source)}
-    for service in services.values():
-        pending += [
-            name[1:] for method in service.descriptor.method for name in (method.input_type, method.output_type)
-        ]
+    own = only(schema, files)
+    used = {*own.enums}
+    pending = [*own.messages]
+    for service in own.services.values():
+        for method in service.descriptor.method:
+            pending += [method.input_type[1:], method.output_type[1:]]
     while pending:
         name = pending.pop()
-        used.add(name)
-        if name in schema.messages:
-            pending += [other for other in schema.messages[name].references if other not in used]
+        if name not in used:
+            used.add(name)
+            if name in schema.messages:
+                pending += schema.messages[name].references
+    nodes = {**schema.messages, **schema.enums}
+    foreign = {name: homes.get(nodes[name].source.descriptor.name) for name in nodes if name in used}
     return replace(
-        schema,
+        own,
         messages={name: node for name, node in schema.messages.items() if name in used},
         enums={name: node for name, node in schema.enums.items() if name in used},
-        services=services,
-        foreign={
-            name: homes[node.source.descriptor.name]
-            for name, node in nodes.items()
-            if name in used and node.source.descriptor.name in homes
-        },
+        foreign={name: home for name, home in foreign.items() if home is not None},
     )

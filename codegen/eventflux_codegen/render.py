@@ -66,6 +66,7 @@ def format_modules(texts: dict[str, str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as scratch:
         for name, text in texts.items():
             # The formatter leaves two empty lines where it finds more, but one at the least where it finds any.
+            Path(scratch, name).parent.mkdir(parents=True, exist_ok=True)
             Path(scratch, name).write_bytes(re.sub(r"\n{4,}", "\n\n\n", text).encode())
         command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", *_STYLE, scratch]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)

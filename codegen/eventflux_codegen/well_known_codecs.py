@@ -25,7 +25,6 @@ from eventflux_codegen.package import Package
 from eventflux_codegen.render import format_modules, render_unformatted
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.shared import HOME, PROVIDED
-from eventflux_codegen.version import GENERATOR
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["main", "well_known_codecs"]
@@ -52,7 +51,6 @@ def well_known_codecs() -> dict[str, str]:
     package = Package(
         name=HOME,
         sources=tuple(protos),
-        generator=GENERATOR,
         contract=0,
         enums=tuple(enums.values()),
         messages=tuple(messages.values()),
@@ -60,7 +58,7 @@ def well_known_codecs() -> dict[str, str]:
         errors=(),
         message_modules=split(enums, messages, (), {}),
         pb_modules=(),
-        pb_stems={},
+        pb_files={},
         names=Names(HOME, {}, {}, {}),
     )
     texts = render_unformatted(package)
