@@ -10,7 +10,7 @@ from eventflux_codegen.model import Enumeration
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import MessageOptions, Options
 from eventflux_codegen.relocation import PbModule
-from eventflux_codegen.schema import Schema
+from eventflux_codegen.schema import EnumNode, MessageNode, Schema
 from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.yaml_source import Places
 
@@ -49,4 +49,6 @@ def element_names(
                 classes[f"{full_name}.{oneof.name}"] = names.unions[f"{full_name}.{oneof.name}"]
     differing = {element: name for element, name in changed.items() if element.rpartition(".")[2] != name}
     files = {file: module for file, (package, module, _) in pb_files.items() if package == options.package}
-    return Names(options.package, files, classes, differing)
+    nodes: dict[str, MessageNode | EnumNode] = {**schema.messages, **schema.enums}
+    elsewhere = {nodes[name].source.descriptor.name: home.package for name, home in schema.foreign.items()}
+    return Names(options.package, files, classes, differing, elsewhere)

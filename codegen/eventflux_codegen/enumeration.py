@@ -40,7 +40,7 @@ def build_enums(schema: Schema, options: Options, places: Places, names: ClassNa
             full_name=full_name,
             snake=names.stems[full_name],
             is_shared=is_shared,
-            home=HOME if is_shared else f"{home.package}.messages" if home is not None else "",
+            home=HOME if is_shared else home.package if home is not None else "",
             exported=stem if home is None else home.classes[full_name],
             doc=noted(as_docstring(node.comment, f"The enum {full_name}."), is_deprecated=is_deprecated),
             members=_members(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from eventflux_codegen.error import GenerationError, nearest
+from eventflux_codegen.error import GenerationError, Place, nearest
 from eventflux_codegen.foreign import Names, read_names
 from eventflux_codegen.input import Input
 from eventflux_codegen.options import Options
@@ -67,9 +67,22 @@ class Extern:
                     message = f"extern: {target} has nothing of {file.name}: {nearest(file.name, names.files)}"
                     raise GenerationError(message, place)
                 homes[file.name] = names
-                if file.name in names.files:
-                    modules[file.name] = f"{target}.{names.files[file.name]}"
+        here = {file.name for file in source.descriptors.file} - set(source.listed)
+        _follow(homes, here, folders, places("extern"))
+        modules |= {
+            file: f"{names.package}.{names.files[file]}" for file, names in homes.items() if file in names.files
+        }
         return Extern(homes, modules)
+
+
+def _follow(homes: dict[str, Names], here: Collection[str], folders: Sequence[Path], place: Place) -> None:
+    """Adds the packages that those refer to, for the files that are there."""
+    pending = list(homes.values())
+    while pending:
+        for file, package in pending.pop().elsewhere.items():
+            if file in here and file not in homes:
+                homes[file] = read_names(package, folders, place)
+                pending.append(homes[file])
 
 
 def _meant_by(key: str, files: Sequence[FileDescriptorProto]) -> list[FileDescriptorProto]:

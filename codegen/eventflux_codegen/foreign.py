@@ -29,6 +29,8 @@ class Names:
     """The class of each message and enum, the union of each oneof, and the class of each of its choices."""
     names: Mapping[str, str]
     """The attributes of fields and oneofs and the members of enums, where they are not named as in the IDL."""
+    elsewhere: Mapping[str, str]
+    """The packages that have the types of other .proto files, which it refers to."""
 
     def called(self, owner: str, name: str) -> str:
         """The attribute of a field or a oneof, or the member of an enum's value."""
@@ -52,7 +54,7 @@ def read_names(package: str, folders: Iterable[Path], place: Place) -> Names:
         raise GenerationError(message, place)
     found = _assigned(path.read_text("utf-8"))
     try:
-        return Names(package, *(dict(found[name]) for name in ("FILES", "CLASSES", "NAMES")))
+        return Names(package, *(dict(found[name]) for name in ("FILES", "CLASSES", "NAMES", "ELSEWHERE")))
     except (KeyError, TypeError, ValueError):
         raise GenerationError(f"{path} is damaged: generate {package} again", place) from None
 

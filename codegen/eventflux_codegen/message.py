@@ -83,7 +83,7 @@ def build_messages(
             is_embedded=values.is_embedded(full_name) or is_public,
             is_public=is_public,
             is_shared=is_shared,
-            home=HOME if is_shared else f"{home.package}.messages" if home is not None else "",
+            home=HOME if is_shared else home.package if home is not None else "",
             exported=name if home is None else home.classes[full_name],
             deprecated=reason(full_name, node.comment, is_deprecated=_is_deprecated(node)),
             codec_constant=names.constants[full_name],

@@ -104,7 +104,7 @@ class Order:
     def roots(self) -> tuple[Path, ...]:
         """Where packages lie that this one may refer to: beside it."""
         depth = len(self.options.package.split("."))
-        return (self.output.joinpath(*[os.pardir] * depth),)
+        return (Path(os.path.normpath(self.output.joinpath(*[os.pardir] * depth))),)
 
     def read(self) -> Input:
         """The sources.

@@ -43,7 +43,7 @@ def pb_modules(
     Raises:
         GenerationError: two files have one module in protoc's own Python code already.
     """
-    _refuse_twins([*files, *elsewhere], places)
+    _refuse_twins(dict.fromkeys([*files, *elsewhere]), places)
     found = {file: _at(module) for file, module in elsewhere.items()}
     provided = [file for file in files if file not in found and is_provided(file)]
     found |= {file: _provided_module(file) for file in provided}

@@ -77,10 +77,7 @@ class Plan:
             GenerationError: the files or the options cannot be turned into code.
         """
         if not self.options.tree:
-            files = [source.descriptor.name for source in self.schema.sources]
-            own = [file for file in files if file not in self.extern.homes]
-            part = part_of(self.schema, own, self.extern.homes) if self.extern.homes else self.schema
-            return (build_package(part, self.options, self.places, self.modules),)
+            return (self._build_one(),)
         self._refuse_sections()
         files = self._files()
         self._refuse_circles(files)
@@ -92,6 +89,11 @@ class Plan:
             part = part_of(self.schema, own, {**others, **self.extern.homes})
             packages.append(build_package(part, options[package], self.places, self.modules))
         return tuple(packages)
+
+    def _build_one(self) -> Package:
+        own = {source.descriptor.name for source in self.schema.sources} - self.extern.homes.keys()
+        part = part_of(self.schema, own, self.extern.homes) if self.extern.homes else self.schema
+        return build_package(part, self.options, self.places, self.modules)
 
     def heads(self, packages: Iterable[Package]) -> dict[str, str]:
         """The first lines of protobuf's modules, by the package that they are made in."""

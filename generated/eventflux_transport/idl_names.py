@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLASSES", "FILES", "NAMES"]
+__all__ = ["CLASSES", "ELSEWHERE", "FILES", "NAMES"]
 
 FILES: Final[dict[str, str]] = {
     "transport.proto": "transport_pb2",
@@ -45,3 +45,4 @@ NAMES: Final[dict[str, str]] = {
     "eventflux.transport.NodeHealth.NODE_HEALTH_UNHEALTHY": "UNHEALTHY",
     "eventflux.transport.NodeHealth.NODE_HEALTH_UNKNOWN": "UNKNOWN",
 }
+ELSEWHERE: Final[dict[str, str]] = {}

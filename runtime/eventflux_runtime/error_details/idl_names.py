@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLASSES", "FILES", "NAMES"]
+__all__ = ["CLASSES", "ELSEWHERE", "FILES", "NAMES"]
 
 FILES: Final[dict[str, str]] = {}
 CLASSES: Final[dict[str, str]] = {
@@ -28,3 +28,4 @@ CLASSES: Final[dict[str, str]] = {
 NAMES: Final[dict[str, str]] = {
     "google.rpc.PreconditionFailure.Violation.type": "type_",
 }
+ELSEWHERE: Final[dict[str, str]] = {}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLASSES", "FILES", "NAMES"]
+__all__ = ["CLASSES", "ELSEWHERE", "FILES", "NAMES"]
 
 FILES: Final[dict[str, str]] = {
     "cluster.proto": "cluster_pb2",
@@ -21,3 +21,4 @@ NAMES: Final[dict[str, str]] = {
     "acme.cluster.v1.NodeState.NODE_STATE_READY": "READY",
     "acme.cluster.v1.NodeState.NODE_STATE_UNSPECIFIED": "UNSPECIFIED",
 }
+ELSEWHERE: Final[dict[str, str]] = {}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLASSES", "FILES", "NAMES"]
+__all__ = ["CLASSES", "ELSEWHERE", "FILES", "NAMES"]
 
 FILES: Final[dict[str, str]] = {
     "interop.proto": "interop_pb2",
@@ -28,3 +28,4 @@ CLASSES: Final[dict[str, str]] = {
 NAMES: Final[dict[str, str]] = {
     "grpc.testing.Payload.type": "type_",
 }
+ELSEWHERE: Final[dict[str, str]] = {}

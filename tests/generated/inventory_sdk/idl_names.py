@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLASSES", "FILES", "NAMES"]
+__all__ = ["CLASSES", "ELSEWHERE", "FILES", "NAMES"]
 
 FILES: Final[dict[str, str]] = {
     "inventory.proto": "inventory_pb2",
@@ -45,3 +45,4 @@ NAMES: Final[dict[str, str]] = {
     "shop.inventory.v1.Refusal.Reason.REASON_UNKNOWN_ITEM": "UNKNOWN_ITEM",
     "shop.inventory.v1.Refusal.Reason.REASON_UNSPECIFIED": "UNSPECIFIED",
 }
+ELSEWHERE: Final[dict[str, str]] = {}

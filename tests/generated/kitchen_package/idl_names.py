@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLASSES", "FILES", "NAMES"]
+__all__ = ["CLASSES", "ELSEWHERE", "FILES", "NAMES"]
 
 FILES: Final[dict[str, str]] = {
     "kitchen.proto": "kitchen_pb2",
@@ -127,3 +127,4 @@ NAMES: Final[dict[str, str]] = {
     "kitchen.sink.Nested.Mood.MOOD_CALM": "CALM",
     "kitchen.sink.Nested.Mood.MOOD_WILD": "WILD",
 }
+ELSEWHERE: Final[dict[str, str]] = {}

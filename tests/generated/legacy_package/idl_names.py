@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLASSES", "FILES", "NAMES"]
+__all__ = ["CLASSES", "ELSEWHERE", "FILES", "NAMES"]
 
 FILES: Final[dict[str, str]] = {
     "legacy.proto": "legacy_pb2",
@@ -37,3 +37,4 @@ NAMES: Final[dict[str, str]] = {
     "legacy.Size.SIZE_MIDDLE": "MIDDLE",
     "legacy.Size.SIZE_SMALL": "SMALL",
 }
+ELSEWHERE: Final[dict[str, str]] = {}
