@@ -12,7 +12,7 @@ from typing import Final
 from eventflux_codegen.error import GenerationError, Place
 from eventflux_codegen.output import MARK
 
-__all__ = ["MODULE", "Names", "read_names"]
+__all__ = ["MODULE", "Names", "names_in", "read_names"]
 
 MODULE: Final = "idl_names"
 """The module of a generated package that says how elements of the IDL are called there."""
@@ -52,11 +52,20 @@ def read_names(package: str, folders: Iterable[Path], place: Place) -> Names:
     if path is None:
         message = f"no package {package} that this generator made is here or installed: generate it, or install it"
         raise GenerationError(message, place)
-    found = _assigned(path.read_text("utf-8"))
     try:
-        return Names(package, *(dict(found[name]) for name in ("FILES", "CLASSES", "NAMES", "ELSEWHERE")))
+        return names_in(path.read_text("utf-8"), package)
     except (KeyError, TypeError, ValueError):
         raise GenerationError(f"{path} is damaged: generate {package} again", place) from None
+
+
+def names_in(text: str, package: str) -> Names:
+    """What the module says.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is damaged.
+    """
+    found = _assigned(text)
+    return Names(package, *(dict(found[name]) for name in ("FILES", "CLASSES", "NAMES", "ELSEWHERE")))
 
 
 def _candidates(package: str, folders: Iterable[Path]) -> Iterator[Path]:

@@ -49,9 +49,9 @@ def libraries(template: Path) -> list[Path]:
 def quick(libraries: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes what was compiled before."""
 
-    def compiled(target: machine_code.Target, root: Path) -> list[Path]:
+    def compiled(target: machine_code.Target, root: Path) -> dict[Path, Path]:
         shutil.copytree(target.folder, root / target.name.replace(".", "/"), ignore=shutil.ignore_patterns("*.so"))
-        return libraries
+        return {Path(library.name): library for library in libraries}
 
     monkeypatch.setattr(machine_code, "_compile", compiled)
 
