@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -31,9 +32,32 @@ def render(package: Package) -> dict[str, str]:
 
 def render_unformatted(package: Package) -> dict[str, str]:
     """The modules of the package as their templates give them."""
-    folders = ["eventflux_codegen", *(addition.package for addition in package.additions)]
+    environment = _environment(tuple(addition.package for addition in package.additions))
+    seen = {
+        "package": package,
+        "codec": build_codec(package),
+        "json": build_json_tables(package),
+        "protobuf": build_protobuf_codec(package),
+    }
+    modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
+    modules = (*modules, "errors.py") if package.errors else modules
+    texts = {name: environment.get_template(f"{name}.j2").render(seen) for name in modules}
+    for own in package.message_modules:
+        texts[f"{own.name}.py"] = environment.get_template("messages.py.j2").render(seen, own=own)
+    if "messages.py" not in texts:
+        texts["messages.py"] = environment.get_template("all_messages.py.j2").render(seen)
+    for addition in package.additions:
+        for module in addition.modules:
+            template = environment.get_template(f"{module.name}.py.j2")
+            texts[f"{module.name}.py"] = template.render(seen, own=addition.model, module=module)
+    return texts
+
+
+@cache
+def _environment(extensions: tuple[str, ...]) -> Environment:
+    """The templates, ours and those of packages that extend the generator; it takes long to compile them."""
     environment = Environment(
-        loader=ChoiceLoader([PackageLoader(folder) for folder in folders]),
+        loader=ChoiceLoader([PackageLoader(folder) for folder in ("eventflux_codegen", *extensions)]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -41,24 +65,7 @@ def render_unformatted(package: Package) -> dict[str, str]:
         autoescape=False,
     )
     environment.filters["quoted"] = json.dumps
-    environment.globals.update(
-        package=package,
-        codec=build_codec(package),
-        json=build_json_tables(package),
-        protobuf=build_protobuf_codec(package),
-    )
-    modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
-    modules = (*modules, "errors.py") if package.errors else modules
-    texts = {name: environment.get_template(f"{name}.j2").render() for name in modules}
-    for own in package.message_modules:
-        texts[f"{own.name}.py"] = environment.get_template("messages.py.j2").render(own=own)
-    if "messages.py" not in texts:
-        texts["messages.py"] = environment.get_template("all_messages.py.j2").render()
-    for addition in package.additions:
-        for module in addition.modules:
-            template = environment.get_template(f"{module.name}.py.j2")
-            texts[f"{module.name}.py"] = template.render(own=addition.model, module=module)
-    return texts
+    return environment
 
 
 def format_modules(texts: dict[str, str]) -> dict[str, str]:
