@@ -26,11 +26,13 @@ from eventflux_codegen.compilation import (
 from eventflux_codegen.error import GenerationError, Place
 from eventflux_codegen.output import MARK
 
-__all__ = ["HOT", "Target", "build_wheel", "compile_in_place", "find_package"]
+__all__ = ["Target", "build_wheel", "compile_in_place", "find_package"]
 
-HOT: Final = ("codec.py", "protobuf.py")
-"""The modules that run for each message."""
+_HOT: Final = re.compile(r"(codec|protobuf)(_\d+)?\.py")
+"""The names of the modules that run for each message."""
 
+_IMPORT: Final = re.compile(r"^from (\S+)\.(?:messages|codec)(?:_\d+)? import ", re.MULTILINE)
+"""What hot modules import of their own package."""
 _RUNTIME: Final = "eventflux_runtime"
 _WHEEL_SCRIPT: Final = """\
 from setuptools import Distribution, setup
@@ -130,7 +132,7 @@ def _compile(target: Target, root: Path) -> list[Path]:
         raise GenerationError(lack, target.place)
     home = root / target.name.replace(".", "/")
     shutil.copytree(target.folder, home, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
-    sources = [(home / name).relative_to(root).as_posix() for name in HOT if (home / name).is_file()]
+    sources = [path.relative_to(root).as_posix() for path in _hot(home)]
     top = target.name.partition(".")[0]
     try:
         run_mypyc(
@@ -172,11 +174,13 @@ def _search_path() -> Iterator[Path]:
 
 def _name_of(folder: Path) -> str:
     """The package's name: its modules import one another by it, whatever directories are above."""
-    for name in HOT:
-        source = folder / name
-        found = re.search(
-            r"^from (\S+)\.messages import ", source.read_text("utf-8") if source.is_file() else "", re.MULTILINE
-        )
+    for source in _hot(folder):
+        found = _IMPORT.search(source.read_text("utf-8"))
         if found is not None:
             return found[1]
     return folder.resolve().name
+
+
+def _hot(folder: Path) -> list[Path]:
+    """The hot modules of a package, sorted."""
+    return sorted(path for path in folder.iterdir() if _HOT.fullmatch(path.name))

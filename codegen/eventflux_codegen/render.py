@@ -13,14 +13,15 @@ from typing import Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from eventflux_codegen.codec_source import build_codec
+from eventflux_codegen.codec_source import build_codecs
 from eventflux_codegen.json_source import build_json_tables
 from eventflux_codegen.package import Package
-from eventflux_codegen.protobuf_source import build_protobuf_codec
+from eventflux_codegen.protobuf_source import build_protobuf_codecs
 
 __all__ = ["format_modules", "render", "render_unformatted"]
 
-_MODULES: Final = ("__init__.py", "__init__.pyi", "codec.py", "json_fields.py", "protobuf.py")
+_MODULES: Final = ("__init__.py", "__init__.pyi")
+_PART_MODULES: Final = ("codec", "json_fields", "protobuf")
 _SERVICE_MODULES: Final = ("client.py", "methods.py", "service.py")
 _STYLE: Final = ("--line-length=120", "--target-version=py311")
 
@@ -33,15 +34,11 @@ def render(package: Package) -> dict[str, str]:
 def render_unformatted(package: Package) -> dict[str, str]:
     """The modules of the package as their templates give them."""
     environment = _environment(tuple(addition.package for addition in package.additions))
-    seen = {
-        "package": package,
-        "codec": build_codec(package),
-        "json": build_json_tables(package),
-        "protobuf": build_protobuf_codec(package),
-    }
     modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
     modules = (*modules, "errors.py") if package.errors else modules
+    seen = {"package": package}
     texts = {name: environment.get_template(f"{name}.j2").render(seen) for name in modules}
+    texts |= _parts(package, environment)
     for own in package.message_modules:
         texts[f"{own.name}.py"] = environment.get_template("messages.py.j2").render(seen, own=own)
     if "messages.py" not in texts:
@@ -50,6 +47,26 @@ def render_unformatted(package: Package) -> dict[str, str]:
         for module in addition.modules:
             template = environment.get_template(f"{module.name}.py.j2")
             texts[f"{module.name}.py"] = template.render(seen, own=addition.model, module=module)
+    return texts
+
+
+def _parts(package: Package, environment: Environment) -> dict[str, str]:
+    """The codecs and the tables for JSON: a module of each beside each module of messages."""
+    codecs, protobufs = build_codecs(package), build_protobuf_codecs(package)
+    texts = {}
+    for codec, protobuf, json_tables in zip(codecs, protobufs, build_json_tables(package), strict=True):
+        seen = {"package": package, "codec": codec, "protobuf": protobuf, "json": json_tables}
+        for name in _PART_MODULES:
+            texts[f"{name}{codec.part.suffix}.py"] = environment.get_template(f"{name}.py.j2").render(seen)
+    if len(codecs) > 1:
+        for stem, whose, parts in (
+            ("codec", "The wire layouts", codecs),
+            ("protobuf", "Protobuf's encoding", protobufs),
+        ):
+            homes = [(f"{stem}{each.part.suffix}", each.names) for each in parts if each.names]
+            names = sorted(name for _, own in homes for name in own)
+            template = environment.get_template("all_functions.py.j2")
+            texts[f"{stem}.py"] = template.render(package=package, whose=whose, homes=homes, names=names)
     return texts
 
 
