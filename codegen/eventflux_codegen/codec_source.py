@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS
 from eventflux_codegen.model import Lines, Message
-from eventflux_codegen.package import Package
-from eventflux_codegen.part import Part, imports_among, parts_of
+from eventflux_codegen.part import Part, imports_among
 from eventflux_codegen.reserved import LIBRT, NATIVE_RUNTIME, named_in
 from eventflux_codegen.shared import Imports, has_unset, shared_imports, typing_imports
 
@@ -44,9 +44,8 @@ class Codec:
     """Whether a field is absent by msgspec's UNSET."""
 
 
-def build_codecs(package: Package) -> tuple[Codec, ...]:
-    """The codec of all messages of a package, by its parts."""
-    parts = parts_of(package)
+def build_codecs(parts: Sequence[Part]) -> tuple[Codec, ...]:
+    """The codec of all messages of a package, for each of its parts."""
     texts = [_functions(part) for part in parts]
     imported = imports_among("codec", parts, ["\n".join(functions) for functions in texts])
     return tuple(_codec(part, functions, found) for part, functions, found in zip(parts, texts, imported, strict=True))

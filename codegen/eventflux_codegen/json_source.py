@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from eventflux_codegen.model import Cardinality, Field, Lines, Message, Value, ValueKind, Variant
-from eventflux_codegen.package import Package
-from eventflux_codegen.part import Part, parts_of
+from eventflux_codegen.part import Part
 
 __all__ = ["JsonTables", "build_json_tables", "field_row"]
 
@@ -41,9 +40,9 @@ class JsonTables:
     """Whether some row names a class of the runtime's."""
 
 
-def build_json_tables(package: Package) -> tuple[JsonTables, ...]:
-    """The tables of all messages of a package, by its parts."""
-    return tuple(_tables(part) for part in parts_of(package))
+def build_json_tables(parts: Sequence[Part]) -> tuple[JsonTables, ...]:
+    """The tables of all messages of a package, for each of its parts."""
+    return tuple(_tables(part) for part in parts)
 
 
 def _tables(part: Part) -> JsonTables:

@@ -49,11 +49,11 @@ def parts_of(package: Package) -> tuple[Part, ...]:
     if len(modules) == 1:
         classes = ((modules[0].name, package.imports),) if package.imports else ()
         return (Part("", package.enums, package.messages, package.enum_tables, classes),)
-    local = dict(package.imports)
-    return tuple(_part(own, package, local) for own in modules)
+    local, tables = dict(package.imports), package.enum_tables
+    return tuple(_part(own, tables, local) for own in modules)
 
 
-def _part(own: MessageModule, package: Package, local: Mapping[str, str]) -> Part:
+def _part(own: MessageModule, tables: Sequence[Enumeration], local: Mapping[str, str]) -> Part:
     used = {value.annotation for value in values_of(own.messages)}
     needed = [(own.name, own.exports), *own.imports]
     pairs = [
@@ -63,7 +63,7 @@ def _part(own: MessageModule, package: Package, local: Mapping[str, str]) -> Par
         suffix=own.name.removeprefix("messages"),
         enums=own.enums,
         messages=own.messages,
-        enum_tables=tuple(enum for enum in package.enum_tables if enum.name in used),
+        enum_tables=tuple(enum for enum in tables if enum.name in used),
         classes=tuple(sorted(pairs)),
     )
 

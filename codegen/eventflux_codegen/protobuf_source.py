@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from eventflux_codegen.model import Lines
-from eventflux_codegen.package import Package
-from eventflux_codegen.part import Part, imports_among, parts_of
+from eventflux_codegen.part import Part, imports_among
 from eventflux_codegen.protobuf_function import protobuf_functions
 from eventflux_codegen.reserved import LIBRT, PROTOBUF_RUNTIME, named_in
 from eventflux_codegen.shared import Imports, has_unset, shared_imports, typing_imports
@@ -43,9 +43,8 @@ class ProtobufCodec:
     """Whether a field is absent by msgspec's UNSET."""
 
 
-def build_protobuf_codecs(package: Package) -> tuple[ProtobufCodec, ...]:
-    """The protobuf codec of all messages of a package, by its parts."""
-    parts = parts_of(package)
+def build_protobuf_codecs(parts: Sequence[Part]) -> tuple[ProtobufCodec, ...]:
+    """The protobuf codec of all messages of a package, for each of its parts."""
     texts = [_functions(part) for part in parts]
     imported = imports_among("protobuf", parts, ["\n".join(functions) for functions in texts])
     return tuple(

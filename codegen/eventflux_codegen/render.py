@@ -16,6 +16,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from eventflux_codegen.codec_source import build_codecs
 from eventflux_codegen.json_source import build_json_tables
 from eventflux_codegen.package import Package
+from eventflux_codegen.part import parts_of
 from eventflux_codegen.protobuf_source import build_protobuf_codecs
 
 __all__ = ["format_modules", "render", "render_unformatted"]
@@ -52,21 +53,19 @@ def render_unformatted(package: Package) -> dict[str, str]:
 
 def _parts(package: Package, environment: Environment) -> dict[str, str]:
     """The codecs and the tables for JSON: a module of each beside each module of messages."""
-    codecs, protobufs = build_codecs(package), build_protobuf_codecs(package)
+    parts = parts_of(package)
+    codecs, protobufs = build_codecs(parts), build_protobuf_codecs(parts)
     texts = {}
-    for codec, protobuf, json_tables in zip(codecs, protobufs, build_json_tables(package), strict=True):
+    for codec, protobuf, json_tables in zip(codecs, protobufs, build_json_tables(parts), strict=True):
         seen = {"package": package, "codec": codec, "protobuf": protobuf, "json": json_tables}
         for name in _PART_MODULES:
             texts[f"{name}{codec.part.suffix}.py"] = environment.get_template(f"{name}.py.j2").render(seen)
-    if len(codecs) > 1:
-        for stem, whose, parts in (
-            ("codec", "The wire layouts", codecs),
-            ("protobuf", "Protobuf's encoding", protobufs),
-        ):
-            homes = [(f"{stem}{each.part.suffix}", each.names) for each in parts if each.names]
-            names = sorted(name for _, own in homes for name in own)
-            template = environment.get_template("all_functions.py.j2")
-            texts[f"{stem}.py"] = template.render(package=package, whose=whose, homes=homes, names=names)
+    if len(parts) > 1:
+        template = environment.get_template("all_functions.py.j2")
+        homes = [(f"codec{each.part.suffix}", each.names) for each in codecs]
+        texts["codec.py"] = template.render(package=package, whose="The wire layouts", homes=homes)
+        homes = [(f"protobuf{each.part.suffix}", each.names) for each in protobufs]
+        texts["protobuf.py"] = template.render(package=package, whose="Protobuf's encoding", homes=homes)
     return texts
 
 
