@@ -13,7 +13,7 @@ from eventflux_codegen.error import GenerationError
 from eventflux_codegen.extension import Draft
 from eventflux_codegen.message import build_messages
 from eventflux_codegen.message_module import split
-from eventflux_codegen.model import Enumeration, Message
+from eventflux_codegen.model import Message
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import Options
 from eventflux_codegen.package import Package
@@ -21,7 +21,7 @@ from eventflux_codegen.product import EXTENSIONS
 from eventflux_codegen.relocation import PbModule, pb_modules
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.service import build_services
-from eventflux_codegen.shared import is_in_runtime, values_of
+from eventflux_codegen.shared import held_by, is_in_runtime
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_package"]
@@ -62,7 +62,11 @@ def build_package(
     names.check()
     own_enums = {name: enum for name, enum in enums.items() if not enum.home}
     own_messages = {name: message for name, message in messages.items() if not message.home}
-    held = _held(own_messages, {**enums, **messages})
+    foreign_enums, foreign_messages = held_by(
+        own_messages.values(),
+        (enum for enum in enums.values() if enum.is_foreign),
+        (message for message in messages.values() if message.is_foreign),
+    )
     return Package(
         name=options.package,
         sources=_sources(schema, options.package, pb_files),
@@ -72,9 +76,9 @@ def build_package(
         shared_enums=tuple(enum for enum in enums.values() if enum.is_shared),
         services=services,
         errors=tuple(errors.values()),
-        foreign_enums=tuple(each for each in held.values() if isinstance(each, Enumeration)),
-        foreign_messages=tuple(each for each in held.values() if isinstance(each, Message)),
-        message_modules=split(own_enums, own_messages, aliases, held),
+        foreign_enums=foreign_enums,
+        foreign_messages=foreign_messages,
+        message_modules=split(own_enums, own_messages, aliases, (*foreign_enums, *foreign_messages)),
         pb_modules=tuple(modules.values()),
         pb_files=pb_files,
         names=element_names(schema, options, places, names, enums, pb_files),
@@ -87,20 +91,6 @@ def _sources(schema: Schema, package: str, pb_files: Mapping[str, PbModule]) -> 
     own = [source for source in schema.sources if pb_files[source.descriptor.name][0] == package]
     files = [source for source in schema.sources if source.is_listed and (source in own or not own)]
     return tuple(sorted(source.descriptor.name for source in files or own))
-
-
-def _held(
-    own: Mapping[str, Message], everything: Mapping[str, Enumeration | Message]
-) -> dict[str, Enumeration | Message]:
-    """What other packages have and the messages hold, at any depth, in the order of the files."""
-    pending, found = list(own.values()), set()
-    while pending:
-        for value in values_of([pending.pop()]):
-            inner = everything.get(value.full_name)
-            if inner is not None and inner.is_foreign and value.full_name not in found:
-                found.add(value.full_name)
-                pending += [inner] if isinstance(inner, Message) else []
-    return {name: each for name, each in everything.items() if name in found}
 
 
 def _build_aliases(

@@ -27,11 +27,13 @@ from eventflux_codegen.foreign import MODULE as NAMES_MODULE
 from eventflux_codegen.foreign import names_in
 from eventflux_codegen.output import MARK
 
-__all__ = ["HOT", "Target", "build_wheel", "compile_in_place", "find_package"]
+__all__ = ["Target", "build_wheel", "compile_in_place", "find_package"]
 
-HOT: Final = ("codec.py", "protobuf.py")
-"""The modules that run for each message."""
+_HOT: Final = re.compile(r"(codec|protobuf)(_\d+)?\.py")
+"""The names of the modules that run for each message."""
 
+_IMPORT: Final = re.compile(r"^from (\S+)\.(?:messages|codec)(?:_\d+)? import ", re.MULTILINE)
+"""What hot modules import of their own package."""
 _RUNTIME: Final = "eventflux_runtime"
 _WHEEL_SCRIPT: Final = """\
 from setuptools import Distribution, setup
@@ -131,7 +133,7 @@ def _compile(target: Target, root: Path) -> dict[Path, Path]:
         raise GenerationError(lack, target.place)
     home = root / target.name.replace(".", "/")
     shutil.copytree(target.folder, home, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
-    sources = sorted(path.relative_to(root).as_posix() for path in home.rglob("*.py") if path.name in HOT)
+    sources = [path.relative_to(root).as_posix() for path in _hot(home)]
     top = target.name.partition(".")[0]
     others = sorted(_others(home) - {top})
     try:
@@ -185,9 +187,14 @@ def _search_path() -> Iterator[Path]:
 
 def _name_of(folder: Path) -> str:
     """The package's name: its modules import one another by it, whatever directories are above."""
-    for source in sorted(folder.rglob("*.py")):
-        found = re.search(r"^from (\S+)\.messages import ", source.read_text("utf-8"), re.MULTILINE)
-        below = source.relative_to(folder).parent.as_posix().replace("/", ".")
-        if source.name in HOT and found is not None:
+    for source in _hot(folder):
+        found = _IMPORT.search(source.read_text("utf-8"))
+        if found is not None:
+            below = source.relative_to(folder).parent.as_posix().replace("/", ".")
             return found[1].removesuffix(f".{below}")
     return folder.resolve().name
+
+
+def _hot(folder: Path) -> list[Path]:
+    """The hot modules of a package and of those in it, sorted."""
+    return sorted(path for path in folder.rglob("*.py") if _HOT.fullmatch(path.name))

@@ -86,7 +86,7 @@ def split(
     enums: Mapping[str, Enumeration],
     messages: Mapping[str, Message],
     aliases: Sequence[tuple[str, str]],
-    foreign: Mapping[str, Enumeration | Message],
+    foreign: Sequence[Enumeration | Message],
 ) -> tuple[MessageModule, ...]:
     """The modules of all classes; one that imports another stands behind it. `foreign` has those of other packages."""
     if len(enums) + len(messages) <= _MOST_AT_ALL:
@@ -130,10 +130,10 @@ def split(
     return tuple(modules)
 
 
-def _taken(messages: Iterable[Message], foreign: Mapping[str, Enumeration | Message]) -> Imports:
+def _taken(messages: Iterable[Message], foreign: Sequence[Enumeration | Message]) -> Imports:
     """The classes of other packages that annotations of messages name."""
     needed = {value.full_name for value in values_of(messages)}
-    return imports_of((own.home, own.exported, own.name) for name, own in foreign.items() if name in needed)
+    return imports_of((own.home, own.exported, own.name) for own in foreign if own.full_name in needed)
 
 
 def _packed(found: list[list[str]]) -> list[list[str]]:

@@ -95,30 +95,14 @@ class Package:
         return tuple((name, local[name]) for name in self.class_names)
 
     @property
-    def coded(self) -> tuple[Message, ...]:
-        """The messages that its codecs write and read."""
-        return (*self.messages, *self.foreign_messages)
-
-    @property
-    def foreign_imports(self) -> Imports:
-        """The classes of other packages that the codecs need, and the modules that have them."""
-        found = [(enum.home, enum.exported, enum.local) for enum in self.foreign_enums]
-        for message in self.foreign_messages:
-            found.append((message.home, message.exported, message.local))
-            for oneof in message.oneofs:
-                found.append((message.home, oneof.union_exported, oneof.union_local))
-                found += [(message.home, variant.exported, variant.local) for variant in oneof.variants]
-        return imports_of(found)
-
-    @property
     def kinds(self) -> frozenset[ValueKind]:
         """The kinds of values that occur, keys and choices included."""
-        return frozenset(value.kind for value in values_of(self.coded))
+        return frozenset(value.kind for value in values_of((*self.messages, *self.foreign_messages)))
 
     @property
     def enum_tables(self) -> tuple[Enumeration, ...]:
         """The enums whose numbers codecs look up: all of the package, and those of others that its fields have."""
-        used = {value.annotation for value in values_of(self.coded)}
+        used = {value.annotation for value in values_of((*self.messages, *self.foreign_messages))}
         return (*self.enums, *self.foreign_enums, *(enum for enum in self.shared_enums if enum.name in used))
 
     @property

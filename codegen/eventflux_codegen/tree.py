@@ -18,10 +18,10 @@ from eventflux_codegen.foreign import Names
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import Options
 from eventflux_codegen.package import Package, head_of
-from eventflux_codegen.schema_part import only, part_of
 from eventflux_codegen.product import EXTENSIONS
 from eventflux_codegen.relocation import PbModule, pb_modules
 from eventflux_codegen.schema import EnumNode, MessageNode, Schema
+from eventflux_codegen.schema_part import only, part_of
 from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.yaml_source import Places
 

@@ -56,7 +56,7 @@ def well_known_codecs() -> dict[str, str]:
         messages=tuple(messages.values()),
         services=(),
         errors=(),
-        message_modules=split(enums, messages, (), {}),
+        message_modules=split(enums, messages, (), ()),
         pb_modules=(),
         pb_files={},
         names=Names(HOME, {}, {}, {}, {}),
