@@ -17,7 +17,8 @@ import pytest
 from tests.conformance.loader import RunnerMissingError, include_folder, runner_command
 from tests.conformance.package import JUDGED, JudgedMessage, generate_packages
 from tests.corpora.random_object import random_object
-from tests.corpora.trial import check_object, type_check
+from tests.corpora.trial import check_object
+from tests.corpora.type_check import bare_python, run_mypy
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = os.environ.get("EVENTFLUX_CONFORMANCE", "")
@@ -100,5 +101,6 @@ def test_random_messages_come_back_in_all_encodings(
         check_object(kind, random_object(type(kind().to_proto()), source))
 
 
-def test_the_packages_pass_type_checkers(packages: Path) -> None:
-    assert type_check([judged.package for judged in JUDGED], packages) == ""
+def test_the_packages_pass_type_checkers(packages: Path, tmp_path: Path) -> None:
+    names = [judged.package for judged in JUDGED]
+    assert run_mypy(names, packages, bare_python(tmp_path / "bare")) == ""
