@@ -67,7 +67,7 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         errors=tuple(errors.values()),
         message_modules=split(own_enums, own_messages, aliases),
         pb_modules=tuple(modules.values()),
-        pb_stems=stems,
+        pb_files=every_module,
         additions=additions,
     )
 

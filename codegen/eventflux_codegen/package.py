@@ -10,6 +10,7 @@ from eventflux_codegen.error_model import DeclaredError
 from eventflux_codegen.extension import Addition
 from eventflux_codegen.message_module import MessageModule, import_order
 from eventflux_codegen.model import Enumeration, Lines, Message, Method, Service, ValueKind
+from eventflux_codegen.relocation import PbModule
 from eventflux_codegen.shared import HOME, Imports, values_of
 
 __all__ = ["Package"]
@@ -31,10 +32,10 @@ class Package:
     message_modules: tuple[MessageModule, ...]
     """The modules of messages and enums; where there are several, one more names all that they have."""
     errors: tuple[DeclaredError, ...]
-    pb_modules: tuple[tuple[str, str, str], ...]
+    pb_modules: tuple[PbModule, ...]
     """Modules of pb2 classes: the package each is imported from, its name, and its name where it is imported."""
-    pb_stems: Mapping[str, str]
-    """What the pb2 module of each file is called, without ``_pb2``."""
+    pb_files: Mapping[str, PbModule]
+    """The same for each file, used or not."""
     additions: tuple[Addition, ...] = ()
     """What extensions add to it."""
     shared_enums: tuple[Enumeration, ...] = ()

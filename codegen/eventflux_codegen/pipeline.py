@@ -12,7 +12,6 @@ from eventflux_codegen.input import Input
 from eventflux_codegen.lock import Facts, find_breaking, lock_text, wire_facts
 from eventflux_codegen.order import Order
 from eventflux_codegen.protobuf_module import generate_protobuf
-from eventflux_codegen.relocation import relocate
 from eventflux_codegen.render import render
 from eventflux_codegen.schema import Schema
 
@@ -54,9 +53,9 @@ def run(order: Order, source: Input | None = None) -> Outcome:
     schema = Schema.of(source.descriptors, source.include, source.listed)
     package = build_package(schema, options, places)
     with ThreadPoolExecutor(1) as beside:  # which mostly waits for protoc's plugins, each a process
-        moved = relocate(source.descriptors, package.name, package.pb_stems)
-        protobuf = beside.submit(generate_protobuf, moved, package.name, package.stub_head)
-        files = {**render(package), **protobuf.result(), "py.typed": ""}
+        heads = {package.name: package.stub_head}
+        protobuf = beside.submit(generate_protobuf, source.descriptors, package.pb_files, heads)
+        files = {**render(package), **{file: text for (_, file), text in protobuf.result().items()}, "py.typed": ""}
     facts = wire_facts(schema, package)
     return Outcome(
         output=order.output,

@@ -1,28 +1,32 @@
-"""Where the protobuf modules of .proto files go: each into the generated package, under a name that Python takes.
+"""Where the protobuf modules of .proto files go, while their descriptors keep the names that the files have.
 
-Descriptors are renamed accordingly: each file gets a path inside the generated package, so that it does not clash in
-protobuf's process-wide pool with a file of the same name that belongs to somebody else.
+A module lies in a generated package, under a name that Python takes, and imports the others from where they lie. protoc
+puts a module where the name of its file says, so it is given files that are renamed accordingly. What it writes for
+protobuf's process-wide pool gets the real names again: the pool takes a file twice if both times it is the same.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.well_known import is_provided, is_well_known
 from eventflux_codegen.yaml_source import Places
 
-__all__ = ["PbModule", "module_stems", "pb_module", "relocate"]
+__all__ = ["PbModule", "module_stems", "moved_name", "pb_module", "relocate", "restore"]
 
 PbModule = tuple[str, str, str]
 """A module of protobuf's classes: its package, its name, and what it is called where it is imported."""
 
 _NO_IDENTIFIER: Final = re.compile(r"[^A-Za-z0-9_]")
+_DESCRIPTOR: Final = re.compile(r"^DESCRIPTOR = \S+\.AddSerializedFile\((?P<serialized>b'.*')\)$", re.MULTILINE)
+_OFFSET: Final = re.compile(r"^( +_globals\['\w+'\]\._serialized_(?:start|end)=)(\d+)$", re.MULTILINE)
 
 
 def module_stems(files: Iterable[str], places: Places) -> dict[str, str]:
@@ -55,20 +59,44 @@ def pb_module(file: str, package: str, stems: Mapping[str, str]) -> PbModule:
     return package, f"{stems[file]}_pb2", _imported_as(file, stems[file])
 
 
-def relocate(descriptors: FileDescriptorSet, package: str, stems: Mapping[str, str]) -> FileDescriptorSet:
-    """The same descriptors, with every file moved into the package whose module nobody else brings."""
-
-    def moved(file: str) -> str:
-        return file if is_provided(file) else f"{package.replace('.', '/')}/{stems[file]}.proto"
-
+def relocate(descriptors: FileDescriptorSet, modules: Mapping[str, PbModule]) -> FileDescriptorSet:
+    """The same descriptors, with every file where protoc finds the name of its module."""
     copies = FileDescriptorSet()
     for file in descriptors.file:
         copy = copies.file.add()
         copy.CopyFrom(file)
-        copy.name = moved(file.name)
+        copy.name = moved_name(modules[file.name])
         for index, dependency in enumerate(file.dependency):
-            copy.dependency[index] = moved(dependency)
+            copy.dependency[index] = moved_name(modules[dependency])
     return copies
+
+
+def moved_name(module: PbModule) -> str:
+    """The name of the file of which protoc makes a module."""
+    package, name, _ = module
+    return f"{package.replace('.', '/')}/{name.removesuffix('_pb2')}.proto".removeprefix("/")
+
+
+def restore(text: str, moved: FileDescriptorProto, original: FileDescriptorProto) -> str:
+    """The text of a module that protoc made of a moved file, with the descriptor that the original has.
+
+    Names stand at the beginning of a serialized file, so what differs is that beginning, and all offsets by its length.
+    """
+    found = _DESCRIPTOR.search(text)
+    assert found is not None, f"protoc writes no descriptor of {moved.name}"
+    serialized: bytes = ast.literal_eval(found["serialized"])
+    before, after = _beginning(moved), _beginning(original)
+    assert serialized.startswith(before), f"the descriptor of {moved.name} begins in another way"
+    shift = len(after) - len(before)
+    start, end = found.span("serialized")
+    text = f"{text[:start]}{after + serialized[len(before) :]!r}{text[end:]}"
+    text = _OFFSET.sub(lambda offset: f"{offset[1]}{int(offset[2]) + shift}", text)
+    return text.replace(f"# source: {moved.name}\n", f"# source: {original.name}\n", 1)
+
+
+def _beginning(file: FileDescriptorProto) -> bytes:
+    package = file.package or None  # which protoc leaves out where it is empty
+    return FileDescriptorProto(name=file.name, package=package, dependency=file.dependency).SerializeToString()
 
 
 def _stem(file: str, separator: str) -> str:

@@ -59,7 +59,7 @@ def well_known_codecs() -> dict[str, str]:
         errors=(),
         message_modules=split(enums, messages, ()),
         pb_modules=(),
-        pb_stems={},
+        pb_files={},
     )
     texts = render_unformatted(package)
     return format_modules({name: texts[name] for name in ("codec.py", "protobuf.py")})

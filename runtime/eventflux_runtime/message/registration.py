@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from librt.strings import BytesWriter
 
+from eventflux_runtime.loading.proto import load_proto
 from eventflux_runtime.message.refusal import unknown_layout
-from eventflux_runtime.rpc.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from eventflux_runtime.message.bridge import Bridge
@@ -75,14 +75,12 @@ class Registration(Generic[T]):
         """The way to protobuf's own objects, which is loaded when it is first used.
 
         Raises:
-            MissingExtraError: protobuf is not installed.
+            MissingExtraError: protobuf, or what else the class needs, is not installed.
+            ConfigError: the class cannot be loaded beside what this process has.
         """
-        try:
-            from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - needs protobuf
+        from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - few programs need it
 
-            return Bridge(self.kind, self.proto, *self.protobuf)
-        except ModuleNotFoundError as missing:
-            raise MissingExtraError(f"protobuf's objects of {self._package}", "protobuf") from missing
+        return Bridge(load_proto(self.proto, f"protobuf's objects of {self._package}"), *self.protobuf)
 
     @property
     def _package(self) -> str:
