@@ -65,7 +65,7 @@ def _missing(error: ImportError, feature: str) -> ConfigError:
 def _unfit(error: TypeError, module: str, feature: str) -> ConfigError:
     file = _source_of(error) or f"the file of {module}"
     return ConfigError(
-        f"{feature} cannot be loaded: {file} does not fit to what this process has already ({_reason(error)}): "
+        f"{feature} cannot be loaded: {file} does not fit what this process has already ({_reason(error)}): "
         "make all modules of one version of the file, or give yours a path and a proto package of its own"
     )
 
