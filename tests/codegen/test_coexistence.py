@@ -82,11 +82,13 @@ def other(folder: Path) -> Path:
     for name, text in {
         "shop/order.proto": 'syntax = "proto3"; package shop; message Order { string id = 1; string note = 2; }'
         "service Shop { rpc Place(Order) returns (Order); }",
+        "outer.proto": 'syntax = "proto3"; package outer; import "shop/order.proto";'
+        "message Order { string id = 1; shop.Order other = 2; }",
         "mine.proto": 'syntax = "proto3"; package shop; message Order { string id = 1; }',
     }.items():
         (include / name).parent.mkdir(parents=True, exist_ok=True)
         (include / name).write_text(text)
-    for package, name in (("newer", "shop/order.proto"), ("mine", "mine.proto")):
+    for package, name in (("newer", "shop/order.proto"), ("outer", "outer.proto"), ("mine", "mine.proto")):
         (include / f"{package}.yaml").write_text(f"package: {package}\noutput: ../{package}\nprotos: [{name}]\n")
         generate(include / f"{package}.yaml")
     return folder
@@ -113,6 +115,10 @@ one.Order().to_proto()
 @pytest.mark.parametrize(
     ("package", "reason"),
     [
+        (
+            "outer",
+            "shop/order.proto does not fit what this process has already (duplicate file name shop/order.proto)",
+        ),
         (
             "newer",
             "shop/order.proto does not fit what this process has already (duplicate file name shop/order.proto)",

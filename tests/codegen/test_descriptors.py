@@ -150,6 +150,17 @@ def test_modules_of_one_run_may_lie_in_several_packages_and_be_somebody_elses(tm
         assert descriptor(texts[package, f"{module}.py"]) == descriptor(theirs)
 
 
+def test_json_names_of_the_idl_stay_where_nothing_tells_of_the_source(tmp_path: Path) -> None:
+    write(tmp_path, {"x.proto": 'message M { int32 a_b = 1 [json_name = "other"]; int32 c_d = 2; }'})
+    (tmp_path / "x.yaml").write_text("package: x\nprotos: [x.proto]\n")
+    descriptors = Order.of_yaml(tmp_path / "x.yaml").read().descriptors
+    descriptors.file[0].ClearField("source_code_info")
+    texts = generate_protobuf(descriptors, {"x.proto": ("x", "x_pb2", "x_pb2")}, {"x": "#"})
+    (tmp_path / "protoc").mkdir()
+    theirs = by_protoc(tmp_path / "protoc", tmp_path, "x.proto")
+    assert descriptor(texts["x", "x_pb2.py"]) == descriptor(theirs["x.proto"])
+
+
 def test_the_list_of_provided_files_is_that_of_the_installed_package() -> None:
     try:
         found = metadata.files("googleapis-common-protos") or []
