@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
@@ -19,7 +19,7 @@ from eventflux_codegen.error import GenerationError
 from eventflux_codegen.well_known import is_provided, is_well_known
 from eventflux_codegen.yaml_source import Places
 
-__all__ = ["PbModule", "module_stems", "moved_name", "pb_module", "relocate", "restore"]
+__all__ = ["PbModule", "moved_name", "pb_modules", "relocate", "restore"]
 
 PbModule = tuple[str, str, str]
 """A module of protobuf's classes: its package, its name, and what it is called where it is imported."""
@@ -29,18 +29,53 @@ _DESCRIPTOR: Final = re.compile(r"^DESCRIPTOR = \S+\.AddSerializedFile\((?P<seri
 _OFFSET: Final = re.compile(r"^( +_globals\['\w+'\]\._serialized_(?:start|end)=)(\d+)$", re.MULTILINE)
 
 
-def module_stems(files: Iterable[str], places: Places) -> dict[str, str]:
-    """What the module of each file is called, without ``_pb2``; ``sub/point.proto`` becomes ``sub_point``.
+def pb_modules(
+    files: Mapping[str, str], elsewhere: Mapping[str, str], places: Places, *, is_tree: bool = False
+) -> dict[str, PbModule]:
+    """Where the module of each file is.
 
-    Files that would meet are told apart by their folders: ``a/b.proto`` beside ``a_b.proto`` becomes ``a__b``.
+    Args:
+        files: each file, and the package that its module is to be made in.
+        elsewhere: files whose module somebody else has, and that module in full.
+        places: of the options.
+        is_tree: whether a package is for a proto package, so that its folder need not stand in the names of modules.
 
     Raises:
         GenerationError: two files have one module in protoc's own Python code already.
     """
-    _refuse_twins(files, places)
-    own = [file for file in files if not is_provided(file)]
-    taken = {_imported_as(file, "") for file in files if is_provided(file)}
-    stems = {file: _stem(file, "_") for file in own}
+    _refuse_twins(dict.fromkeys([*files, *elsewhere]), places)
+    found = {file: _at(module) for file, module in elsewhere.items()}
+    provided = [file for file in files if file not in found and is_provided(file)]
+    found |= {file: _provided_module(file) for file in provided}
+    packages: dict[str, list[str]] = {}
+    for file, package in files.items():
+        if file not in found:
+            packages.setdefault(package, []).append(file)
+    taken = [local for _, _, local in found.values()]
+    for package, own in packages.items():
+        stems = _module_stems(own, package if is_tree else "", taken)
+        found |= {file: (package, f"{stem}_pb2", f"{stem}_pb2") for file, stem in stems.items()}
+    return found
+
+
+def _at(module: str) -> PbModule:
+    parent, _, name = module.rpartition(".")
+    return parent, name, module.replace(".", "_")
+
+
+def _provided_module(file: str) -> PbModule:
+    parent, _, name = file.removesuffix(".proto").replace("/", ".").rpartition(".")
+    return parent, f"{name}_pb2", _imported_as(file)
+
+
+def _module_stems(own: Sequence[str], package: str, imported: Iterable[str]) -> dict[str, str]:
+    """What the module of each file is called, without ``_pb2``; ``sub/point.proto`` becomes ``sub_point``.
+
+    Files that would meet are told apart by their folders: ``a/b.proto`` beside ``a_b.proto`` becomes ``a__b``.
+    """
+    taken = set(imported)
+    short = {file: _without_folder(file, package) for file in own}
+    stems = {file: _stem(name, "_") for file, name in short.items()}
     often = Counter(stems.values())
     stems = {file: _stem(file, "__") if often[stem] > 1 else stem for file, stem in stems.items()}
     for file in sorted(own):
@@ -49,14 +84,6 @@ def module_stems(files: Iterable[str], places: Places) -> dict[str, str]:
             stems[file], number = f"{stem}_{number}", number + 1
         taken.add(f"{stems[file]}_pb2")
     return stems
-
-
-def pb_module(file: str, package: str, stems: Mapping[str, str]) -> PbModule:
-    """The module of a file."""
-    if is_provided(file):
-        parent, _, name = file.removesuffix(".proto").replace("/", ".").rpartition(".")
-        return parent, f"{name}_pb2", _imported_as(file, "")
-    return package, f"{stems[file]}_pb2", _imported_as(file, stems[file])
 
 
 def relocate(descriptors: FileDescriptorSet, modules: Mapping[str, PbModule]) -> FileDescriptorSet:
@@ -104,12 +131,17 @@ def _stem(file: str, separator: str) -> str:
     return stem if stem.isidentifier() else f"file_{stem}"
 
 
-def _imported_as(file: str, stem: str) -> str:
+def _without_folder(file: str, package: str) -> str:
+    """The name of a file of a proto package, without the folder that says the same as the package."""
+    folder, _, name = file.rpartition("/")
+    plain = "." + re.sub(r"_(?=\.|$)", "", package)  # without what keeps its parts from being keywords or modules
+    return name if folder and plain.endswith(f".{folder.replace('/', '.')}") else file
+
+
+def _imported_as(file: str) -> str:
     if is_well_known(file):
         return f"google_{file.removesuffix('.proto').rpartition('/')[2]}_pb2"
-    if is_provided(file):
-        return f"{file.removesuffix('.proto').replace('/', '_')}_pb2"
-    return f"{stem}_pb2"
+    return f"{file.removesuffix('.proto').replace('/', '_')}_pb2"
 
 
 def _refuse_twins(files: Iterable[str], places: Places) -> None:

@@ -15,7 +15,7 @@ import pytest
 from eventflux_codegen import generate
 from eventflux_codegen.order import Order
 from eventflux_codegen.protobuf_module import generate_protobuf
-from eventflux_codegen.relocation import PbModule, module_stems, pb_module
+from eventflux_codegen.relocation import PbModule, pb_modules
 from eventflux_codegen.well_known import GOOGLEAPIS, is_provided
 from tests.project.import_graph import ROOT
 
@@ -92,9 +92,9 @@ def test_the_descriptor_is_that_of_protocs_own_module(config: str, tmp_path: Pat
     order = Order.of_yaml(ROOT / config)
     names = order.read().listed
     theirs = by_protoc(tmp_path, (ROOT / config).parent, *names)
-    stems = module_stems(names, order.places)
+    modules = pb_modules(dict.fromkeys(names, "p"), {}, order.places)
     for name in names:
-        assert descriptor((IDL[config] / f"{stems[name]}_pb2.py").read_text()) == descriptor(theirs[name]), name
+        assert descriptor((IDL[config] / f"{modules[name][1]}.py").read_text()) == descriptor(theirs[name]), name
 
 
 def test_odd_names_and_options_make_no_difference(tmp_path: Path) -> None:
@@ -102,11 +102,12 @@ def test_odd_names_and_options_make_no_difference(tmp_path: Path) -> None:
     listed = ", ".join(f'"{name}"' for name in ODD)
     (tmp_path / "odd.yaml").write_text(f"package: odd.sdk\nprotos: [{listed}]\n")
     result = generate(tmp_path / "odd.yaml")
-    stems = module_stems([*ODD, *PROVIDED], Order.of_yaml(tmp_path / "odd.yaml").places)
+    places = Order.of_yaml(tmp_path / "odd.yaml").places
+    modules = pb_modules(dict.fromkeys([*ODD, *PROVIDED], "odd.sdk"), {}, places)
     (tmp_path / "protoc").mkdir()
     theirs = by_protoc(tmp_path / "protoc", tmp_path, *ODD)
     for name in ODD:
-        text = (result.output / f"{stems[name]}_pb2.py").read_text()
+        text = (result.output / f"{modules[name][1]}.py").read_text()
         assert descriptor(text) == descriptor(theirs[name]), name
         assert f"# source: {name}\n" in text
 
@@ -130,7 +131,7 @@ def test_modules_of_one_run_may_lie_in_several_packages_and_be_somebody_elses(tm
         "kept.proto": ("some.body", "kept_pb2", "kept_pb2"),
         "top.proto": ("", "top_pb2", "top_pb2"),
         "order.proto": ("acme.orders.v1", "order_pb2", "order_pb2"),
-        "google/protobuf/empty.proto": pb_module("google/protobuf/empty.proto", "", {}),
+        "google/protobuf/empty.proto": ("google.protobuf", "empty_pb2", "google_empty_pb2"),
     }
     texts = generate_protobuf(order.read().descriptors, modules, {"acme.common": "# one", "acme.orders.v1": "# two"})
     assert sorted(texts) == [

@@ -9,7 +9,7 @@ import msgspec
 from librt.strings import BytesWriter
 
 from eventflux_runtime.message.redaction import Redacted, redacted_repr
-from eventflux_runtime.message.registration import Registration
+from eventflux_runtime.message.registration import Registration, module_of
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message as AnyProto
@@ -22,13 +22,13 @@ M = TypeVar("M", bound="Message[Any, Any]")
 
 
 class _Unregistered:
-    """Stands where a class's registration will be. Who asks for it has the codec of the package loaded first."""
+    """Stands where a class's registration will be. Who asks for it has the class's codec loaded first."""
 
     def __get__(self, message: object, kind: type[Any]) -> Registration[Any]:
         if kind is Message:
             raise AttributeError("only a generated class has a codec")
         generated = kind.__mro__[kind.__mro__.index(Message) - 1]
-        import_module(f"{generated.__module__.rpartition('.')[0]}.codec")
+        import_module(module_of(generated, "codec"))
         registration: Registration[Any] = vars(generated)["__registration__"]
         return registration
 

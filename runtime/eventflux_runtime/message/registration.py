@@ -16,12 +16,23 @@ if TYPE_CHECKING:
     from eventflux_runtime.message.bridge import Bridge
     from eventflux_runtime.message.json_table import JsonForm, JsonTable
 
-__all__ = ["Registration", "register", "register_protobuf", "registered"]
+__all__ = ["Registration", "has_siblings", "module_of", "register", "register_protobuf", "registered"]
 
 T = TypeVar("T")
 
 _Layout: TypeAlias = tuple[Callable[[T, BytesWriter], None], Callable[[bytes, int, int], T]]
 """What appends a message, and what reads the one in ``data[start:end]``."""
+
+
+def module_of(kind: type[Any], stem: str) -> str:
+    """The module that has something for a generated class: ``codec_3`` where the class is in ``messages_3``."""
+    package, _, module = kind.__module__.rpartition(".")
+    return f"{package}.{stem}{module.removeprefix('messages') if has_siblings(kind) else ''}"
+
+
+def has_siblings(kind: type[Any]) -> bool:
+    """Whether the package of a generated class has several modules of messages, each with a codec of its own."""
+    return kind.__module__.rpartition(".")[2].startswith("messages_")
 
 
 class Registration(Generic[T]):
@@ -50,8 +61,9 @@ class Registration(Generic[T]):
     def protobuf(self) -> _Layout[T]:
         """The functions of protobuf's encoding, whose module is loaded when they are first used."""
         if self._protobuf is None:
-            import_module(f"{self._package}.protobuf")
-            assert self._protobuf is not None, f"{self._package}.protobuf registers {self.kind.__name__}"
+            module = module_of(self.kind, "protobuf")
+            import_module(module)
+            assert self._protobuf is not None, f"{module} registers {self.kind.__name__}"
         return self._protobuf
 
     @protobuf.setter
@@ -62,8 +74,9 @@ class Registration(Generic[T]):
     def json(self) -> JsonTable | JsonForm:
         """What JSON has for the messages; the module that says so is loaded when it is first used."""
         if self._json is None:
-            import_module(f"{self._package}.json_fields")
-            assert self._json is not None, f"{self._package}.json_fields registers {self.kind.__name__}"
+            module = module_of(self.kind, "json_fields")
+            import_module(module)
+            assert self._json is not None, f"{module} registers {self.kind.__name__}"
         return self._json
 
     @json.setter
@@ -80,11 +93,8 @@ class Registration(Generic[T]):
         """
         from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - few programs need it
 
-        return Bridge(load_proto(self.proto, f"protobuf's objects of {self._package}"), *self.protobuf)
-
-    @property
-    def _package(self) -> str:
-        return self.kind.__module__.rpartition(".")[0]
+        package = self.kind.__module__.rpartition(".")[0]
+        return Bridge(load_proto(self.proto, f"protobuf's objects of {package}"), *self.protobuf)
 
 
 _REGISTERED: Final[dict[str, Registration[Any]]] = {}
