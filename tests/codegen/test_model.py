@@ -180,7 +180,7 @@ def test_a_dotted_package_and_a_proto_without_a_package(tmp_path: Path) -> None:
     assert result.output == tmp_path / "acme" / "sdk"
     assert "client.py" not in result.files
     assert "sample_pb2_grpc.py" not in result.files
-    assert "AddSerializedFile(b'\\n\\x15\\x61\\x63me/sdk/sample.proto" in (result.output / "sample_pb2.py").read_text()
+    assert "AddSerializedFile(b'\\n\\x0csample.proto" in (result.output / "sample_pb2.py").read_text()
 
 
 @pytest.mark.parametrize("module", ["client", "codec", "methods", "protobuf", "service"])

@@ -106,7 +106,7 @@ class Orders(OrdersService):
         match request.payment:
             case OrderPaymentCash(value=cash):
                 total = cash
-            case OrderPaymentCard():
+            case OrderPaymentCard() | None:
                 total = Money(currency="EUR", units=sum(item.price.units for item in request.items if item.price))
         return Receipt(id=request.id, total=total, stamped=Stamped(at=Timestamp.from_datetime(NOON)))
 

@@ -130,13 +130,19 @@ class Message(_WithUnknownFields, msgspec.Struct, Generic[P, L], kw_only=True):
         return _as(cls, decode(data, 0, len(data)))
 
     def to_proto(self) -> P:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
+        """The same message as an object of protobuf's.
+
+        Raises:
+            CodecError: the message is none of its types.
+            MissingExtraError: protobuf is not installed, or googleapis-common-protos where the IDL imports that.
+            ConfigError: protobuf's class cannot be loaded beside another version of its file.
+        """
         proto: P = self.__registration__.bridge.to_proto(self)
         return proto
 
     @classmethod
     def from_proto(cls, proto: P) -> Self:
-        """The message that an object of protobuf's holds. Raises CodecError, or MissingExtraError without protobuf."""
+        """The message that an object of protobuf's holds. Raises as `to_proto`."""
         return _as(cls, cls.__registration__.bridge.from_proto(proto))
 
     def to_json(self) -> str:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from librt.strings import BytesWriter
 
+from eventflux_runtime.loading.proto import load_proto
 from eventflux_runtime.message.refusal import unknown_layout
-from eventflux_runtime.rpc.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from eventflux_runtime.message.bridge import Bridge
@@ -88,15 +88,13 @@ class Registration(Generic[T]):
         """The way to protobuf's own objects, which is loaded when it is first used.
 
         Raises:
-            MissingExtraError: protobuf is not installed.
+            MissingExtraError: protobuf, or what else the class needs, is not installed.
+            ConfigError: the class cannot be loaded beside what this process has.
         """
-        try:
-            from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - needs protobuf
+        from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - few programs need it
 
-            return Bridge(self.kind, self.proto, *self.protobuf)
-        except ModuleNotFoundError as missing:
-            package = self.kind.__module__.rpartition(".")[0]
-            raise MissingExtraError(f"protobuf's objects of {package}", "protobuf") from missing
+        package = self.kind.__module__.rpartition(".")[0]
+        return Bridge(load_proto(self.proto, f"protobuf's objects of {package}"), *self.protobuf)
 
 
 _REGISTERED: Final[dict[str, Registration[Any]]] = {}
