@@ -25,7 +25,7 @@ from tests.support.reflecting import pool_of, question
 THEIRS: tuple[Any, ...] = (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
 """Protobuf's default pool has these, which define the same names as our own files."""
 OPTIONS = "google.protobuf.FieldOptions"
-ABSENT = "tests.reflection.no_such_pb2"
+GONE = "tests.absent_pb2"
 EXTENDED_PLACE = "tests.reflection.extended:EXTENDED"
 
 
@@ -166,8 +166,8 @@ def test_a_service_without_a_place_is_found_by_its_messages() -> None:
     ("place", "reason"),
     [
         (
-            f"{ABSENT}:DESCRIPTOR",
-            f"what {ABSENT}:DESCRIPTOR defines needs {ABSENT}, which cannot be imported",
+            f"{GONE}:DESCRIPTOR",
+            f"what {GONE}:DESCRIPTOR defines needs {GONE}, which cannot be imported: install the package that has it",
         ),
         ("tests.reflection.extended:NO_SUCH", "what tests.reflection.extended:NO_SUCH defines cannot be described"),
     ],

@@ -9,7 +9,8 @@ import msgspec
 from librt.strings import BytesWriter
 
 from eventflux_runtime.message.redaction import Redacted, redacted_repr
-from eventflux_runtime.message.registration import Registration, module_of
+from eventflux_runtime.message.registration import Registration
+from eventflux_runtime.message.sibling import module_of
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message as AnyProto
