@@ -1,4 +1,4 @@
-"""The modules of a generated package that belong to a class of it: a package of many classes has several of each kind."""
+"""The modules of a generated package that belong to a class; a package of many classes has several of each kind."""
 
 from __future__ import annotations
 
