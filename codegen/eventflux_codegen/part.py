@@ -37,6 +37,12 @@ class Part:
         """The kinds of values that occur, keys and choices included."""
         return frozenset(value.kind for value in values_of(self.messages))
 
+    def classes_in(self, code: str) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+        """Those of the classes that some code names, or what stands around the functions of a codec."""
+        words = {*_WORD.findall(code), *(own.local for own in self.messages), *(own.local for own in self.enum_tables)}
+        named = [(module, tuple(pair for pair in pairs if pair[1] in words)) for module, pairs in self.classes]
+        return tuple((module, pairs) for module, pairs in named if pairs)
+
     @property
     def homes(self) -> dict[str, str]:
         """The module of each class."""
