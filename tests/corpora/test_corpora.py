@@ -89,10 +89,10 @@ def test_some_go_the_whole_way(corpus: Corpus, envoy: Corpus, tmp_path: Path) ->
 
 def test_code_has_nothing_that_it_does_not_use(tmp_path: Path) -> None:
     (tmp_path / "odd.proto").write_text(
-        '''syntax = "proto3"; import "google/protobuf/struct.proto";
+        """syntax = "proto3"; import "google/protobuf/struct.proto";
         enum Lonely { NONE = 0; }
         message Any { oneof either { string text = 2; google.protobuf.Struct fields = 3; } }
-        message Numbers { string number_of_something = 1; optional google.protobuf.Value value = 2; }'''
+        message Numbers { string number_of_something = 1; optional google.protobuf.Value value = 2; }"""
     )
     (tmp_path / "void.proto").write_text('syntax = "proto3";')
     corpus = Corpus.of(tmp_path, tmp_path)
