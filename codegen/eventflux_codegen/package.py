@@ -206,10 +206,19 @@ class Package:
         return (*own, *(used[name] for name in sorted(used) if used[name].is_shared))
 
     @property
-    def exchange_imports(self) -> Imports:
-        """The classes of those, and the modules that have them."""
-        homes: dict[str, list[tuple[str, str]]] = {}
+    def exchange_imports(self) -> tuple[Imports, Imports]:
+        """The classes of those and the modules that have them: those of others, and those of this package."""
+        modules = {message.name: own.name for own in self.message_modules for message in own.messages}
+        theirs: dict[str, list[tuple[str, str]]] = {}
+        ours: dict[str, list[tuple[str, str]]] = {}
         for message in self.exchanged:
-            home = HOME if message.is_shared else f"{self.name}.messages"
-            homes.setdefault(home, []).append((message.name, message.local))
-        return tuple((home, tuple(sorted(names))) for home, names in sorted(homes.items()))
+            if message.is_shared:
+                theirs.setdefault(HOME, []).append((message.name, message.local))
+            else:
+                home = f"{self.name}.{modules[message.name]}"
+                ours.setdefault(home, []).append((message.name, message.local))
+        return _sorted(theirs), _sorted(ours)
+
+
+def _sorted(homes: Mapping[str, list[tuple[str, str]]]) -> Imports:
+    return tuple((home, tuple(sorted(names))) for home, names in sorted(homes.items()))
