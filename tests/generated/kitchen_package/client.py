@@ -17,7 +17,6 @@ from eventflux_runtime.codegen_api import (
     ServerStream,
     deprecated as _deprecated,
 )
-from kitchen_package import methods
 from eventflux_runtime.well_known import (
     BoolValue,
     Empty,
@@ -26,6 +25,7 @@ from eventflux_runtime.well_known import (
     Timestamp as WellKnownTimestamp,
     Value,
 )
+from kitchen_package import methods
 from kitchen_package.messages import (
     Aged,
     Context as ContextMessage,

@@ -10,7 +10,6 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator
 
 from eventflux_runtime.codegen_api import AnyBinding, Binding, Context, Service
-from kitchen_package import methods
 from eventflux_runtime.well_known import (
     BoolValue,
     Empty,
@@ -19,6 +18,7 @@ from eventflux_runtime.well_known import (
     Timestamp as WellKnownTimestamp,
     Value,
 )
+from kitchen_package import methods
 from kitchen_package.messages import (
     Aged,
     Context as ContextMessage,
