@@ -9,7 +9,7 @@ from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS
 from eventflux_codegen.model import Lines
 from eventflux_codegen.package import Package
-from eventflux_codegen.reserved import LIBRT, NATIVE_RUNTIME, named_in
+from eventflux_codegen.reserved import LIBRT, NATIVE_RUNTIME, named_in, runtime_names
 from eventflux_codegen.shared import Imports, has_unset, shared_imports, typing_imports
 
 __all__ = ["Codec", "build_codec"]
@@ -58,7 +58,7 @@ def build_codec(package: Package) -> Codec:
     return Codec(
         names=tuple(sorted([*(f"{verb}_{stem}" for verb in ("decode", "encode") for stem in stems), *readers])),
         functions=tuple(texts),
-        runtime_imports=tuple(sorted({"register", *named_in(whole, NATIVE_RUNTIME)})),
+        runtime_imports=tuple(sorted({"register", *runtime_names(whole, NATIVE_RUNTIME)})),
         librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
         limits=tuple((name, limit) for name, limit in _LIMITS.items() if name in whole),
         shared=shared_imports(package.messages, package.enum_tables, "codec", whole),

@@ -320,7 +320,15 @@ def decode_transport_message_protobuf(data: bytes, start: int, end: int) -> Tran
             path_of(FIELDS["TransportMessage"], "TransportMessage", tag), record, pos, limit, error
         ) from None
     message = _TransportMessage(
-        id_, message_type_, payload_, headers_, timestamp_, source_node_, target_node_, priority_, compression_
+        id=id_,
+        message_type=message_type_,
+        payload=payload_,
+        headers=headers_,
+        timestamp=timestamp_,
+        source_node=source_node_,
+        target_node=target_node_,
+        priority=priority_,
+        compression=compression_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -483,7 +491,7 @@ def decode_event_request_protobuf(data: bytes, start: int, end: int) -> EventReq
                 filter_ = repeats.read(_read_event_filter, 0x12, data, begin1, end1, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["EventRequest"], "EventRequest", tag), record, pos, limit, error) from None
-    message = _EventRequest(node_id_, filter_, batch_size_)
+    message = _EventRequest(node_id=node_id_, filter=filter_, batch_size=batch_size_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -606,7 +614,12 @@ def _read_event_filter(data: bytes, pos: i64, limit: i64, depth: i64) -> EventFi
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["EventFilter"], "EventFilter", tag), record, pos, limit, error) from None
-    message = _EventFilter(stream_names_, message_types_, start_timestamp_, end_timestamp_)
+    message = _EventFilter(
+        stream_names=stream_names_,
+        message_types=message_types_,
+        start_timestamp=start_timestamp_,
+        end_timestamp=end_timestamp_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -717,7 +730,7 @@ def decode_heartbeat_request_protobuf(data: bytes, start: int, end: int) -> Hear
         raise bad_record(
             path_of(FIELDS["HeartbeatRequest"], "HeartbeatRequest", tag), record, pos, limit, error
         ) from None
-    message = _HeartbeatRequest(node_id_, timestamp_, status_)
+    message = _HeartbeatRequest(node_id=node_id_, timestamp=timestamp_, status=status_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -851,7 +864,12 @@ def decode_heartbeat_response_protobuf(data: bytes, start: int, end: int) -> Hea
         raise bad_record(
             path_of(FIELDS["HeartbeatResponse"], "HeartbeatResponse", tag), record, pos, limit, error
         ) from None
-    message = _HeartbeatResponse(server_timestamp_, server_node_id_, server_status_, cluster_info_)
+    message = _HeartbeatResponse(
+        server_timestamp=server_timestamp_,
+        server_node_id=server_node_id_,
+        server_status=server_status_,
+        cluster_info=cluster_info_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -993,7 +1011,13 @@ def _read_node_status(data: bytes, pos: i64, limit: i64, depth: i64) -> NodeStat
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["NodeStatus"], "NodeStatus", tag), record, pos, limit, error) from None
     message = _NodeStatus(
-        health_, cpu_usage_, memory_usage_, active_connections_, events_per_second_, version_, metadata_
+        health=health_,
+        cpu_usage=cpu_usage_,
+        memory_usage=memory_usage_,
+        active_connections=active_connections_,
+        events_per_second=events_per_second_,
+        version=version_,
+        metadata=metadata_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -1159,7 +1183,13 @@ def _read_cluster_info(data: bytes, pos: i64, limit: i64, depth: i64) -> Cluster
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ClusterInfo"], "ClusterInfo", tag), record, pos, limit, error) from None
-    message = _ClusterInfo(cluster_id_, total_nodes_, healthy_nodes_, leader_node_, cluster_version_)
+    message = _ClusterInfo(
+        cluster_id=cluster_id_,
+        total_nodes=total_nodes_,
+        healthy_nodes=healthy_nodes_,
+        leader_node=leader_node_,
+        cluster_version=cluster_version_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1304,13 +1334,13 @@ def decode_connection_config_protobuf(data: bytes, start: int, end: int) -> Conn
             path_of(FIELDS["ConnectionConfig"], "ConnectionConfig", tag), record, pos, limit, error
         ) from None
     message = _ConnectionConfig(
-        connection_timeout_ms_,
-        request_timeout_ms_,
-        keep_alive_interval_secs_,
-        max_message_size_,
-        enable_compression_,
-        preferred_compression_,
-        tls_config_,
+        connection_timeout_ms=connection_timeout_ms_,
+        request_timeout_ms=request_timeout_ms_,
+        keep_alive_interval_secs=keep_alive_interval_secs_,
+        max_message_size=max_message_size_,
+        enable_compression=enable_compression_,
+        preferred_compression=preferred_compression_,
+        tls_config=tls_config_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -1430,7 +1460,14 @@ def _read_tls_config(data: bytes, pos: i64, limit: i64, depth: i64) -> TlsConfig
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["TlsConfig"], "TlsConfig", tag), record, pos, limit, error) from None
-    message = _TlsConfig(enabled_, cert_file_, key_file_, ca_file_, server_name_, insecure_skip_verify_)
+    message = _TlsConfig(
+        enabled=enabled_,
+        cert_file=cert_file_,
+        key_file=key_file_,
+        ca_file=ca_file_,
+        server_name=server_name_,
+        insecure_skip_verify=insecure_skip_verify_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

@@ -472,7 +472,7 @@ def decode_m_protobuf(data: bytes, start: int, end: int) -> M:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["M"], "M", tag), record, pos, limit, error) from None
-    message = _M(f_)
+    message = _M(f=f_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message'''

@@ -225,7 +225,7 @@ def decode_error_info(data: bytes, start: int, end: int) -> ErrorInfo:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("ErrorInfo", pos, limit)
-    return _ErrorInfo(reason_, domain_, metadata_)
+    return _ErrorInfo(reason=reason_, domain=domain_, metadata=metadata_)
 
 
 def encode_retry_info(message: RetryInfo, writer: BytesWriter) -> None:
@@ -268,7 +268,7 @@ def decode_retry_info(data: bytes, start: int, end: int) -> RetryInfo:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("RetryInfo", pos, limit)
-    return _RetryInfo(retry_delay_)
+    return _RetryInfo(retry_delay=retry_delay_)
 
 
 def encode_debug_info(message: DebugInfo, writer: BytesWriter) -> None:
@@ -336,7 +336,7 @@ def decode_debug_info(data: bytes, start: int, end: int) -> DebugInfo:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("DebugInfo", pos, limit)
-    return _DebugInfo(stack_entries_, detail_)
+    return _DebugInfo(stack_entries=stack_entries_, detail=detail_)
 
 
 def encode_quota_failure(message: QuotaFailure, writer: BytesWriter) -> None:
@@ -381,7 +381,7 @@ def decode_quota_failure(data: bytes, start: int, end: int) -> QuotaFailure:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("QuotaFailure", pos, limit)
-    return _QuotaFailure(violations_)
+    return _QuotaFailure(violations=violations_)
 
 
 def encode_quota_failure_violation(message: QuotaFailureViolation, writer: BytesWriter) -> None:
@@ -548,14 +548,14 @@ def _read_quota_failure_violation(data: bytes, pos: i64) -> tuple[QuotaFailureVi
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
     return _QuotaFailureViolation(
-        subject_,
-        description_,
-        api_service_,
-        quota_metric_,
-        quota_id_,
-        quota_dimensions_,
-        quota_value_,
-        future_quota_value_,
+        subject=subject_,
+        description=description_,
+        api_service=api_service_,
+        quota_metric=quota_metric_,
+        quota_id=quota_id_,
+        quota_dimensions=quota_dimensions_,
+        quota_value=quota_value_,
+        future_quota_value=future_quota_value_,
     ), pos
 
 
@@ -601,7 +601,7 @@ def decode_precondition_failure(data: bytes, start: int, end: int) -> Preconditi
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("PreconditionFailure", pos, limit)
-    return _PreconditionFailure(violations_)
+    return _PreconditionFailure(violations=violations_)
 
 
 def encode_precondition_failure_violation(message: PreconditionFailureViolation, writer: BytesWriter) -> None:
@@ -676,7 +676,7 @@ def _read_precondition_failure_violation(data: bytes, pos: i64) -> tuple[Precond
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _PreconditionFailureViolation(type__, subject_, description_), pos
+    return _PreconditionFailureViolation(type_=type__, subject=subject_, description=description_), pos
 
 
 def encode_bad_request(message: BadRequest, writer: BytesWriter) -> None:
@@ -721,7 +721,7 @@ def decode_bad_request(data: bytes, start: int, end: int) -> BadRequest:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("BadRequest", pos, limit)
-    return _BadRequest(field_violations_)
+    return _BadRequest(field_violations=field_violations_)
 
 
 def encode_bad_request_field_violation(message: BadRequestFieldViolation, writer: BytesWriter) -> None:
@@ -813,7 +813,9 @@ def _read_bad_request_field_violation(data: bytes, pos: i64) -> tuple[BadRequest
             localized_message_, pos = _read_localized_message(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _BadRequestFieldViolation(field_, description_, reason_, localized_message_), pos
+    return _BadRequestFieldViolation(
+        field=field_, description=description_, reason=reason_, localized_message=localized_message_
+    ), pos
 
 
 def encode_request_info(message: RequestInfo, writer: BytesWriter) -> None:
@@ -869,7 +871,7 @@ def decode_request_info(data: bytes, start: int, end: int) -> RequestInfo:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("RequestInfo", pos, limit)
-    return _RequestInfo(request_id_, serving_data_)
+    return _RequestInfo(request_id=request_id_, serving_data=serving_data_)
 
 
 def encode_resource_info(message: ResourceInfo, writer: BytesWriter) -> None:
@@ -955,7 +957,9 @@ def decode_resource_info(data: bytes, start: int, end: int) -> ResourceInfo:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("ResourceInfo", pos, limit)
-    return _ResourceInfo(resource_type_, resource_name_, owner_, description_)
+    return _ResourceInfo(
+        resource_type=resource_type_, resource_name=resource_name_, owner=owner_, description=description_
+    )
 
 
 def encode_help(message: Help, writer: BytesWriter) -> None:
@@ -1000,7 +1004,7 @@ def decode_help(data: bytes, start: int, end: int) -> Help:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Help", pos, limit)
-    return _Help(links_)
+    return _Help(links=links_)
 
 
 def encode_help_link(message: HelpLink, writer: BytesWriter) -> None:
@@ -1060,7 +1064,7 @@ def _read_help_link(data: bytes, pos: i64) -> tuple[HelpLink, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _HelpLink(description_, url_), pos
+    return _HelpLink(description=description_, url=url_), pos
 
 
 def encode_localized_message(message: LocalizedMessage, writer: BytesWriter) -> None:
@@ -1120,7 +1124,7 @@ def _read_localized_message(data: bytes, pos: i64) -> tuple[LocalizedMessage, i6
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _LocalizedMessage(locale_, message_), pos
+    return _LocalizedMessage(locale=locale_, message=message_), pos
 
 
 register(

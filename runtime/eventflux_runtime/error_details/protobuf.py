@@ -270,7 +270,7 @@ def decode_error_info_protobuf(data: bytes, start: int, end: int) -> ErrorInfo:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ErrorInfo"], "ErrorInfo", tag), record, pos, limit, error) from None
-    message = _ErrorInfo(reason_, domain_, metadata_)
+    message = _ErrorInfo(reason=reason_, domain=domain_, metadata=metadata_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -407,7 +407,7 @@ def decode_retry_info_protobuf(data: bytes, start: int, end: int) -> RetryInfo:
                 retry_delay_ = repeats.read(read_duration_protobuf, 0x0A, data, begin0, end0, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["RetryInfo"], "RetryInfo", tag), record, pos, limit, error) from None
-    message = _RetryInfo(retry_delay_)
+    message = _RetryInfo(retry_delay=retry_delay_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -486,7 +486,7 @@ def decode_debug_info_protobuf(data: bytes, start: int, end: int) -> DebugInfo:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["DebugInfo"], "DebugInfo", tag), record, pos, limit, error) from None
-    message = _DebugInfo(stack_entries_, detail_)
+    message = _DebugInfo(stack_entries=stack_entries_, detail=detail_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -560,7 +560,7 @@ def decode_quota_failure_protobuf(data: bytes, start: int, end: int) -> QuotaFai
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["QuotaFailure"], "QuotaFailure", tag), record, pos, limit, error) from None
-    message = _QuotaFailure(violations_)
+    message = _QuotaFailure(violations=violations_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -717,14 +717,14 @@ def _read_quota_failure_violation(data: bytes, pos: i64, limit: i64, depth: i64)
             path_of(FIELDS["QuotaFailureViolation"], "QuotaFailureViolation", tag), record, pos, limit, error
         ) from None
     message = _QuotaFailureViolation(
-        subject_,
-        description_,
-        api_service_,
-        quota_metric_,
-        quota_id_,
-        quota_dimensions_,
-        quota_value_,
-        future_quota_value_,
+        subject=subject_,
+        description=description_,
+        api_service=api_service_,
+        quota_metric=quota_metric_,
+        quota_id=quota_id_,
+        quota_dimensions=quota_dimensions_,
+        quota_value=quota_value_,
+        future_quota_value=future_quota_value_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -858,7 +858,7 @@ def decode_precondition_failure_protobuf(data: bytes, start: int, end: int) -> P
         raise bad_record(
             path_of(FIELDS["PreconditionFailure"], "PreconditionFailure", tag), record, pos, limit, error
         ) from None
-    message = _PreconditionFailure(violations_)
+    message = _PreconditionFailure(violations=violations_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -955,7 +955,7 @@ def _read_precondition_failure_violation(data: bytes, pos: i64, limit: i64, dept
             limit,
             error,
         ) from None
-    message = _PreconditionFailureViolation(type__, subject_, description_)
+    message = _PreconditionFailureViolation(type_=type__, subject=subject_, description=description_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1029,7 +1029,7 @@ def decode_bad_request_protobuf(data: bytes, start: int, end: int) -> BadRequest
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["BadRequest"], "BadRequest", tag), record, pos, limit, error) from None
-    message = _BadRequest(field_violations_)
+    message = _BadRequest(field_violations=field_violations_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1146,7 +1146,9 @@ def _read_bad_request_field_violation(data: bytes, pos: i64, limit: i64, depth: 
         raise bad_record(
             path_of(FIELDS["BadRequestFieldViolation"], "BadRequestFieldViolation", tag), record, pos, limit, error
         ) from None
-    message = _BadRequestFieldViolation(field_, description_, reason_, localized_message_)
+    message = _BadRequestFieldViolation(
+        field=field_, description=description_, reason=reason_, localized_message=localized_message_
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1222,7 +1224,7 @@ def decode_request_info_protobuf(data: bytes, start: int, end: int) -> RequestIn
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["RequestInfo"], "RequestInfo", tag), record, pos, limit, error) from None
-    message = _RequestInfo(request_id_, serving_data_)
+    message = _RequestInfo(request_id=request_id_, serving_data=serving_data_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1316,7 +1318,9 @@ def decode_resource_info_protobuf(data: bytes, start: int, end: int) -> Resource
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ResourceInfo"], "ResourceInfo", tag), record, pos, limit, error) from None
-    message = _ResourceInfo(resource_type_, resource_name_, owner_, description_)
+    message = _ResourceInfo(
+        resource_type=resource_type_, resource_name=resource_name_, owner=owner_, description=description_
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1390,7 +1394,7 @@ def decode_help_protobuf(data: bytes, start: int, end: int) -> Help:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Help"], "Help", tag), record, pos, limit, error) from None
-    message = _Help(links_)
+    message = _Help(links=links_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1467,7 +1471,7 @@ def _read_help_link(data: bytes, pos: i64, limit: i64, depth: i64) -> HelpLink:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["HelpLink"], "HelpLink", tag), record, pos, limit, error) from None
-    message = _HelpLink(description_, url_)
+    message = _HelpLink(description=description_, url=url_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1548,7 +1552,7 @@ def _read_localized_message(data: bytes, pos: i64, limit: i64, depth: i64) -> Lo
         raise bad_record(
             path_of(FIELDS["LocalizedMessage"], "LocalizedMessage", tag), record, pos, limit, error
         ) from None
-    message = _LocalizedMessage(locale_, message_)
+    message = _LocalizedMessage(locale=locale_, message=message_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

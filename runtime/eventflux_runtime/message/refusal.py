@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from eventflux_runtime.message.redaction import REDACTED
+from eventflux_runtime.message.redaction import REDACTED, is_redacted, shown_of
 from eventflux_runtime.rpc.errors import CodecError
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "unfit",
     "unknown_layout",
     "unset",
+    "veiled",
 ]
 
 _repr: Final = reprlib.Repr()
@@ -52,10 +53,16 @@ def require(message: object, kind: type[object]) -> None:
 
 def unfit(message: object, field: str, expected: Mapping[str, str]) -> CodecError:
     """A field holds what its type cannot carry; `expected` says for each field what it takes."""
-    attribute = field.rpartition(".")[2]
-    is_redacted = attribute in getattr(message, "__redacted__", ())
-    found = REDACTED if is_redacted else shown(getattr(message, attribute, None))
+    found = shown(shown_of(message, _attribute(field)))
     return CodecError(f"{field}: expected {expected[field]}; found {found}", field=field)
+
+
+def veiled(message: object, field: str, error: CodecError) -> CodecError:
+    """What is wrong with a message in a field, without what was found there if the field is not to be shown."""
+    told, found, _ = str(error).partition("; found ")
+    if not found or not is_redacted(message, _attribute(field)):
+        return error
+    return CodecError(f"{told}{found}{REDACTED}", field=error.field, offset=error.offset)
 
 
 def malformed(field: str, pos: int, end: int, error: Exception) -> CodecError:
@@ -129,17 +136,23 @@ def too_many_empty(field: str, most: int, count: int, pos: int = -1) -> CodecErr
     )
 
 
-def lacking(field: str, layout: str, value: object) -> CodecError:
+def lacking(message: object, field: str, layout: str) -> CodecError:
     """A layout has no place for a field that is set."""
+    found = shown(shown_of(message, _attribute(field)))
     return CodecError(
-        f"{field}: the layout {layout!r} has no place for it, so it must keep its default; found {shown(value)}",
+        f"{field}: the layout {layout!r} has no place for it, so it must keep its default; found {found}",
         field=field,
     )
 
 
-def no_variant(field: str, layout: str, value: object) -> CodecError:
-    """A layout has no variant for a member of an enum."""
-    return CodecError(f"{field}: the layout {layout!r} has no variant for {shown(value)}", field=field)
+def no_variant(message: object, field: str, layout: str) -> CodecError:
+    """A layout has no variant for the member of an enum that a field holds."""
+    found = shown(shown_of(message, _attribute(field)))
+    return CodecError(f"{field}: the layout {layout!r} has no variant for {found}", field=field)
+
+
+def _attribute(field: str) -> str:
+    return field.rpartition(".")[2]
 
 
 def shown(value: object) -> str:

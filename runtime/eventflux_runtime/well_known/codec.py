@@ -279,7 +279,7 @@ def read_any(data: bytes, pos: i64) -> tuple[AnyMessage, i64]:
         value_ = data[begin:pos]
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _AnyMessage(type_url_, value_), pos
+    return _AnyMessage(type_url=type_url_, value=value_), pos
 
 
 def encode_source_context(message: SourceContext, writer: BytesWriter) -> None:
@@ -324,7 +324,7 @@ def read_source_context(data: bytes, pos: i64) -> tuple[SourceContext, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _SourceContext(file_name_), pos
+    return _SourceContext(file_name=file_name_), pos
 
 
 def encode_type(message: Type, writer: BytesWriter) -> None:
@@ -472,7 +472,15 @@ def read_type(data: bytes, pos: i64) -> tuple[Type, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Type(name_, fields_, oneofs_, options_, source_context_, syntax_, edition_), pos
+    return _Type(
+        name=name_,
+        fields=fields_,
+        oneofs=oneofs_,
+        options=options_,
+        source_context=source_context_,
+        syntax=syntax_,
+        edition=edition_,
+    ), pos
 
 
 def encode_field(message: Field, writer: BytesWriter) -> None:
@@ -612,7 +620,16 @@ def read_field(data: bytes, pos: i64) -> tuple[Field, i64]:
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
     return _Field(
-        kind_, cardinality_, number_, name_, type_url_, oneof_index_, packed_, options_, json_name_, default_value_
+        kind=kind_,
+        cardinality=cardinality_,
+        number=number_,
+        name=name_,
+        type_url=type_url_,
+        oneof_index=oneof_index_,
+        packed=packed_,
+        options=options_,
+        json_name=json_name_,
+        default_value=default_value_,
     ), pos
 
 
@@ -734,7 +751,14 @@ def read_Enum(data: bytes, pos: i64) -> tuple[Enum, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Enum(name_, enumvalue_, options_, source_context_, syntax_, edition_), pos
+    return _Enum(
+        name=name_,
+        enumvalue=enumvalue_,
+        options=options_,
+        source_context=source_context_,
+        syntax=syntax_,
+        edition=edition_,
+    ), pos
 
 
 def encode_enum_value(message: EnumValue, writer: BytesWriter) -> None:
@@ -803,7 +827,7 @@ def read_enum_value(data: bytes, pos: i64) -> tuple[EnumValue, i64]:
             options_.append(item2)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _EnumValue(name_, number_, options_), pos
+    return _EnumValue(name=name_, number=number_, options=options_), pos
 
 
 def encode_option(message: Option, writer: BytesWriter) -> None:
@@ -865,7 +889,7 @@ def read_option(data: bytes, pos: i64) -> tuple[Option, i64]:
             value_, pos = read_any(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Option(name_, value_), pos
+    return _Option(name=name_, value=value_), pos
 
 
 def encode_api(message: Api, writer: BytesWriter) -> None:
@@ -1020,7 +1044,16 @@ def read_api(data: bytes, pos: i64) -> tuple[Api, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Api(name_, methods_, options_, version_, source_context_, mixins_, syntax_, edition_), pos
+    return _Api(
+        name=name_,
+        methods=methods_,
+        options=options_,
+        version=version_,
+        source_context=source_context_,
+        mixins=mixins_,
+        syntax=syntax_,
+        edition=edition_,
+    ), pos
 
 
 def encode_method(message: MethodMessage, writer: BytesWriter) -> None:
@@ -1152,14 +1185,14 @@ def read_method(data: bytes, pos: i64) -> tuple[MethodMessage, i64]:
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
     return _MethodMessage(
-        name_,
-        request_type_url_,
-        request_streaming_,
-        response_type_url_,
-        response_streaming_,
-        options_,
-        syntax_,
-        edition_,
+        name=name_,
+        request_type_url=request_type_url_,
+        request_streaming=request_streaming_,
+        response_type_url=response_type_url_,
+        response_streaming=response_streaming_,
+        options=options_,
+        syntax=syntax_,
+        edition=edition_,
     ), pos
 
 
@@ -1220,7 +1253,7 @@ def read_mixin(data: bytes, pos: i64) -> tuple[Mixin, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Mixin(name_, root_), pos
+    return _Mixin(name=name_, root=root_), pos
 
 
 def encode_duration(message: Duration, writer: BytesWriter) -> None:
@@ -1260,7 +1293,7 @@ def read_duration(data: bytes, pos: i64) -> tuple[Duration, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Duration(seconds_, nanos_), pos
+    return _Duration(seconds=seconds_, nanos=nanos_), pos
 
 
 def encode_empty(message: Empty, writer: BytesWriter) -> None:
@@ -1337,7 +1370,7 @@ def read_field_mask(data: bytes, pos: i64) -> tuple[FieldMask, i64]:
             paths_.append(item0)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _FieldMask(paths_), pos
+    return _FieldMask(paths=paths_), pos
 
 
 def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
@@ -1377,7 +1410,7 @@ def read_timestamp(data: bytes, pos: i64) -> tuple[Timestamp, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Timestamp(seconds_, nanos_), pos
+    return _Timestamp(seconds=seconds_, nanos=nanos_), pos
 
 
 def encode_double_value(message: DoubleValue, writer: BytesWriter) -> None:
@@ -1412,7 +1445,7 @@ def read_double_value(data: bytes, pos: i64) -> tuple[DoubleValue, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _DoubleValue(value_), pos
+    return _DoubleValue(value=value_), pos
 
 
 def encode_float_value(message: FloatValue, writer: BytesWriter) -> None:
@@ -1447,7 +1480,7 @@ def read_float_value(data: bytes, pos: i64) -> tuple[FloatValue, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _FloatValue(value_), pos
+    return _FloatValue(value=value_), pos
 
 
 def encode_int64_value(message: Int64Value, writer: BytesWriter) -> None:
@@ -1482,7 +1515,7 @@ def read_int64_value(data: bytes, pos: i64) -> tuple[Int64Value, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Int64Value(value_), pos
+    return _Int64Value(value=value_), pos
 
 
 def encode_u_int64_value(message: UInt64Value, writer: BytesWriter) -> None:
@@ -1517,7 +1550,7 @@ def read_u_int64_value(data: bytes, pos: i64) -> tuple[UInt64Value, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _UInt64Value(value_), pos
+    return _UInt64Value(value=value_), pos
 
 
 def encode_int32_value(message: Int32Value, writer: BytesWriter) -> None:
@@ -1552,7 +1585,7 @@ def read_int32_value(data: bytes, pos: i64) -> tuple[Int32Value, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Int32Value(value_), pos
+    return _Int32Value(value=value_), pos
 
 
 def encode_u_int32_value(message: UInt32Value, writer: BytesWriter) -> None:
@@ -1587,7 +1620,7 @@ def read_u_int32_value(data: bytes, pos: i64) -> tuple[UInt32Value, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _UInt32Value(value_), pos
+    return _UInt32Value(value=value_), pos
 
 
 def encode_bool_value(message: BoolValue, writer: BytesWriter) -> None:
@@ -1625,7 +1658,7 @@ def read_bool_value(data: bytes, pos: i64) -> tuple[BoolValue, i64]:
         value_ = flag == 1
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _BoolValue(value_), pos
+    return _BoolValue(value=value_), pos
 
 
 def encode_string_value(message: StringValue, writer: BytesWriter) -> None:
@@ -1670,7 +1703,7 @@ def read_string_value(data: bytes, pos: i64) -> tuple[StringValue, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _StringValue(value_), pos
+    return _StringValue(value=value_), pos
 
 
 def encode_bytes_value(message: BytesValue, writer: BytesWriter) -> None:
@@ -1708,7 +1741,7 @@ def read_bytes_value(data: bytes, pos: i64) -> tuple[BytesValue, i64]:
         value_ = data[begin:pos]
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _BytesValue(value_), pos
+    return _BytesValue(value=value_), pos
 
 
 def _write_bytes(writer: BytesWriter, value: object) -> None:

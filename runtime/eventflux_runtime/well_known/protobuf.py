@@ -361,7 +361,7 @@ def read_any_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> AnyMessa
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Any"], "Any", tag), record, pos, limit, error) from None
-    message = _AnyMessage(type_url_, value_)
+    message = _AnyMessage(type_url=type_url_, value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -429,7 +429,7 @@ def read_source_context_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) 
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["SourceContext"], "SourceContext", tag), record, pos, limit, error) from None
-    message = _SourceContext(file_name_)
+    message = _SourceContext(file_name=file_name_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -590,7 +590,15 @@ def read_type_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Type:
                 source_context_ = repeats.read(read_source_context_protobuf, 0x2A, data, begin4, end4, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Type"], "Type", tag), record, pos, limit, error) from None
-    message = _Type(name_, fields_, oneofs_, options_, source_context_, syntax_, edition_)
+    message = _Type(
+        name=name_,
+        fields=fields_,
+        oneofs=oneofs_,
+        options=options_,
+        source_context=source_context_,
+        syntax=syntax_,
+        edition=edition_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -750,7 +758,16 @@ def read_field_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Field:
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Field"], "Field", tag), record, pos, limit, error) from None
     message = _Field(
-        kind_, cardinality_, number_, name_, type_url_, oneof_index_, packed_, options_, json_name_, default_value_
+        kind=kind_,
+        cardinality=cardinality_,
+        number=number_,
+        name=name_,
+        type_url=type_url_,
+        oneof_index=oneof_index_,
+        packed=packed_,
+        options=options_,
+        json_name=json_name_,
+        default_value=default_value_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -900,7 +917,14 @@ def read_Enum_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Enum:
                 source_context_ = repeats.read(read_source_context_protobuf, 0x22, data, begin3, end3, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Enum"], "Enum", tag), record, pos, limit, error) from None
-    message = _Enum(name_, enumvalue_, options_, source_context_, syntax_, edition_)
+    message = _Enum(
+        name=name_,
+        enumvalue=enumvalue_,
+        options=options_,
+        source_context=source_context_,
+        syntax=syntax_,
+        edition=edition_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1000,7 +1024,7 @@ def read_enum_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> E
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["EnumValue"], "EnumValue", tag), record, pos, limit, error) from None
-    message = _EnumValue(name_, number_, options_)
+    message = _EnumValue(name=name_, number=number_, options=options_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1092,7 +1116,7 @@ def read_option_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Optio
                 value_ = repeats.read(read_any_protobuf, 0x12, data, begin1, end1, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Option"], "Option", tag), record, pos, limit, error) from None
-    message = _Option(name_, value_)
+    message = _Option(name=name_, value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1266,7 +1290,16 @@ def read_api_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Api:
                 source_context_ = repeats.read(read_source_context_protobuf, 0x2A, data, begin4, end4, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Api"], "Api", tag), record, pos, limit, error) from None
-    message = _Api(name_, methods_, options_, version_, source_context_, mixins_, syntax_, edition_)
+    message = _Api(
+        name=name_,
+        methods=methods_,
+        options=options_,
+        version=version_,
+        source_context=source_context_,
+        mixins=mixins_,
+        syntax=syntax_,
+        edition=edition_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1410,14 +1443,14 @@ def read_method_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Metho
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Method"], "Method", tag), record, pos, limit, error) from None
     message = _MethodMessage(
-        name_,
-        request_type_url_,
-        request_streaming_,
-        response_type_url_,
-        response_streaming_,
-        options_,
-        syntax_,
-        edition_,
+        name=name_,
+        request_type_url=request_type_url_,
+        request_streaming=request_streaming_,
+        response_type_url=response_type_url_,
+        response_streaming=response_streaming_,
+        options=options_,
+        syntax=syntax_,
+        edition=edition_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -1495,7 +1528,7 @@ def read_mixin_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Mixin:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Mixin"], "Mixin", tag), record, pos, limit, error) from None
-    message = _Mixin(name_, root_)
+    message = _Mixin(name=name_, root=root_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1565,7 +1598,7 @@ def read_duration_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Dur
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Duration"], "Duration", tag), record, pos, limit, error) from None
-    message = _Duration(seconds_, nanos_)
+    message = _Duration(seconds=seconds_, nanos=nanos_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1678,7 +1711,7 @@ def read_field_mask_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> F
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["FieldMask"], "FieldMask", tag), record, pos, limit, error) from None
-    message = _FieldMask(paths_)
+    message = _FieldMask(paths=paths_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1748,7 +1781,7 @@ def read_timestamp_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Ti
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Timestamp"], "Timestamp", tag), record, pos, limit, error) from None
-    message = _Timestamp(seconds_, nanos_)
+    message = _Timestamp(seconds=seconds_, nanos=nanos_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1808,7 +1841,7 @@ def read_double_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) ->
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["DoubleValue"], "DoubleValue", tag), record, pos, limit, error) from None
-    message = _DoubleValue(value_)
+    message = _DoubleValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1868,7 +1901,7 @@ def read_float_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["FloatValue"], "FloatValue", tag), record, pos, limit, error) from None
-    message = _FloatValue(value_)
+    message = _FloatValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1930,7 +1963,7 @@ def read_int64_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Int64Value"], "Int64Value", tag), record, pos, limit, error) from None
-    message = _Int64Value(value_)
+    message = _Int64Value(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1992,7 +2025,7 @@ def read_u_int64_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["UInt64Value"], "UInt64Value", tag), record, pos, limit, error) from None
-    message = _UInt64Value(value_)
+    message = _UInt64Value(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -2054,7 +2087,7 @@ def read_int32_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Int32Value"], "Int32Value", tag), record, pos, limit, error) from None
-    message = _Int32Value(value_)
+    message = _Int32Value(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -2116,7 +2149,7 @@ def read_u_int32_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["UInt32Value"], "UInt32Value", tag), record, pos, limit, error) from None
-    message = _UInt32Value(value_)
+    message = _UInt32Value(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -2178,7 +2211,7 @@ def read_bool_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> B
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["BoolValue"], "BoolValue", tag), record, pos, limit, error) from None
-    message = _BoolValue(value_)
+    message = _BoolValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -2246,7 +2279,7 @@ def read_string_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) ->
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["StringValue"], "StringValue", tag), record, pos, limit, error) from None
-    message = _StringValue(value_)
+    message = _StringValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -2313,7 +2346,7 @@ def read_bytes_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["BytesValue"], "BytesValue", tag), record, pos, limit, error) from None
-    message = _BytesValue(value_)
+    message = _BytesValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

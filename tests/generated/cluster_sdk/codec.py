@@ -91,7 +91,7 @@ def decode_job(data: bytes, start: int, end: int) -> Job:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Job", pos, limit)
-    return _Job(name_, cpus_)
+    return _Job(name=name_, cpus=cpus_)
 
 
 def encode_placement(message: Placement, writer: BytesWriter) -> None:
@@ -132,7 +132,7 @@ def decode_placement(data: bytes, start: int, end: int) -> Placement:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Placement", pos, limit)
-    return _Placement(node_)
+    return _Placement(node=node_)
 
 
 def _write_u32(writer: BytesWriter, value: int) -> None:

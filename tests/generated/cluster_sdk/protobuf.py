@@ -145,7 +145,7 @@ def decode_job_protobuf(data: bytes, start: int, end: int) -> Job:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Job"], "Job", tag), record, pos, limit, error) from None
-    message = _Job(name_, cpus_)
+    message = _Job(name=name_, cpus=cpus_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -212,7 +212,7 @@ def decode_placement_protobuf(data: bytes, start: int, end: int) -> Placement:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Placement"], "Placement", tag), record, pos, limit, error) from None
-    message = _Placement(node_)
+    message = _Placement(node=node_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

@@ -162,7 +162,7 @@ def _read_bool_value(data: bytes, pos: i64) -> tuple[BoolValue, i64]:
         value_ = flag == 1
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _BoolValue(value_), pos
+    return _BoolValue(value=value_), pos
 
 
 def encode_payload(message: Payload, writer: BytesWriter) -> None:
@@ -206,7 +206,7 @@ def _read_payload(data: bytes, pos: i64) -> tuple[Payload, i64]:
         body_ = data[begin:pos]
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Payload(type__, body_), pos
+    return _Payload(type_=type__, body=body_), pos
 
 
 def encode_echo_status(message: EchoStatus, writer: BytesWriter) -> None:
@@ -256,7 +256,7 @@ def _read_echo_status(data: bytes, pos: i64) -> tuple[EchoStatus, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _EchoStatus(code_, message_), pos
+    return _EchoStatus(code=code_, message=message_), pos
 
 
 def encode_simple_request(message: SimpleRequest, writer: BytesWriter) -> None:
@@ -386,15 +386,15 @@ def decode_simple_request(data: bytes, start: int, end: int) -> SimpleRequest:
     if pos != limit:
         raise trailing("SimpleRequest", pos, limit)
     return _SimpleRequest(
-        response_type_,
-        response_size_,
-        payload_,
-        fill_username_,
-        fill_oauth_scope_,
-        response_compressed_,
-        response_status_,
-        expect_compressed_,
-        fill_server_id_,
+        response_type=response_type_,
+        response_size=response_size_,
+        payload=payload_,
+        fill_username=fill_username_,
+        fill_oauth_scope=fill_oauth_scope_,
+        response_compressed=response_compressed_,
+        response_status=response_status_,
+        expect_compressed=expect_compressed_,
+        fill_server_id=fill_server_id_,
     )
 
 
@@ -483,7 +483,7 @@ def decode_simple_response(data: bytes, start: int, end: int) -> SimpleResponse:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("SimpleResponse", pos, limit)
-    return _SimpleResponse(payload_, username_, oauth_scope_, server_id_)
+    return _SimpleResponse(payload=payload_, username=username_, oauth_scope=oauth_scope_, server_id=server_id_)
 
 
 def encode_streaming_input_call_request(message: StreamingInputCallRequest, writer: BytesWriter) -> None:
@@ -543,7 +543,7 @@ def decode_streaming_input_call_request(data: bytes, start: int, end: int) -> St
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("StreamingInputCallRequest", pos, limit)
-    return _StreamingInputCallRequest(payload_, expect_compressed_)
+    return _StreamingInputCallRequest(payload=payload_, expect_compressed=expect_compressed_)
 
 
 def encode_streaming_input_call_response(message: StreamingInputCallResponse, writer: BytesWriter) -> None:
@@ -574,7 +574,7 @@ def decode_streaming_input_call_response(data: bytes, start: int, end: int) -> S
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("StreamingInputCallResponse", pos, limit)
-    return _StreamingInputCallResponse(aggregated_payload_size_)
+    return _StreamingInputCallResponse(aggregated_payload_size=aggregated_payload_size_)
 
 
 def encode_response_parameters(message: ResponseParameters, writer: BytesWriter) -> None:
@@ -631,7 +631,7 @@ def _read_response_parameters(data: bytes, pos: i64) -> tuple[ResponseParameters
             compressed_, pos = _read_bool_value(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _ResponseParameters(size_, interval_us_, compressed_), pos
+    return _ResponseParameters(size=size_, interval_us=interval_us_, compressed=compressed_), pos
 
 
 def encode_streaming_output_call_request(message: StreamingOutputCallRequest, writer: BytesWriter) -> None:
@@ -716,7 +716,12 @@ def decode_streaming_output_call_request(data: bytes, start: int, end: int) -> S
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("StreamingOutputCallRequest", pos, limit)
-    return _StreamingOutputCallRequest(response_type_, response_parameters_, payload_, response_status_)
+    return _StreamingOutputCallRequest(
+        response_type=response_type_,
+        response_parameters=response_parameters_,
+        payload=payload_,
+        response_status=response_status_,
+    )
 
 
 def encode_streaming_output_call_response(message: StreamingOutputCallResponse, writer: BytesWriter) -> None:
@@ -759,7 +764,7 @@ def decode_streaming_output_call_response(data: bytes, start: int, end: int) -> 
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("StreamingOutputCallResponse", pos, limit)
-    return _StreamingOutputCallResponse(payload_)
+    return _StreamingOutputCallResponse(payload=payload_)
 
 
 def _write_bytes(writer: BytesWriter, value: object) -> None:

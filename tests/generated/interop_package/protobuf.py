@@ -250,7 +250,7 @@ def _read_bool_value(data: bytes, pos: i64, limit: i64, depth: i64) -> BoolValue
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["BoolValue"], "BoolValue", tag), record, pos, limit, error) from None
-    message = _BoolValue(value_)
+    message = _BoolValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -333,7 +333,7 @@ def _read_payload(data: bytes, pos: i64, limit: i64, depth: i64) -> Payload:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Payload"], "Payload", tag), record, pos, limit, error) from None
-    message = _Payload(type__, body_)
+    message = _Payload(type_=type__, body=body_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -417,7 +417,7 @@ def _read_echo_status(data: bytes, pos: i64, limit: i64, depth: i64) -> EchoStat
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["EchoStatus"], "EchoStatus", tag), record, pos, limit, error) from None
-    message = _EchoStatus(code_, message_)
+    message = _EchoStatus(code=code_, message=message_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -617,15 +617,15 @@ def decode_simple_request_protobuf(data: bytes, start: int, end: int) -> SimpleR
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["SimpleRequest"], "SimpleRequest", tag), record, pos, limit, error) from None
     message = _SimpleRequest(
-        response_type_,
-        response_size_,
-        payload_,
-        fill_username_,
-        fill_oauth_scope_,
-        response_compressed_,
-        response_status_,
-        expect_compressed_,
-        fill_server_id_,
+        response_type=response_type_,
+        response_size=response_size_,
+        payload=payload_,
+        fill_username=fill_username_,
+        fill_oauth_scope=fill_oauth_scope_,
+        response_compressed=response_compressed_,
+        response_status=response_status_,
+        expect_compressed=expect_compressed_,
+        fill_server_id=fill_server_id_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -735,7 +735,7 @@ def decode_simple_response_protobuf(data: bytes, start: int, end: int) -> Simple
                 payload_ = repeats.read(_read_payload, 0x0A, data, begin0, end0, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["SimpleResponse"], "SimpleResponse", tag), record, pos, limit, error) from None
-    message = _SimpleResponse(payload_, username_, oauth_scope_, server_id_)
+    message = _SimpleResponse(payload=payload_, username=username_, oauth_scope=oauth_scope_, server_id=server_id_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -847,7 +847,7 @@ def decode_streaming_input_call_request_protobuf(data: bytes, start: int, end: i
         raise bad_record(
             path_of(FIELDS["StreamingInputCallRequest"], "StreamingInputCallRequest", tag), record, pos, limit, error
         ) from None
-    message = _StreamingInputCallRequest(payload_, expect_compressed_)
+    message = _StreamingInputCallRequest(payload=payload_, expect_compressed=expect_compressed_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -910,7 +910,7 @@ def decode_streaming_input_call_response_protobuf(data: bytes, start: int, end: 
         raise bad_record(
             path_of(FIELDS["StreamingInputCallResponse"], "StreamingInputCallResponse", tag), record, pos, limit, error
         ) from None
-    message = _StreamingInputCallResponse(aggregated_payload_size_)
+    message = _StreamingInputCallResponse(aggregated_payload_size=aggregated_payload_size_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1021,7 +1021,7 @@ def _read_response_parameters(data: bytes, pos: i64, limit: i64, depth: i64) -> 
         raise bad_record(
             path_of(FIELDS["ResponseParameters"], "ResponseParameters", tag), record, pos, limit, error
         ) from None
-    message = _ResponseParameters(size_, interval_us_, compressed_)
+    message = _ResponseParameters(size=size_, interval_us=interval_us_, compressed=compressed_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1165,7 +1165,12 @@ def decode_streaming_output_call_request_protobuf(data: bytes, start: int, end: 
         raise bad_record(
             path_of(FIELDS["StreamingOutputCallRequest"], "StreamingOutputCallRequest", tag), record, pos, limit, error
         ) from None
-    message = _StreamingOutputCallRequest(response_type_, response_parameters_, payload_, response_status_)
+    message = _StreamingOutputCallRequest(
+        response_type=response_type_,
+        response_parameters=response_parameters_,
+        payload=payload_,
+        response_status=response_status_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1258,7 +1263,7 @@ def decode_streaming_output_call_response_protobuf(data: bytes, start: int, end:
             limit,
             error,
         ) from None
-    message = _StreamingOutputCallResponse(payload_)
+    message = _StreamingOutputCallResponse(payload=payload_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

@@ -344,7 +344,16 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Item", pos, limit)
-    return _Item(sku_, title_, stock_, dimensions_, price_cents_, tags_, origin_, counted_at_)
+    return _Item(
+        sku=sku_,
+        title=title_,
+        stock=stock_,
+        dimensions=dimensions_,
+        price_cents=price_cents_,
+        tags=tags_,
+        origin=origin_,
+        counted_at=counted_at_,
+    )
 
 
 def encode_item_dimensions(message: ItemDimensions, writer: BytesWriter) -> None:
@@ -389,7 +398,7 @@ def _read_item_dimensions(data: bytes, pos: i64) -> tuple[ItemDimensions, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _ItemDimensions(width_mm_, height_mm_, depth_mm_), pos
+    return _ItemDimensions(width_mm=width_mm_, height_mm=height_mm_, depth_mm=depth_mm_), pos
 
 
 def encode_plant(message: Plant, writer: BytesWriter) -> None:
@@ -439,7 +448,7 @@ def _read_plant(data: bytes, pos: i64) -> tuple[Plant, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Plant(name_, line_), pos
+    return _Plant(name=name_, line=line_), pos
 
 
 def encode_get_item_request(message: GetItemRequest, writer: BytesWriter) -> None:
@@ -480,7 +489,7 @@ def decode_get_item_request(data: bytes, start: int, end: int) -> GetItemRequest
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("GetItemRequest", pos, limit)
-    return _GetItemRequest(sku_)
+    return _GetItemRequest(sku=sku_)
 
 
 def encode_stock_change(message: StockChange, writer: BytesWriter) -> None:
@@ -584,7 +593,7 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("StockChange", pos, limit)
-    return _StockChange(sku_, shelf_, change_, sequence_)
+    return _StockChange(sku=sku_, shelf=shelf_, change=change_, sequence=sequence_)
 
 
 def encode_stock_change_move(message: StockChangeMove, writer: BytesWriter) -> None:
@@ -634,7 +643,7 @@ def _read_stock_change_move(data: bytes, pos: i64) -> tuple[StockChangeMove, i64
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _StockChangeMove(to_shelf_, count_), pos
+    return _StockChangeMove(to_shelf=to_shelf_, count=count_), pos
 
 
 def encode_change_summary(message: ChangeSummary, writer: BytesWriter) -> None:
@@ -696,7 +705,7 @@ def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("ChangeSummary", pos, limit)
-    return _ChangeSummary(changes_, delta_)
+    return _ChangeSummary(changes=changes_, delta=delta_)
 
 
 def encode_watch_request(message: WatchRequest, writer: BytesWriter) -> None:
@@ -768,7 +777,7 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("WatchRequest", pos, limit)
-    return _WatchRequest(skus_, kinds_)
+    return _WatchRequest(skus=skus_, kinds=kinds_)
 
 
 def encode_reservation(message: Reservation, writer: BytesWriter) -> None:
@@ -814,7 +823,7 @@ def decode_reservation(data: bytes, start: int, end: int) -> Reservation:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Reservation", pos, limit)
-    return _Reservation(sku_, count_)
+    return _Reservation(sku=sku_, count=count_)
 
 
 def encode_reservation_result(message: ReservationResult, writer: BytesWriter) -> None:
@@ -884,7 +893,7 @@ def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationR
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("ReservationResult", pos, limit)
-    return _ReservationResult(outcome_)
+    return _ReservationResult(outcome=outcome_)
 
 
 def encode_refusal(message: Refusal, writer: BytesWriter) -> None:
@@ -925,7 +934,7 @@ def _read_refusal(data: bytes, pos: i64) -> tuple[Refusal, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Refusal(reason_, available_), pos
+    return _Refusal(reason=reason_, available=available_), pos
 
 
 def _write_u32(writer: BytesWriter, value: int) -> None:

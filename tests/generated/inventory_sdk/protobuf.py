@@ -387,7 +387,16 @@ def decode_item_protobuf(data: bytes, start: int, end: int) -> Item:
                 counted_at_ = repeats.read(read_timestamp_protobuf, 0x4A, data, begin8, end8, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Item"], "Item", tag), record, pos, limit, error) from None
-    message = _Item(sku_, title_, stock_, dimensions_, price_cents_, tags_, origin_, counted_at_)
+    message = _Item(
+        sku=sku_,
+        title=title_,
+        stock=stock_,
+        dimensions=dimensions_,
+        price_cents=price_cents_,
+        tags=tags_,
+        origin=origin_,
+        counted_at=counted_at_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -534,7 +543,7 @@ def _read_item_dimensions(data: bytes, pos: i64, limit: i64, depth: i64) -> Item
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ItemDimensions"], "ItemDimensions", tag), record, pos, limit, error) from None
-    message = _ItemDimensions(width_mm_, height_mm_, depth_mm_)
+    message = _ItemDimensions(width_mm=width_mm_, height_mm=height_mm_, depth_mm=depth_mm_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -618,7 +627,7 @@ def _read_plant(data: bytes, pos: i64, limit: i64, depth: i64) -> Plant:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Plant"], "Plant", tag), record, pos, limit, error) from None
-    message = _Plant(name_, line_)
+    message = _Plant(name=name_, line=line_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -685,7 +694,7 @@ def decode_get_item_request_protobuf(data: bytes, start: int, end: int) -> GetIt
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["GetItemRequest"], "GetItemRequest", tag), record, pos, limit, error) from None
-    message = _GetItemRequest(sku_)
+    message = _GetItemRequest(sku=sku_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -824,7 +833,7 @@ def decode_stock_change_protobuf(data: bytes, start: int, end: int) -> StockChan
             change_ = _choose_stock_change_2(choice2, data, begin2, end2, depth + 1, repeats)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["StockChange"], "StockChange", tag), record, pos, limit, error) from None
-    message = _StockChange(sku_, shelf_, change_, sequence_)
+    message = _StockChange(sku=sku_, shelf=shelf_, change=change_, sequence=sequence_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -922,7 +931,7 @@ def _read_stock_change_move(data: bytes, pos: i64, limit: i64, depth: i64) -> St
         raise bad_record(
             path_of(FIELDS["StockChangeMove"], "StockChangeMove", tag), record, pos, limit, error
         ) from None
-    message = _StockChangeMove(to_shelf_, count_)
+    message = _StockChangeMove(to_shelf=to_shelf_, count=count_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1016,7 +1025,7 @@ def decode_change_summary_protobuf(data: bytes, start: int, end: int) -> ChangeS
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ChangeSummary"], "ChangeSummary", tag), record, pos, limit, error) from None
-    message = _ChangeSummary(changes_, delta_)
+    message = _ChangeSummary(changes=changes_, delta=delta_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1183,7 +1192,7 @@ def decode_watch_request_protobuf(data: bytes, start: int, end: int) -> WatchReq
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["WatchRequest"], "WatchRequest", tag), record, pos, limit, error) from None
-    message = _WatchRequest(skus_, kinds_)
+    message = _WatchRequest(skus=skus_, kinds=kinds_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1266,7 +1275,7 @@ def decode_reservation_protobuf(data: bytes, start: int, end: int) -> Reservatio
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Reservation"], "Reservation", tag), record, pos, limit, error) from None
-    message = _Reservation(sku_, count_)
+    message = _Reservation(sku=sku_, count=count_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1366,7 +1375,7 @@ def decode_reservation_result_protobuf(data: bytes, start: int, end: int) -> Res
         raise bad_record(
             path_of(FIELDS["ReservationResult"], "ReservationResult", tag), record, pos, limit, error
         ) from None
-    message = _ReservationResult(outcome_)
+    message = _ReservationResult(outcome=outcome_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1446,7 +1455,7 @@ def _read_refusal(data: bytes, pos: i64, limit: i64, depth: i64) -> Refusal:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Refusal"], "Refusal", tag), record, pos, limit, error) from None
-    message = _Refusal(reason_, available_)
+    message = _Refusal(reason=reason_, available=available_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

@@ -22,7 +22,19 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "Aged",
+    "AgedSign",
+    "AgedSignDrawing",
+    "AgedSignWord",
     "Awkward",
+    "Carried",
+    "CarriedOne",
+    "CarriedOneAny",
+    "CarriedOneBlock",
+    "CarriedOneEmpty",
+    "CarriedOneMask",
+    "CarriedOneNumber",
+    "CarriedOneSpan",
+    "Coin",
     "Color",
     "Context",
     "Described",
@@ -90,6 +102,12 @@ __all__ = [
     "TreeGraftedForest",
     "TreeGraftedTree",
     "TypeError_",
+    "Vault",
+    "VaultLock",
+    "VaultLockPassword",
+    "VaultLockScheme",
+    "VaultLockShape",
+    "VaultLockToken",
     "Version",
     "WellKnown",
     "Wrapped",
@@ -636,6 +654,63 @@ class Json(runtime.Message["shared_known_pb2.Json", typing.Never]):
     inner: Json | None = None
 
 
+class CarriedOneAny(msgspec.Struct):
+    """The choice any of kitchen.known.Carried.one."""
+
+    value: well_known.Any
+
+
+class CarriedOneSpan(msgspec.Struct):
+    """The choice span of kitchen.known.Carried.one."""
+
+    value: well_known.Duration
+
+
+class CarriedOneMask(msgspec.Struct):
+    """The choice mask of kitchen.known.Carried.one."""
+
+    value: well_known.FieldMask
+
+
+class CarriedOneEmpty(msgspec.Struct):
+    """The choice empty of kitchen.known.Carried.one."""
+
+    value: well_known.Empty
+
+
+class CarriedOneNumber(msgspec.Struct):
+    """The choice number of kitchen.known.Carried.one."""
+
+    value: float
+
+
+class CarriedOneBlock(msgspec.Struct):
+    """The choice block of kitchen.known.Carried.one."""
+
+    value: bytes
+
+
+CarriedOne: typing.TypeAlias = (
+    CarriedOneAny | CarriedOneSpan | CarriedOneMask | CarriedOneEmpty | CarriedOneNumber | CarriedOneBlock
+)
+
+
+class Carried(runtime.Message["shared_known_pb2.Carried", typing.Never]):
+    """Everything else in lists, maps and oneofs."""
+
+    any_by_name: dict[str, well_known.Any] = {}
+    anything: list[well_known.Any] = []
+    objects: dict[int, dict[str, typing.Any]] = {}
+    arrays: dict[bool, list[typing.Any]] = {}
+    lists: list[list[typing.Any]] = []
+    times: dict[str, well_known.Timestamp] = {}
+    spans: list[well_known.Duration] = []
+    empties: dict[str, well_known.Empty] = {}
+    nulls: dict[int, well_known.NullValue] = {}
+    blocks: dict[str, bytes] = {}
+    one: CarriedOne | None = None
+
+
 class Described(runtime.Message["shared_known_pb2.Described", typing.Never]):
     """What describes types."""
 
@@ -697,12 +772,71 @@ class Secret(runtime.Message["shared_known_pb2.Secret", typing.Never]):
     """What is not to be shown."""
 
     __redacted__: typing.ClassVar[frozenset[str]] = frozenset({"password", "keys", "inner"})
+    __half_redacted__: typing.ClassVar[frozenset[str]] = frozenset({"way"})
 
     user: str = ""
     password: str = ""
     way: SecretWay | None = None
     keys: list[str] = []
     inner: Secret | None = None
+
+
+class VaultLockToken(runtime.RedactedChoice):
+    """The choice token of kitchen.known.Vault.lock."""
+
+    value: Coin
+
+
+class VaultLockPassword(runtime.RedactedChoice):
+    """The choice password of kitchen.known.Vault.lock."""
+
+    value: str
+
+
+class VaultLockScheme(runtime.RedactedChoice):
+    """The choice scheme of kitchen.known.Vault.lock."""
+
+    value: dict[str, typing.Any]
+
+
+class VaultLockShape(msgspec.Struct):
+    """The choice shape of kitchen.known.Vault.lock."""
+
+    value: int
+
+
+VaultLock: typing.TypeAlias = VaultLockToken | VaultLockPassword | VaultLockScheme | VaultLockShape
+
+
+class Vault(runtime.Message["shared_known_pb2.Vault", typing.Literal["open", "mood"]]):
+    """What is not to be shown in every place where it can stand."""
+
+    __redacted__: typing.ClassVar[frozenset[str]] = frozenset(
+        {"codes", "coin", "coins", "coin_by_name", "json", "text", "anything", "span", "mood"}
+    )
+    __half_redacted__: typing.ClassVar[frozenset[str]] = frozenset({"lock"})
+
+    codes: dict[str, str] = {}
+    coin: Coin | None = None
+    coins: list[Coin] = []
+    coin_by_name: dict[str, Coin] = {}
+    lock: VaultLock | None = None
+    json: dict[str, typing.Any] | None = None
+    text: str | None = None
+    anything: well_known.Any | None = None
+    span: well_known.Duration | None = None
+    mood: OldMood = OldMood.CALM
+    shown: Coin | None = None
+
+
+class Coin(runtime.Message["shared_known_pb2.Coin", typing.Never]):
+    """It has a field that is not to be shown, whoever holds it."""
+
+    __redacted__: typing.ClassVar[frozenset[str]] = frozenset({"owner"})
+
+    text: str = ""
+    number: int = 0
+    owner: str = ""
 
 
 @runtime.deprecated("kitchen.known.OldSecret: Deprecated: use Secret. It says the same.", category=None)
@@ -713,6 +847,22 @@ class OldSecret(runtime.Message["shared_known_pb2.OldSecret", typing.Never]):
     """
 
     text: str = ""
+
+
+@runtime.deprecated("kitchen.known.Aged.word: Deprecated: draw one.", category=None)
+class AgedSignWord(msgspec.Struct):
+    """Deprecated: draw one."""
+
+    value: str
+
+
+class AgedSignDrawing(msgspec.Struct):
+    """The choice drawing of kitchen.known.Aged.sign."""
+
+    value: bytes
+
+
+AgedSign: typing.TypeAlias = AgedSignWord | AgedSignDrawing
 
 
 class Aged(runtime.Message["shared_known_pb2.Aged", typing.Never]):
@@ -726,3 +876,4 @@ class Aged(runtime.Message["shared_known_pb2.Aged", typing.Never]):
     """
     mood: OldMood = OldMood.CALM
     secret: OldSecret | None = None
+    sign: AgedSign | None = None

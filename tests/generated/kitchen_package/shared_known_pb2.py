@@ -17,14 +17,18 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import api_pb2 as google_dot_protobuf_dot_api__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.protobuf import type_pb2 as google_dot_protobuf_dot_type__pb2
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kitchen_package/shared_known.proto\x12\rkitchen.known\x1a\x19google/protobuf/api.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1agoogle/protobuf/type.proto\x1a\x1egoogle/protobuf/wrappers.proto\"\xa1\x06\n\x07Wrapped\x12.\n\x08\x61_double\x18\x01 \x01(\x0b\x32\x1c.google.protobuf.DoubleValue\x12,\n\x07\x61_float\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.FloatValue\x12-\n\x08\x61n_int64\x18\x03 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12.\n\x08\x61_uint64\x18\x04 \x01(\x0b\x32\x1c.google.protobuf.UInt64Value\x12-\n\x08\x61n_int32\x18\x05 \x01(\x0b\x32\x1b.google.protobuf.Int32Value\x12.\n\x08\x61_uint32\x18\x06 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12*\n\x06\x61_bool\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12.\n\x08\x61_string\x18\x08 \x01(\x0b\x32\x1c.google.protobuf.StringValue\x12/\n\nsome_bytes\x18\t \x01(\x0b\x32\x1b.google.protobuf.BytesValue\x12-\n\x07strings\x18\n \x03(\x0b\x32\x1c.google.protobuf.StringValue\x12\x34\n\x07numbers\x18\x0b \x03(\x0b\x32#.kitchen.known.Wrapped.NumbersEntry\x12,\n\x04text\x18\x0c \x01(\x0b\x32\x1c.google.protobuf.StringValueH\x00\x12*\n\x04\x66lag\x18\r \x01(\x0b\x32\x1a.google.protobuf.BoolValueH\x00\x12(\n\x02\x61t\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12-\n\x07nothing\x18\x0f \x01(\x0e\x32\x1a.google.protobuf.NullValueH\x00\x1aK\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int32Value:\x02\x38\x01\x42\x08\n\x06\x63hoice\"\xd6\x04\n\x04Json\x12)\n\x05\x61rray\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12&\n\x06values\x18\x02 \x03(\x0b\x32\x16.google.protobuf.Value\x12-\n\x05named\x18\x03 \x03(\x0b\x32\x1e.kitchen.known.Json.NamedEntry\x12(\n\x07objects\x18\x04 \x03(\x0b\x32\x17.google.protobuf.Struct\x12)\n\x07\x61_value\x18\x05 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12,\n\tan_object\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x12.\n\x08\x61n_array\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.ListValueH\x00\x12\x0e\n\x04text\x18\x08 \x01(\tH\x00\x12(\n\x04null\x18\t \x01(\x0e\x32\x1a.google.protobuf.NullValue\x12)\n\x05nulls\x18\n \x03(\x0e\x32\x1a.google.protobuf.NullValue\x12\x33\n\nmaybe_null\x18\x0b \x01(\x0e\x32\x1a.google.protobuf.NullValueH\x01\x88\x01\x01\x12\"\n\x05inner\x18\x0c \x01(\x0b\x32\x13.kitchen.known.Json\x1a\x44\n\nNamedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.google.protobuf.Value:\x02\x38\x01\x42\x06\n\x04kindB\r\n\x0b_maybe_null\"\xcf\x01\n\tDescribed\x12!\n\x03\x61pi\x18\x01 \x01(\x0b\x32\x14.google.protobuf.Api\x12#\n\x04type\x18\x02 \x01(\x0b\x32\x15.google.protobuf.Type\x12&\n\x07\x61n_enum\x18\x03 \x01(\x0b\x32\x15.google.protobuf.Enum\x12\'\n\x06syntax\x18\x04 \x01(\x0e\x32\x17.google.protobuf.Syntax\x12)\n\x04kind\x18\x05 \x01(\x0e\x32\x1b.google.protobuf.Field.Kind\"\xb1\x01\n\x05Named\x12\x1f\n\tsome_name\x18\x01 \x01(\tR\x0c\x61nother_name\x12\x1b\n\nodd__name_\x18\x02 \x01(\tR\x07oddName\x12\x12\n\nfieldName3\x18\x03 \x01(\x05\x12\x18\n\tfirst_one\x18\x04 \x01(\tH\x00R\x03\x31st\x12\x0e\n\x04\x66rom\x18\x05 \x01(\tH\x00\x12#\n\x05\x63lass\x18\x06 \x01(\x0b\x32\x14.kitchen.known.NamedB\x07\n\x05which\"C\n\tTimestamp\x12\x0c\n\x04text\x18\x01 \x01(\t\x12(\n\x04real\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x97\x01\n\x06Secret\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x15\n\x08password\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x14\n\x05token\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00\x12\r\n\x03pin\x18\x04 \x01(\x05H\x00\x12\x11\n\x04keys\x18\x05 \x03(\tB\x03\x80\x01\x01\x12)\n\x05inner\x18\x06 \x01(\x0b\x32\x15.kitchen.known.SecretB\x03\x80\x01\x01\x42\x05\n\x03way\"\x1d\n\tOldSecret\x12\x0c\n\x04text\x18\x01 \x01(\t:\x02\x18\x01\"}\n\x04\x41ged\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0b\x66ormer_name\x18\x02 \x01(\tB\x02\x18\x01\x12$\n\x04mood\x18\x03 \x01(\x0e\x32\x16.kitchen.known.OldMood\x12(\n\x06secret\x18\x04 \x01(\x0b\x32\x18.kitchen.known.OldSecret*7\n\x07OldMood\x12\x11\n\rOLD_MOOD_CALM\x10\x00\x12\x15\n\rOLD_MOOD_WILD\x10\x01\x1a\x02\x08\x01\x1a\x02\x18\x01\x32\x8c\x02\n\x05Known\x12\x42\n\x04\x46ind\x12\x1c.google.protobuf.StringValue\x1a\x17.google.protobuf.Struct\"\x03\x88\x02\x01\x12\x41\n\x04Look\x12\x1c.google.protobuf.StringValue\x1a\x16.google.protobuf.Value\"\x03\x90\x02\x01\x12;\n\x03Put\x12\x13.kitchen.known.Aged\x1a\x1a.google.protobuf.BoolValue\"\x03\x90\x02\x02\x12?\n\x05Watch\x12\x18.kitchen.known.Timestamp\x1a\x1a.google.protobuf.Timestamp0\x01\x32J\n\x08OldKnown\x12\x39\n\x03\x41sk\x12\x18.kitchen.known.OldSecret\x1a\x18.kitchen.known.OldSecret\x1a\x03\x88\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"kitchen_package/shared_known.proto\x12\rkitchen.known\x1a\x19google/protobuf/any.proto\x1a\x19google/protobuf/api.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1agoogle/protobuf/type.proto\x1a\x1egoogle/protobuf/wrappers.proto\"\xa1\x06\n\x07Wrapped\x12.\n\x08\x61_double\x18\x01 \x01(\x0b\x32\x1c.google.protobuf.DoubleValue\x12,\n\x07\x61_float\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.FloatValue\x12-\n\x08\x61n_int64\x18\x03 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12.\n\x08\x61_uint64\x18\x04 \x01(\x0b\x32\x1c.google.protobuf.UInt64Value\x12-\n\x08\x61n_int32\x18\x05 \x01(\x0b\x32\x1b.google.protobuf.Int32Value\x12.\n\x08\x61_uint32\x18\x06 \x01(\x0b\x32\x1c.google.protobuf.UInt32Value\x12*\n\x06\x61_bool\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12.\n\x08\x61_string\x18\x08 \x01(\x0b\x32\x1c.google.protobuf.StringValue\x12/\n\nsome_bytes\x18\t \x01(\x0b\x32\x1b.google.protobuf.BytesValue\x12-\n\x07strings\x18\n \x03(\x0b\x32\x1c.google.protobuf.StringValue\x12\x34\n\x07numbers\x18\x0b \x03(\x0b\x32#.kitchen.known.Wrapped.NumbersEntry\x12,\n\x04text\x18\x0c \x01(\x0b\x32\x1c.google.protobuf.StringValueH\x00\x12*\n\x04\x66lag\x18\r \x01(\x0b\x32\x1a.google.protobuf.BoolValueH\x00\x12(\n\x02\x61t\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12-\n\x07nothing\x18\x0f \x01(\x0e\x32\x1a.google.protobuf.NullValueH\x00\x1aK\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int32Value:\x02\x38\x01\x42\x08\n\x06\x63hoice\"\xd6\x04\n\x04Json\x12)\n\x05\x61rray\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.ListValue\x12&\n\x06values\x18\x02 \x03(\x0b\x32\x16.google.protobuf.Value\x12-\n\x05named\x18\x03 \x03(\x0b\x32\x1e.kitchen.known.Json.NamedEntry\x12(\n\x07objects\x18\x04 \x03(\x0b\x32\x17.google.protobuf.Struct\x12)\n\x07\x61_value\x18\x05 \x01(\x0b\x32\x16.google.protobuf.ValueH\x00\x12,\n\tan_object\x18\x06 \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x12.\n\x08\x61n_array\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.ListValueH\x00\x12\x0e\n\x04text\x18\x08 \x01(\tH\x00\x12(\n\x04null\x18\t \x01(\x0e\x32\x1a.google.protobuf.NullValue\x12)\n\x05nulls\x18\n \x03(\x0e\x32\x1a.google.protobuf.NullValue\x12\x33\n\nmaybe_null\x18\x0b \x01(\x0e\x32\x1a.google.protobuf.NullValueH\x01\x88\x01\x01\x12\"\n\x05inner\x18\x0c \x01(\x0b\x32\x13.kitchen.known.Json\x1a\x44\n\nNamedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.google.protobuf.Value:\x02\x38\x01\x42\x06\n\x04kindB\r\n\x0b_maybe_null\"\x88\n\n\x07\x43\x61rried\x12:\n\x0b\x61ny_by_name\x18\x01 \x03(\x0b\x32%.kitchen.known.Carried.AnyByNameEntry\x12&\n\x08\x61nything\x18\x02 \x03(\x0b\x32\x14.google.protobuf.Any\x12\x34\n\x07objects\x18\x03 \x03(\x0b\x32#.kitchen.known.Carried.ObjectsEntry\x12\x32\n\x06\x61rrays\x18\x04 \x03(\x0b\x32\".kitchen.known.Carried.ArraysEntry\x12)\n\x05lists\x18\x05 \x03(\x0b\x32\x1a.google.protobuf.ListValue\x12\x30\n\x05times\x18\x06 \x03(\x0b\x32!.kitchen.known.Carried.TimesEntry\x12(\n\x05spans\x18\x07 \x03(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x07\x65mpties\x18\x08 \x03(\x0b\x32#.kitchen.known.Carried.EmptiesEntry\x12\x30\n\x05nulls\x18\t \x03(\x0b\x32!.kitchen.known.Carried.NullsEntry\x12\x32\n\x06\x62locks\x18\n \x03(\x0b\x32\".kitchen.known.Carried.BlocksEntry\x12#\n\x03\x61ny\x18\x0b \x01(\x0b\x32\x14.google.protobuf.AnyH\x00\x12)\n\x04span\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12*\n\x04mask\x18\r \x01(\x0b\x32\x1a.google.protobuf.FieldMaskH\x00\x12\'\n\x05\x65mpty\x18\x0e \x01(\x0b\x32\x16.google.protobuf.EmptyH\x00\x12.\n\x06number\x18\x0f \x01(\x0b\x32\x1c.google.protobuf.DoubleValueH\x00\x12,\n\x05\x62lock\x18\x10 \x01(\x0b\x32\x1b.google.protobuf.BytesValueH\x00\x1a\x46\n\x0e\x41nyByNameEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any:\x02\x38\x01\x1aG\n\x0cObjectsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x03\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct:\x02\x38\x01\x1aI\n\x0b\x41rraysEntry\x12\x0b\n\x03key\x18\x01 \x01(\x08\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.ListValue:\x02\x38\x01\x1aH\n\nTimesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x02\x38\x01\x1a\x46\n\x0c\x45mptiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.google.protobuf.Empty:\x02\x38\x01\x1aH\n\nNullsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12)\n\x05value\x18\x02 \x01(\x0e\x32\x1a.google.protobuf.NullValue:\x02\x38\x01\x1aJ\n\x0b\x42locksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.BytesValue:\x02\x38\x01\x42\x05\n\x03one\"\xcf\x01\n\tDescribed\x12!\n\x03\x61pi\x18\x01 \x01(\x0b\x32\x14.google.protobuf.Api\x12#\n\x04type\x18\x02 \x01(\x0b\x32\x15.google.protobuf.Type\x12&\n\x07\x61n_enum\x18\x03 \x01(\x0b\x32\x15.google.protobuf.Enum\x12\'\n\x06syntax\x18\x04 \x01(\x0e\x32\x17.google.protobuf.Syntax\x12)\n\x04kind\x18\x05 \x01(\x0e\x32\x1b.google.protobuf.Field.Kind\"\xb1\x01\n\x05Named\x12\x1f\n\tsome_name\x18\x01 \x01(\tR\x0c\x61nother_name\x12\x1b\n\nodd__name_\x18\x02 \x01(\tR\x07oddName\x12\x12\n\nfieldName3\x18\x03 \x01(\x05\x12\x18\n\tfirst_one\x18\x04 \x01(\tH\x00R\x03\x31st\x12\x0e\n\x04\x66rom\x18\x05 \x01(\tH\x00\x12#\n\x05\x63lass\x18\x06 \x01(\x0b\x32\x14.kitchen.known.NamedB\x07\n\x05which\"C\n\tTimestamp\x12\x0c\n\x04text\x18\x01 \x01(\t\x12(\n\x04real\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x97\x01\n\x06Secret\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x15\n\x08password\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x14\n\x05token\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00\x12\r\n\x03pin\x18\x04 \x01(\x05H\x00\x12\x11\n\x04keys\x18\x05 \x03(\tB\x03\x80\x01\x01\x12)\n\x05inner\x18\x06 \x01(\x0b\x32\x15.kitchen.known.SecretB\x03\x80\x01\x01\x42\x05\n\x03way\"\xd8\x05\n\x05Vault\x12\x33\n\x05\x63odes\x18\x01 \x03(\x0b\x32\x1f.kitchen.known.Vault.CodesEntryB\x03\x80\x01\x01\x12&\n\x04\x63oin\x18\x02 \x01(\x0b\x32\x13.kitchen.known.CoinB\x03\x80\x01\x01\x12\'\n\x05\x63oins\x18\x03 \x03(\x0b\x32\x13.kitchen.known.CoinB\x03\x80\x01\x01\x12?\n\x0c\x63oin_by_name\x18\x04 \x03(\x0b\x32$.kitchen.known.Vault.CoinByNameEntryB\x03\x80\x01\x01\x12)\n\x05token\x18\x05 \x01(\x0b\x32\x13.kitchen.known.CoinB\x03\x80\x01\x01H\x00\x12\x17\n\x08password\x18\x06 \x01(\tB\x03\x80\x01\x01H\x00\x12.\n\x06scheme\x18\x07 \x01(\x0b\x32\x17.google.protobuf.StructB\x03\x80\x01\x01H\x00\x12\x0f\n\x05shape\x18\x08 \x01(\x05H\x00\x12*\n\x04json\x18\t \x01(\x0b\x32\x17.google.protobuf.StructB\x03\x80\x01\x01\x12/\n\x04text\x18\n \x01(\x0b\x32\x1c.google.protobuf.StringValueB\x03\x80\x01\x01\x12+\n\x08\x61nything\x18\x0b \x01(\x0b\x32\x14.google.protobuf.AnyB\x03\x80\x01\x01\x12,\n\x04span\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationB\x03\x80\x01\x01\x12)\n\x04mood\x18\r \x01(\x0e\x32\x16.kitchen.known.OldMoodB\x03\x80\x01\x01\x12\"\n\x05shown\x18\x0e \x01(\x0b\x32\x13.kitchen.known.Coin\x1a,\n\nCodesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x46\n\x0f\x43oinByNameEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.kitchen.known.Coin:\x02\x38\x01\x42\x06\n\x04lock\"8\n\x04\x43oin\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x12\n\x05owner\x18\x03 \x01(\tB\x03\x80\x01\x01\"\x1d\n\tOldSecret\x12\x0c\n\x04text\x18\x01 \x01(\t:\x02\x18\x01\"\xac\x01\n\x04\x41ged\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0b\x66ormer_name\x18\x02 \x01(\tB\x02\x18\x01\x12$\n\x04mood\x18\x03 \x01(\x0e\x32\x16.kitchen.known.OldMood\x12(\n\x06secret\x18\x04 \x01(\x0b\x32\x18.kitchen.known.OldSecret\x12\x12\n\x04word\x18\x05 \x01(\tB\x02\x18\x01H\x00\x12\x11\n\x07\x64rawing\x18\x06 \x01(\x0cH\x00\x42\x06\n\x04sign*7\n\x07OldMood\x12\x11\n\rOLD_MOOD_CALM\x10\x00\x12\x15\n\rOLD_MOOD_WILD\x10\x01\x1a\x02\x08\x01\x1a\x02\x18\x01\x32\xaf\x05\n\x05Known\x12\x42\n\x04\x46ind\x12\x1c.google.protobuf.StringValue\x1a\x17.google.protobuf.Struct\"\x03\x88\x02\x01\x12\x41\n\x04Look\x12\x1c.google.protobuf.StringValue\x1a\x16.google.protobuf.Value\"\x03\x90\x02\x01\x12;\n\x03Put\x12\x13.kitchen.known.Aged\x1a\x1a.google.protobuf.BoolValue\"\x03\x90\x02\x02\x12?\n\x05Watch\x12\x18.kitchen.known.Timestamp\x1a\x1a.google.protobuf.Timestamp0\x01\x12\x38\n\x05Store\x12\x17.google.protobuf.Struct\x1a\x16.google.protobuf.Empty\x12\x37\n\x04Load\x12\x16.google.protobuf.Empty\x1a\x17.google.protobuf.Struct\x12;\n\x05Relay\x12\x16.google.protobuf.Value\x1a\x16.google.protobuf.Value(\x01\x30\x01\x12@\n\x04Join\x12\x1a.google.protobuf.ListValue\x1a\x1a.google.protobuf.ListValue(\x01\x12\x42\n\x05\x43ount\x12\x1b.google.protobuf.BytesValue\x1a\x1c.google.protobuf.UInt64Value\x12\x32\n\x04Pass\x12\x14.google.protobuf.Any\x1a\x14.google.protobuf.Any\x12\x37\n\x05\x43\x61rry\x12\x16.kitchen.known.Carried\x1a\x16.kitchen.known.Carried2J\n\x08OldKnown\x12\x39\n\x03\x41sk\x12\x18.kitchen.known.OldSecret\x1a\x18.kitchen.known.OldSecret\x1a\x03\x88\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +43,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WRAPPED_NUMBERSENTRY']._serialized_options = b'8\001'
   _globals['_JSON_NAMEDENTRY']._loaded_options = None
   _globals['_JSON_NAMEDENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_ANYBYNAMEENTRY']._loaded_options = None
+  _globals['_CARRIED_ANYBYNAMEENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_OBJECTSENTRY']._loaded_options = None
+  _globals['_CARRIED_OBJECTSENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_ARRAYSENTRY']._loaded_options = None
+  _globals['_CARRIED_ARRAYSENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_TIMESENTRY']._loaded_options = None
+  _globals['_CARRIED_TIMESENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_EMPTIESENTRY']._loaded_options = None
+  _globals['_CARRIED_EMPTIESENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_NULLSENTRY']._loaded_options = None
+  _globals['_CARRIED_NULLSENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_BLOCKSENTRY']._loaded_options = None
+  _globals['_CARRIED_BLOCKSENTRY']._serialized_options = b'8\001'
   _globals['_SECRET'].fields_by_name['password']._loaded_options = None
   _globals['_SECRET'].fields_by_name['password']._serialized_options = b'\200\001\001'
   _globals['_SECRET'].fields_by_name['token']._loaded_options = None
@@ -47,10 +65,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SECRET'].fields_by_name['keys']._serialized_options = b'\200\001\001'
   _globals['_SECRET'].fields_by_name['inner']._loaded_options = None
   _globals['_SECRET'].fields_by_name['inner']._serialized_options = b'\200\001\001'
+  _globals['_VAULT_CODESENTRY']._loaded_options = None
+  _globals['_VAULT_CODESENTRY']._serialized_options = b'8\001'
+  _globals['_VAULT_COINBYNAMEENTRY']._loaded_options = None
+  _globals['_VAULT_COINBYNAMEENTRY']._serialized_options = b'8\001'
+  _globals['_VAULT'].fields_by_name['codes']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['codes']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['coin']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['coin']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['coins']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['coins']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['coin_by_name']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['coin_by_name']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['token']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['token']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['password']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['password']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['scheme']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['scheme']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['json']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['json']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['text']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['text']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['anything']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['anything']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['span']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['span']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['mood']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['mood']._serialized_options = b'\200\001\001'
+  _globals['_COIN'].fields_by_name['owner']._loaded_options = None
+  _globals['_COIN'].fields_by_name['owner']._serialized_options = b'\200\001\001'
   _globals['_OLDSECRET']._loaded_options = None
   _globals['_OLDSECRET']._serialized_options = b'\030\001'
   _globals['_AGED'].fields_by_name['former_name']._loaded_options = None
   _globals['_AGED'].fields_by_name['former_name']._serialized_options = b'\030\001'
+  _globals['_AGED'].fields_by_name['word']._loaded_options = None
+  _globals['_AGED'].fields_by_name['word']._serialized_options = b'\030\001'
   _globals['_KNOWN'].methods_by_name['Find']._loaded_options = None
   _globals['_KNOWN'].methods_by_name['Find']._serialized_options = b'\210\002\001'
   _globals['_KNOWN'].methods_by_name['Look']._loaded_options = None
@@ -59,30 +109,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KNOWN'].methods_by_name['Put']._serialized_options = b'\220\002\002'
   _globals['_OLDKNOWN']._loaded_options = None
   _globals['_OLDKNOWN']._serialized_options = b'\210\002\001'
-  _globals['_OLDMOOD']._serialized_start=2379
-  _globals['_OLDMOOD']._serialized_end=2434
-  _globals['_WRAPPED']._serialized_start=204
-  _globals['_WRAPPED']._serialized_end=1005
-  _globals['_WRAPPED_NUMBERSENTRY']._serialized_start=920
-  _globals['_WRAPPED_NUMBERSENTRY']._serialized_end=995
-  _globals['_JSON']._serialized_start=1008
-  _globals['_JSON']._serialized_end=1606
-  _globals['_JSON_NAMEDENTRY']._serialized_start=1515
-  _globals['_JSON_NAMEDENTRY']._serialized_end=1583
-  _globals['_DESCRIBED']._serialized_start=1609
-  _globals['_DESCRIBED']._serialized_end=1816
-  _globals['_NAMED']._serialized_start=1819
-  _globals['_NAMED']._serialized_end=1996
-  _globals['_TIMESTAMP']._serialized_start=1998
-  _globals['_TIMESTAMP']._serialized_end=2065
-  _globals['_SECRET']._serialized_start=2068
-  _globals['_SECRET']._serialized_end=2219
-  _globals['_OLDSECRET']._serialized_start=2221
-  _globals['_OLDSECRET']._serialized_end=2250
-  _globals['_AGED']._serialized_start=2252
-  _globals['_AGED']._serialized_end=2377
-  _globals['_KNOWN']._serialized_start=2437
-  _globals['_KNOWN']._serialized_end=2705
-  _globals['_OLDKNOWN']._serialized_start=2707
-  _globals['_OLDKNOWN']._serialized_end=2781
+  _globals['_OLDMOOD']._serialized_start=4629
+  _globals['_OLDMOOD']._serialized_end=4684
+  _globals['_WRAPPED']._serialized_start=326
+  _globals['_WRAPPED']._serialized_end=1127
+  _globals['_WRAPPED_NUMBERSENTRY']._serialized_start=1042
+  _globals['_WRAPPED_NUMBERSENTRY']._serialized_end=1117
+  _globals['_JSON']._serialized_start=1130
+  _globals['_JSON']._serialized_end=1728
+  _globals['_JSON_NAMEDENTRY']._serialized_start=1637
+  _globals['_JSON_NAMEDENTRY']._serialized_end=1705
+  _globals['_CARRIED']._serialized_start=1731
+  _globals['_CARRIED']._serialized_end=3019
+  _globals['_CARRIED_ANYBYNAMEENTRY']._serialized_start=2498
+  _globals['_CARRIED_ANYBYNAMEENTRY']._serialized_end=2568
+  _globals['_CARRIED_OBJECTSENTRY']._serialized_start=2570
+  _globals['_CARRIED_OBJECTSENTRY']._serialized_end=2641
+  _globals['_CARRIED_ARRAYSENTRY']._serialized_start=2643
+  _globals['_CARRIED_ARRAYSENTRY']._serialized_end=2716
+  _globals['_CARRIED_TIMESENTRY']._serialized_start=2718
+  _globals['_CARRIED_TIMESENTRY']._serialized_end=2790
+  _globals['_CARRIED_EMPTIESENTRY']._serialized_start=2792
+  _globals['_CARRIED_EMPTIESENTRY']._serialized_end=2862
+  _globals['_CARRIED_NULLSENTRY']._serialized_start=2864
+  _globals['_CARRIED_NULLSENTRY']._serialized_end=2936
+  _globals['_CARRIED_BLOCKSENTRY']._serialized_start=2938
+  _globals['_CARRIED_BLOCKSENTRY']._serialized_end=3012
+  _globals['_DESCRIBED']._serialized_start=3022
+  _globals['_DESCRIBED']._serialized_end=3229
+  _globals['_NAMED']._serialized_start=3232
+  _globals['_NAMED']._serialized_end=3409
+  _globals['_TIMESTAMP']._serialized_start=3411
+  _globals['_TIMESTAMP']._serialized_end=3478
+  _globals['_SECRET']._serialized_start=3481
+  _globals['_SECRET']._serialized_end=3632
+  _globals['_VAULT']._serialized_start=3635
+  _globals['_VAULT']._serialized_end=4363
+  _globals['_VAULT_CODESENTRY']._serialized_start=4239
+  _globals['_VAULT_CODESENTRY']._serialized_end=4283
+  _globals['_VAULT_COINBYNAMEENTRY']._serialized_start=4285
+  _globals['_VAULT_COINBYNAMEENTRY']._serialized_end=4355
+  _globals['_COIN']._serialized_start=4365
+  _globals['_COIN']._serialized_end=4421
+  _globals['_OLDSECRET']._serialized_start=4423
+  _globals['_OLDSECRET']._serialized_end=4452
+  _globals['_AGED']._serialized_start=4455
+  _globals['_AGED']._serialized_end=4627
+  _globals['_KNOWN']._serialized_start=4687
+  _globals['_KNOWN']._serialized_end=5374
+  _globals['_OLDKNOWN']._serialized_start=5376
+  _globals['_OLDKNOWN']._serialized_end=5450
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from legacy_package.messages import (
     Choice as Choice,
     Closed as Closed,
     Color as Color,
+    Filled as Filled,
     Open as Open,
     Order as Order,
     OrderKind as OrderKind,
@@ -18,4 +19,9 @@ from legacy_package.messages import (
 )
 from legacy_package.service import (
     OrdersService as OrdersService,
+)
+from eventflux_runtime.well_known import (
+    Any as Any,
+    NullValue as NullValue,
+    Timestamp as Timestamp,
 )

@@ -9,6 +9,7 @@ import typing
 import msgspec
 
 import eventflux_runtime.codegen_api as runtime
+from eventflux_runtime import well_known
 
 
 if typing.TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "Choice",
     "Closed",
     "Color",
+    "Filled",
     "Open",
     "Order",
     "OrderKind",
@@ -158,3 +160,46 @@ class Order(runtime.Message["legacy_pb2.Order", typing.Never]):
     Where it is None, inf is meant.
     """
     choice: Choice | None = None
+
+
+class Filled(runtime.Message["legacy_pb2.Filled", typing.Never]):
+    """What protobuf brings, where it has to be set."""
+
+    value: well_known.JsonValue | msgspec.UnsetType = msgspec.UNSET
+    """The field value.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    object: dict[str, typing.Any] | None = None
+    """The field object.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    array: list[typing.Any] | None = None
+    """The field array.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    text: str | None = None
+    """The field text.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    at: well_known.Timestamp | None = None
+    """The field at.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    anything: well_known.Any | None = None
+    """The field anything.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    null: well_known.NullValue | None = None
+    """The field null.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    maybe: well_known.JsonValue | msgspec.UnsetType = msgspec.UNSET
+    maybe_null: well_known.NullValue | None = None
+    nulls: list[well_known.NullValue] = []
