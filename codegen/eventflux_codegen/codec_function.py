@@ -115,7 +115,7 @@ def _head(verb: str, message: Message, suffix: str, where: str) -> list[str]:
 
 def _encoded(message: Message, written: list[str]) -> list[str]:
     """The body of an encoder, around the code that writes the fields."""
-    lines = [f"if type(message) is not _{message.local}:", f"    require(message, _{message.local})"]
+    lines = [f"if type(message) is not _{message.local}:", f"    message = require(message, _{message.local})"]
     if not message.fields:
         return lines
     return [*lines, 'field = ""', "try:", *indented(["values = _astuple(message)", *written]), *unfit_values(message)]

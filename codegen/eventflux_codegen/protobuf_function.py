@@ -38,7 +38,7 @@ def _encoders(message: Message) -> list[list[str]]:
         f"def encode_{message.snake}_protobuf(message: {message.local}, writer: BytesWriter) -> None:",
         f'    """Appends a {message.name} in protobuf\'s encoding. Raises CodecError."""',
     ]
-    body = [f"if type(message) is not _{message.local}:", f"    require(message, _{message.local})"]
+    body = [f"if type(message) is not _{message.local}:", f"    message = require(message, _{message.local})"]
     written = ["values = _astuple(message)", *write_fields(message)] if message.fields else []
     body += ['field = ""', "try:", *indented([*written, *_WRITE_UNKNOWN]), *unfit_values(message)]
     if not message.is_recursive:

@@ -142,7 +142,7 @@ _TlsConfig: Final = TlsConfig
 def encode_transport_message(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in the native layout. Raises CodecError."""
     if type(message) is not _TransportMessage:
-        require(message, _TransportMessage)
+        message = require(message, _TransportMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -303,7 +303,7 @@ _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE: Final = (
 def encode_transport_message_eventflux(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in the layout eventflux. Raises CodecError."""
     if type(message) is not _TransportMessage:
-        require(message, _TransportMessage)
+        message = require(message, _TransportMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -413,7 +413,7 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
 def encode_event_request(message: EventRequest, writer: BytesWriter) -> None:
     """Appends a EventRequest in the native layout. Raises CodecError."""
     if type(message) is not _EventRequest:
-        require(message, _EventRequest)
+        message = require(message, _EventRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -476,7 +476,7 @@ def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
 def encode_event_filter(message: EventFilter, writer: BytesWriter) -> None:
     """Appends a EventFilter in the native layout. Raises CodecError."""
     if type(message) is not _EventFilter:
-        require(message, _EventFilter)
+        message = require(message, _EventFilter)
     field = ""
     try:
         values = _astuple(message)
@@ -567,7 +567,7 @@ def _read_event_filter(data: bytes, pos: i64) -> tuple[EventFilter, i64]:
 def encode_heartbeat_request(message: HeartbeatRequest, writer: BytesWriter) -> None:
     """Appends a HeartbeatRequest in the native layout. Raises CodecError."""
     if type(message) is not _HeartbeatRequest:
-        require(message, _HeartbeatRequest)
+        message = require(message, _HeartbeatRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -630,7 +630,7 @@ def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequ
 def encode_heartbeat_response(message: HeartbeatResponse, writer: BytesWriter) -> None:
     """Appends a HeartbeatResponse in the native layout. Raises CodecError."""
     if type(message) is not _HeartbeatResponse:
-        require(message, _HeartbeatResponse)
+        message = require(message, _HeartbeatResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -715,7 +715,7 @@ def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatRes
 def encode_node_status(message: NodeStatus, writer: BytesWriter) -> None:
     """Appends a NodeStatus in the native layout. Raises CodecError."""
     if type(message) is not _NodeStatus:
-        require(message, _NodeStatus)
+        message = require(message, _NodeStatus)
     field = ""
     try:
         values = _astuple(message)
@@ -834,7 +834,7 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
 def encode_cluster_info(message: ClusterInfo, writer: BytesWriter) -> None:
     """Appends a ClusterInfo in the native layout. Raises CodecError."""
     if type(message) is not _ClusterInfo:
-        require(message, _ClusterInfo)
+        message = require(message, _ClusterInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -925,7 +925,7 @@ def _read_cluster_info(data: bytes, pos: i64) -> tuple[ClusterInfo, i64]:
 def encode_connection_config(message: ConnectionConfig, writer: BytesWriter) -> None:
     """Appends a ConnectionConfig in the native layout. Raises CodecError."""
     if type(message) is not _ConnectionConfig:
-        require(message, _ConnectionConfig)
+        message = require(message, _ConnectionConfig)
     field = ""
     try:
         values = _astuple(message)
@@ -1010,7 +1010,7 @@ def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionCon
 def encode_tls_config(message: TlsConfig, writer: BytesWriter) -> None:
     """Appends a TlsConfig in the native layout. Raises CodecError."""
     if type(message) is not _TlsConfig:
-        require(message, _TlsConfig)
+        message = require(message, _TlsConfig)
     field = ""
     try:
         values = _astuple(message)

@@ -171,7 +171,7 @@ _TlsConfig: Final = TlsConfig
 def encode_transport_message_protobuf(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in protobuf's encoding. Raises CodecError."""
     if type(message) is not _TransportMessage:
-        require(message, _TransportMessage)
+        message = require(message, _TransportMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -393,7 +393,7 @@ def _enter_transport_message_4(entries: dict[str, str], data: bytes, pos: i64, l
 def encode_event_request_protobuf(message: EventRequest, writer: BytesWriter) -> None:
     """Appends a EventRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _EventRequest:
-        require(message, _EventRequest)
+        message = require(message, _EventRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -500,7 +500,7 @@ def decode_event_request_protobuf(data: bytes, start: int, end: int) -> EventReq
 def encode_event_filter_protobuf(message: EventFilter, writer: BytesWriter) -> None:
     """Appends a EventFilter in protobuf's encoding. Raises CodecError."""
     if type(message) is not _EventFilter:
-        require(message, _EventFilter)
+        message = require(message, _EventFilter)
     field = ""
     try:
         values = _astuple(message)
@@ -628,7 +628,7 @@ def _read_event_filter(data: bytes, pos: i64, limit: i64, depth: i64) -> EventFi
 def encode_heartbeat_request_protobuf(message: HeartbeatRequest, writer: BytesWriter) -> None:
     """Appends a HeartbeatRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _HeartbeatRequest:
-        require(message, _HeartbeatRequest)
+        message = require(message, _HeartbeatRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -739,7 +739,7 @@ def decode_heartbeat_request_protobuf(data: bytes, start: int, end: int) -> Hear
 def encode_heartbeat_response_protobuf(message: HeartbeatResponse, writer: BytesWriter) -> None:
     """Appends a HeartbeatResponse in protobuf's encoding. Raises CodecError."""
     if type(message) is not _HeartbeatResponse:
-        require(message, _HeartbeatResponse)
+        message = require(message, _HeartbeatResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -878,7 +878,7 @@ def decode_heartbeat_response_protobuf(data: bytes, start: int, end: int) -> Hea
 def encode_node_status_protobuf(message: NodeStatus, writer: BytesWriter) -> None:
     """Appends a NodeStatus in protobuf's encoding. Raises CodecError."""
     if type(message) is not _NodeStatus:
-        require(message, _NodeStatus)
+        message = require(message, _NodeStatus)
     field = ""
     try:
         values = _astuple(message)
@@ -1082,7 +1082,7 @@ def _enter_node_status_7(entries: dict[str, str], data: bytes, pos: i64, limit: 
 def encode_cluster_info_protobuf(message: ClusterInfo, writer: BytesWriter) -> None:
     """Appends a ClusterInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ClusterInfo:
-        require(message, _ClusterInfo)
+        message = require(message, _ClusterInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -1198,7 +1198,7 @@ def _read_cluster_info(data: bytes, pos: i64, limit: i64, depth: i64) -> Cluster
 def encode_connection_config_protobuf(message: ConnectionConfig, writer: BytesWriter) -> None:
     """Appends a ConnectionConfig in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ConnectionConfig:
-        require(message, _ConnectionConfig)
+        message = require(message, _ConnectionConfig)
     field = ""
     try:
         values = _astuple(message)
@@ -1350,7 +1350,7 @@ def decode_connection_config_protobuf(data: bytes, start: int, end: int) -> Conn
 def encode_tls_config_protobuf(message: TlsConfig, writer: BytesWriter) -> None:
     """Appends a TlsConfig in protobuf's encoding. Raises CodecError."""
     if type(message) is not _TlsConfig:
-        require(message, _TlsConfig)
+        message = require(message, _TlsConfig)
     field = ""
     try:
         values = _astuple(message)

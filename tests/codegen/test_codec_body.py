@@ -362,7 +362,7 @@ def test_the_functions_of_a_message() -> None:
 def encode_m(message: M, writer: BytesWriter) -> None:
     """Appends a M in the native layout. Raises CodecError."""
     if type(message) is not _M:
-        require(message, _M)
+        message = require(message, _M)
     field = ""
     try:
         values = _astuple(message)
@@ -404,7 +404,7 @@ def _write_m(message: M, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("M", _MAX_DEPTH, -1)
     if type(message) is not _M:
-        require(message, _M)
+        message = require(message, _M)
     field = ""
     try:
         values = _astuple(message)
@@ -456,7 +456,7 @@ def test_the_functions_of_a_message_without_fields() -> None:
 def encode_m(message: M, writer: BytesWriter) -> None:
     """Appends a M in the native layout. Raises CodecError."""
     if type(message) is not _M:
-        require(message, _M)
+        message = require(message, _M)
 
 def decode_m(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, native layout. Raises CodecError."""
@@ -490,7 +490,7 @@ def encode_m_short(message: M, writer: BytesWriter) -> None:
     """Appends a M in the layout short. Raises CodecError."""
     depth: i64 = 0
     if type(message) is not _M:
-        require(message, _M)
+        message = require(message, _M)
     field = ""
     try:
         values = _astuple(message)

@@ -421,7 +421,7 @@ def test_the_functions_of_a_message() -> None:
 def encode_m_protobuf(message: M, writer: BytesWriter) -> None:
     """Appends a M in protobuf's encoding. Raises CodecError."""
     if type(message) is not _M:
-        require(message, _M)
+        message = require(message, _M)
     field = ""
     try:
         values = _astuple(message)

@@ -135,7 +135,7 @@ _LocalizedMessage: Final = LocalizedMessage
 def encode_error_info(message: ErrorInfo, writer: BytesWriter) -> None:
     """Appends a ErrorInfo in the native layout. Raises CodecError."""
     if type(message) is not _ErrorInfo:
-        require(message, _ErrorInfo)
+        message = require(message, _ErrorInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -231,7 +231,7 @@ def decode_error_info(data: bytes, start: int, end: int) -> ErrorInfo:
 def encode_retry_info(message: RetryInfo, writer: BytesWriter) -> None:
     """Appends a RetryInfo in the native layout. Raises CodecError."""
     if type(message) is not _RetryInfo:
-        require(message, _RetryInfo)
+        message = require(message, _RetryInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -274,7 +274,7 @@ def decode_retry_info(data: bytes, start: int, end: int) -> RetryInfo:
 def encode_debug_info(message: DebugInfo, writer: BytesWriter) -> None:
     """Appends a DebugInfo in the native layout. Raises CodecError."""
     if type(message) is not _DebugInfo:
-        require(message, _DebugInfo)
+        message = require(message, _DebugInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -342,7 +342,7 @@ def decode_debug_info(data: bytes, start: int, end: int) -> DebugInfo:
 def encode_quota_failure(message: QuotaFailure, writer: BytesWriter) -> None:
     """Appends a QuotaFailure in the native layout. Raises CodecError."""
     if type(message) is not _QuotaFailure:
-        require(message, _QuotaFailure)
+        message = require(message, _QuotaFailure)
     field = ""
     try:
         values = _astuple(message)
@@ -387,7 +387,7 @@ def decode_quota_failure(data: bytes, start: int, end: int) -> QuotaFailure:
 def encode_quota_failure_violation(message: QuotaFailureViolation, writer: BytesWriter) -> None:
     """Appends a QuotaFailureViolation in the native layout. Raises CodecError."""
     if type(message) is not _QuotaFailureViolation:
-        require(message, _QuotaFailureViolation)
+        message = require(message, _QuotaFailureViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -562,7 +562,7 @@ def _read_quota_failure_violation(data: bytes, pos: i64) -> tuple[QuotaFailureVi
 def encode_precondition_failure(message: PreconditionFailure, writer: BytesWriter) -> None:
     """Appends a PreconditionFailure in the native layout. Raises CodecError."""
     if type(message) is not _PreconditionFailure:
-        require(message, _PreconditionFailure)
+        message = require(message, _PreconditionFailure)
     field = ""
     try:
         values = _astuple(message)
@@ -607,7 +607,7 @@ def decode_precondition_failure(data: bytes, start: int, end: int) -> Preconditi
 def encode_precondition_failure_violation(message: PreconditionFailureViolation, writer: BytesWriter) -> None:
     """Appends a PreconditionFailureViolation in the native layout. Raises CodecError."""
     if type(message) is not _PreconditionFailureViolation:
-        require(message, _PreconditionFailureViolation)
+        message = require(message, _PreconditionFailureViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -682,7 +682,7 @@ def _read_precondition_failure_violation(data: bytes, pos: i64) -> tuple[Precond
 def encode_bad_request(message: BadRequest, writer: BytesWriter) -> None:
     """Appends a BadRequest in the native layout. Raises CodecError."""
     if type(message) is not _BadRequest:
-        require(message, _BadRequest)
+        message = require(message, _BadRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -727,7 +727,7 @@ def decode_bad_request(data: bytes, start: int, end: int) -> BadRequest:
 def encode_bad_request_field_violation(message: BadRequestFieldViolation, writer: BytesWriter) -> None:
     """Appends a BadRequestFieldViolation in the native layout. Raises CodecError."""
     if type(message) is not _BadRequestFieldViolation:
-        require(message, _BadRequestFieldViolation)
+        message = require(message, _BadRequestFieldViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -821,7 +821,7 @@ def _read_bad_request_field_violation(data: bytes, pos: i64) -> tuple[BadRequest
 def encode_request_info(message: RequestInfo, writer: BytesWriter) -> None:
     """Appends a RequestInfo in the native layout. Raises CodecError."""
     if type(message) is not _RequestInfo:
-        require(message, _RequestInfo)
+        message = require(message, _RequestInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -877,7 +877,7 @@ def decode_request_info(data: bytes, start: int, end: int) -> RequestInfo:
 def encode_resource_info(message: ResourceInfo, writer: BytesWriter) -> None:
     """Appends a ResourceInfo in the native layout. Raises CodecError."""
     if type(message) is not _ResourceInfo:
-        require(message, _ResourceInfo)
+        message = require(message, _ResourceInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -965,7 +965,7 @@ def decode_resource_info(data: bytes, start: int, end: int) -> ResourceInfo:
 def encode_help(message: Help, writer: BytesWriter) -> None:
     """Appends a Help in the native layout. Raises CodecError."""
     if type(message) is not _Help:
-        require(message, _Help)
+        message = require(message, _Help)
     field = ""
     try:
         values = _astuple(message)
@@ -1010,7 +1010,7 @@ def decode_help(data: bytes, start: int, end: int) -> Help:
 def encode_help_link(message: HelpLink, writer: BytesWriter) -> None:
     """Appends a HelpLink in the native layout. Raises CodecError."""
     if type(message) is not _HelpLink:
-        require(message, _HelpLink)
+        message = require(message, _HelpLink)
     field = ""
     try:
         values = _astuple(message)
@@ -1070,7 +1070,7 @@ def _read_help_link(data: bytes, pos: i64) -> tuple[HelpLink, i64]:
 def encode_localized_message(message: LocalizedMessage, writer: BytesWriter) -> None:
     """Appends a LocalizedMessage in the native layout. Raises CodecError."""
     if type(message) is not _LocalizedMessage:
-        require(message, _LocalizedMessage)
+        message = require(message, _LocalizedMessage)
     field = ""
     try:
         values = _astuple(message)

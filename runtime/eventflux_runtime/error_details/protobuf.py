@@ -183,7 +183,7 @@ _LocalizedMessage: Final = LocalizedMessage
 def encode_error_info_protobuf(message: ErrorInfo, writer: BytesWriter) -> None:
     """Appends a ErrorInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ErrorInfo:
-        require(message, _ErrorInfo)
+        message = require(message, _ErrorInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -334,7 +334,7 @@ def _enter_error_info_3(entries: dict[str, str], data: bytes, pos: i64, limit: i
 def encode_retry_info_protobuf(message: RetryInfo, writer: BytesWriter) -> None:
     """Appends a RetryInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _RetryInfo:
-        require(message, _RetryInfo)
+        message = require(message, _RetryInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -416,7 +416,7 @@ def decode_retry_info_protobuf(data: bytes, start: int, end: int) -> RetryInfo:
 def encode_debug_info_protobuf(message: DebugInfo, writer: BytesWriter) -> None:
     """Appends a DebugInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _DebugInfo:
-        require(message, _DebugInfo)
+        message = require(message, _DebugInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -495,7 +495,7 @@ def decode_debug_info_protobuf(data: bytes, start: int, end: int) -> DebugInfo:
 def encode_quota_failure_protobuf(message: QuotaFailure, writer: BytesWriter) -> None:
     """Appends a QuotaFailure in protobuf's encoding. Raises CodecError."""
     if type(message) is not _QuotaFailure:
-        require(message, _QuotaFailure)
+        message = require(message, _QuotaFailure)
     field = ""
     try:
         values = _astuple(message)
@@ -569,7 +569,7 @@ def decode_quota_failure_protobuf(data: bytes, start: int, end: int) -> QuotaFai
 def encode_quota_failure_violation_protobuf(message: QuotaFailureViolation, writer: BytesWriter) -> None:
     """Appends a QuotaFailureViolation in protobuf's encoding. Raises CodecError."""
     if type(message) is not _QuotaFailureViolation:
-        require(message, _QuotaFailureViolation)
+        message = require(message, _QuotaFailureViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -789,7 +789,7 @@ def _enter_quota_failure_violation_6(entries: dict[str, str], data: bytes, pos: 
 def encode_precondition_failure_protobuf(message: PreconditionFailure, writer: BytesWriter) -> None:
     """Appends a PreconditionFailure in protobuf's encoding. Raises CodecError."""
     if type(message) is not _PreconditionFailure:
-        require(message, _PreconditionFailure)
+        message = require(message, _PreconditionFailure)
     field = ""
     try:
         values = _astuple(message)
@@ -867,7 +867,7 @@ def decode_precondition_failure_protobuf(data: bytes, start: int, end: int) -> P
 def encode_precondition_failure_violation_protobuf(message: PreconditionFailureViolation, writer: BytesWriter) -> None:
     """Appends a PreconditionFailureViolation in protobuf's encoding. Raises CodecError."""
     if type(message) is not _PreconditionFailureViolation:
-        require(message, _PreconditionFailureViolation)
+        message = require(message, _PreconditionFailureViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -964,7 +964,7 @@ def _read_precondition_failure_violation(data: bytes, pos: i64, limit: i64, dept
 def encode_bad_request_protobuf(message: BadRequest, writer: BytesWriter) -> None:
     """Appends a BadRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _BadRequest:
-        require(message, _BadRequest)
+        message = require(message, _BadRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -1038,7 +1038,7 @@ def decode_bad_request_protobuf(data: bytes, start: int, end: int) -> BadRequest
 def encode_bad_request_field_violation_protobuf(message: BadRequestFieldViolation, writer: BytesWriter) -> None:
     """Appends a BadRequestFieldViolation in protobuf's encoding. Raises CodecError."""
     if type(message) is not _BadRequestFieldViolation:
-        require(message, _BadRequestFieldViolation)
+        message = require(message, _BadRequestFieldViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -1157,7 +1157,7 @@ def _read_bad_request_field_violation(data: bytes, pos: i64, limit: i64, depth: 
 def encode_request_info_protobuf(message: RequestInfo, writer: BytesWriter) -> None:
     """Appends a RequestInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _RequestInfo:
-        require(message, _RequestInfo)
+        message = require(message, _RequestInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -1233,7 +1233,7 @@ def decode_request_info_protobuf(data: bytes, start: int, end: int) -> RequestIn
 def encode_resource_info_protobuf(message: ResourceInfo, writer: BytesWriter) -> None:
     """Appends a ResourceInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ResourceInfo:
-        require(message, _ResourceInfo)
+        message = require(message, _ResourceInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -1329,7 +1329,7 @@ def decode_resource_info_protobuf(data: bytes, start: int, end: int) -> Resource
 def encode_help_protobuf(message: Help, writer: BytesWriter) -> None:
     """Appends a Help in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Help:
-        require(message, _Help)
+        message = require(message, _Help)
     field = ""
     try:
         values = _astuple(message)
@@ -1403,7 +1403,7 @@ def decode_help_protobuf(data: bytes, start: int, end: int) -> Help:
 def encode_help_link_protobuf(message: HelpLink, writer: BytesWriter) -> None:
     """Appends a HelpLink in protobuf's encoding. Raises CodecError."""
     if type(message) is not _HelpLink:
-        require(message, _HelpLink)
+        message = require(message, _HelpLink)
     field = ""
     try:
         values = _astuple(message)
@@ -1480,7 +1480,7 @@ def _read_help_link(data: bytes, pos: i64, limit: i64, depth: i64) -> HelpLink:
 def encode_localized_message_protobuf(message: LocalizedMessage, writer: BytesWriter) -> None:
     """Appends a LocalizedMessage in protobuf's encoding. Raises CodecError."""
     if type(message) is not _LocalizedMessage:
-        require(message, _LocalizedMessage)
+        message = require(message, _LocalizedMessage)
     field = ""
     try:
         values = _astuple(message)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from eventflux_runtime.message.redaction import REDACTED, is_redacted, shown_of
 from eventflux_runtime.rpc.errors import CodecError
@@ -32,6 +34,8 @@ __all__ = [
     "veiled",
 ]
 
+M = TypeVar("M", bound=msgspec.Struct)
+
 _repr: Final = reprlib.Repr()
 _repr.maxother = 80
 
@@ -41,14 +45,22 @@ def unknown_layout(layout: object, known: Iterable[str]) -> CodecError:
     return CodecError(f"unknown layout {layout!r}: use one of {', '.join(known)}")
 
 
-def require(message: object, kind: type[object]) -> None:
-    """Lets a message of a subclass pass.
+def require(message: object, kind: type[M]) -> M:
+    """A message of a class, made of one of a child of it, whose fields are others or in another order.
 
     Raises:
-        CodecError: it is none of that class.
+        CodecError: it is none of either.
     """
     if not isinstance(message, kind):
         raise CodecError(f"expected a message of type {kind.__name__}, not {shown(message)}", field=kind.__name__)
+    made = kind(**{name: getattr(message, name) for name in kind.__struct_fields__})
+    _keep_unknown(message, made)
+    return made
+
+
+def _keep_unknown(message: Any, made: Any) -> None:
+    if message.unknown_fields:
+        made.unknown_fields = message.unknown_fields
 
 
 def unfit(message: object, field: str, expected: Mapping[str, str]) -> CodecError:

@@ -232,7 +232,7 @@ _BytesValue: Final = BytesValue
 def encode_any(message: AnyMessage, writer: BytesWriter) -> None:
     """Appends a Any in the native layout. Raises CodecError."""
     if type(message) is not _AnyMessage:
-        require(message, _AnyMessage)
+        message = require(message, _AnyMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -285,7 +285,7 @@ def read_any(data: bytes, pos: i64) -> tuple[AnyMessage, i64]:
 def encode_source_context(message: SourceContext, writer: BytesWriter) -> None:
     """Appends a SourceContext in the native layout. Raises CodecError."""
     if type(message) is not _SourceContext:
-        require(message, _SourceContext)
+        message = require(message, _SourceContext)
     field = ""
     try:
         values = _astuple(message)
@@ -330,7 +330,7 @@ def read_source_context(data: bytes, pos: i64) -> tuple[SourceContext, i64]:
 def encode_type(message: Type, writer: BytesWriter) -> None:
     """Appends a Type in the native layout. Raises CodecError."""
     if type(message) is not _Type:
-        require(message, _Type)
+        message = require(message, _Type)
     field = ""
     try:
         values = _astuple(message)
@@ -486,7 +486,7 @@ def read_type(data: bytes, pos: i64) -> tuple[Type, i64]:
 def encode_field(message: Field, writer: BytesWriter) -> None:
     """Appends a Field in the native layout. Raises CodecError."""
     if type(message) is not _Field:
-        require(message, _Field)
+        message = require(message, _Field)
     field = ""
     try:
         values = _astuple(message)
@@ -636,7 +636,7 @@ def read_field(data: bytes, pos: i64) -> tuple[Field, i64]:
 def encode_Enum(message: Enum, writer: BytesWriter) -> None:
     """Appends a Enum in the native layout. Raises CodecError."""
     if type(message) is not _Enum:
-        require(message, _Enum)
+        message = require(message, _Enum)
     field = ""
     try:
         values = _astuple(message)
@@ -764,7 +764,7 @@ def read_Enum(data: bytes, pos: i64) -> tuple[Enum, i64]:
 def encode_enum_value(message: EnumValue, writer: BytesWriter) -> None:
     """Appends a EnumValue in the native layout. Raises CodecError."""
     if type(message) is not _EnumValue:
-        require(message, _EnumValue)
+        message = require(message, _EnumValue)
     field = ""
     try:
         values = _astuple(message)
@@ -833,7 +833,7 @@ def read_enum_value(data: bytes, pos: i64) -> tuple[EnumValue, i64]:
 def encode_option(message: Option, writer: BytesWriter) -> None:
     """Appends a Option in the native layout. Raises CodecError."""
     if type(message) is not _Option:
-        require(message, _Option)
+        message = require(message, _Option)
     field = ""
     try:
         values = _astuple(message)
@@ -895,7 +895,7 @@ def read_option(data: bytes, pos: i64) -> tuple[Option, i64]:
 def encode_api(message: Api, writer: BytesWriter) -> None:
     """Appends a Api in the native layout. Raises CodecError."""
     if type(message) is not _Api:
-        require(message, _Api)
+        message = require(message, _Api)
     field = ""
     try:
         values = _astuple(message)
@@ -1059,7 +1059,7 @@ def read_api(data: bytes, pos: i64) -> tuple[Api, i64]:
 def encode_method(message: MethodMessage, writer: BytesWriter) -> None:
     """Appends a Method in the native layout. Raises CodecError."""
     if type(message) is not _MethodMessage:
-        require(message, _MethodMessage)
+        message = require(message, _MethodMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -1199,7 +1199,7 @@ def read_method(data: bytes, pos: i64) -> tuple[MethodMessage, i64]:
 def encode_mixin(message: Mixin, writer: BytesWriter) -> None:
     """Appends a Mixin in the native layout. Raises CodecError."""
     if type(message) is not _Mixin:
-        require(message, _Mixin)
+        message = require(message, _Mixin)
     field = ""
     try:
         values = _astuple(message)
@@ -1259,7 +1259,7 @@ def read_mixin(data: bytes, pos: i64) -> tuple[Mixin, i64]:
 def encode_duration(message: Duration, writer: BytesWriter) -> None:
     """Appends a Duration in the native layout. Raises CodecError."""
     if type(message) is not _Duration:
-        require(message, _Duration)
+        message = require(message, _Duration)
     field = ""
     try:
         values = _astuple(message)
@@ -1299,7 +1299,7 @@ def read_duration(data: bytes, pos: i64) -> tuple[Duration, i64]:
 def encode_empty(message: Empty, writer: BytesWriter) -> None:
     """Appends a Empty in the native layout. Raises CodecError."""
     if type(message) is not _Empty:
-        require(message, _Empty)
+        message = require(message, _Empty)
 
 
 def decode_empty(data: bytes, start: int, end: int) -> Empty:
@@ -1319,7 +1319,7 @@ def read_empty(data: bytes, pos: i64) -> tuple[Empty, i64]:
 def encode_field_mask(message: FieldMask, writer: BytesWriter) -> None:
     """Appends a FieldMask in the native layout. Raises CodecError."""
     if type(message) is not _FieldMask:
-        require(message, _FieldMask)
+        message = require(message, _FieldMask)
     field = ""
     try:
         values = _astuple(message)
@@ -1376,7 +1376,7 @@ def read_field_mask(data: bytes, pos: i64) -> tuple[FieldMask, i64]:
 def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in the native layout. Raises CodecError."""
     if type(message) is not _Timestamp:
-        require(message, _Timestamp)
+        message = require(message, _Timestamp)
     field = ""
     try:
         values = _astuple(message)
@@ -1416,7 +1416,7 @@ def read_timestamp(data: bytes, pos: i64) -> tuple[Timestamp, i64]:
 def encode_double_value(message: DoubleValue, writer: BytesWriter) -> None:
     """Appends a DoubleValue in the native layout. Raises CodecError."""
     if type(message) is not _DoubleValue:
-        require(message, _DoubleValue)
+        message = require(message, _DoubleValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1451,7 +1451,7 @@ def read_double_value(data: bytes, pos: i64) -> tuple[DoubleValue, i64]:
 def encode_float_value(message: FloatValue, writer: BytesWriter) -> None:
     """Appends a FloatValue in the native layout. Raises CodecError."""
     if type(message) is not _FloatValue:
-        require(message, _FloatValue)
+        message = require(message, _FloatValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1486,7 +1486,7 @@ def read_float_value(data: bytes, pos: i64) -> tuple[FloatValue, i64]:
 def encode_int64_value(message: Int64Value, writer: BytesWriter) -> None:
     """Appends a Int64Value in the native layout. Raises CodecError."""
     if type(message) is not _Int64Value:
-        require(message, _Int64Value)
+        message = require(message, _Int64Value)
     field = ""
     try:
         values = _astuple(message)
@@ -1521,7 +1521,7 @@ def read_int64_value(data: bytes, pos: i64) -> tuple[Int64Value, i64]:
 def encode_u_int64_value(message: UInt64Value, writer: BytesWriter) -> None:
     """Appends a UInt64Value in the native layout. Raises CodecError."""
     if type(message) is not _UInt64Value:
-        require(message, _UInt64Value)
+        message = require(message, _UInt64Value)
     field = ""
     try:
         values = _astuple(message)
@@ -1556,7 +1556,7 @@ def read_u_int64_value(data: bytes, pos: i64) -> tuple[UInt64Value, i64]:
 def encode_int32_value(message: Int32Value, writer: BytesWriter) -> None:
     """Appends a Int32Value in the native layout. Raises CodecError."""
     if type(message) is not _Int32Value:
-        require(message, _Int32Value)
+        message = require(message, _Int32Value)
     field = ""
     try:
         values = _astuple(message)
@@ -1591,7 +1591,7 @@ def read_int32_value(data: bytes, pos: i64) -> tuple[Int32Value, i64]:
 def encode_u_int32_value(message: UInt32Value, writer: BytesWriter) -> None:
     """Appends a UInt32Value in the native layout. Raises CodecError."""
     if type(message) is not _UInt32Value:
-        require(message, _UInt32Value)
+        message = require(message, _UInt32Value)
     field = ""
     try:
         values = _astuple(message)
@@ -1626,7 +1626,7 @@ def read_u_int32_value(data: bytes, pos: i64) -> tuple[UInt32Value, i64]:
 def encode_bool_value(message: BoolValue, writer: BytesWriter) -> None:
     """Appends a BoolValue in the native layout. Raises CodecError."""
     if type(message) is not _BoolValue:
-        require(message, _BoolValue)
+        message = require(message, _BoolValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1664,7 +1664,7 @@ def read_bool_value(data: bytes, pos: i64) -> tuple[BoolValue, i64]:
 def encode_string_value(message: StringValue, writer: BytesWriter) -> None:
     """Appends a StringValue in the native layout. Raises CodecError."""
     if type(message) is not _StringValue:
-        require(message, _StringValue)
+        message = require(message, _StringValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1709,7 +1709,7 @@ def read_string_value(data: bytes, pos: i64) -> tuple[StringValue, i64]:
 def encode_bytes_value(message: BytesValue, writer: BytesWriter) -> None:
     """Appends a BytesValue in the native layout. Raises CodecError."""
     if type(message) is not _BytesValue:
-        require(message, _BytesValue)
+        message = require(message, _BytesValue)
     field = ""
     try:
         values = _astuple(message)

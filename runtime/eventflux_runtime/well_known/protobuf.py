@@ -294,7 +294,7 @@ _BytesValue: Final = BytesValue
 def encode_any_protobuf(message: AnyMessage, writer: BytesWriter) -> None:
     """Appends a Any in protobuf's encoding. Raises CodecError."""
     if type(message) is not _AnyMessage:
-        require(message, _AnyMessage)
+        message = require(message, _AnyMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -370,7 +370,7 @@ def read_any_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> AnyMessa
 def encode_source_context_protobuf(message: SourceContext, writer: BytesWriter) -> None:
     """Appends a SourceContext in protobuf's encoding. Raises CodecError."""
     if type(message) is not _SourceContext:
-        require(message, _SourceContext)
+        message = require(message, _SourceContext)
     field = ""
     try:
         values = _astuple(message)
@@ -438,7 +438,7 @@ def read_source_context_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) 
 def encode_type_protobuf(message: Type, writer: BytesWriter) -> None:
     """Appends a Type in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Type:
-        require(message, _Type)
+        message = require(message, _Type)
     field = ""
     try:
         values = _astuple(message)
@@ -607,7 +607,7 @@ def read_type_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Type:
 def encode_field_protobuf(message: Field, writer: BytesWriter) -> None:
     """Appends a Field in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Field:
-        require(message, _Field)
+        message = require(message, _Field)
     field = ""
     try:
         values = _astuple(message)
@@ -777,7 +777,7 @@ def read_field_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Field:
 def encode_Enum_protobuf(message: Enum, writer: BytesWriter) -> None:
     """Appends a Enum in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Enum:
-        require(message, _Enum)
+        message = require(message, _Enum)
     field = ""
     try:
         values = _astuple(message)
@@ -933,7 +933,7 @@ def read_Enum_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Enum:
 def encode_enum_value_protobuf(message: EnumValue, writer: BytesWriter) -> None:
     """Appends a EnumValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _EnumValue:
-        require(message, _EnumValue)
+        message = require(message, _EnumValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1033,7 +1033,7 @@ def read_enum_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> E
 def encode_option_protobuf(message: Option, writer: BytesWriter) -> None:
     """Appends a Option in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Option:
-        require(message, _Option)
+        message = require(message, _Option)
     field = ""
     try:
         values = _astuple(message)
@@ -1125,7 +1125,7 @@ def read_option_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Optio
 def encode_api_protobuf(message: Api, writer: BytesWriter) -> None:
     """Appends a Api in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Api:
-        require(message, _Api)
+        message = require(message, _Api)
     field = ""
     try:
         values = _astuple(message)
@@ -1308,7 +1308,7 @@ def read_api_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Api:
 def encode_method_protobuf(message: MethodMessage, writer: BytesWriter) -> None:
     """Appends a Method in protobuf's encoding. Raises CodecError."""
     if type(message) is not _MethodMessage:
-        require(message, _MethodMessage)
+        message = require(message, _MethodMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -1460,7 +1460,7 @@ def read_method_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Metho
 def encode_mixin_protobuf(message: Mixin, writer: BytesWriter) -> None:
     """Appends a Mixin in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Mixin:
-        require(message, _Mixin)
+        message = require(message, _Mixin)
     field = ""
     try:
         values = _astuple(message)
@@ -1537,7 +1537,7 @@ def read_mixin_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Mixin:
 def encode_duration_protobuf(message: Duration, writer: BytesWriter) -> None:
     """Appends a Duration in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Duration:
-        require(message, _Duration)
+        message = require(message, _Duration)
     field = ""
     try:
         values = _astuple(message)
@@ -1607,7 +1607,7 @@ def read_duration_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Dur
 def encode_empty_protobuf(message: Empty, writer: BytesWriter) -> None:
     """Appends a Empty in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Empty:
-        require(message, _Empty)
+        message = require(message, _Empty)
     field = ""
     try:
         if message.__has_unknown_fields__:
@@ -1649,7 +1649,7 @@ def read_empty_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Empty:
 def encode_field_mask_protobuf(message: FieldMask, writer: BytesWriter) -> None:
     """Appends a FieldMask in protobuf's encoding. Raises CodecError."""
     if type(message) is not _FieldMask:
-        require(message, _FieldMask)
+        message = require(message, _FieldMask)
     field = ""
     try:
         values = _astuple(message)
@@ -1720,7 +1720,7 @@ def read_field_mask_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> F
 def encode_timestamp_protobuf(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Timestamp:
-        require(message, _Timestamp)
+        message = require(message, _Timestamp)
     field = ""
     try:
         values = _astuple(message)
@@ -1790,7 +1790,7 @@ def read_timestamp_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Ti
 def encode_double_value_protobuf(message: DoubleValue, writer: BytesWriter) -> None:
     """Appends a DoubleValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _DoubleValue:
-        require(message, _DoubleValue)
+        message = require(message, _DoubleValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1850,7 +1850,7 @@ def read_double_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) ->
 def encode_float_value_protobuf(message: FloatValue, writer: BytesWriter) -> None:
     """Appends a FloatValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _FloatValue:
-        require(message, _FloatValue)
+        message = require(message, _FloatValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1910,7 +1910,7 @@ def read_float_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
 def encode_int64_value_protobuf(message: Int64Value, writer: BytesWriter) -> None:
     """Appends a Int64Value in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Int64Value:
-        require(message, _Int64Value)
+        message = require(message, _Int64Value)
     field = ""
     try:
         values = _astuple(message)
@@ -1972,7 +1972,7 @@ def read_int64_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
 def encode_u_int64_value_protobuf(message: UInt64Value, writer: BytesWriter) -> None:
     """Appends a UInt64Value in protobuf's encoding. Raises CodecError."""
     if type(message) is not _UInt64Value:
-        require(message, _UInt64Value)
+        message = require(message, _UInt64Value)
     field = ""
     try:
         values = _astuple(message)
@@ -2034,7 +2034,7 @@ def read_u_int64_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -
 def encode_int32_value_protobuf(message: Int32Value, writer: BytesWriter) -> None:
     """Appends a Int32Value in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Int32Value:
-        require(message, _Int32Value)
+        message = require(message, _Int32Value)
     field = ""
     try:
         values = _astuple(message)
@@ -2096,7 +2096,7 @@ def read_int32_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
 def encode_u_int32_value_protobuf(message: UInt32Value, writer: BytesWriter) -> None:
     """Appends a UInt32Value in protobuf's encoding. Raises CodecError."""
     if type(message) is not _UInt32Value:
-        require(message, _UInt32Value)
+        message = require(message, _UInt32Value)
     field = ""
     try:
         values = _astuple(message)
@@ -2158,7 +2158,7 @@ def read_u_int32_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -
 def encode_bool_value_protobuf(message: BoolValue, writer: BytesWriter) -> None:
     """Appends a BoolValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _BoolValue:
-        require(message, _BoolValue)
+        message = require(message, _BoolValue)
     field = ""
     try:
         values = _astuple(message)
@@ -2220,7 +2220,7 @@ def read_bool_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> B
 def encode_string_value_protobuf(message: StringValue, writer: BytesWriter) -> None:
     """Appends a StringValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StringValue:
-        require(message, _StringValue)
+        message = require(message, _StringValue)
     field = ""
     try:
         values = _astuple(message)
@@ -2288,7 +2288,7 @@ def read_string_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) ->
 def encode_bytes_value_protobuf(message: BytesValue, writer: BytesWriter) -> None:
     """Appends a BytesValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _BytesValue:
-        require(message, _BytesValue)
+        message = require(message, _BytesValue)
     field = ""
     try:
         values = _astuple(message)

@@ -51,7 +51,7 @@ _Placement: Final = Placement
 def encode_job(message: Job, writer: BytesWriter) -> None:
     """Appends a Job in the native layout. Raises CodecError."""
     if type(message) is not _Job:
-        require(message, _Job)
+        message = require(message, _Job)
     field = ""
     try:
         values = _astuple(message)
@@ -97,7 +97,7 @@ def decode_job(data: bytes, start: int, end: int) -> Job:
 def encode_placement(message: Placement, writer: BytesWriter) -> None:
     """Appends a Placement in the native layout. Raises CodecError."""
     if type(message) is not _Placement:
-        require(message, _Placement)
+        message = require(message, _Placement)
     field = ""
     try:
         values = _astuple(message)

@@ -71,7 +71,7 @@ _Placement: Final = Placement
 def encode_job_protobuf(message: Job, writer: BytesWriter) -> None:
     """Appends a Job in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Job:
-        require(message, _Job)
+        message = require(message, _Job)
     field = ""
     try:
         values = _astuple(message)
@@ -154,7 +154,7 @@ def decode_job_protobuf(data: bytes, start: int, end: int) -> Job:
 def encode_placement_protobuf(message: Placement, writer: BytesWriter) -> None:
     """Appends a Placement in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Placement:
-        require(message, _Placement)
+        message = require(message, _Placement)
     field = ""
     try:
         values = _astuple(message)

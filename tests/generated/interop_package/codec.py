@@ -113,7 +113,7 @@ _StreamingOutputCallResponse: Final = StreamingOutputCallResponse
 def encode_empty(message: Empty, writer: BytesWriter) -> None:
     """Appends a Empty in the native layout. Raises CodecError."""
     if type(message) is not _Empty:
-        require(message, _Empty)
+        message = require(message, _Empty)
 
 
 def decode_empty(data: bytes, start: int, end: int) -> Empty:
@@ -130,7 +130,7 @@ def decode_empty(data: bytes, start: int, end: int) -> Empty:
 def encode_bool_value(message: BoolValue, writer: BytesWriter) -> None:
     """Appends a BoolValue in the native layout. Raises CodecError."""
     if type(message) is not _BoolValue:
-        require(message, _BoolValue)
+        message = require(message, _BoolValue)
     field = ""
     try:
         values = _astuple(message)
@@ -168,7 +168,7 @@ def _read_bool_value(data: bytes, pos: i64) -> tuple[BoolValue, i64]:
 def encode_payload(message: Payload, writer: BytesWriter) -> None:
     """Appends a Payload in the native layout. Raises CodecError."""
     if type(message) is not _Payload:
-        require(message, _Payload)
+        message = require(message, _Payload)
     field = ""
     try:
         values = _astuple(message)
@@ -212,7 +212,7 @@ def _read_payload(data: bytes, pos: i64) -> tuple[Payload, i64]:
 def encode_echo_status(message: EchoStatus, writer: BytesWriter) -> None:
     """Appends a EchoStatus in the native layout. Raises CodecError."""
     if type(message) is not _EchoStatus:
-        require(message, _EchoStatus)
+        message = require(message, _EchoStatus)
     field = ""
     try:
         values = _astuple(message)
@@ -262,7 +262,7 @@ def _read_echo_status(data: bytes, pos: i64) -> tuple[EchoStatus, i64]:
 def encode_simple_request(message: SimpleRequest, writer: BytesWriter) -> None:
     """Appends a SimpleRequest in the native layout. Raises CodecError."""
     if type(message) is not _SimpleRequest:
-        require(message, _SimpleRequest)
+        message = require(message, _SimpleRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -401,7 +401,7 @@ def decode_simple_request(data: bytes, start: int, end: int) -> SimpleRequest:
 def encode_simple_response(message: SimpleResponse, writer: BytesWriter) -> None:
     """Appends a SimpleResponse in the native layout. Raises CodecError."""
     if type(message) is not _SimpleResponse:
-        require(message, _SimpleResponse)
+        message = require(message, _SimpleResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -489,7 +489,7 @@ def decode_simple_response(data: bytes, start: int, end: int) -> SimpleResponse:
 def encode_streaming_input_call_request(message: StreamingInputCallRequest, writer: BytesWriter) -> None:
     """Appends a StreamingInputCallRequest in the native layout. Raises CodecError."""
     if type(message) is not _StreamingInputCallRequest:
-        require(message, _StreamingInputCallRequest)
+        message = require(message, _StreamingInputCallRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -549,7 +549,7 @@ def decode_streaming_input_call_request(data: bytes, start: int, end: int) -> St
 def encode_streaming_input_call_response(message: StreamingInputCallResponse, writer: BytesWriter) -> None:
     """Appends a StreamingInputCallResponse in the native layout. Raises CodecError."""
     if type(message) is not _StreamingInputCallResponse:
-        require(message, _StreamingInputCallResponse)
+        message = require(message, _StreamingInputCallResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -580,7 +580,7 @@ def decode_streaming_input_call_response(data: bytes, start: int, end: int) -> S
 def encode_response_parameters(message: ResponseParameters, writer: BytesWriter) -> None:
     """Appends a ResponseParameters in the native layout. Raises CodecError."""
     if type(message) is not _ResponseParameters:
-        require(message, _ResponseParameters)
+        message = require(message, _ResponseParameters)
     field = ""
     try:
         values = _astuple(message)
@@ -637,7 +637,7 @@ def _read_response_parameters(data: bytes, pos: i64) -> tuple[ResponseParameters
 def encode_streaming_output_call_request(message: StreamingOutputCallRequest, writer: BytesWriter) -> None:
     """Appends a StreamingOutputCallRequest in the native layout. Raises CodecError."""
     if type(message) is not _StreamingOutputCallRequest:
-        require(message, _StreamingOutputCallRequest)
+        message = require(message, _StreamingOutputCallRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -727,7 +727,7 @@ def decode_streaming_output_call_request(data: bytes, start: int, end: int) -> S
 def encode_streaming_output_call_response(message: StreamingOutputCallResponse, writer: BytesWriter) -> None:
     """Appends a StreamingOutputCallResponse in the native layout. Raises CodecError."""
     if type(message) is not _StreamingOutputCallResponse:
-        require(message, _StreamingOutputCallResponse)
+        message = require(message, _StreamingOutputCallResponse)
     field = ""
     try:
         values = _astuple(message)

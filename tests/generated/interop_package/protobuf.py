@@ -156,7 +156,7 @@ _StreamingOutputCallResponse: Final = StreamingOutputCallResponse
 def encode_empty_protobuf(message: Empty, writer: BytesWriter) -> None:
     """Appends a Empty in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Empty:
-        require(message, _Empty)
+        message = require(message, _Empty)
     field = ""
     try:
         if message.__has_unknown_fields__:
@@ -197,7 +197,7 @@ def decode_empty_protobuf(data: bytes, start: int, end: int) -> Empty:
 def encode_bool_value_protobuf(message: BoolValue, writer: BytesWriter) -> None:
     """Appends a BoolValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _BoolValue:
-        require(message, _BoolValue)
+        message = require(message, _BoolValue)
     field = ""
     try:
         values = _astuple(message)
@@ -259,7 +259,7 @@ def _read_bool_value(data: bytes, pos: i64, limit: i64, depth: i64) -> BoolValue
 def encode_payload_protobuf(message: Payload, writer: BytesWriter) -> None:
     """Appends a Payload in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Payload:
-        require(message, _Payload)
+        message = require(message, _Payload)
     field = ""
     try:
         values = _astuple(message)
@@ -342,7 +342,7 @@ def _read_payload(data: bytes, pos: i64, limit: i64, depth: i64) -> Payload:
 def encode_echo_status_protobuf(message: EchoStatus, writer: BytesWriter) -> None:
     """Appends a EchoStatus in protobuf's encoding. Raises CodecError."""
     if type(message) is not _EchoStatus:
-        require(message, _EchoStatus)
+        message = require(message, _EchoStatus)
     field = ""
     try:
         values = _astuple(message)
@@ -426,7 +426,7 @@ def _read_echo_status(data: bytes, pos: i64, limit: i64, depth: i64) -> EchoStat
 def encode_simple_request_protobuf(message: SimpleRequest, writer: BytesWriter) -> None:
     """Appends a SimpleRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _SimpleRequest:
-        require(message, _SimpleRequest)
+        message = require(message, _SimpleRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -635,7 +635,7 @@ def decode_simple_request_protobuf(data: bytes, start: int, end: int) -> SimpleR
 def encode_simple_response_protobuf(message: SimpleResponse, writer: BytesWriter) -> None:
     """Appends a SimpleResponse in protobuf's encoding. Raises CodecError."""
     if type(message) is not _SimpleResponse:
-        require(message, _SimpleResponse)
+        message = require(message, _SimpleResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -744,7 +744,7 @@ def decode_simple_response_protobuf(data: bytes, start: int, end: int) -> Simple
 def encode_streaming_input_call_request_protobuf(message: StreamingInputCallRequest, writer: BytesWriter) -> None:
     """Appends a StreamingInputCallRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StreamingInputCallRequest:
-        require(message, _StreamingInputCallRequest)
+        message = require(message, _StreamingInputCallRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -856,7 +856,7 @@ def decode_streaming_input_call_request_protobuf(data: bytes, start: int, end: i
 def encode_streaming_input_call_response_protobuf(message: StreamingInputCallResponse, writer: BytesWriter) -> None:
     """Appends a StreamingInputCallResponse in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StreamingInputCallResponse:
-        require(message, _StreamingInputCallResponse)
+        message = require(message, _StreamingInputCallResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -919,7 +919,7 @@ def decode_streaming_input_call_response_protobuf(data: bytes, start: int, end: 
 def encode_response_parameters_protobuf(message: ResponseParameters, writer: BytesWriter) -> None:
     """Appends a ResponseParameters in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ResponseParameters:
-        require(message, _ResponseParameters)
+        message = require(message, _ResponseParameters)
     field = ""
     try:
         values = _astuple(message)
@@ -1030,7 +1030,7 @@ def _read_response_parameters(data: bytes, pos: i64, limit: i64, depth: i64) -> 
 def encode_streaming_output_call_request_protobuf(message: StreamingOutputCallRequest, writer: BytesWriter) -> None:
     """Appends a StreamingOutputCallRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StreamingOutputCallRequest:
-        require(message, _StreamingOutputCallRequest)
+        message = require(message, _StreamingOutputCallRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -1179,7 +1179,7 @@ def decode_streaming_output_call_request_protobuf(data: bytes, start: int, end: 
 def encode_streaming_output_call_response_protobuf(message: StreamingOutputCallResponse, writer: BytesWriter) -> None:
     """Appends a StreamingOutputCallResponse in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StreamingOutputCallResponse:
-        require(message, _StreamingOutputCallResponse)
+        message = require(message, _StreamingOutputCallResponse)
     field = ""
     try:
         values = _astuple(message)

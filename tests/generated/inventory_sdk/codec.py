@@ -142,7 +142,7 @@ _Refusal: Final = Refusal
 def encode_item(message: Item, writer: BytesWriter) -> None:
     """Appends a Item in the native layout. Raises CodecError."""
     if type(message) is not _Item:
-        require(message, _Item)
+        message = require(message, _Item)
     field = ""
     try:
         values = _astuple(message)
@@ -359,7 +359,7 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
 def encode_item_dimensions(message: ItemDimensions, writer: BytesWriter) -> None:
     """Appends a ItemDimensions in the native layout. Raises CodecError."""
     if type(message) is not _ItemDimensions:
-        require(message, _ItemDimensions)
+        message = require(message, _ItemDimensions)
     field = ""
     try:
         values = _astuple(message)
@@ -404,7 +404,7 @@ def _read_item_dimensions(data: bytes, pos: i64) -> tuple[ItemDimensions, i64]:
 def encode_plant(message: Plant, writer: BytesWriter) -> None:
     """Appends a Plant in the native layout. Raises CodecError."""
     if type(message) is not _Plant:
-        require(message, _Plant)
+        message = require(message, _Plant)
     field = ""
     try:
         values = _astuple(message)
@@ -454,7 +454,7 @@ def _read_plant(data: bytes, pos: i64) -> tuple[Plant, i64]:
 def encode_get_item_request(message: GetItemRequest, writer: BytesWriter) -> None:
     """Appends a GetItemRequest in the native layout. Raises CodecError."""
     if type(message) is not _GetItemRequest:
-        require(message, _GetItemRequest)
+        message = require(message, _GetItemRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -495,7 +495,7 @@ def decode_get_item_request(data: bytes, start: int, end: int) -> GetItemRequest
 def encode_stock_change(message: StockChange, writer: BytesWriter) -> None:
     """Appends a StockChange in the native layout. Raises CodecError."""
     if type(message) is not _StockChange:
-        require(message, _StockChange)
+        message = require(message, _StockChange)
     field = ""
     try:
         values = _astuple(message)
@@ -599,7 +599,7 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
 def encode_stock_change_move(message: StockChangeMove, writer: BytesWriter) -> None:
     """Appends a StockChangeMove in the native layout. Raises CodecError."""
     if type(message) is not _StockChangeMove:
-        require(message, _StockChangeMove)
+        message = require(message, _StockChangeMove)
     field = ""
     try:
         values = _astuple(message)
@@ -649,7 +649,7 @@ def _read_stock_change_move(data: bytes, pos: i64) -> tuple[StockChangeMove, i64
 def encode_change_summary(message: ChangeSummary, writer: BytesWriter) -> None:
     """Appends a ChangeSummary in the native layout. Raises CodecError."""
     if type(message) is not _ChangeSummary:
-        require(message, _ChangeSummary)
+        message = require(message, _ChangeSummary)
     field = ""
     try:
         values = _astuple(message)
@@ -711,7 +711,7 @@ def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
 def encode_watch_request(message: WatchRequest, writer: BytesWriter) -> None:
     """Appends a WatchRequest in the native layout. Raises CodecError."""
     if type(message) is not _WatchRequest:
-        require(message, _WatchRequest)
+        message = require(message, _WatchRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -783,7 +783,7 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
 def encode_reservation(message: Reservation, writer: BytesWriter) -> None:
     """Appends a Reservation in the native layout. Raises CodecError."""
     if type(message) is not _Reservation:
-        require(message, _Reservation)
+        message = require(message, _Reservation)
     field = ""
     try:
         values = _astuple(message)
@@ -829,7 +829,7 @@ def decode_reservation(data: bytes, start: int, end: int) -> Reservation:
 def encode_reservation_result(message: ReservationResult, writer: BytesWriter) -> None:
     """Appends a ReservationResult in the native layout. Raises CodecError."""
     if type(message) is not _ReservationResult:
-        require(message, _ReservationResult)
+        message = require(message, _ReservationResult)
     field = ""
     try:
         values = _astuple(message)
@@ -899,7 +899,7 @@ def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationR
 def encode_refusal(message: Refusal, writer: BytesWriter) -> None:
     """Appends a Refusal in the native layout. Raises CodecError."""
     if type(message) is not _Refusal:
-        require(message, _Refusal)
+        message = require(message, _Refusal)
     field = ""
     try:
         values = _astuple(message)

@@ -187,7 +187,7 @@ _Refusal: Final = Refusal
 def encode_item_protobuf(message: Item, writer: BytesWriter) -> None:
     """Appends a Item in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Item:
-        require(message, _Item)
+        message = require(message, _Item)
     field = ""
     try:
         values = _astuple(message)
@@ -476,7 +476,7 @@ def _choose_item_6(tag: i64, data: bytes, begin: i64, end: i64, depth: i64, repe
 def encode_item_dimensions_protobuf(message: ItemDimensions, writer: BytesWriter) -> None:
     """Appends a ItemDimensions in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ItemDimensions:
-        require(message, _ItemDimensions)
+        message = require(message, _ItemDimensions)
     field = ""
     try:
         values = _astuple(message)
@@ -552,7 +552,7 @@ def _read_item_dimensions(data: bytes, pos: i64, limit: i64, depth: i64) -> Item
 def encode_plant_protobuf(message: Plant, writer: BytesWriter) -> None:
     """Appends a Plant in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Plant:
-        require(message, _Plant)
+        message = require(message, _Plant)
     field = ""
     try:
         values = _astuple(message)
@@ -636,7 +636,7 @@ def _read_plant(data: bytes, pos: i64, limit: i64, depth: i64) -> Plant:
 def encode_get_item_request_protobuf(message: GetItemRequest, writer: BytesWriter) -> None:
     """Appends a GetItemRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _GetItemRequest:
-        require(message, _GetItemRequest)
+        message = require(message, _GetItemRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -703,7 +703,7 @@ def decode_get_item_request_protobuf(data: bytes, start: int, end: int) -> GetIt
 def encode_stock_change_protobuf(message: StockChange, writer: BytesWriter) -> None:
     """Appends a StockChange in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StockChange:
-        require(message, _StockChange)
+        message = require(message, _StockChange)
     field = ""
     try:
         values = _astuple(message)
@@ -852,7 +852,7 @@ def _choose_stock_change_2(
 def encode_stock_change_move_protobuf(message: StockChangeMove, writer: BytesWriter) -> None:
     """Appends a StockChangeMove in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StockChangeMove:
-        require(message, _StockChangeMove)
+        message = require(message, _StockChangeMove)
     field = ""
     try:
         values = _astuple(message)
@@ -940,7 +940,7 @@ def _read_stock_change_move(data: bytes, pos: i64, limit: i64, depth: i64) -> St
 def encode_change_summary_protobuf(message: ChangeSummary, writer: BytesWriter) -> None:
     """Appends a ChangeSummary in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ChangeSummary:
-        require(message, _ChangeSummary)
+        message = require(message, _ChangeSummary)
     field = ""
     try:
         values = _astuple(message)
@@ -1097,7 +1097,7 @@ def _enter_change_summary_2(entries: dict[str, int], data: bytes, pos: i64, limi
 def encode_watch_request_protobuf(message: WatchRequest, writer: BytesWriter) -> None:
     """Appends a WatchRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _WatchRequest:
-        require(message, _WatchRequest)
+        message = require(message, _WatchRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -1201,7 +1201,7 @@ def decode_watch_request_protobuf(data: bytes, start: int, end: int) -> WatchReq
 def encode_reservation_protobuf(message: Reservation, writer: BytesWriter) -> None:
     """Appends a Reservation in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Reservation:
-        require(message, _Reservation)
+        message = require(message, _Reservation)
     field = ""
     try:
         values = _astuple(message)
@@ -1284,7 +1284,7 @@ def decode_reservation_protobuf(data: bytes, start: int, end: int) -> Reservatio
 def encode_reservation_result_protobuf(message: ReservationResult, writer: BytesWriter) -> None:
     """Appends a ReservationResult in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ReservationResult:
-        require(message, _ReservationResult)
+        message = require(message, _ReservationResult)
     field = ""
     try:
         values = _astuple(message)
@@ -1394,7 +1394,7 @@ def _choose_reservation_result_0(
 def encode_refusal_protobuf(message: Refusal, writer: BytesWriter) -> None:
     """Appends a Refusal in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Refusal:
-        require(message, _Refusal)
+        message = require(message, _Refusal)
     field = ""
     try:
         values = _astuple(message)

@@ -518,7 +518,7 @@ _Aged: Final = Aged
 def encode_point(message: Point, writer: BytesWriter) -> None:
     """Appends a Point in the native layout. Raises CodecError."""
     if type(message) is not _Point:
-        require(message, _Point)
+        message = require(message, _Point)
     field = ""
     try:
         values = _astuple(message)
@@ -558,7 +558,7 @@ def _read_point(data: bytes, pos: i64) -> tuple[Point, i64]:
 def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in the native layout. Raises CodecError."""
     if type(message) is not _Scalars:
-        require(message, _Scalars)
+        message = require(message, _Scalars)
     field = ""
     try:
         values = _astuple(message)
@@ -1032,7 +1032,7 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
 def encode_scalars_compact(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in the layout compact. Raises CodecError."""
     if type(message) is not _Scalars:
-        require(message, _Scalars)
+        message = require(message, _Scalars)
     field = ""
     try:
         values = _astuple(message)
@@ -1187,7 +1187,7 @@ def _write_numbers(message: Numbers, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Numbers", _MAX_DEPTH, -1)
     if type(message) is not _Numbers:
-        require(message, _Numbers)
+        message = require(message, _Numbers)
     field = ""
     try:
         values = _astuple(message)
@@ -1672,7 +1672,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Maps", _MAX_DEPTH, -1)
     if type(message) is not _Maps:
-        require(message, _Maps)
+        message = require(message, _Maps)
     field = ""
     try:
         values = _astuple(message)
@@ -2060,7 +2060,7 @@ def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Tree", _MAX_DEPTH, -1)
     if type(message) is not _Tree:
-        require(message, _Tree)
+        message = require(message, _Tree)
     field = ""
     try:
         values = _astuple(message)
@@ -2222,7 +2222,7 @@ def _write_forest(message: Forest, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Forest", _MAX_DEPTH, -1)
     if type(message) is not _Forest:
-        require(message, _Forest)
+        message = require(message, _Forest)
     field = ""
     try:
         values = _astuple(message)
@@ -2273,7 +2273,7 @@ def _read_forest(data: bytes, pos: i64, depth: i64) -> tuple[Forest, i64]:
 def encode_shape(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in the native layout. Raises CodecError."""
     if type(message) is not _Shape:
-        require(message, _Shape)
+        message = require(message, _Shape)
     field = ""
     try:
         values = _astuple(message)
@@ -2466,7 +2466,7 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
 def encode_shape_outline(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in the layout outline. Raises CodecError."""
     if type(message) is not _Shape:
-        require(message, _Shape)
+        message = require(message, _Shape)
     field = ""
     try:
         values = _astuple(message)
@@ -2622,7 +2622,7 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
 def encode_shape_circle(message: ShapeCircle, writer: BytesWriter) -> None:
     """Appends a ShapeCircle in the native layout. Raises CodecError."""
     if type(message) is not _ShapeCircle:
-        require(message, _ShapeCircle)
+        message = require(message, _ShapeCircle)
     field = ""
     try:
         values = _astuple(message)
@@ -2657,7 +2657,7 @@ def _read_shape_circle(data: bytes, pos: i64) -> tuple[ShapeCircle, i64]:
 def encode_shape_square(message: ShapeSquare, writer: BytesWriter) -> None:
     """Appends a ShapeSquare in the native layout. Raises CodecError."""
     if type(message) is not _ShapeSquare:
-        require(message, _ShapeSquare)
+        message = require(message, _ShapeSquare)
     field = ""
     try:
         values = _astuple(message)
@@ -2692,7 +2692,7 @@ def _read_shape_square(data: bytes, pos: i64) -> tuple[ShapeSquare, i64]:
 def encode_nested(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in the native layout. Raises CodecError."""
     if type(message) is not _Nested:
-        require(message, _Nested)
+        message = require(message, _Nested)
     field = ""
     try:
         values = _astuple(message)
@@ -2761,7 +2761,7 @@ _NESTED_MOOD_MOOD: Final = (NestedMood.WILD,)
 def encode_nested_mood(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in the layout mood. Raises CodecError."""
     if type(message) is not _Nested:
-        require(message, _Nested)
+        message = require(message, _Nested)
     field = ""
     try:
         values = _astuple(message)
@@ -2802,7 +2802,7 @@ def decode_nested_mood(data: bytes, start: int, end: int) -> Nested:
 def encode_nested_deep(message: NestedDeep, writer: BytesWriter) -> None:
     """Appends a NestedDeep in the native layout. Raises CodecError."""
     if type(message) is not _NestedDeep:
-        require(message, _NestedDeep)
+        message = require(message, _NestedDeep)
     field = ""
     try:
         values = _astuple(message)
@@ -2849,7 +2849,7 @@ def _read_nested_deep(data: bytes, pos: i64) -> tuple[NestedDeep, i64]:
 def encode_nested_deep_deeper(message: NestedDeepDeeper, writer: BytesWriter) -> None:
     """Appends a NestedDeepDeeper in the native layout. Raises CodecError."""
     if type(message) is not _NestedDeepDeeper:
-        require(message, _NestedDeepDeeper)
+        message = require(message, _NestedDeepDeeper)
     field = ""
     try:
         values = _astuple(message)
@@ -2900,7 +2900,7 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Keywords", _MAX_DEPTH, -1)
     if type(message) is not _Keywords:
-        require(message, _Keywords)
+        message = require(message, _Keywords)
     field = ""
     try:
         values = _astuple(message)
@@ -3403,7 +3403,7 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
 def encode_nothing(message: Nothing, writer: BytesWriter) -> None:
     """Appends a Nothing in the native layout. Raises CodecError."""
     if type(message) is not _Nothing:
-        require(message, _Nothing)
+        message = require(message, _Nothing)
 
 
 def decode_nothing(data: bytes, start: int, end: int) -> Nothing:
@@ -3423,7 +3423,7 @@ def _read_nothing(data: bytes, pos: i64) -> tuple[Nothing, i64]:
 def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
     """Appends a Nothings in the native layout. Raises CodecError."""
     if type(message) is not _Nothings:
-        require(message, _Nothings)
+        message = require(message, _Nothings)
     field = ""
     try:
         values = _astuple(message)
@@ -3562,7 +3562,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
     if depth > _MAX_DEPTH:
         raise too_deep("WellKnown", _MAX_DEPTH, -1)
     if type(message) is not _WellKnown:
-        require(message, _WellKnown)
+        message = require(message, _WellKnown)
     field = ""
     try:
         values = _astuple(message)
@@ -3795,7 +3795,7 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
 def encode_context(message: ContextMessage, writer: BytesWriter) -> None:
     """Appends a Context in the native layout. Raises CodecError."""
     if type(message) is not _ContextMessage:
-        require(message, _ContextMessage)
+        message = require(message, _ContextMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -3855,7 +3855,7 @@ def decode_context(data: bytes, start: int, end: int) -> ContextMessage:
 def encode_method(message: MethodMessage, writer: BytesWriter) -> None:
     """Appends a Method in the native layout. Raises CodecError."""
     if type(message) is not _MethodMessage:
-        require(message, _MethodMessage)
+        message = require(message, _MethodMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -3900,7 +3900,7 @@ def _read_method(data: bytes, pos: i64) -> tuple[MethodMessage, i64]:
 def encode_type_error_(message: TypeError_, writer: BytesWriter) -> None:
     """Appends a TypeError_ in the native layout. Raises CodecError."""
     if type(message) is not _TypeError_:
-        require(message, _TypeError_)
+        message = require(message, _TypeError_)
     field = ""
     try:
         values = _astuple(message)
@@ -3945,7 +3945,7 @@ def _read_type_error_(data: bytes, pos: i64) -> tuple[TypeError_, i64]:
 def encode_elsewhere(message: Elsewhere, writer: BytesWriter) -> None:
     """Appends a Elsewhere in the native layout. Raises CodecError."""
     if type(message) is not _Elsewhere:
-        require(message, _Elsewhere)
+        message = require(message, _Elsewhere)
     field = ""
     try:
         values = _astuple(message)
@@ -4009,7 +4009,7 @@ def decode_elsewhere(data: bytes, start: int, end: int) -> Elsewhere:
 def encode_wrapped(message: Wrapped, writer: BytesWriter) -> None:
     """Appends a Wrapped in the native layout. Raises CodecError."""
     if type(message) is not _Wrapped:
-        require(message, _Wrapped)
+        message = require(message, _Wrapped)
     field = ""
     try:
         values = _astuple(message)
@@ -4328,7 +4328,7 @@ def _write_json(message: Json, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Json", _MAX_DEPTH, -1)
     if type(message) is not _Json:
-        require(message, _Json)
+        message = require(message, _Json)
     field = ""
     try:
         values = _astuple(message)
@@ -4576,7 +4576,7 @@ def _write_carried(message: Carried, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Carried", _MAX_DEPTH, -1)
     if type(message) is not _Carried:
-        require(message, _Carried)
+        message = require(message, _Carried)
     field = ""
     try:
         values = _astuple(message)
@@ -4974,7 +4974,7 @@ def decode_carried(data: bytes, start: int, end: int) -> Carried:
 def encode_described(message: Described, writer: BytesWriter) -> None:
     """Appends a Described in the native layout. Raises CodecError."""
     if type(message) is not _Described:
-        require(message, _Described)
+        message = require(message, _Described)
     field = ""
     try:
         values = _astuple(message)
@@ -5069,7 +5069,7 @@ def _write_named(message: Named, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Named", _MAX_DEPTH, -1)
     if type(message) is not _Named:
-        require(message, _Named)
+        message = require(message, _Named)
     field = ""
     try:
         values = _astuple(message)
@@ -5206,7 +5206,7 @@ def _read_named(data: bytes, pos: i64, depth: i64) -> tuple[Named, i64]:
 def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in the native layout. Raises CodecError."""
     if type(message) is not _Timestamp:
-        require(message, _Timestamp)
+        message = require(message, _Timestamp)
     field = ""
     try:
         values = _astuple(message)
@@ -5270,7 +5270,7 @@ def _write_secret(message: Secret, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Secret", _MAX_DEPTH, -1)
     if type(message) is not _Secret:
-        require(message, _Secret)
+        message = require(message, _Secret)
     field = ""
     try:
         values = _astuple(message)
@@ -5426,7 +5426,7 @@ def _write_vault(message: Vault, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Vault", _MAX_DEPTH, -1)
     if type(message) is not _Vault:
-        require(message, _Vault)
+        message = require(message, _Vault)
     field = ""
     try:
         values = _astuple(message)
@@ -5740,7 +5740,7 @@ def decode_vault(data: bytes, start: int, end: int) -> Vault:
 def encode_vault_open(message: Vault, writer: BytesWriter) -> None:
     """Appends a Vault in the layout open. Raises CodecError."""
     if type(message) is not _Vault:
-        require(message, _Vault)
+        message = require(message, _Vault)
     field = ""
     try:
         values = _astuple(message)
@@ -5808,7 +5808,7 @@ _VAULT_MOOD_MOOD: Final = (OldMood.CALM,)
 def encode_vault_mood(message: Vault, writer: BytesWriter) -> None:
     """Appends a Vault in the layout mood. Raises CodecError."""
     if type(message) is not _Vault:
-        require(message, _Vault)
+        message = require(message, _Vault)
     field = ""
     try:
         values = _astuple(message)
@@ -5867,7 +5867,7 @@ def decode_vault_mood(data: bytes, start: int, end: int) -> Vault:
 def encode_coin(message: Coin, writer: BytesWriter) -> None:
     """Appends a Coin in the native layout. Raises CodecError."""
     if type(message) is not _Coin:
-        require(message, _Coin)
+        message = require(message, _Coin)
     field = ""
     try:
         values = _astuple(message)
@@ -5932,7 +5932,7 @@ def _read_coin(data: bytes, pos: i64) -> tuple[Coin, i64]:
 def encode_old_secret(message: OldSecret, writer: BytesWriter) -> None:
     """Appends a OldSecret in the native layout. Raises CodecError."""
     if type(message) is not _OldSecret:
-        require(message, _OldSecret)
+        message = require(message, _OldSecret)
     field = ""
     try:
         values = _astuple(message)
@@ -5977,7 +5977,7 @@ def _read_old_secret(data: bytes, pos: i64) -> tuple[OldSecret, i64]:
 def encode_aged(message: Aged, writer: BytesWriter) -> None:
     """Appends a Aged in the native layout. Raises CodecError."""
     if type(message) is not _Aged:
-        require(message, _Aged)
+        message = require(message, _Aged)
     field = ""
     try:
         values = _astuple(message)

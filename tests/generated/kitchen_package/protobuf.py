@@ -634,7 +634,7 @@ _Aged: Final = Aged
 def encode_point_protobuf(message: Point, writer: BytesWriter) -> None:
     """Appends a Point in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Point:
-        require(message, _Point)
+        message = require(message, _Point)
     field = ""
     try:
         values = _astuple(message)
@@ -702,7 +702,7 @@ def _read_point(data: bytes, pos: i64, limit: i64, depth: i64) -> Point:
 def encode_scalars_protobuf(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Scalars:
-        require(message, _Scalars)
+        message = require(message, _Scalars)
     field = ""
     try:
         values = _astuple(message)
@@ -1217,7 +1217,7 @@ def _write_numbers(message: Numbers, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Numbers", _MAX_DEPTH, -1)
     if type(message) is not _Numbers:
-        require(message, _Numbers)
+        message = require(message, _Numbers)
     field = ""
     try:
         values = _astuple(message)
@@ -1859,7 +1859,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Maps", _MAX_DEPTH, -1)
     if type(message) is not _Maps:
-        require(message, _Maps)
+        message = require(message, _Maps)
     field = ""
     try:
         values = _astuple(message)
@@ -2938,7 +2938,7 @@ def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Tree", _MAX_DEPTH, -1)
     if type(message) is not _Tree:
-        require(message, _Tree)
+        message = require(message, _Tree)
     field = ""
     try:
         values = _astuple(message)
@@ -3209,7 +3209,7 @@ def _write_forest(message: Forest, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Forest", _MAX_DEPTH, -1)
     if type(message) is not _Forest:
-        require(message, _Forest)
+        message = require(message, _Forest)
     field = ""
     try:
         values = _astuple(message)
@@ -3286,7 +3286,7 @@ def _read_forest(data: bytes, pos: i64, limit: i64, depth: i64) -> Forest:
 def encode_shape_protobuf(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Shape:
-        require(message, _Shape)
+        message = require(message, _Shape)
     field = ""
     try:
         values = _astuple(message)
@@ -3556,7 +3556,7 @@ def _choose_shape_10(tag: i64, data: bytes, begin: i64, end: i64, depth: i64, re
 def encode_shape_circle_protobuf(message: ShapeCircle, writer: BytesWriter) -> None:
     """Appends a ShapeCircle in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ShapeCircle:
-        require(message, _ShapeCircle)
+        message = require(message, _ShapeCircle)
     field = ""
     try:
         values = _astuple(message)
@@ -3616,7 +3616,7 @@ def _read_shape_circle(data: bytes, pos: i64, limit: i64, depth: i64) -> ShapeCi
 def encode_shape_square_protobuf(message: ShapeSquare, writer: BytesWriter) -> None:
     """Appends a ShapeSquare in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ShapeSquare:
-        require(message, _ShapeSquare)
+        message = require(message, _ShapeSquare)
     field = ""
     try:
         values = _astuple(message)
@@ -3676,7 +3676,7 @@ def _read_shape_square(data: bytes, pos: i64, limit: i64, depth: i64) -> ShapeSq
 def encode_nested_protobuf(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Nested:
-        require(message, _Nested)
+        message = require(message, _Nested)
     field = ""
     try:
         values = _astuple(message)
@@ -3797,7 +3797,7 @@ def decode_nested_protobuf(data: bytes, start: int, end: int) -> Nested:
 def encode_nested_deep_protobuf(message: NestedDeep, writer: BytesWriter) -> None:
     """Appends a NestedDeep in protobuf's encoding. Raises CodecError."""
     if type(message) is not _NestedDeep:
-        require(message, _NestedDeep)
+        message = require(message, _NestedDeep)
     field = ""
     try:
         values = _astuple(message)
@@ -3880,7 +3880,7 @@ def _read_nested_deep(data: bytes, pos: i64, limit: i64, depth: i64) -> NestedDe
 def encode_nested_deep_deeper_protobuf(message: NestedDeepDeeper, writer: BytesWriter) -> None:
     """Appends a NestedDeepDeeper in protobuf's encoding. Raises CodecError."""
     if type(message) is not _NestedDeepDeeper:
-        require(message, _NestedDeepDeeper)
+        message = require(message, _NestedDeepDeeper)
     field = ""
     try:
         values = _astuple(message)
@@ -3958,7 +3958,7 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Keywords", _MAX_DEPTH, -1)
     if type(message) is not _Keywords:
-        require(message, _Keywords)
+        message = require(message, _Keywords)
     field = ""
     try:
         values = _astuple(message)
@@ -4420,7 +4420,7 @@ def _enter_keywords_5(entries: dict[str, str], data: bytes, pos: i64, limit: i64
 def encode_nothing_protobuf(message: Nothing, writer: BytesWriter) -> None:
     """Appends a Nothing in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Nothing:
-        require(message, _Nothing)
+        message = require(message, _Nothing)
     field = ""
     try:
         if message.__has_unknown_fields__:
@@ -4462,7 +4462,7 @@ def _read_nothing(data: bytes, pos: i64, limit: i64, depth: i64) -> Nothing:
 def encode_nothings_protobuf(message: Nothings, writer: BytesWriter) -> None:
     """Appends a Nothings in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Nothings:
-        require(message, _Nothings)
+        message = require(message, _Nothings)
     field = ""
     try:
         values = _astuple(message)
@@ -4719,7 +4719,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
     if depth > _MAX_DEPTH:
         raise too_deep("WellKnown", _MAX_DEPTH, -1)
     if type(message) is not _WellKnown:
-        require(message, _WellKnown)
+        message = require(message, _WellKnown)
     field = ""
     try:
         values = _astuple(message)
@@ -5026,7 +5026,7 @@ def decode_well_known_protobuf(data: bytes, start: int, end: int) -> WellKnown:
 def encode_context_protobuf(message: ContextMessage, writer: BytesWriter) -> None:
     """Appends a Context in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ContextMessage:
-        require(message, _ContextMessage)
+        message = require(message, _ContextMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -5131,7 +5131,7 @@ def decode_context_protobuf(data: bytes, start: int, end: int) -> ContextMessage
 def encode_method_protobuf(message: MethodMessage, writer: BytesWriter) -> None:
     """Appends a Method in protobuf's encoding. Raises CodecError."""
     if type(message) is not _MethodMessage:
-        require(message, _MethodMessage)
+        message = require(message, _MethodMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -5199,7 +5199,7 @@ def _read_method(data: bytes, pos: i64, limit: i64, depth: i64) -> MethodMessage
 def encode_type_error__protobuf(message: TypeError_, writer: BytesWriter) -> None:
     """Appends a TypeError_ in protobuf's encoding. Raises CodecError."""
     if type(message) is not _TypeError_:
-        require(message, _TypeError_)
+        message = require(message, _TypeError_)
     field = ""
     try:
         values = _astuple(message)
@@ -5267,7 +5267,7 @@ def _read_type_error_(data: bytes, pos: i64, limit: i64, depth: i64) -> TypeErro
 def encode_elsewhere_protobuf(message: Elsewhere, writer: BytesWriter) -> None:
     """Appends a Elsewhere in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Elsewhere:
-        require(message, _Elsewhere)
+        message = require(message, _Elsewhere)
     field = ""
     try:
         values = _astuple(message)
@@ -5374,7 +5374,7 @@ def decode_elsewhere_protobuf(data: bytes, start: int, end: int) -> Elsewhere:
 def encode_wrapped_protobuf(message: Wrapped, writer: BytesWriter) -> None:
     """Appends a Wrapped in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Wrapped:
-        require(message, _Wrapped)
+        message = require(message, _Wrapped)
     field = ""
     try:
         values = _astuple(message)
@@ -5852,7 +5852,7 @@ def _write_json(message: Json, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Json", _MAX_DEPTH, -1)
     if type(message) is not _Json:
-        require(message, _Json)
+        message = require(message, _Json)
     field = ""
     try:
         values = _astuple(message)
@@ -6232,7 +6232,7 @@ def _write_carried(message: Carried, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Carried", _MAX_DEPTH, -1)
     if type(message) is not _Carried:
-        require(message, _Carried)
+        message = require(message, _Carried)
     field = ""
     try:
         values = _astuple(message)
@@ -7156,7 +7156,7 @@ def _choose_carried_10(tag: i64, data: bytes, begin: i64, end: i64, depth: i64, 
 def encode_described_protobuf(message: Described, writer: BytesWriter) -> None:
     """Appends a Described in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Described:
-        require(message, _Described)
+        message = require(message, _Described)
     field = ""
     try:
         values = _astuple(message)
@@ -7314,7 +7314,7 @@ def _write_named(message: Named, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Named", _MAX_DEPTH, -1)
     if type(message) is not _Named:
-        require(message, _Named)
+        message = require(message, _Named)
     field = ""
     try:
         values = _astuple(message)
@@ -7451,7 +7451,7 @@ def _read_named(data: bytes, pos: i64, limit: i64, depth: i64) -> Named:
 def encode_timestamp_protobuf(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Timestamp:
-        require(message, _Timestamp)
+        message = require(message, _Timestamp)
     field = ""
     try:
         values = _astuple(message)
@@ -7548,7 +7548,7 @@ def _write_secret(message: Secret, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Secret", _MAX_DEPTH, -1)
     if type(message) is not _Secret:
-        require(message, _Secret)
+        message = require(message, _Secret)
     field = ""
     try:
         values = _astuple(message)
@@ -7697,7 +7697,7 @@ def _write_vault(message: Vault, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Vault", _MAX_DEPTH, -1)
     if type(message) is not _Vault:
-        require(message, _Vault)
+        message = require(message, _Vault)
     field = ""
     try:
         values = _astuple(message)
@@ -8186,7 +8186,7 @@ def _choose_vault_4(tag: i64, data: bytes, begin: i64, end: i64, depth: i64, rep
 def encode_coin_protobuf(message: Coin, writer: BytesWriter) -> None:
     """Appends a Coin in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Coin:
-        require(message, _Coin)
+        message = require(message, _Coin)
     field = ""
     try:
         values = _astuple(message)
@@ -8279,7 +8279,7 @@ def _read_coin(data: bytes, pos: i64, limit: i64, depth: i64) -> Coin:
 def encode_old_secret_protobuf(message: OldSecret, writer: BytesWriter) -> None:
     """Appends a OldSecret in protobuf's encoding. Raises CodecError."""
     if type(message) is not _OldSecret:
-        require(message, _OldSecret)
+        message = require(message, _OldSecret)
     field = ""
     try:
         values = _astuple(message)
@@ -8347,7 +8347,7 @@ def _read_old_secret(data: bytes, pos: i64, limit: i64, depth: i64) -> OldSecret
 def encode_aged_protobuf(message: Aged, writer: BytesWriter) -> None:
     """Appends a Aged in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Aged:
-        require(message, _Aged)
+        message = require(message, _Aged)
     field = ""
     try:
         values = _astuple(message)

@@ -63,7 +63,7 @@ class Size(runtime.ClosedEnum):
     LARGE = 2
 
 
-class Choice(runtime.Message["legacy_edition_pb2.Choice", typing.Never]):
+class Choice(runtime.Message["legacy_edition_pb2.Choice", typing.Never], kw_only=True):
     """The message legacy.Choice."""
 
     explicit: str | None = None
@@ -80,7 +80,7 @@ class Choice(runtime.Message["legacy_edition_pb2.Choice", typing.Never]):
     by_name: dict[str, Open] = {}
 
 
-class Part(runtime.Message["legacy_pb2.Part", typing.Never]):
+class Part(runtime.Message["legacy_pb2.Part", typing.Never], kw_only=True):
     """A message that cannot be without its number."""
 
     id: int | None = None
@@ -112,7 +112,7 @@ class OrderKindSaid(msgspec.Struct):
 OrderKind: typing.TypeAlias = OrderKindChosen | OrderKindPart | OrderKindSaid
 
 
-class Order(runtime.Message["legacy_pb2.Order", typing.Never]):
+class Order(runtime.Message["legacy_pb2.Order", typing.Never], kw_only=True):
     """The message legacy.Order."""
 
     name: str | None = None
@@ -162,7 +162,7 @@ class Order(runtime.Message["legacy_pb2.Order", typing.Never]):
     choice: Choice | None = None
 
 
-class Filled(runtime.Message["legacy_pb2.Filled", typing.Never]):
+class Filled(runtime.Message["legacy_pb2.Filled", typing.Never], kw_only=True):
     """What protobuf brings, where it has to be set."""
 
     value: well_known.JsonValue | msgspec.UnsetType = msgspec.UNSET

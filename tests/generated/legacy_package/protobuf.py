@@ -168,7 +168,7 @@ _Filled: Final = Filled
 def encode_choice_protobuf(message: Choice, writer: BytesWriter) -> None:
     """Appends a Choice in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Choice:
-        require(message, _Choice)
+        message = require(message, _Choice)
     field = ""
     try:
         values = _astuple(message)
@@ -435,7 +435,7 @@ def _write_part(message: Part, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Part", _MAX_DEPTH, -1)
     if type(message) is not _Part:
-        require(message, _Part)
+        message = require(message, _Part)
     field = ""
     try:
         values = _astuple(message)
@@ -546,7 +546,7 @@ def _write_order(message: Order, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Order", _MAX_DEPTH, -1)
     if type(message) is not _Order:
-        require(message, _Order)
+        message = require(message, _Order)
     field = ""
     try:
         values = _astuple(message)
@@ -1150,7 +1150,7 @@ def _write_filled(message: Filled, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Filled", _MAX_DEPTH, -1)
     if type(message) is not _Filled:
-        require(message, _Filled)
+        message = require(message, _Filled)
     field = ""
     try:
         values = _astuple(message)
