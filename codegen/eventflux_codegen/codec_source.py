@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS
-from eventflux_codegen.model import Lines
-from eventflux_codegen.package import Package
+from eventflux_codegen.model import Lines, Message
+from eventflux_codegen.part import Part, imports_among
 from eventflux_codegen.reserved import LIBRT, NATIVE_RUNTIME, named_in, runtime_names
 from eventflux_codegen.shared import Imports, has_unset, shared_imports, typing_imports
 
-__all__ = ["Codec", "build_codec"]
+__all__ = ["Codec", "build_codecs"]
 
 _LIMITS: Final = {"_MAX_DEPTH": 100, "_MAX_EMPTY": 64}
 """How deep messages may lie in each other, and how many elements of no bytes a list may have."""
@@ -20,8 +21,11 @@ _LIMITS: Final = {"_MAX_DEPTH": 100, "_MAX_EMPTY": 64}
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """What the template of the codec sees."""
+    """What the template of the codec sees of one part."""
 
+    part: Part
+    imports: tuple[tuple[str, Lines], ...]
+    """The modules of other parts whose functions it calls, and the functions."""
     names: Lines
     """The public functions, sorted."""
     functions: Lines
@@ -40,28 +44,43 @@ class Codec:
     """Whether a field is absent by msgspec's UNSET."""
 
 
-def build_codec(package: Package) -> Codec:
-    """The codec of all messages of a package."""
-    stems, functions = [], []
-    for message in package.messages:
-        stems.append(message.snake)
+def build_codecs(parts: Sequence[Part]) -> tuple[Codec, ...]:
+    """The codec of all messages of a package, for each of its parts."""
+    texts = [_functions(part) for part in parts]
+    imported = imports_among("codec", parts, ["\n".join(functions) for functions in texts])
+    return tuple(_codec(part, functions, found) for part, functions, found in zip(parts, texts, imported, strict=True))
+
+
+def _functions(part: Part) -> list[str]:
+    functions = []
+    for message in part.coded:
         functions += native_functions(message)
         for layout in message.layouts:
-            stems.append(f"{message.snake}_{layout.snake}")
             functions += layout_functions(message, layout)
-    readers = [message.reader for message in package.messages if message.is_public]
-    texts = ["\n".join(lines) for lines in functions]
-    kinds = package.kinds
+    kinds = part.kinds
     called_by = (row.functions for kind, row in KINDS.items() if kind in kinds and row.functions)
-    texts += dict.fromkeys(called_by)  # once, for kinds that are written alike
-    whole = "\n".join(texts)
+    # Once, for kinds that are written alike.
+    return [*("\n".join(lines) for lines in functions), *dict.fromkeys(called_by)]
+
+
+def _codec(part: Part, functions: list[str], imports: tuple[tuple[str, Lines], ...]) -> Codec:
+    stems = [stem for message in part.messages for stem in _stems(message)]
+    readers = [message.reader for message in part.messages if message.is_public]
+    whole = "\n".join(functions)
+    expected = ["expect_fields"] if part.foreign else []
     return Codec(
+        part=part,
+        imports=imports,
         names=tuple(sorted([*(f"{verb}_{stem}" for verb in ("decode", "encode") for stem in stems), *readers])),
-        functions=tuple(texts),
-        runtime_imports=tuple(sorted({"register", *runtime_names(whole, NATIVE_RUNTIME)})),
+        functions=tuple(functions),
+        runtime_imports=tuple(sorted({"register", *expected, *runtime_names(whole, NATIVE_RUNTIME)})),
         librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
         limits=tuple((name, limit) for name, limit in _LIMITS.items() if name in whole),
-        shared=shared_imports(package.messages, package.enum_tables, "codec", whole),
-        typing_imports=typing_imports(package.messages),
-        has_unset=has_unset(package.messages),
+        shared=shared_imports(part.coded, part.enum_tables, "codec", whole),
+        typing_imports=typing_imports(part.coded),
+        has_unset=has_unset(part.coded),
     )
+
+
+def _stems(message: Message) -> list[str]:
+    return [message.snake, *(f"{message.snake}_{layout.snake}" for layout in message.layouts)]

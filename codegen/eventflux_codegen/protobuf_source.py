@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from eventflux_codegen.model import Lines
-from eventflux_codegen.package import Package
+from eventflux_codegen.part import Part, imports_among
 from eventflux_codegen.protobuf_function import protobuf_functions
 from eventflux_codegen.reserved import LIBRT, PROTOBUF_RUNTIME, named_in, runtime_names
 from eventflux_codegen.shared import Imports, has_unset, shared_imports, typing_imports
 
-__all__ = ["ProtobufCodec", "build_protobuf_codec"]
+__all__ = ["ProtobufCodec", "build_protobuf_codecs"]
 
 _MAX_DEPTH: Final = 100
 """How deep messages may lie below the outermost one, as in protobuf's own runtimes."""
@@ -19,8 +20,11 @@ _MAX_DEPTH: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class ProtobufCodec:
-    """What the template of the protobuf codec sees."""
+    """What the template of the protobuf codec sees of one part."""
 
+    part: Part
+    imports: tuple[tuple[str, Lines], ...]
+    """The modules of other parts whose functions it calls, and the functions."""
     names: Lines
     """The public functions, sorted."""
     functions: Lines
@@ -39,18 +43,30 @@ class ProtobufCodec:
     """Whether a field is absent by msgspec's UNSET."""
 
 
-def build_protobuf_codec(package: Package) -> ProtobufCodec:
-    """The protobuf codec of all messages of a package."""
-    functions = [lines for message in package.messages for lines in protobuf_functions(message)]
-    texts = ["\n".join(lines) for lines in functions]
-    whole = "\n".join(texts)
-    stems = [message.snake for message in package.messages]
-    readers = [message.protobuf_reader for message in package.messages if message.is_public]
+def build_protobuf_codecs(parts: Sequence[Part]) -> tuple[ProtobufCodec, ...]:
+    """The protobuf codec of all messages of a package, for each of its parts."""
+    texts = [_functions(part) for part in parts]
+    imported = imports_among("protobuf", parts, ["\n".join(functions) for functions in texts])
+    return tuple(
+        _protobuf(part, functions, found) for part, functions, found in zip(parts, texts, imported, strict=True)
+    )
+
+
+def _functions(part: Part) -> list[str]:
+    return ["\n".join(lines) for message in part.coded for lines in protobuf_functions(message)]
+
+
+def _protobuf(part: Part, functions: list[str], imports: tuple[tuple[str, Lines], ...]) -> ProtobufCodec:
+    whole = "\n".join(functions)
+    stems = [message.snake for message in part.messages]
+    readers = [message.protobuf_reader for message in part.messages if message.is_public]
     return ProtobufCodec(
+        part=part,
+        imports=imports,
         names=tuple(
             sorted([*(f"{verb}_{stem}_protobuf" for verb in ("decode", "encode") for stem in stems), *readers])
         ),
-        functions=tuple(texts),
+        functions=tuple(functions),
         runtime_imports=tuple(
             sorted(
                 {"register_protobuf", *runtime_names(whole, PROTOBUF_RUNTIME)}, key=lambda name: (name.islower(), name)
@@ -58,7 +74,7 @@ def build_protobuf_codec(package: Package) -> ProtobufCodec:
         ),
         librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
         max_depth=_MAX_DEPTH if "_MAX_DEPTH" in whole else None,
-        shared=shared_imports(package.messages, package.enum_tables, "protobuf", whole),
-        typing_imports=typing_imports(package.messages),
-        has_unset=has_unset(package.messages),
+        shared=shared_imports(part.coded, part.enum_tables, "protobuf", whole),
+        typing_imports=typing_imports(part.coded),
+        has_unset=has_unset(part.coded),
     )

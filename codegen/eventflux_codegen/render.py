@@ -7,19 +7,22 @@ import re
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-from eventflux_codegen.codec_source import build_codec
+from eventflux_codegen.codec_source import build_codecs
 from eventflux_codegen.json_source import build_json_tables
 from eventflux_codegen.package import Package
-from eventflux_codegen.protobuf_source import build_protobuf_codec
+from eventflux_codegen.part import parts_of
+from eventflux_codegen.protobuf_source import build_protobuf_codecs
 
 __all__ = ["format_modules", "render", "render_unformatted"]
 
-_MODULES: Final = ("__init__.py", "__init__.pyi", "codec.py", "json_fields.py", "protobuf.py")
+_MODULES: Final = ("__init__.py", "__init__.pyi", "idl_names.py")
+_PART_MODULES: Final = ("codec", "json_fields", "protobuf")
 _SERVICE_MODULES: Final = ("client.py", "methods.py", "service.py")
 _STYLE: Final = ("--line-length=120", "--target-version=py311")
 
@@ -31,9 +34,46 @@ def render(package: Package) -> dict[str, str]:
 
 def render_unformatted(package: Package) -> dict[str, str]:
     """The modules of the package as their templates give them."""
-    folders = ["eventflux_codegen", *(addition.package for addition in package.additions)]
+    environment = _environment(tuple(addition.package for addition in package.additions))
+    modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
+    modules = (*modules, "errors.py") if package.errors else modules
+    seen = {"package": package}
+    texts = {name: environment.get_template(f"{name}.j2").render(seen) for name in modules}
+    texts |= _parts(package, environment)
+    for own in package.message_modules:
+        texts[f"{own.name}.py"] = environment.get_template("messages.py.j2").render(seen, own=own)
+    if "messages.py" not in texts:
+        texts["messages.py"] = environment.get_template("all_messages.py.j2").render(seen)
+    for addition in package.additions:
+        for module in addition.modules:
+            template = environment.get_template(f"{module.name}.py.j2")
+            texts[f"{module.name}.py"] = template.render(seen, own=addition.model, module=module)
+    return texts
+
+
+def _parts(package: Package, environment: Environment) -> dict[str, str]:
+    """The codecs and the tables for JSON: a module of each beside each module of messages."""
+    parts = parts_of(package)
+    codecs, protobufs = build_codecs(parts), build_protobuf_codecs(parts)
+    texts = {}
+    for codec, protobuf, json_tables in zip(codecs, protobufs, build_json_tables(parts), strict=True):
+        seen = {"package": package, "codec": codec, "protobuf": protobuf, "json": json_tables}
+        for name in _PART_MODULES:
+            texts[f"{name}{codec.part.suffix}.py"] = environment.get_template(f"{name}.py.j2").render(seen)
+    if len(parts) > 1:
+        template = environment.get_template("all_functions.py.j2")
+        homes = [(f"codec{each.part.suffix}", each.names) for each in codecs]
+        texts["codec.py"] = template.render(package=package, whose="The wire layouts", homes=homes)
+        homes = [(f"protobuf{each.part.suffix}", each.names) for each in protobufs]
+        texts["protobuf.py"] = template.render(package=package, whose="Protobuf's encoding", homes=homes)
+    return texts
+
+
+@cache
+def _environment(extensions: tuple[str, ...]) -> Environment:
+    """The templates, ours and those of packages that extend the generator; it takes long to compile them."""
     environment = Environment(
-        loader=ChoiceLoader([PackageLoader(folder) for folder in folders]),
+        loader=ChoiceLoader([PackageLoader(folder) for folder in ("eventflux_codegen", *extensions)]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -41,24 +81,7 @@ def render_unformatted(package: Package) -> dict[str, str]:
         autoescape=False,
     )
     environment.filters["quoted"] = json.dumps
-    environment.globals.update(
-        package=package,
-        codec=build_codec(package),
-        json=build_json_tables(package),
-        protobuf=build_protobuf_codec(package),
-    )
-    modules = (*_MODULES, *_SERVICE_MODULES) if package.services else _MODULES
-    modules = (*modules, "errors.py") if package.errors else modules
-    texts = {name: environment.get_template(f"{name}.j2").render() for name in modules}
-    for own in package.message_modules:
-        texts[f"{own.name}.py"] = environment.get_template("messages.py.j2").render(own=own)
-    if "messages.py" not in texts:
-        texts["messages.py"] = environment.get_template("all_messages.py.j2").render()
-    for addition in package.additions:
-        for module in addition.modules:
-            template = environment.get_template(f"{module.name}.py.j2")
-            texts[f"{module.name}.py"] = template.render(own=addition.model, module=module)
-    return texts
+    return environment
 
 
 def format_modules(texts: dict[str, str]) -> dict[str, str]:
@@ -66,6 +89,7 @@ def format_modules(texts: dict[str, str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as scratch:
         for name, text in texts.items():
             # The formatter leaves two empty lines where it finds more, but one at the least where it finds any.
+            Path(scratch, name).parent.mkdir(parents=True, exist_ok=True)
             Path(scratch, name).write_bytes(re.sub(r"\n{4,}", "\n\n\n", text).encode())
         command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", *_STYLE, scratch]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)

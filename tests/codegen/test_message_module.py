@@ -1,4 +1,4 @@
-"""A package with many classes has them in several modules, each of which is loaded without most others."""
+"""A package with many classes has them in several modules, each of which is loaded without most others, codecs too."""
 
 from __future__ import annotations
 
@@ -60,7 +60,15 @@ def test_importing_one_message_does_not_load_them_all(tmp_path: Path) -> None:
     program = """
 import sys, typing
 from sample import M7, Kind0
-assert [name for name in sys.modules if name.startswith("sample.")] == ["sample.messages_1"], sys.modules
+def loaded():
+    return sorted(name.partition(".")[2] for name in sys.modules if name.startswith("sample."))
+assert loaded() == ["messages_1"], loaded()
+for way in ("wire", "protobuf", "json"):
+    assert getattr(M7, f"from_{way}")(getattr(M7(), f"to_{way}")()) == M7(), way
+assert loaded() == ["codec_1", "json_fields_1", "messages_1", "protobuf_1"], loaded()
+from eventflux_runtime.well_known import Any
+packed = Any.from_json('{"@type": "x/M128", "half": {}}')  # of a class that nothing has asked for yet
+assert packed.value == bytes([10, 0]) and "codec" in loaded() and "protobuf" not in loaded(), loaded()
 from sample import M129, M99, M99ChoiceOne, Kind9, SClient, Left, Right
 import sample.messages
 assert sample.messages.M7 is M7 and typing.get_type_hints(M99)["Kind9"] is Kind9
@@ -68,6 +76,8 @@ m = M99(half=M129().half, choice=M99ChoiceOne(sample.M49()), Kind9=Kind9.NONE, b
 for way in ("wire", "protobuf", "json", "proto"):
     assert getattr(M99, f"from_{way}")(getattr(m, f"to_{way}")()) == m, way
 assert Left.from_wire(Left(right=Right(left=Left())).to_wire()).right.left == Left()
+import sample.codec, sample.protobuf
+assert sample.codec.encode_m7 and sample.protobuf.decode_left_protobuf
 print(len(sample.__all__))
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)

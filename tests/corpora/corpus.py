@@ -1,7 +1,9 @@
-"""Trees of .proto files that other people wrote: where they come from, and their descriptors."""
+"""Collections of .proto files that other people wrote: where they come from, and their descriptors."""
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import subprocess
 import sys
 import tarfile
@@ -11,25 +13,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import google.protobuf
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
 from eventflux_codegen.compiler import make_legible, run_protoc
+from eventflux_codegen.descriptor_set import arrange
 
-__all__ = ["Corpus", "fetch_google_proto_files", "fetch_wheels"]
+__all__ = ["Corpus", "Subject", "fetch_google_proto_files", "fetch_wheels"]
 
 _NPM: Final = "google-proto-files@6.0.1"
 _WHEELS: Final = ("googleapis-common-protos", "xds-protos")
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """The files of a tree that protoc takes, dependencies first, with comments."""
+class Subject:
+    """What becomes one package."""
 
-    root: Path
+    name: str
+    """That of the file, or of the directory with a slash behind it."""
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The .proto files of a tree that protoc takes, or those that protoc's own modules were made of."""
+
     files: dict[str, FileDescriptorProto]
-    order: dict[str, int]
-    broken: tuple[str, ...]
-    """Files that protoc itself refuses, beside all others or alone."""
+    """All of them, and what they import, dependencies first."""
+    names: tuple[str, ...]
+    """Those of the tree, without what protoc brings."""
+    root: Path | None = None
+    """The tree, if there is one; its descriptors have comments."""
+    broken: tuple[str, ...] = ()
+    """Files that protoc itself refuses, beside all others or alone, and modules of what imports what is not there."""
 
     @staticmethod
     def of(root: Path, scratch: Path) -> Corpus:
@@ -50,23 +66,46 @@ class Corpus:
         descriptors = FileDescriptorSet.FromString(target.read_bytes())
         make_legible(descriptors)
         files = {file.name: file for file in descriptors.file}
-        return Corpus(root, files, {name: index for index, name in enumerate(files)}, tuple(broken))
+        return Corpus(files, tuple(name for name in files if (root / name).is_file()), root, tuple(broken))
 
-    @property
-    def names(self) -> list[str]:
-        """The files of the tree, without those that protoc brings."""
-        return [name for name in self.files if (self.root / name).is_file()]
+    @staticmethod
+    def of_modules(modules: Iterable[Path]) -> Corpus:
+        """The corpus of protoc's own modules, which hold descriptors; none of them is imported."""
+        (protobuf,) = google.protobuf.__path__
+        known = {file.name: file for file in map(_in_module, Path(protobuf).rglob("*_pb2.py"))}
+        own = {file.name: file for file in map(_in_module, modules)}
+        arranged = {file.name: file for file in arrange(FileDescriptorSet(file={**own, **known}.values()), own).file}
+        whole: set[str] = set()
+        for file in arranged.values():  # dependencies first
+            if whole.issuperset(file.dependency):
+                whole.add(file.name)
+        return Corpus(arranged, tuple(sorted(whole & own.keys())), broken=tuple(sorted(own.keys() - whole)))
 
-    def closure(self, name: str) -> FileDescriptorSet:
-        """A file and all that it imports, dependencies first."""
-        found, pending = {name}, [name]
+    @staticmethod
+    def installed(distribution: str) -> Corpus:
+        """The corpus of the modules that an installed distribution brings."""
+        files = [Path(str(file.locate())) for file in importlib.metadata.files(distribution) or ()]
+        return Corpus.of_modules(file for file in files if file.name.endswith("_pb2.py"))
+
+    def subjects(self, every: int = 1) -> list[Subject]:
+        """Every Nth file alone, and every Nth directory that has several."""
+        folders: dict[str, list[str]] = {}
+        for name in self.names:
+            folders.setdefault(name.rpartition("/")[0], []).append(name)
+        whole = [Subject(f"{folder}/", tuple(names)) for folder, names in folders.items() if len(names) > 1]
+        return [*(Subject(name, (name,)) for name in self.names[::every]), *whole[::every]]
+
+    def closure(self, names: Iterable[str]) -> FileDescriptorSet:
+        """Files and all that they import, dependencies first."""
+        pending = list(names)
+        found = set(pending)
         while pending:
             for other in self.files[pending.pop()].dependency:
                 if other not in found:
                     found.add(other)
                     pending.append(other)
         closure = FileDescriptorSet()
-        closure.file.extend(self.files[each] for each in sorted(found, key=self.order.__getitem__))
+        closure.file.extend(file for name, file in self.files.items() if name in found)
         return closure
 
 
@@ -84,7 +123,7 @@ def fetch_google_proto_files(folder: Path) -> Path:
 
 
 def fetch_wheels(folder: Path) -> Path:
-    """The tree of the .proto files in wheels of PyPI, for a machine without npm."""
+    """The modules in wheels of PyPI, for a machine without npm."""
     root = folder / "wheels"
     if not root.is_dir():
         root.mkdir(parents=True)
@@ -92,8 +131,19 @@ def fetch_wheels(folder: Path) -> Path:
         subprocess.run(command, check=True)
         for wheel in folder.glob("*.whl"):
             with zipfile.ZipFile(wheel) as opened:
-                opened.extractall(root, [name for name in opened.namelist() if name.endswith(".proto")])
+                opened.extractall(root)
     return root
+
+
+def _in_module(path: Path) -> FileDescriptorProto:
+    """The descriptor that stands in a module of protoc: the bytes that ``AddSerializedFile`` is called with."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+            argument = node.args[0]
+            if node.func.attr == "AddSerializedFile" and isinstance(argument, ast.Constant):
+                assert isinstance(argument.value, bytes)
+                return FileDescriptorProto.FromString(argument.value)
+    raise ValueError(f"{path} has no descriptor")
 
 
 def _refused(lines: Iterable[str], root: Path) -> Iterator[str]:

@@ -30,10 +30,25 @@ _BITS: Final = {
 def random_object(kind: type[Any], source: random.Random, depth: int = 0) -> Any:
     """An object with about half of its fields set; maps have one entry, because the order of several is free."""
     proto: Any = kind()
+    if proto.DESCRIPTOR.full_name == "google.protobuf.Value":
+        _fill_value(proto, source, depth)
+        return proto
     for field in proto.DESCRIPTOR.fields:
         if field.is_required or source.random() < (0.6 if depth == 0 else 0.3):
             _fill(proto, field, source, depth)
+    if proto.DESCRIPTOR.full_name == "google.protobuf.Value" and proto.WhichOneof("kind") in (None, "null_value"):
+        proto.null_value = 0  # a plain value knows one null, and no absence of a kind
     return proto
+
+
+def _fill_value(proto: Any, source: random.Random, depth: int) -> None:
+    """Gives a plain value of JSON its one kind: what is none has no place in plain values, and becomes null."""
+    simple = [field for field in proto.DESCRIPTOR.fields if field.message_type is None]
+    field = source.choice(simple if depth >= _DEEPEST else proto.DESCRIPTOR.fields)
+    if field.enum_type is not None:
+        proto.null_value = 0
+    else:
+        _fill(proto, field, source, depth)
 
 
 def _fill(proto: Any, field: FieldDescriptor, source: random.Random, depth: int) -> None:
@@ -49,7 +64,6 @@ def _fill(proto: Any, field: FieldDescriptor, source: random.Random, depth: int)
             entries[_scalar(key, source)] = _scalar(value, source)
     elif field.is_repeated:
         count = source.randint(0, 3)
-        # A list of messages without fields has a limit of its own in the native layout.
         items = [_inner(field, source, depth) if is_message else _scalar(field, source) for _ in range(count)]
         getattr(proto, field.name).extend(items)
     elif is_message:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from eventflux_codegen.well_known import is_well_known
-from tests.corpora.corpus import Corpus, fetch_google_proto_files, fetch_wheels
-from tests.corpora.trial import Result, remove, try_text, try_whole, type_check
+from tests.corpora.corpus import Corpus, Subject, fetch_google_proto_files, fetch_wheels
+from tests.corpora.trial import Result, try_text, try_whole
+from tests.corpora.type_check import bare_python, has_pyright, run_mypy, run_pyright
 
 __all__ = ["main", "survey"]
 
@@ -27,32 +28,46 @@ _held: list[Corpus] = []
 """The corpus of a process, which is forked with it, because it is large."""
 
 
-def _try_text(name: str) -> Result:
-    return try_text(_held[0], name)
+def _try_text(subject: Subject) -> Result:
+    return try_text(_held[0], subject)
 
 
 def survey(corpus: Corpus, folder: Path, every: int, sample: int, processes: int) -> bool:
-    """Tries the files, prints what came of it, and tells whether nothing failed."""
-    names = corpus.names[::every]
-    print(f"{len(corpus.names)} files, {len(corpus.broken)} more that protoc refuses; {len(names)} are generated")
+    """Tries the files and directories, prints what came of it, and tells whether nothing failed."""
+    subjects = {subject.name: subject for subject in corpus.subjects(every)}
+    files = sum(len(subject.files) == 1 for subject in subjects.values())
+    print(f"{len(corpus.names)} files, and {len(corpus.broken)} more that are not whole: {', '.join(corpus.broken)}")
+    print(f"{files} of them are generated alone, and {len(subjects) - files} directories as a whole", flush=True)
     _held[:] = [corpus]
     with get_context("fork").Pool(processes) as pool:
-        texts = pool.map(_try_text, names, chunksize=8)
+        texts = pool.map(_try_text, subjects.values(), chunksize=8)
     is_right = report("generated", texts)
     # protobuf's own files need not be as new as those that the installed protobuf was made of.
-    usable = (result for result in texts if result.messages and not is_well_known(result.name))
-    passed = [result.name for result in usable if result.verdict == "passed"]
+    usable = (
+        result for result in texts if result.messages and not any(map(is_well_known, subjects[result.name].files))
+    )
+    passed = [subjects[result.name] for result in usable if result.verdict == "passed"]
     chosen = passed[:: max(1, len(passed) // sample)][:sample] if sample else []
-    packages = {f"corpus_{index}": name for index, name in enumerate(chosen)}
+    packages = {f"corpus_{index}": subject for index, subject in enumerate(chosen)}
     with ThreadPoolExecutor(processes) as pool_of_runs:
-        runs = [pool_of_runs.submit(try_whole, corpus, name, package, folder) for package, name in packages.items()]
+        runs = [pool_of_runs.submit(try_whole, corpus, subject, name, folder) for name, subject in packages.items()]
         whole = [run.result() for run in runs]
     is_right &= report("imported and sent through all encodings", whole)
-    said = type_check(list(packages)[: max(1, sample // 10)], folder) if packages else ""
-    print(f"type-checked: {said or 'nothing to say'}")
-    for package in packages:
-        remove(package, folder)
-    return is_right and not said
+    made = [name for name, result in zip(packages, whole, strict=True) if result.verdict == "passed"]
+    return is_right & type_check(made[:: max(1, len(made) // (sample // 4 or 1))], folder)
+
+
+def type_check(packages: list[str], folder: Path) -> bool:
+    """Prints what type checkers say of packages, and tells whether it is nothing."""
+    python = bare_python(folder / "bare")
+    said = {f"mypy --strict: {len(packages)} packages": run_mypy(packages, folder, python)}
+    if has_pyright():
+        said[f"pyright, strict: {len(packages)} packages"] = run_pyright(packages, folder, python)
+    else:
+        print("pyright: not asked, because it is not installed")
+    for checker, text in said.items():
+        print(f"{checker}: {text or 'nothing to say'}")
+    return not any(said.values())
 
 
 def report(what: str, results: Iterable[Result]) -> bool:
@@ -79,7 +94,8 @@ def main() -> None:
     """Fetches a corpus if none is given, and ends with 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("root", nargs="?", type=Path, help="a tree of .proto files; otherwise one is fetched")
-    parser.add_argument("--every", type=int, default=1, help="only every Nth file (%(default)s)")
+    parser.add_argument("--installed", help="the distribution whose modules are taken instead")
+    parser.add_argument("--every", type=int, default=1, help="only every Nth file and directory (%(default)s)")
     parser.add_argument("--sample", type=int, default=100, help="how many go the whole way (%(default)s)")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="where what is fetched stays")
@@ -87,10 +103,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         kept = options.keep or folder
-        root = options.root
-        if root is None:
-            root = fetch_google_proto_files(kept) if shutil.which("npm") else fetch_wheels(kept)
-        corpus = Corpus.of(root.resolve(), folder)
+        if options.installed is not None:
+            corpus = Corpus.installed(options.installed)
+        elif options.root is not None:
+            corpus = Corpus.of(options.root.resolve(), folder)
+        elif shutil.which("npm"):
+            corpus = Corpus.of(fetch_google_proto_files(kept), folder)
+        else:
+            print("there is no npm: taking wheels of PyPI")
+            corpus = Corpus.of_modules(fetch_wheels(kept).rglob("*_pb2.py"))
         is_right = survey(corpus, folder, options.every, options.sample, options.processes)
     sys.exit(0 if is_right else 1)
 

@@ -1,16 +1,17 @@
-"""The short form of the survey: the .proto files that grpcio-tools brings, and those of this repository."""
+"""The short form of the survey: a part of what xds-protos brings, all that grpcio-tools brings, and our own files."""
 
 from __future__ import annotations
 
 import importlib.resources
-import os
 import shutil
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
-from tests.corpora.corpus import Corpus
-from tests.corpora.trial import try_text, try_whole, type_check
+from tests.corpora.corpus import Corpus, Subject
+from tests.corpora.trial import try_text, try_whole
+from tests.corpora.type_check import bare_python, has_pyright, run_mypy, run_pyright
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,31 +25,56 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     return Corpus.of(root, tmp_path_factory.mktemp("scratch"))
 
 
-def test_every_file_becomes_text_that_parses(corpus: Corpus) -> None:
+@pytest.fixture(scope="module")
+def envoy() -> Corpus:
+    try:
+        return Corpus.installed("xds-protos")
+    except PackageNotFoundError:
+        pytest.skip("xds-protos is not installed")
+
+
+def test_every_file_and_folder_becomes_text_that_parses(corpus: Corpus) -> None:
     assert corpus.broken == ("broken.proto",)
-    assert "google/protobuf/descriptor.proto" in corpus.names
-    results = [try_text(corpus, name) for name in corpus.names]
+    subjects = corpus.subjects()
+    assert {"google/protobuf/descriptor.proto", "google/protobuf/"} <= {subject.name for subject in subjects}
+    results = [try_text(corpus, subject) for subject in subjects]
     assert [result for result in results if result.verdict != "passed"] == []
 
 
-@pytest.mark.skipif(
-    "EVENTFLUX_TEST_MESSAGES" not in os.environ, reason="set it to the folder of protobuf's test protos"
-)
-@pytest.mark.parametrize("name", ["test_messages_proto3.proto", "test_messages_proto3_editions.proto"])
-def test_the_messages_of_protobufs_own_tests(name: str, tmp_path: Path) -> None:
-    """They are in no package of a registry, but in protobuf's repository."""
-    folder = tmp_path / "tree"
-    folder.mkdir()
-    shutil.copy(Path(os.environ["EVENTFLUX_TEST_MESSAGES"]) / name, folder / name)
-    result = try_whole(Corpus.of(folder, tmp_path), name, "made", tmp_path)
-    assert (result.verdict, result.text) == ("passed", "")
-    assert type_check(["made"], tmp_path) == ""
+def test_a_part_of_envoys_files_becomes_text_that_parses(envoy: Corpus) -> None:
+    assert len(envoy.names) > 500
+    results = [try_text(envoy, subject) for subject in envoy.subjects(every=40)]
+    assert len(results) > 15
+    assert [result for result in results if result.verdict != "passed"] == []
+
+
+def test_what_is_refused_is_refused_at_its_place(tmp_path: Path) -> None:
+    (tmp_path / "grouped.proto").write_text('syntax = "proto2";\nmessage M { optional group G = 1 {} }\n')
+    corpus = Corpus.of(tmp_path, tmp_path)
+    for result in (try_text(corpus, corpus.subjects()[0]), try_whole(corpus, corpus.subjects()[0], "made", tmp_path)):
+        assert result.verdict == "refused"
+        assert result.text.startswith(f"{tmp_path}/grouped.proto:2: M.g is a group")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["google/protobuf/type.proto", "kitchen.proto", "legacy.proto"])
-def test_one_goes_the_whole_way(corpus: Corpus, name: str, tmp_path: Path) -> None:
-    result = try_whole(corpus, name, "made", tmp_path)
-    assert (result.verdict, result.text) == ("passed", "")
-    assert result.objects >= 3 * result.messages > 0
-    assert type_check(["made"], tmp_path) == ""
+@pytest.mark.timeout(180)  # type checkers start with nothing but sources
+def test_some_go_the_whole_way(corpus: Corpus, envoy: Corpus, tmp_path: Path) -> None:
+    subjects = {subject.name: subject for subject in corpus.subjects()}
+    chosen = [(corpus, subjects[name]) for name in ("kitchen.proto", "legacy.proto", "shared/")]
+    chosen.append((envoy, Subject("matcher", ("envoy/type/matcher/v3/value.proto",))))
+    packages = [f"made_{index}" for index in range(len(chosen))]
+    for package, (source, subject) in zip(packages, chosen, strict=True):
+        result = try_whole(source, subject, package, tmp_path)
+        assert (result.verdict, result.text) == ("passed", "")
+        assert result.objects >= 3 * result.messages > 0
+    python = bare_python(tmp_path / "bare")
+    assert run_mypy(packages, tmp_path, python) == ""
+    assert not has_pyright() or run_pyright(packages, tmp_path, python) == ""
+
+
+def test_type_checkers_see_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made/__init__.py").write_text("number: int = None\n")
+    python = bare_python(tmp_path / "bare")
+    assert "Incompatible types" in run_mypy(["made"], tmp_path, python)
+    assert not has_pyright() or "reportAssignmentType" in run_pyright(["made"], tmp_path, python)

@@ -10,6 +10,7 @@ from librt.strings import BytesWriter
 
 from eventflux_runtime.message.redaction import redacted_repr, shown_of
 from eventflux_runtime.message.registration import Registration
+from eventflux_runtime.message.sibling import module_of
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message as AnyProto
@@ -22,13 +23,13 @@ M = TypeVar("M", bound="Message[Any, Any]")
 
 
 class _Unregistered:
-    """Stands where a class's registration will be. Who asks for it has the codec of the package loaded first."""
+    """Stands where a class's registration will be. Who asks for it has the class's codec loaded first."""
 
     def __get__(self, message: object, kind: type[Any]) -> Registration[Any]:
         if kind is Message:
             raise AttributeError("only a generated class has a codec")
         generated = kind.__mro__[kind.__mro__.index(Message) - 1]
-        import_module(f"{generated.__module__.rpartition('.')[0]}.codec")
+        import_module(module_of(generated, "codec"))
         registration: Registration[Any] = vars(generated)["__registration__"]
         return registration
 
@@ -132,13 +133,19 @@ class Message(_WithUnknownFields, msgspec.Struct, Generic[P, L], kw_only=True):
         return _as(cls, decode(data, 0, len(data)))
 
     def to_proto(self) -> P:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
+        """The same message as an object of protobuf's.
+
+        Raises:
+            CodecError: the message is none of its types.
+            MissingExtraError: protobuf is not installed, or googleapis-common-protos where the IDL imports that.
+            ConfigError: protobuf's class cannot be loaded beside another version of its file.
+        """
         proto: P = self.__registration__.bridge.to_proto(self)
         return proto
 
     @classmethod
     def from_proto(cls, proto: P) -> Self:
-        """The message that an object of protobuf's holds. Raises CodecError, or MissingExtraError without protobuf."""
+        """The message that an object of protobuf's holds. Raises as `to_proto`."""
         return _as(cls, cls.__registration__.bridge.from_proto(proto))
 
     def to_json(self) -> str:

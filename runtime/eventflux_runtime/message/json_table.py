@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar, final
 from eventflux_runtime.message.json_scalar import SCALARS, Scalar
 from eventflux_runtime.message.open_enum import ClosedEnum
 from eventflux_runtime.message.redaction import RedactedChoice
+from eventflux_runtime.message.sibling import module_of
 
 __all__ = [
     "EnumNames",
@@ -59,7 +60,7 @@ def enum_names(kind: type[IntEnum]) -> EnumNames:
     """The names of an enum, whose package's tables are loaded when they are first used."""
     names = _ENUMS.get(kind)
     if names is None:
-        import_module(f"{kind.__module__.rpartition('.')[0]}.json_fields")
+        import_module(module_of(kind, "json_fields"))
         names = _ENUMS[kind]
     return names
 

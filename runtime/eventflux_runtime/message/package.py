@@ -7,10 +7,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
-__all__ = ["load_codecs", "note_package"]
+__all__ = ["load_messages", "note_package"]
 
 _NOTED: Final[dict[str, None]] = {}
-"""Their names, in order; a name stays, because another thread may still be loading its codec."""
+"""Their names, in order; a name stays, because another thread may still be loading its messages."""
 
 
 def note_package(name: str) -> None:
@@ -18,8 +18,8 @@ def note_package(name: str) -> None:
     _NOTED[name] = None
 
 
-def load_codecs() -> None:
-    """Has every message class of the packages registered, which their codecs do when they are loaded."""
+def load_messages() -> None:
+    """Loads every message class of the packages."""
     for package in tuple(_NOTED):
-        if package in sys.modules and find_spec(f"{package}.codec") is not None:
-            import_module(f"{package}.codec")
+        if package in sys.modules and find_spec(f"{package}.messages") is not None:
+            import_module(f"{package}.messages")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from librt.strings import BytesWriter
 
+from eventflux_runtime.loading.proto import load_proto
 from eventflux_runtime.message.refusal import unknown_layout
-from eventflux_runtime.rpc.errors import MissingExtraError
+from eventflux_runtime.message.sibling import module_of
 
 if TYPE_CHECKING:
     from eventflux_runtime.message.bridge import Bridge
@@ -50,8 +51,9 @@ class Registration(Generic[T]):
     def protobuf(self) -> _Layout[T]:
         """The functions of protobuf's encoding, whose module is loaded when they are first used."""
         if self._protobuf is None:
-            import_module(f"{self._package}.protobuf")
-            assert self._protobuf is not None, f"{self._package}.protobuf registers {self.kind.__name__}"
+            module = module_of(self.kind, "protobuf")
+            import_module(module)
+            assert self._protobuf is not None, f"{module} registers {self.kind.__name__}"
         return self._protobuf
 
     @protobuf.setter
@@ -62,8 +64,9 @@ class Registration(Generic[T]):
     def json(self) -> JsonTable | JsonForm:
         """What JSON has for the messages; the module that says so is loaded when it is first used."""
         if self._json is None:
-            import_module(f"{self._package}.json_fields")
-            assert self._json is not None, f"{self._package}.json_fields registers {self.kind.__name__}"
+            module = module_of(self.kind, "json_fields")
+            import_module(module)
+            assert self._json is not None, f"{module} registers {self.kind.__name__}"
         return self._json
 
     @json.setter
@@ -75,18 +78,13 @@ class Registration(Generic[T]):
         """The way to protobuf's own objects, which is loaded when it is first used.
 
         Raises:
-            MissingExtraError: protobuf is not installed.
+            MissingExtraError: protobuf, or what else the class needs, is not installed.
+            ConfigError: the class cannot be loaded beside what this process has.
         """
-        try:
-            from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - needs protobuf
+        from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - few programs need it
 
-            return Bridge(self.kind, self.proto, *self.protobuf)
-        except ModuleNotFoundError as missing:
-            raise MissingExtraError(f"protobuf's objects of {self._package}", "protobuf") from missing
-
-    @property
-    def _package(self) -> str:
-        return self.kind.__module__.rpartition(".")[0]
+        package = self.kind.__module__.rpartition(".")[0]
+        return Bridge(load_proto(self.proto, f"protobuf's objects of {package}"), *self.protobuf)
 
 
 _REGISTERED: Final[dict[str, Registration[Any]]] = {}

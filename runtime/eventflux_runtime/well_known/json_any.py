@@ -5,6 +5,7 @@ What is packed can be told only where its class is there: that of an imported pa
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any as AnyValue
 from typing import Final
 
@@ -14,8 +15,9 @@ from eventflux_runtime.message.json_read import read_message
 from eventflux_runtime.message.json_scalar import checked_text
 from eventflux_runtime.message.json_table import JsonForm
 from eventflux_runtime.message.json_write import write_message
-from eventflux_runtime.message.package import load_codecs
+from eventflux_runtime.message.package import load_messages
 from eventflux_runtime.message.registration import Registration, registered
+from eventflux_runtime.message.sibling import has_siblings
 from eventflux_runtime.message.unknown import MAX_DEPTH
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.well_known import messages
@@ -89,7 +91,9 @@ def _registration_of(url: str) -> Registration[AnyValue]:
 
 def _load_codecs() -> None:
     """Has every message class registered, which its codec does when it is loaded."""
-    load_codecs()
+    load_messages()
     kinds: list[AnyValue] = [*Message.__subclasses__(), messages.Any, struct_messages.Value]
     for kind in kinds:
         assert kind.__registration__ is not None
+    for package in {kind.__module__.rpartition(".")[0] for kind in kinds if has_siblings(kind)}:
+        import_module(f"{package}.codec")

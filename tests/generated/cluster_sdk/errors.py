@@ -13,6 +13,7 @@ from cluster_sdk.messages import (
     NodeState,
 )
 
+
 __all__ = [
     "JobRefused",
     "JobTwice",

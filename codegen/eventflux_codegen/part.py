@@ -1,0 +1,117 @@
+"""What one module of each codec is about: the messages of one module of messages, and where all else comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from eventflux_codegen.message_module import MessageModule
+from eventflux_codegen.model import Enumeration, Lines, Message, ValueKind
+from eventflux_codegen.package import Package
+from eventflux_codegen.shared import Imports, held_by, imports_of, values_of
+
+__all__ = ["Part", "imports_among", "parts_of"]
+
+_DEFINED: Final = re.compile(r"^def (\w+)", re.MULTILINE)
+_WORD: Final = re.compile(r"\w+")
+
+_Classes = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The messages of one module, whose codecs and tables for JSON stand in modules of their own beside it."""
+
+    suffix: str
+    """What the names of those modules end with: ``_3`` beside ``messages_3``."""
+    enums: tuple[Enumeration, ...]
+    """The enums that are defined beside the messages."""
+    messages: tuple[Message, ...]
+    enum_tables: tuple[Enumeration, ...]
+    """The enums whose numbers the codecs look up."""
+    classes: _Classes
+    """The modules of the classes that they may name, each class with its name in the codecs."""
+    foreign: tuple[Message, ...]
+    """The messages of other packages that they hold; how those are written and read is repeated here."""
+    foreign_imports: Imports
+    """Their classes, the enums that they and the others hold, and the packages that have them."""
+    named: Imports
+    """Those of them that fields of the messages have, under the names that they have beside the messages."""
+
+    @property
+    def coded(self) -> tuple[Message, ...]:
+        """The messages that the codecs write and read."""
+        return (*self.messages, *self.foreign)
+
+    @property
+    def kinds(self) -> frozenset[ValueKind]:
+        """The kinds of values that occur, keys and choices included."""
+        return frozenset(value.kind for value in values_of(self.coded))
+
+    @property
+    def homes(self) -> dict[str, str]:
+        """The module of each class."""
+        return {name: module for module, names in self.classes for name, _ in names}
+
+
+def parts_of(package: Package) -> tuple[Part, ...]:
+    """The parts, each behind those that it needs; a package of usual size is one."""
+    modules, local = package.message_modules, dict(package.imports)
+    if len(modules) == 1:
+        classes = ((modules[0].name, package.imports),) if package.imports else ()
+        return (_part(package, modules[0], package.enum_tables, classes),)
+    parts = []
+    for own in modules:
+        used = {value.annotation for value in values_of(own.messages)}
+        needed = [(own.name, own.exports), *own.imports]
+        pairs = [
+            (module, tuple((name, local[name]) for name in sorted(names) if name in local)) for module, names in needed
+        ]
+        tables = tuple(enum for enum in package.enum_tables if enum.name in used)
+        parts.append(_part(package, own, tables, tuple(sorted(pairs))))
+    return tuple(parts)
+
+
+def _part(package: Package, own: MessageModule, tables: tuple[Enumeration, ...], classes: _Classes) -> Part:
+    enums, messages = held_by(own.messages, package.foreign_enums, package.foreign_messages)
+    return Part(
+        suffix=own.name.removeprefix("messages"),
+        enums=own.enums,
+        messages=own.messages,
+        enum_tables=(*tables, *(enum for enum in enums if enum not in tables)),
+        classes=classes,
+        foreign=messages,
+        foreign_imports=_imports_of(enums, messages),
+        named=own.foreign,
+    )
+
+
+def _imports_of(enums: Iterable[Enumeration], messages: Iterable[Message]) -> Imports:
+    found = [(enum.home, enum.exported, enum.local) for enum in enums]
+    for message in messages:
+        found.append((message.home, message.exported, message.local))
+        for oneof in message.oneofs:
+            found.append((message.home, oneof.union_exported, oneof.union_local))
+            found += [(message.home, variant.exported, variant.local) for variant in oneof.variants]
+    return imports_of(found)
+
+
+def imports_among(stem: str, parts: Sequence[Part], texts: Iterable[str]) -> Iterator[tuple[tuple[str, Lines], ...]]:
+    """For the code of each part, the modules of earlier ones whose functions it calls, and the functions.
+
+    Args:
+        stem: what the names of the modules begin with.
+        parts: the parts.
+        texts: their functions.
+    """
+    homes: dict[str, str] = {}
+    for part, text in zip(parts, texts, strict=True):
+        own = set(_DEFINED.findall(text))
+        found: dict[str, list[str]] = {}
+        for word in sorted(set(_WORD.findall(text)) - own):
+            if word in homes:
+                found.setdefault(homes[word], []).append(word)
+        yield tuple((module, tuple(names)) for module, names in sorted(found.items()))
+        homes |= dict.fromkeys(own, f"{stem}{part.suffix}")
