@@ -11,7 +11,7 @@ from eventflux_codegen.kind import KINDS
 from eventflux_codegen.model import Lines, Message
 from eventflux_codegen.part import Part, imports_among
 from eventflux_codegen.reserved import LIBRT, NATIVE_RUNTIME, named_in, runtime_names
-from eventflux_codegen.shared import Imports, has_unset, shared_imports, typing_imports
+from eventflux_codegen.shared import Imports, shared_imports, typing_imports
 
 __all__ = ["Codec", "build_codecs"]
 
@@ -24,8 +24,12 @@ class Codec:
     """What the template of the codec sees of one part."""
 
     part: Part
+    classes: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    """The modules of the classes that it names, and the classes."""
     imports: tuple[tuple[str, Lines], ...]
     """The modules of other parts whose functions it calls, and the functions."""
+    foreign: Imports
+    """The packages that have other classes that it names, and the classes."""
     names: Lines
     """The public functions, sorted."""
     functions: Lines
@@ -41,7 +45,7 @@ class Codec:
     typing_imports: Lines
     """What it needs of typing, sorted."""
     has_unset: bool
-    """Whether a field is absent by msgspec's UNSET."""
+    """Whether it names msgspec's UNSET."""
 
 
 def build_codecs(parts: Sequence[Part]) -> tuple[Codec, ...]:
@@ -70,6 +74,8 @@ def _codec(part: Part, functions: list[str], imports: tuple[tuple[str, Lines], .
     expected = ["expect_fields"] if part.foreign else []
     return Codec(
         part=part,
+        classes=part.classes_in(whole),
+        foreign=part.foreign_in(whole),
         imports=imports,
         names=tuple(sorted([*(f"{verb}_{stem}" for verb in ("decode", "encode") for stem in stems), *readers])),
         functions=tuple(functions),
@@ -77,8 +83,8 @@ def _codec(part: Part, functions: list[str], imports: tuple[tuple[str, Lines], .
         librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
         limits=tuple((name, limit) for name, limit in _LIMITS.items() if name in whole),
         shared=shared_imports(part.coded, part.enum_tables, "codec", whole),
-        typing_imports=typing_imports(part.coded),
-        has_unset=has_unset(part.coded),
+        typing_imports=typing_imports(whole),
+        has_unset=any(named_in(whole, ("UNSET",))),
     )
 
 

@@ -221,8 +221,12 @@ class Package:
         return (*own, *(used[name] for name in sorted(used) if used[name].home))
 
     @property
-    def exchange_imports(self) -> Imports:
-        """The classes of those, and the modules that have them."""
-        return imports_of(
-            (message.home or f"{self.name}.messages", message.exported, message.local) for message in self.exchanged
+    def exchange_imports(self) -> tuple[Imports, Imports]:
+        """The classes of those and the modules that have them: those of others, and those of this package."""
+        modules = {message.name: own.name for own in self.message_modules for message in own.messages}
+        theirs = [(each.home, each.exported, each.local) for each in self.exchanged if each.home]
+        ours = [each for each in self.exchanged if not each.home]
+        return (
+            imports_of(theirs),
+            imports_of((f"{self.name}.{modules[each.name]}", each.name, each.local) for each in ours),
         )

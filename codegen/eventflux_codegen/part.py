@@ -50,6 +50,19 @@ class Part:
         """The kinds of values that occur, keys and choices included."""
         return frozenset(value.kind for value in values_of(self.coded))
 
+    def classes_in(self, code: str) -> Imports:
+        """Those of the classes that some code names, or what stands around the functions of a codec."""
+        return self._named(self.classes, code)
+
+    def foreign_in(self, code: str) -> Imports:
+        """The same of other packages' classes."""
+        return self._named(self.foreign_imports, code)
+
+    def _named(self, homes: Imports, code: str) -> Imports:
+        words = {*_WORD.findall(code), *(own.local for own in self.coded), *(own.local for own in self.enum_tables)}
+        named = [(module, tuple(pair for pair in pairs if pair[1] in words)) for module, pairs in homes]
+        return tuple((module, pairs) for module, pairs in named if pairs)
+
     @property
     def homes(self) -> dict[str, str]:
         """The module of each class."""

@@ -8,6 +8,7 @@ behind all records, because the message may come in several parts, which are mer
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -130,7 +131,7 @@ def locals_of(readers: list[Reader]) -> list[str]:
         "kind" if wires else "",
         "size" if Wire.LEN in wires else "",
         "begin" if wires - {Wire.VARINT} else "",
-        "number" if "number" in text or Wire.VARINT in wires else "",
+        "number" if Wire.VARINT in wires or re.search(r"\bnumber\b", text) else "",
         "at" if "at = begin" in text else "",
         "member" if "member = " in text else "",
     ]

@@ -10,7 +10,7 @@ from eventflux_codegen.model import Lines
 from eventflux_codegen.part import Part, imports_among
 from eventflux_codegen.protobuf_function import protobuf_functions
 from eventflux_codegen.reserved import LIBRT, PROTOBUF_RUNTIME, named_in, runtime_names
-from eventflux_codegen.shared import Imports, has_unset, shared_imports, typing_imports
+from eventflux_codegen.shared import Imports, shared_imports, typing_imports
 
 __all__ = ["ProtobufCodec", "build_protobuf_codecs"]
 
@@ -23,8 +23,12 @@ class ProtobufCodec:
     """What the template of the protobuf codec sees of one part."""
 
     part: Part
+    classes: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    """The modules of the classes that it names, and the classes."""
     imports: tuple[tuple[str, Lines], ...]
     """The modules of other parts whose functions it calls, and the functions."""
+    foreign: Imports
+    """The packages that have other classes that it names, and the classes."""
     names: Lines
     """The public functions, sorted."""
     functions: Lines
@@ -40,7 +44,7 @@ class ProtobufCodec:
     typing_imports: Lines
     """What it needs of typing, sorted."""
     has_unset: bool
-    """Whether a field is absent by msgspec's UNSET."""
+    """Whether it names msgspec's UNSET."""
 
 
 def build_protobuf_codecs(parts: Sequence[Part]) -> tuple[ProtobufCodec, ...]:
@@ -62,6 +66,8 @@ def _protobuf(part: Part, functions: list[str], imports: tuple[tuple[str, Lines]
     readers = [message.protobuf_reader for message in part.messages if message.is_public]
     return ProtobufCodec(
         part=part,
+        classes=part.classes_in(whole),
+        foreign=part.foreign_in(whole),
         imports=imports,
         names=tuple(
             sorted([*(f"{verb}_{stem}_protobuf" for verb in ("decode", "encode") for stem in stems), *readers])
@@ -75,6 +81,6 @@ def _protobuf(part: Part, functions: list[str], imports: tuple[tuple[str, Lines]
         librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
         max_depth=_MAX_DEPTH if "_MAX_DEPTH" in whole else None,
         shared=shared_imports(part.coded, part.enum_tables, "protobuf", whole),
-        typing_imports=typing_imports(part.coded),
-        has_unset=has_unset(part.coded),
+        typing_imports=typing_imports(whole),
+        has_unset=any(named_in(whole, ("UNSET",))),
     )

@@ -45,6 +45,7 @@ PROVIDED: Final = frozenset(
 Imports = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 """Modules with the names that are imported from them, each with its name there and its name here, sorted."""
 
+_TEXT: Final = re.compile(r'""".*?"""|"[^"\n]*"', re.DOTALL)
 _WORD: Final = re.compile(r"\w+")
 _PLAIN: Final = frozenset({ValueKind.STRUCT, ValueKind.LIST_VALUE, ValueKind.VALUE})
 
@@ -63,9 +64,9 @@ def values_of(messages: Iterable[Message]) -> Iterator[Value]:
                     yield value
 
 
-def typing_imports(messages: Iterable[Message]) -> Lines:
-    """What a codec has to import of typing, sorted."""
-    has_plain = any(value.kind in _PLAIN for value in values_of(messages))
+def typing_imports(code: str) -> Lines:
+    """What the functions of a codec have to import of typing, sorted."""
+    has_plain = re.search(r"\bAny\b", _TEXT.sub("", code)) is not None
     return ("TYPE_CHECKING", "Any", "Final") if has_plain else ("TYPE_CHECKING", "Final")
 
 

@@ -66,6 +66,8 @@ assert loaded() == ["messages_1"], loaded()
 for way in ("wire", "protobuf", "json"):
     assert getattr(M7, f"from_{way}")(getattr(M7(), f"to_{way}")()) == M7(), way
 assert loaded() == ["codec_1", "json_fields_1", "messages_1", "protobuf_1"], loaded()
+from sample import SClient
+assert "messages" not in loaded() and "messages_6" not in loaded(), loaded()
 from eventflux_runtime.well_known import Any
 packed = Any.from_json('{"@type": "x/M128", "half": {}}')  # of a class that nothing has asked for yet
 assert packed.value == bytes([10, 0]) and "codec" in loaded() and "protobuf" not in loaded(), loaded()

@@ -67,6 +67,12 @@ def test_nested_names_are_flattened() -> None:
         (' Ends with "quotes"', ('Ends with "quotes".',)),
         (' Has """three"""', ("Has '''three'''.",)),
         (r" A \backslash", (r"A \\backslash.",)),
+        (" Is (e.g.\n Named). Thus.", ("Is (e.g. Named).", "", "Thus.")),
+        (" Required. The name. Long.", ("Required. The name.", "", "Long.")),
+        (" Required. " + "word " * 25 + ".", ("Required.", "", ("word " * 20).strip(), "word " * 5 + ".")),
+        (" Of [Job][x.y.Job], a[i][j.k].", ("Of `Job`, a[i][j.k].",)),
+        (" Kinds:\n  - one\n    goes on\n  - two\n\n End.", ("Kinds:", "", "- one goes on", "- two", "", "End.")),
+        (" Steps:\n\n 1. " + "word " * 21, ("Steps:", "", "1. " + ("word " * 19).strip(), "   word word")),
         (" " + "word " * 40, ("Fallback.", "", ("word " * 20).strip(), ("word " * 20).strip())),
     ],
 )

@@ -54,7 +54,8 @@ def survey(corpus: Corpus, folder: Path, every: int, sample: int, processes: int
         whole = [run.result() for run in runs]
     is_right &= report("imported and sent through all encodings", whole)
     made = [name for name, result in zip(packages, whole, strict=True) if result.verdict == "passed"]
-    return is_right & type_check(made[:: max(1, len(made) // (sample // 4 or 1))], folder)
+    few = made[:: max(1, len(made) * 4 // sample)] if sample else []
+    return is_right & (not few or type_check(few, folder))
 
 
 def type_check(packages: list[str], folder: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.corpora.corpus import Corpus, Subject
-from tests.corpora.trial import try_text, try_whole
+from tests.corpora.trial import lint, try_text, try_whole
 from tests.corpora.type_check import bare_python, has_pyright, run_mypy, run_pyright
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +70,25 @@ def test_some_go_the_whole_way(corpus: Corpus, envoy: Corpus, tmp_path: Path) ->
     python = bare_python(tmp_path / "bare")
     assert run_mypy(packages, tmp_path, python) == ""
     assert not has_pyright() or run_pyright(packages, tmp_path, python) == ""
+
+
+def test_code_has_nothing_that_it_does_not_use(tmp_path: Path) -> None:
+    (tmp_path / "odd.proto").write_text(
+        """syntax = "proto3"; import "google/protobuf/struct.proto";
+        enum Lonely { NONE = 0; }
+        message Any { oneof either { string text = 2; google.protobuf.Struct fields = 3; } }
+        message Numbers { string number_of_something = 1; optional google.protobuf.Value value = 2; }"""
+    )
+    (tmp_path / "void.proto").write_text('syntax = "proto3";')
+    corpus = Corpus.of(tmp_path, tmp_path)
+    results = [try_text(corpus, subject) for subject in corpus.subjects()]
+    assert [(result.name, result.text) for result in results if result.verdict != "passed"] == []
+
+
+def test_the_linter_sees_a_mistake() -> None:
+    assert "F401" in lint({"a.py": "import os\n"})
+    assert "F821" in lint({"a.py": "x = y  # ruff: noqa\n"})
+    assert "invalid-syntax" in lint({"a.py": "x =\n"})
 
 
 def test_type_checkers_see_a_mistake(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import json
 import random
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,7 @@ from eventflux_codegen.yaml_source import Places
 from tests.corpora.corpus import Corpus, Subject
 from tests.corpora.random_object import random_object
 
-__all__ = ["Result", "check_object", "try_text", "try_whole"]
+__all__ = ["Result", "check_object", "lint", "try_text", "try_whole"]
 
 _OBJECTS: Final = 3
 """How many random objects of each message go through all encodings."""
@@ -46,20 +46,33 @@ class Result:
 
 
 def try_text(corpus: Corpus, subject: Subject) -> Result:
-    """Builds and renders the package of a subject, all but protoc's own modules, and parses what comes of it."""
+    """Builds and renders the package of a subject, all but protoc's own modules, and has a linter look at it."""
     options = FileOptions(package="made", protos=subject.files)
     try:
         include = [corpus.root] if corpus.root is not None else []
         schema = Schema.of(corpus.closure(subject.files), include, options.protos)
         package = build_package(schema, options, Places("made.yaml"))
         wire_facts(schema, package)
-        for file, text in render_unformatted(package).items():
-            ast.parse(text, file)
+        said = lint(render_unformatted(package))
     except GenerationError as error:
         return Result(subject.name, "refused", str(error))
     except Exception:  # noqa: BLE001 - whatever is wrong with one, the others are tried
         return Result(subject.name, "failed", traceback.format_exc()[-2000:])
+    if said:
+        return Result(subject.name, "failed", said)
     return Result(subject.name, "passed", messages=len(package.messages))
+
+
+def lint(texts: Mapping[str, str]) -> str:
+    """What is not Python in modules, or names what is not there, or imports what is not used; empty if nothing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, text in texts.items():
+            Path(scratch, name).write_text(text, "utf-8")
+        options = ["--isolated", "--no-cache", "--quiet", "--ignore-noqa", "--target-version=py311"]
+        # What only texts in annotations name is of use for type checkers.
+        options += ["--select=E9,F", "--per-file-ignores=messages*.py:F401", "--output-format=concise"]
+        command = [sys.executable, "-m", "ruff", "check", *options, "."]
+        return subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False).stdout[-2000:]
 
 
 def try_whole(corpus: Corpus, subject: Subject, package: str, folder: Path) -> Result:

@@ -2,6 +2,25 @@
 # ruff: noqa - generated: names, sizes and texts are those of the IDL
 # mypy: disable-error-code="deprecated"
 # pyright: reportDeprecated=false
+from eventflux_runtime.well_known import (
+    Any as Any,
+    Api as Api,
+    BoolValue as BoolValue,
+    BytesValue as BytesValue,
+    Duration as Duration,
+    Empty as Empty,
+    Enum as Enum,
+    FieldKind as FieldKind,
+    FieldMask as FieldMask,
+    ListValue as ListValue,
+    NullValue as NullValue,
+    StringValue as StringValue,
+    Struct as Struct,
+    Syntax as Syntax,
+    Type as Type,
+    UInt64Value as UInt64Value,
+    Value as Value,
+)
 from kitchen_package.client import (
     KitchenClient as KitchenClient,
     KnownClient as KnownClient,
@@ -108,23 +127,4 @@ from kitchen_package.service import (
     KitchenService as KitchenService,
     KnownService as KnownService,
     OldKnownService as OldKnownService,
-)
-from eventflux_runtime.well_known import (
-    Any as Any,
-    Api as Api,
-    BoolValue as BoolValue,
-    BytesValue as BytesValue,
-    Duration as Duration,
-    Empty as Empty,
-    Enum as Enum,
-    FieldKind as FieldKind,
-    FieldMask as FieldMask,
-    ListValue as ListValue,
-    NullValue as NullValue,
-    StringValue as StringValue,
-    Struct as Struct,
-    Syntax as Syntax,
-    Type as Type,
-    UInt64Value as UInt64Value,
-    Value as Value,
 )

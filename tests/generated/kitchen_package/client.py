@@ -17,7 +17,6 @@ from eventflux_runtime.codegen_api import (
     ServerStream,
     deprecated as _deprecated,
 )
-from kitchen_package import methods
 from eventflux_runtime.well_known import (
     Any as WellKnownAny,
     BoolValue,
@@ -30,6 +29,7 @@ from eventflux_runtime.well_known import (
     UInt64Value,
     Value,
 )
+from kitchen_package import methods
 from kitchen_package.messages import (
     Aged,
     Carried,

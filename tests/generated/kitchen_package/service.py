@@ -10,7 +10,6 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator
 
 from eventflux_runtime.codegen_api import AnyBinding, Binding, Context, Service
-from kitchen_package import methods
 from eventflux_runtime.well_known import (
     Any as WellKnownAny,
     BoolValue,
@@ -23,6 +22,7 @@ from eventflux_runtime.well_known import (
     UInt64Value,
     Value,
 )
+from kitchen_package import methods
 from kitchen_package.messages import (
     Aged,
     Carried,
