@@ -33,13 +33,13 @@ def decode(data: bytes) -> TransportMessage:
     """The message of a protobuf encoding."""
     proto = transport_pb2.TransportMessage.FromString(data)
     return TransportMessage(
-        proto.id,
-        _MESSAGE_TYPES[proto.message_type],
-        proto.payload,
-        dict(proto.headers),
-        proto.timestamp,
-        proto.source_node,
-        proto.target_node,
-        proto.priority,
-        _COMPRESSIONS[proto.compression],
+        id=proto.id,
+        message_type=_MESSAGE_TYPES[proto.message_type],
+        payload=proto.payload,
+        headers=dict(proto.headers),
+        timestamp=proto.timestamp,
+        source_node=proto.source_node,
+        target_node=proto.target_node,
+        priority=proto.priority,
+        compression=_COMPRESSIONS[proto.compression],
     )

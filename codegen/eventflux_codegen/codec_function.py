@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from eventflux_codegen.codec_field import indented, read_closed, read_field, write_closed, write_field
+from eventflux_codegen.codec_field import (
+    indented,
+    made,
+    read_closed,
+    read_field,
+    unfit_values,
+    write_closed,
+    write_field,
+)
 from eventflux_codegen.model import Cardinality, Field, Layout, Message
 from eventflux_codegen.naming import in_capitals
 
 __all__ = ["layout_functions", "native_functions"]
 
-_UNFIT = (
-    "except (AttributeError, OverflowError, TypeError, ValueError):",
-    "    raise unfit(message, field, EXPECTS) from None",
-)
 _MALFORMED = (
     "except (IndexError, UnicodeDecodeError) as error:",
     "    raise malformed(field, pos, limit, error) from None",
@@ -64,11 +68,10 @@ def layout_functions(message: Message, layout: Layout) -> list[list[str]]:
         *indented(depth),
         *indented(_encoded(message, [*_refused(layout), *written])),
     ]
-    made = "".join(f"{field.name}={field.local}, " for field in layout.fields)
     decoder = [
         *_head("decode", message, suffix, where),
         *indented(_whole(message, depth, read)),
-        f"    return _{message.local}({made})",
+        f"    return {made(message, layout.fields)}",
     ]
     return [*([tuples] if tuples else []), encoder, decoder]
 
@@ -77,10 +80,9 @@ def _native_decoders(message: Message) -> list[list[str]]:
     head = _head("decode", message, message.snake, "native layout")
     deep = message.name if message.is_recursive else ""
     read = [line for field in message.wire_fields for line in read_field(field, deep)]
-    made = f"_{message.local}({', '.join(field.local for field in message.fields)})"
     if not message.is_embedded:
         depth = ["depth: i64 = 0"] if message.is_recursive else []
-        return [[*head, *indented(_whole(message, depth, read)), f"    return {made}"]]
+        return [[*head, *indented(_whole(message, depth, read)), f"    return {made(message, message.fields)}"]]
     parameter, start = (", depth: i64", ", 0") if message.is_recursive else ("", "")
     outer = [
         *head,
@@ -94,7 +96,7 @@ def _native_decoders(message: Message) -> list[list[str]]:
         *indented(_limited(message, "pos") if message.is_recursive else []),
         *indented(["limit: i64 = len(data)"] if read else []),
         *indented(_guarded(read)),
-        f"    return {made}, pos",
+        f"    return {made(message, message.fields)}, pos",
     ]
     return [outer, inner]
 
@@ -113,10 +115,10 @@ def _head(verb: str, message: Message, suffix: str, where: str) -> list[str]:
 
 def _encoded(message: Message, written: list[str]) -> list[str]:
     """The body of an encoder, around the code that writes the fields."""
-    lines = [f"if type(message) is not _{message.local}:", f"    require(message, _{message.local})"]
+    lines = [f"if type(message) is not _{message.local}:", f"    message = require(message, _{message.local})"]
     if not message.fields:
         return lines
-    return [*lines, 'field = ""', "try:", *indented(["values = _astuple(message)", *written]), *_UNFIT]
+    return [*lines, 'field = ""', "try:", *indented(["values = _astuple(message)", *written]), *unfit_values(message)]
 
 
 def _whole(message: Message, depth: list[str], read: list[str]) -> list[str]:
@@ -144,8 +146,7 @@ def _refused(layout: Layout) -> Iterable[str]:
     """The code that refuses the fields that a layout lacks, where they are set."""
     for field in layout.lacks:
         yield f"if values[{field.index}]{_presence(field)}:"
-        shown = '"<redacted>"' if field.is_redacted else f"values[{field.index}]"
-        yield f'    raise lacking("{field.path}", "{layout.name}", {shown})'
+        yield f'    raise lacking(message, "{field.path}", "{layout.name}")'
 
 
 def _presence(field: Field) -> str:

@@ -10,7 +10,7 @@ from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS
 from eventflux_codegen.model import Lines, Message
 from eventflux_codegen.part import Part, imports_among
-from eventflux_codegen.reserved import LIBRT, NATIVE_RUNTIME, named_in
+from eventflux_codegen.reserved import LIBRT, NATIVE_RUNTIME, named_in, runtime_names
 from eventflux_codegen.shared import Imports, shared_imports, typing_imports
 
 __all__ = ["Codec", "build_codecs"]
@@ -79,7 +79,7 @@ def _codec(part: Part, functions: list[str], imports: tuple[tuple[str, Lines], .
         imports=imports,
         names=tuple(sorted([*(f"{verb}_{stem}" for verb in ("decode", "encode") for stem in stems), *readers])),
         functions=tuple(functions),
-        runtime_imports=tuple(sorted({"register", *expected, *named_in(whole, NATIVE_RUNTIME)})),
+        runtime_imports=tuple(sorted({"register", *expected, *runtime_names(whole, NATIVE_RUNTIME)})),
         librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
         limits=tuple((name, limit) for name, limit in _LIMITS.items() if name in whole),
         shared=shared_imports(part.coded, part.enum_tables, "codec", whole),

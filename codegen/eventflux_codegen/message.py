@@ -252,6 +252,7 @@ class _FieldBuilder:
         proto = self.node.descriptor.field[position]
         name = self.names.choices[f"{self.node.full_name}.{proto.name}"]
         fallback = f"The choice {proto.name} of {self.node.full_name}.{oneof}."
+        comment, is_deprecated = self.node.field_comment(position), proto.options.deprecated
         unit = self.options.units.get(proto.name)
         return Variant(
             class_name=name,
@@ -262,12 +263,10 @@ class _FieldBuilder:
             index=index,
             value=self.values.of(proto),
             slot=str(position),
-            doc=noted(
-                as_docstring(self.node.field_comment(position), fallback, unit=unit),
-                is_deprecated=proto.options.deprecated,
-            ),
+            doc=noted(as_docstring(comment, fallback, unit=unit), is_deprecated=is_deprecated),
             json_name=_own_json_name(proto),
             is_redacted=proto.options.debug_redact,
+            deprecated=reason(f"{self.node.full_name}.{proto.name}", comment, is_deprecated=is_deprecated),
         )
 
 

@@ -60,6 +60,8 @@ class Variant:
     """The name in JSON, where the IDL gives it one of its own."""
     is_redacted: bool = False
     """Whether the value is not shown."""
+    deprecated: str = ""
+    """What users are told, if the IDL calls it deprecated."""
     exported: str = ""
     """What the class is called in the module that has it."""
 
@@ -225,6 +227,18 @@ class Message:
     def redacted(self) -> Lines:
         """The attributes whose values are not shown; a choice of a oneof hides its own."""
         return tuple(field.name for field in self.fields if field.is_redacted)
+
+    @property
+    def half_redacted(self) -> Lines:
+        """The attributes for oneofs that have such a choice."""
+        return tuple(field.name for field in self.oneofs if any(choice.is_redacted for choice in field.variants))
+
+    @property
+    def hides_messages(self) -> bool:
+        """Whether a value that is not shown is a message, whose own errors would show it."""
+        hidden = [field.value for field in self.fields if field.is_redacted]
+        hidden += [choice.value for field in self.oneofs for choice in field.variants if choice.is_redacted]
+        return any(value is not None and value.kind is ValueKind.MESSAGE for value in hidden)
 
     @property
     def reader(self) -> str:

@@ -165,6 +165,8 @@ class Package:
     def has_deprecated(self) -> bool:
         """Whether something of the package is deprecated, so that its own modules are not to be warned of it."""
         told = [enum.deprecated for enum in self.enums] + [message.deprecated for message in self.messages]
+        oneofs = (field for message in self.messages for field in message.oneofs)
+        told += [choice.deprecated for field in oneofs for choice in field.variants]
         return any(told) or self.has_deprecated_calls
 
     @property

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eventflux_codegen.codec_field import indented
+from eventflux_codegen.codec_field import indented, made, unfit_values
 from eventflux_codegen.model import Cardinality, Field, Message, Value
 from eventflux_codegen.protobuf_read import Reader, choose_function, default_of, locals_of, reader_of, scan
 from eventflux_codegen.protobuf_write import write_fields, write_given, write_set
 
 __all__ = ["protobuf_functions"]
 
-_UNFIT = (
-    "except (AttributeError, OverflowError, TypeError, ValueError):",
-    "    raise unfit(message, field, EXPECTS) from None",
-)
 _WRITE_UNKNOWN = (
     "if message.__has_unknown_fields__:",
     "    writer.write(message.unknown_fields)",
@@ -42,9 +38,9 @@ def _encoders(message: Message) -> list[list[str]]:
         f"def encode_{message.snake}_protobuf(message: {message.local}, writer: BytesWriter) -> None:",
         f'    """Appends a {message.name} in protobuf\'s encoding. Raises CodecError."""',
     ]
-    body = [f"if type(message) is not _{message.local}:", f"    require(message, _{message.local})"]
+    body = [f"if type(message) is not _{message.local}:", f"    message = require(message, _{message.local})"]
     written = ["values = _astuple(message)", *write_fields(message)] if message.fields else []
-    body += ['field = ""', "try:", *indented([*written, *_WRITE_UNKNOWN]), *_UNFIT]
+    body += ['field = ""', "try:", *indented([*written, *_WRITE_UNKNOWN]), *unfit_values(message)]
     if not message.is_recursive:
         return [[*head, *indented(body)]]
     deeper = f"def _write_{message.snake}(message: {message.local}, writer: BytesWriter, depth: i64) -> None:"
@@ -66,7 +62,7 @@ def _decoders(message: Message) -> list[list[str]]:
             [reader_of(field, message.snake) for field in message.fields],
             f'path_of(FIELDS["{message.name}"], "{message.name}", tag)',
         ),
-        f"message = _{message.local}({', '.join(field.local for field in message.fields)})",
+        f"message = {made(message, message.fields)}",
         "if unknown is not None:",
         "    message.unknown_fields = unknown.getvalue()",
         "return message",

@@ -73,7 +73,8 @@ def _checked(field: Field) -> list[str]:
     """The code that refuses a message that lacks a required field."""
     if field.cardinality is not Cardinality.REQUIRED:
         return []
-    return [f"if {field.local} is None:", f'    raise absent("{field.path}", limit)']
+    assert field.value is not None
+    return [f"if {field.local} is {field.value.absent}:", f'    raise absent("{field.path}", limit)']
 
 
 def _store(value: Value, assignment: str, before: Sequence[str] = ()) -> list[str]:

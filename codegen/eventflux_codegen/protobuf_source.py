@@ -9,7 +9,7 @@ from typing import Final
 from eventflux_codegen.model import Lines
 from eventflux_codegen.part import Part, imports_among
 from eventflux_codegen.protobuf_function import protobuf_functions
-from eventflux_codegen.reserved import LIBRT, PROTOBUF_RUNTIME, named_in
+from eventflux_codegen.reserved import LIBRT, PROTOBUF_RUNTIME, named_in, runtime_names
 from eventflux_codegen.shared import Imports, shared_imports, typing_imports
 
 __all__ = ["ProtobufCodec", "build_protobuf_codecs"]
@@ -74,7 +74,9 @@ def _protobuf(part: Part, functions: list[str], imports: tuple[tuple[str, Lines]
         ),
         functions=tuple(functions),
         runtime_imports=tuple(
-            sorted({"register_protobuf", *named_in(whole, PROTOBUF_RUNTIME)}, key=lambda name: (name.islower(), name))
+            sorted(
+                {"register_protobuf", *runtime_names(whole, PROTOBUF_RUNTIME)}, key=lambda name: (name.islower(), name)
+            )
         ),
         librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
         max_depth=_MAX_DEPTH if "_MAX_DEPTH" in whole else None,

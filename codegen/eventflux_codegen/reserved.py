@@ -16,13 +16,15 @@ __all__ = [
     "NATIVE_RUNTIME",
     "PROTOBUF_RUNTIME",
     "named_in",
+    "runtime_names",
 ]
 
 IMPORTED_CLASSES: Final = frozenset(
     {
         "Any", "AnyBinding", "AsyncIterator", "BidiStream", "Binding", "BytesWriter", "CallOptions", "Client",
-        "ClientStream", "Compression", "Context", "Coroutine", "EXPECTS", "FIELDS", "Final", "Method", "MethodKind",
-        "Repeats", "RetryPolicy", "ServerStream", "Service", "StatusCode", "TYPE_CHECKING", "UNSET", "Unpack",
+        "ClientStream", "CodecError", "Compression", "Context", "Coroutine", "EXPECTS", "FIELDS", "Final", "Method",
+        "MethodKind", "Repeats", "RetryPolicy", "ServerStream", "Service", "StatusCode", "TYPE_CHECKING", "UNSET",
+        "Unpack",
     }
 )  # fmt: skip
 """Names that are taken in generated modules; a class of that name is imported there under another."""
@@ -52,9 +54,10 @@ NATIVE_RUNTIME: Final = frozenset(
         "trailing",
         "unfit",
         "unset",
+        "veiled",
     }
 )
-"""What functions of the runtime the codec may call: those that say what is wrong with a message."""
+"""What of the runtime the codec may name: what says what is wrong with a message."""
 
 PROTOBUF_RUNTIME: Final = frozenset(
     {
@@ -92,6 +95,7 @@ PROTOBUF_RUNTIME: Final = frozenset(
         "unset",
         "unzigzag",
         "varint_size",
+        "veiled",
         "write_block",
         "write_fixed32",
         "write_fixed64",
@@ -122,6 +126,12 @@ CODEC_NAMES: Final = frozenset(
     }
 )
 """What the codecs import, or define whatever the messages are."""
+
+
+def runtime_names(code: str, names: frozenset[str]) -> set[str]:
+    """What a codec has to import of the runtime; `names` are those that it may name."""
+    caught = {"CodecError"} if "except CodecError" in code else set()  # docstrings name it, too
+    return {*caught, *named_in(code, names)}
 
 
 def named_in(code: str, names: Iterable[str]) -> Iterator[str]:

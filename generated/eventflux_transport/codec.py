@@ -142,7 +142,7 @@ _TlsConfig: Final = TlsConfig
 def encode_transport_message(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in the native layout. Raises CodecError."""
     if type(message) is not _TransportMessage:
-        require(message, _TransportMessage)
+        message = require(message, _TransportMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -278,7 +278,15 @@ def decode_transport_message(data: bytes, start: int, end: int) -> TransportMess
     if pos != limit:
         raise trailing("TransportMessage", pos, limit)
     return _TransportMessage(
-        id_, message_type_, payload_, headers_, timestamp_, source_node_, target_node_, priority_, compression_
+        id=id_,
+        message_type=message_type_,
+        payload=payload_,
+        headers=headers_,
+        timestamp=timestamp_,
+        source_node=source_node_,
+        target_node=target_node_,
+        priority=priority_,
+        compression=compression_,
     )
 
 
@@ -295,20 +303,20 @@ _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE: Final = (
 def encode_transport_message_eventflux(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in the layout eventflux. Raises CodecError."""
     if type(message) is not _TransportMessage:
-        require(message, _TransportMessage)
+        message = require(message, _TransportMessage)
     field = ""
     try:
         values = _astuple(message)
         if values[4]:
-            raise lacking("TransportMessage.timestamp", "eventflux", values[4])
+            raise lacking(message, "TransportMessage.timestamp", "eventflux")
         if values[5]:
-            raise lacking("TransportMessage.source_node", "eventflux", values[5])
+            raise lacking(message, "TransportMessage.source_node", "eventflux")
         if values[6]:
-            raise lacking("TransportMessage.target_node", "eventflux", values[6])
+            raise lacking(message, "TransportMessage.target_node", "eventflux")
         if values[7]:
-            raise lacking("TransportMessage.priority", "eventflux", values[7])
+            raise lacking(message, "TransportMessage.priority", "eventflux")
         if values[8]:
-            raise lacking("TransportMessage.compression", "eventflux", values[8])
+            raise lacking(message, "TransportMessage.compression", "eventflux")
         field = "TransportMessage.id"
         id_: str = values[0]
         text = id_.encode()
@@ -333,7 +341,7 @@ def encode_transport_message_eventflux(message: TransportMessage, writer: BytesW
         field = "TransportMessage.message_type"
         message_type_: MessageType = values[1]
         if message_type_ not in _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE:
-            raise no_variant(field, "eventflux", message_type_)
+            raise no_variant(message, field, "eventflux")
         write_i32_le(writer, _TRANSPORT_MESSAGE_EVENTFLUX_MESSAGE_TYPE.index(message_type_))
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
@@ -399,18 +407,13 @@ def decode_transport_message_eventflux(data: bytes, start: int, end: int) -> Tra
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("TransportMessage", pos, limit)
-    return _TransportMessage(
-        id=id_,
-        payload=payload_,
-        headers=headers_,
-        message_type=message_type_,
-    )
+    return _TransportMessage(id=id_, payload=payload_, headers=headers_, message_type=message_type_)
 
 
 def encode_event_request(message: EventRequest, writer: BytesWriter) -> None:
     """Appends a EventRequest in the native layout. Raises CodecError."""
     if type(message) is not _EventRequest:
-        require(message, _EventRequest)
+        message = require(message, _EventRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -467,13 +470,13 @@ def decode_event_request(data: bytes, start: int, end: int) -> EventRequest:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("EventRequest", pos, limit)
-    return _EventRequest(node_id_, filter_, batch_size_)
+    return _EventRequest(node_id=node_id_, filter=filter_, batch_size=batch_size_)
 
 
 def encode_event_filter(message: EventFilter, writer: BytesWriter) -> None:
     """Appends a EventFilter in the native layout. Raises CodecError."""
     if type(message) is not _EventFilter:
-        require(message, _EventFilter)
+        message = require(message, _EventFilter)
     field = ""
     try:
         values = _astuple(message)
@@ -553,13 +556,18 @@ def _read_event_filter(data: bytes, pos: i64) -> tuple[EventFilter, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _EventFilter(stream_names_, message_types_, start_timestamp_, end_timestamp_), pos
+    return _EventFilter(
+        stream_names=stream_names_,
+        message_types=message_types_,
+        start_timestamp=start_timestamp_,
+        end_timestamp=end_timestamp_,
+    ), pos
 
 
 def encode_heartbeat_request(message: HeartbeatRequest, writer: BytesWriter) -> None:
     """Appends a HeartbeatRequest in the native layout. Raises CodecError."""
     if type(message) is not _HeartbeatRequest:
-        require(message, _HeartbeatRequest)
+        message = require(message, _HeartbeatRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -616,13 +624,13 @@ def decode_heartbeat_request(data: bytes, start: int, end: int) -> HeartbeatRequ
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("HeartbeatRequest", pos, limit)
-    return _HeartbeatRequest(node_id_, timestamp_, status_)
+    return _HeartbeatRequest(node_id=node_id_, timestamp=timestamp_, status=status_)
 
 
 def encode_heartbeat_response(message: HeartbeatResponse, writer: BytesWriter) -> None:
     """Appends a HeartbeatResponse in the native layout. Raises CodecError."""
     if type(message) is not _HeartbeatResponse:
-        require(message, _HeartbeatResponse)
+        message = require(message, _HeartbeatResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -696,13 +704,18 @@ def decode_heartbeat_response(data: bytes, start: int, end: int) -> HeartbeatRes
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("HeartbeatResponse", pos, limit)
-    return _HeartbeatResponse(server_timestamp_, server_node_id_, server_status_, cluster_info_)
+    return _HeartbeatResponse(
+        server_timestamp=server_timestamp_,
+        server_node_id=server_node_id_,
+        server_status=server_status_,
+        cluster_info=cluster_info_,
+    )
 
 
 def encode_node_status(message: NodeStatus, writer: BytesWriter) -> None:
     """Appends a NodeStatus in the native layout. Raises CodecError."""
     if type(message) is not _NodeStatus:
-        require(message, _NodeStatus)
+        message = require(message, _NodeStatus)
     field = ""
     try:
         values = _astuple(message)
@@ -808,14 +821,20 @@ def _read_node_status(data: bytes, pos: i64) -> tuple[NodeStatus, i64]:
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
     return _NodeStatus(
-        health_, cpu_usage_, memory_usage_, active_connections_, events_per_second_, version_, metadata_
+        health=health_,
+        cpu_usage=cpu_usage_,
+        memory_usage=memory_usage_,
+        active_connections=active_connections_,
+        events_per_second=events_per_second_,
+        version=version_,
+        metadata=metadata_,
     ), pos
 
 
 def encode_cluster_info(message: ClusterInfo, writer: BytesWriter) -> None:
     """Appends a ClusterInfo in the native layout. Raises CodecError."""
     if type(message) is not _ClusterInfo:
-        require(message, _ClusterInfo)
+        message = require(message, _ClusterInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -894,13 +913,19 @@ def _read_cluster_info(data: bytes, pos: i64) -> tuple[ClusterInfo, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _ClusterInfo(cluster_id_, total_nodes_, healthy_nodes_, leader_node_, cluster_version_), pos
+    return _ClusterInfo(
+        cluster_id=cluster_id_,
+        total_nodes=total_nodes_,
+        healthy_nodes=healthy_nodes_,
+        leader_node=leader_node_,
+        cluster_version=cluster_version_,
+    ), pos
 
 
 def encode_connection_config(message: ConnectionConfig, writer: BytesWriter) -> None:
     """Appends a ConnectionConfig in the native layout. Raises CodecError."""
     if type(message) is not _ConnectionConfig:
-        require(message, _ConnectionConfig)
+        message = require(message, _ConnectionConfig)
     field = ""
     try:
         values = _astuple(message)
@@ -972,20 +997,20 @@ def decode_connection_config(data: bytes, start: int, end: int) -> ConnectionCon
     if pos != limit:
         raise trailing("ConnectionConfig", pos, limit)
     return _ConnectionConfig(
-        connection_timeout_ms_,
-        request_timeout_ms_,
-        keep_alive_interval_secs_,
-        max_message_size_,
-        enable_compression_,
-        preferred_compression_,
-        tls_config_,
+        connection_timeout_ms=connection_timeout_ms_,
+        request_timeout_ms=request_timeout_ms_,
+        keep_alive_interval_secs=keep_alive_interval_secs_,
+        max_message_size=max_message_size_,
+        enable_compression=enable_compression_,
+        preferred_compression=preferred_compression_,
+        tls_config=tls_config_,
     )
 
 
 def encode_tls_config(message: TlsConfig, writer: BytesWriter) -> None:
     """Appends a TlsConfig in the native layout. Raises CodecError."""
     if type(message) is not _TlsConfig:
-        require(message, _TlsConfig)
+        message = require(message, _TlsConfig)
     field = ""
     try:
         values = _astuple(message)
@@ -1085,7 +1110,14 @@ def _read_tls_config(data: bytes, pos: i64) -> tuple[TlsConfig, i64]:
         insecure_skip_verify_ = flag == 1
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _TlsConfig(enabled_, cert_file_, key_file_, ca_file_, server_name_, insecure_skip_verify_), pos
+    return _TlsConfig(
+        enabled=enabled_,
+        cert_file=cert_file_,
+        key_file=key_file_,
+        ca_file=ca_file_,
+        server_name=server_name_,
+        insecure_skip_verify=insecure_skip_verify_,
+    ), pos
 
 
 def _write_bytes(writer: BytesWriter, value: object) -> None:

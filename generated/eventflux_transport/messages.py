@@ -84,7 +84,7 @@ class NodeHealth(runtime.OpenEnum):
     """Does not run."""
 
 
-class TransportMessage(runtime.Message["transport_pb2.TransportMessage", typing.Literal["eventflux"]]):
+class TransportMessage(runtime.Message["transport_pb2.TransportMessage", typing.Literal["eventflux"]], kw_only=True):
     """What travels between nodes: a payload with the headers that route it."""
 
     id: str = ""
@@ -188,7 +188,7 @@ class TransportMessage(runtime.Message["transport_pb2.TransportMessage", typing.
         return runtime.unpack_payload(self.payload, self.compression.name, max_bytes)
 
 
-class EventRequest(runtime.Message["transport_pb2.EventRequest", typing.Never]):
+class EventRequest(runtime.Message["transport_pb2.EventRequest", typing.Never], kw_only=True):
     """A subscription to events."""
 
     node_id: str = ""
@@ -199,7 +199,7 @@ class EventRequest(runtime.Message["transport_pb2.EventRequest", typing.Never]):
     """How many events to deliver at a time at most; 0 leaves it to the node."""
 
 
-class EventFilter(runtime.Message["transport_pb2.EventFilter", typing.Never]):
+class EventFilter(runtime.Message["transport_pb2.EventFilter", typing.Never], kw_only=True):
     """Selects events.
 
     Every condition that is set must hold.
@@ -221,7 +221,7 @@ class EventFilter(runtime.Message["transport_pb2.EventFilter", typing.Never]):
     """
 
 
-class HeartbeatRequest(runtime.Message["transport_pb2.HeartbeatRequest", typing.Never]):
+class HeartbeatRequest(runtime.Message["transport_pb2.HeartbeatRequest", typing.Never], kw_only=True):
     """A sign of life from a node or a client."""
 
     node_id: str = ""
@@ -235,7 +235,7 @@ class HeartbeatRequest(runtime.Message["transport_pb2.HeartbeatRequest", typing.
     """How the sender is."""
 
 
-class HeartbeatResponse(runtime.Message["transport_pb2.HeartbeatResponse", typing.Never]):
+class HeartbeatResponse(runtime.Message["transport_pb2.HeartbeatResponse", typing.Never], kw_only=True):
     """The answer to a sign of life."""
 
     server_timestamp: int = 0
@@ -251,7 +251,7 @@ class HeartbeatResponse(runtime.Message["transport_pb2.HeartbeatResponse", typin
     """The cluster that the node belongs to; absent outside a cluster."""
 
 
-class NodeStatus(runtime.Message["transport_pb2.NodeStatus", typing.Never]):
+class NodeStatus(runtime.Message["transport_pb2.NodeStatus", typing.Never], kw_only=True):
     """The condition of a node."""
 
     health: NodeHealth = NodeHealth.UNKNOWN
@@ -276,7 +276,7 @@ class NodeStatus(runtime.Message["transport_pb2.NodeStatus", typing.Never]):
     """Further properties, by name."""
 
 
-class ClusterInfo(runtime.Message["transport_pb2.ClusterInfo", typing.Never]):
+class ClusterInfo(runtime.Message["transport_pb2.ClusterInfo", typing.Never], kw_only=True):
     """A cluster, as one of its nodes sees it."""
 
     cluster_id: str = ""
@@ -291,7 +291,7 @@ class ClusterInfo(runtime.Message["transport_pb2.ClusterInfo", typing.Never]):
     """The version of the cluster's software."""
 
 
-class ConnectionConfig(runtime.Message["transport_pb2.ConnectionConfig", typing.Never]):
+class ConnectionConfig(runtime.Message["transport_pb2.ConnectionConfig", typing.Never], kw_only=True):
     """How a node's own connections are set up."""
 
     connection_timeout_ms: int = 0
@@ -322,7 +322,7 @@ class ConnectionConfig(runtime.Message["transport_pb2.ConnectionConfig", typing.
     """Encryption; absent: none."""
 
 
-class TlsConfig(runtime.Message["transport_pb2.TlsConfig", typing.Never]):
+class TlsConfig(runtime.Message["transport_pb2.TlsConfig", typing.Never], kw_only=True):
     """How connections are encrypted."""
 
     enabled: bool = False

@@ -171,7 +171,7 @@ _TlsConfig: Final = TlsConfig
 def encode_transport_message_protobuf(message: TransportMessage, writer: BytesWriter) -> None:
     """Appends a TransportMessage in protobuf's encoding. Raises CodecError."""
     if type(message) is not _TransportMessage:
-        require(message, _TransportMessage)
+        message = require(message, _TransportMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -320,7 +320,15 @@ def decode_transport_message_protobuf(data: bytes, start: int, end: int) -> Tran
             path_of(FIELDS["TransportMessage"], "TransportMessage", tag), record, pos, limit, error
         ) from None
     message = _TransportMessage(
-        id_, message_type_, payload_, headers_, timestamp_, source_node_, target_node_, priority_, compression_
+        id=id_,
+        message_type=message_type_,
+        payload=payload_,
+        headers=headers_,
+        timestamp=timestamp_,
+        source_node=source_node_,
+        target_node=target_node_,
+        priority=priority_,
+        compression=compression_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -385,7 +393,7 @@ def _enter_transport_message_4(entries: dict[str, str], data: bytes, pos: i64, l
 def encode_event_request_protobuf(message: EventRequest, writer: BytesWriter) -> None:
     """Appends a EventRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _EventRequest:
-        require(message, _EventRequest)
+        message = require(message, _EventRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -483,7 +491,7 @@ def decode_event_request_protobuf(data: bytes, start: int, end: int) -> EventReq
                 filter_ = repeats.read(_read_event_filter, 0x12, data, begin1, end1, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["EventRequest"], "EventRequest", tag), record, pos, limit, error) from None
-    message = _EventRequest(node_id_, filter_, batch_size_)
+    message = _EventRequest(node_id=node_id_, filter=filter_, batch_size=batch_size_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -492,7 +500,7 @@ def decode_event_request_protobuf(data: bytes, start: int, end: int) -> EventReq
 def encode_event_filter_protobuf(message: EventFilter, writer: BytesWriter) -> None:
     """Appends a EventFilter in protobuf's encoding. Raises CodecError."""
     if type(message) is not _EventFilter:
-        require(message, _EventFilter)
+        message = require(message, _EventFilter)
     field = ""
     try:
         values = _astuple(message)
@@ -606,7 +614,12 @@ def _read_event_filter(data: bytes, pos: i64, limit: i64, depth: i64) -> EventFi
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["EventFilter"], "EventFilter", tag), record, pos, limit, error) from None
-    message = _EventFilter(stream_names_, message_types_, start_timestamp_, end_timestamp_)
+    message = _EventFilter(
+        stream_names=stream_names_,
+        message_types=message_types_,
+        start_timestamp=start_timestamp_,
+        end_timestamp=end_timestamp_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -615,7 +628,7 @@ def _read_event_filter(data: bytes, pos: i64, limit: i64, depth: i64) -> EventFi
 def encode_heartbeat_request_protobuf(message: HeartbeatRequest, writer: BytesWriter) -> None:
     """Appends a HeartbeatRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _HeartbeatRequest:
-        require(message, _HeartbeatRequest)
+        message = require(message, _HeartbeatRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -717,7 +730,7 @@ def decode_heartbeat_request_protobuf(data: bytes, start: int, end: int) -> Hear
         raise bad_record(
             path_of(FIELDS["HeartbeatRequest"], "HeartbeatRequest", tag), record, pos, limit, error
         ) from None
-    message = _HeartbeatRequest(node_id_, timestamp_, status_)
+    message = _HeartbeatRequest(node_id=node_id_, timestamp=timestamp_, status=status_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -726,7 +739,7 @@ def decode_heartbeat_request_protobuf(data: bytes, start: int, end: int) -> Hear
 def encode_heartbeat_response_protobuf(message: HeartbeatResponse, writer: BytesWriter) -> None:
     """Appends a HeartbeatResponse in protobuf's encoding. Raises CodecError."""
     if type(message) is not _HeartbeatResponse:
-        require(message, _HeartbeatResponse)
+        message = require(message, _HeartbeatResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -851,7 +864,12 @@ def decode_heartbeat_response_protobuf(data: bytes, start: int, end: int) -> Hea
         raise bad_record(
             path_of(FIELDS["HeartbeatResponse"], "HeartbeatResponse", tag), record, pos, limit, error
         ) from None
-    message = _HeartbeatResponse(server_timestamp_, server_node_id_, server_status_, cluster_info_)
+    message = _HeartbeatResponse(
+        server_timestamp=server_timestamp_,
+        server_node_id=server_node_id_,
+        server_status=server_status_,
+        cluster_info=cluster_info_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -860,7 +878,7 @@ def decode_heartbeat_response_protobuf(data: bytes, start: int, end: int) -> Hea
 def encode_node_status_protobuf(message: NodeStatus, writer: BytesWriter) -> None:
     """Appends a NodeStatus in protobuf's encoding. Raises CodecError."""
     if type(message) is not _NodeStatus:
-        require(message, _NodeStatus)
+        message = require(message, _NodeStatus)
     field = ""
     try:
         values = _astuple(message)
@@ -993,7 +1011,13 @@ def _read_node_status(data: bytes, pos: i64, limit: i64, depth: i64) -> NodeStat
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["NodeStatus"], "NodeStatus", tag), record, pos, limit, error) from None
     message = _NodeStatus(
-        health_, cpu_usage_, memory_usage_, active_connections_, events_per_second_, version_, metadata_
+        health=health_,
+        cpu_usage=cpu_usage_,
+        memory_usage=memory_usage_,
+        active_connections=active_connections_,
+        events_per_second=events_per_second_,
+        version=version_,
+        metadata=metadata_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -1058,7 +1082,7 @@ def _enter_node_status_7(entries: dict[str, str], data: bytes, pos: i64, limit: 
 def encode_cluster_info_protobuf(message: ClusterInfo, writer: BytesWriter) -> None:
     """Appends a ClusterInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ClusterInfo:
-        require(message, _ClusterInfo)
+        message = require(message, _ClusterInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -1159,7 +1183,13 @@ def _read_cluster_info(data: bytes, pos: i64, limit: i64, depth: i64) -> Cluster
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ClusterInfo"], "ClusterInfo", tag), record, pos, limit, error) from None
-    message = _ClusterInfo(cluster_id_, total_nodes_, healthy_nodes_, leader_node_, cluster_version_)
+    message = _ClusterInfo(
+        cluster_id=cluster_id_,
+        total_nodes=total_nodes_,
+        healthy_nodes=healthy_nodes_,
+        leader_node=leader_node_,
+        cluster_version=cluster_version_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1168,7 +1198,7 @@ def _read_cluster_info(data: bytes, pos: i64, limit: i64, depth: i64) -> Cluster
 def encode_connection_config_protobuf(message: ConnectionConfig, writer: BytesWriter) -> None:
     """Appends a ConnectionConfig in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ConnectionConfig:
-        require(message, _ConnectionConfig)
+        message = require(message, _ConnectionConfig)
     field = ""
     try:
         values = _astuple(message)
@@ -1304,13 +1334,13 @@ def decode_connection_config_protobuf(data: bytes, start: int, end: int) -> Conn
             path_of(FIELDS["ConnectionConfig"], "ConnectionConfig", tag), record, pos, limit, error
         ) from None
     message = _ConnectionConfig(
-        connection_timeout_ms_,
-        request_timeout_ms_,
-        keep_alive_interval_secs_,
-        max_message_size_,
-        enable_compression_,
-        preferred_compression_,
-        tls_config_,
+        connection_timeout_ms=connection_timeout_ms_,
+        request_timeout_ms=request_timeout_ms_,
+        keep_alive_interval_secs=keep_alive_interval_secs_,
+        max_message_size=max_message_size_,
+        enable_compression=enable_compression_,
+        preferred_compression=preferred_compression_,
+        tls_config=tls_config_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -1320,7 +1350,7 @@ def decode_connection_config_protobuf(data: bytes, start: int, end: int) -> Conn
 def encode_tls_config_protobuf(message: TlsConfig, writer: BytesWriter) -> None:
     """Appends a TlsConfig in protobuf's encoding. Raises CodecError."""
     if type(message) is not _TlsConfig:
-        require(message, _TlsConfig)
+        message = require(message, _TlsConfig)
     field = ""
     try:
         values = _astuple(message)
@@ -1430,7 +1460,14 @@ def _read_tls_config(data: bytes, pos: i64, limit: i64, depth: i64) -> TlsConfig
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["TlsConfig"], "TlsConfig", tag), record, pos, limit, error) from None
-    message = _TlsConfig(enabled_, cert_file_, key_file_, ca_file_, server_name_, insecure_skip_verify_)
+    message = _TlsConfig(
+        enabled=enabled_,
+        cert_file=cert_file_,
+        key_file=key_file_,
+        ca_file=ca_file_,
+        server_name=server_name_,
+        insecure_skip_verify=insecure_skip_verify_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

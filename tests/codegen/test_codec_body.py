@@ -362,7 +362,7 @@ def test_the_functions_of_a_message() -> None:
 def encode_m(message: M, writer: BytesWriter) -> None:
     """Appends a M in the native layout. Raises CodecError."""
     if type(message) is not _M:
-        require(message, _M)
+        message = require(message, _M)
     field = ""
     try:
         values = _astuple(message)
@@ -386,7 +386,7 @@ def decode_m(data: bytes, start: int, end: int) -> M:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("M", pos, limit)
-    return _M(f_)'''
+    return _M(f=f_)'''
     )
 
 
@@ -404,7 +404,7 @@ def _write_m(message: M, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("M", _MAX_DEPTH, -1)
     if type(message) is not _M:
-        require(message, _M)
+        message = require(message, _M)
     field = ""
     try:
         values = _astuple(message)
@@ -445,7 +445,7 @@ def _read_m(data: bytes, pos: i64, depth: i64) -> tuple[M, i64]:
             f_, pos = _read_tree(data, pos, depth + 1)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _M(f_), pos'''
+    return _M(f=f_), pos'''
     )
 
 
@@ -456,7 +456,7 @@ def test_the_functions_of_a_message_without_fields() -> None:
 def encode_m(message: M, writer: BytesWriter) -> None:
     """Appends a M in the native layout. Raises CodecError."""
     if type(message) is not _M:
-        require(message, _M)
+        message = require(message, _M)
 
 def decode_m(data: bytes, start: int, end: int) -> M:
     """The M in ``data[start:end]``, native layout. Raises CodecError."""
@@ -490,18 +490,18 @@ def encode_m_short(message: M, writer: BytesWriter) -> None:
     """Appends a M in the layout short. Raises CodecError."""
     depth: i64 = 0
     if type(message) is not _M:
-        require(message, _M)
+        message = require(message, _M)
     field = ""
     try:
         values = _astuple(message)
         if values[0]:
-            raise lacking("M.h", "short", values[0])
+            raise lacking(message, "M.h", "short")
         if values[1] is not None:
-            raise lacking("M.i", "short", values[1])
+            raise lacking(message, "M.i", "short")
         field = "M.f"
         f_: Color = values[2]
         if f_ not in _M_SHORT_F:
-            raise no_variant(field, "short", f_)
+            raise no_variant(message, field, "short")
         write_i32_le(writer, _M_SHORT_F.index(f_))
         field = "M.g"
         g_: object = values[3]
@@ -542,7 +542,7 @@ def decode_m_short(data: bytes, start: int, end: int) -> M:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("M", pos, limit)
-    return _M(f=f_, g=g_, )'''
+    return _M(f=f_, g=g_)'''
     )
 
 
@@ -555,7 +555,7 @@ def test_a_layout_with_messages_that_can_nest(tmp_path: Path) -> None:
     workspace.generate()
     program = (
         "from sample import Tree\n"
-        "tree = Tree('a', left=Tree('b', more=[Tree('c')]))\n"
+        "tree = Tree(label='a', left=Tree(label='b', more=[Tree(label='c')]))\n"
         "print(Tree.from_wire(tree.to_wire('short'), 'short') == tree)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -60,7 +60,7 @@ def test_generate_writes_a_package_and_a_lock(workspace: Workspace, capsys: pyte
     assert main(["generate", "--config", str(workspace.config)]) == 0
     assert capsys.readouterr().out == f"{workspace.output}: up to date\n"
     assert main(["check", "--config", str(workspace.config)]) == 0
-    program = "from sample import Color, Point; print(Point.from_wire(Point(1, 2, Color.RED).to_wire()))"
+    program = "from sample import Color, Point; print(Point.from_wire(Point(x=1, y=2, color=Color.RED).to_wire()))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=workspace.root, capture_output=True, text=True, check=True
     )

@@ -421,7 +421,7 @@ def test_the_functions_of_a_message() -> None:
 def encode_m_protobuf(message: M, writer: BytesWriter) -> None:
     """Appends a M in protobuf's encoding. Raises CodecError."""
     if type(message) is not _M:
-        require(message, _M)
+        message = require(message, _M)
     field = ""
     try:
         values = _astuple(message)
@@ -472,7 +472,7 @@ def decode_m_protobuf(data: bytes, start: int, end: int) -> M:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["M"], "M", tag), record, pos, limit, error) from None
-    message = _M(f_)
+    message = _M(f=f_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message'''

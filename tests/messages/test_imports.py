@@ -135,3 +135,14 @@ def test_a_package_of_another_contract_is_refused() -> None:
     ):
         with pytest.raises(ConfigError, match=f"some_package was generated for runtime contract {version}, .*{advice}"):
             check_contract(version, "some_package")
+
+
+def test_what_any_packs_is_known_once_its_package_is_imported() -> None:
+    program = """
+import sys
+import eventflux_transport
+from eventflux_runtime.well_known import Any
+assert "eventflux_transport.messages" not in sys.modules
+print(Any("x/eventflux.transport.EventFilter").to_json())
+"""
+    assert run(program) == '{"@type": "x/eventflux.transport.EventFilter"}\n'

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from eventflux_runtime import CodecError, well_known
 from eventflux_transport import EventFilter, EventRequest, MessageType, TransportMessage
 from kitchen_package import (
+    Carried,
     Color,
     Json,
     JsonKindAValue,
@@ -46,8 +47,16 @@ FEW = settings(max_examples=15, suppress_health_check=SLOW, deadline=None, phase
 MANY = settings(max_examples=40, suppress_health_check=SLOW, deadline=None, phases=set(Phase) - {Phase.explain})
 
 
-ACCIDENTS = ("has no attribute 'null_value'", "Assignment not allowed to map, or repeated field")
-"""What protobuf fails with for null where a list of values is; null is the absence of any other list."""
+ACCIDENTS = (
+    "has no attribute 'null_value'",
+    "Assignment not allowed to map, or repeated field",
+    "Failed to parse nulls field: null is not allowed to be used as an element in a repeated field",
+    "Failed to parse nulls field: int() argument must be a string",
+)
+"""What protobuf fails with for null where a list of values is; null is the absence of any other list.
+
+And for null in lists and maps of nulls, which is what it writes itself.
+"""
 GREATEST = "3.4028235e+38"
 """What protobuf writes for the greatest float of 32 bits, and does not read."""
 
@@ -211,6 +220,8 @@ def test_enums_have_the_names_of_the_idl_or_numbers() -> None:
     kept = EventFilter.from_json(unknown, ignore_unknown_fields=True)
     assert kept == EventFilter(message_types=[MessageType.EVENT], stream_names=["a"])
     assert Scalars.from_json('{"maybeColor": "NEW"}', ignore_unknown_fields=True).maybe_color is None
+    with pytest.raises(CodecError, match="^Scalars.maybe_color: expected a str that UTF-8 can encode"):
+        Scalars.from_json('{"maybeColor": "\\ud800"}', ignore_unknown_fields=True)
     with pytest.raises(CodecError, match=r"^Numbers.known_versions\['x'\]: expected an integer"):
         Numbers.from_json('{"knownVersions": {"x": "NEW"}}', ignore_unknown_fields=True)
 
@@ -229,6 +240,14 @@ def test_null_is_absence_but_for_values_of_json() -> None:
     assert WellKnown.from_json('{"value": null}').value is None
     with pytest.raises(CodecError, match=r"^Shape.kind: 'radius' and 'svg' are choices of one oneof: keep one$"):
         Shape.from_json('{"radius": 1, "svg": "x"}')
+
+
+def test_nulls_in_lists_and_maps_are_read_as_they_are_written() -> None:
+    null = well_known.NullValue.NULL_VALUE
+    for message in (Json(nulls=[null, null], values=[None]), Carried(nulls={0: null, 7: null})):
+        assert type(message).from_json(message.to_json()) == message
+    with pytest.raises(CodecError, match=r"^Wrapped.strings\[0\]: expected no null in an array"):
+        Wrapped.from_json('{"strings": [null]}')
 
 
 def test_wrappers_are_their_values() -> None:

@@ -11,9 +11,11 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from eventflux_runtime import CodecError
-from legacy_package import Choice, Closed, Color, Open, Order, OrderKindChosen, Part, Size
+from eventflux_runtime import CodecError, well_known
+from eventflux_runtime.well_known import Timestamp
+from legacy_package import Choice, Closed, Color, Filled, Open, Order, OrderKindChosen, Part, Size
 from legacy_package import legacy_pb2 as pb
 from legacy_package import legacy_pb2_grpc as grpc_stubs
 
@@ -165,6 +167,42 @@ def test_json_is_read_and_written_as_protobuf_does() -> None:
     assert json.loads(text) == json_format.MessageToDict(WHOLE.to_proto())
     assert json_format.Parse(text, pb.Order()) == WHOLE.to_proto()
     assert Choice.from_json('{"needed": "n", "open": 8}').open == 8
+
+
+NULL = well_known.NullValue.NULL_VALUE
+FILLED: dict[str, Any] = {
+    "value": None,
+    "object": {},
+    "array": [],
+    "text": "",
+    "at": Timestamp(),
+    "anything": well_known.Any.pack(Part(id=1)),
+    "null": NULL,
+}
+
+
+@pytest.mark.parametrize("value", [None, False, 0.0, "", [], {}, [None], {"a": None}])
+def test_what_protobuf_brings_can_be_required(value: Any) -> None:
+    for maybe in (UNSET, value):
+        message = Filled(**{**FILLED, "value": value, "maybe": maybe, "maybe_null": NULL, "nulls": [NULL]})
+        assert Filled.from_protobuf(message.to_protobuf()) == message
+        assert Filled.from_wire(message.to_wire()) == message
+        assert Filled.from_json(message.to_json()) == message
+        assert Filled.from_proto(message.to_proto()) == message
+        assert message.to_protobuf() == message.to_proto().SerializeToString(deterministic=True)
+        assert json.loads(message.to_json()) == json_format.MessageToDict(message.to_proto())
+
+
+@pytest.mark.parametrize("name", FILLED)
+def test_each_of_them_is_missed(name: str) -> None:
+    lacking = Filled(**{key: value for key, value in FILLED.items() if key != name})
+    for attempt in (lacking.to_wire, lacking.to_protobuf, lacking.to_json):
+        with pytest.raises(CodecError, match=f"^Filled.{name}: is required, but None$"):
+            attempt()
+    whole: Any = Filled(**FILLED).to_proto()
+    whole.ClearField(name)
+    with pytest.raises(CodecError, match=f"^Filled.{name}: is required, but not in the message"):
+        Filled.from_protobuf(whole.SerializePartialToString())
 
 
 def test_the_default_of_the_idl_is_told() -> None:

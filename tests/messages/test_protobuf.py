@@ -207,7 +207,7 @@ READ_BY_HAND: list[tuple[str, str, Any]] = [
     (
         "parts of an entry's message",
         "5a18" + "0801 1209" + POINT.hex() + "1209" + "11000000000000f03f",
-        Maps(by_bool={True: Point(1.0, 1.0)}),
+        Maps(by_bool={True: Point(x=1.0, y=1.0)}),
     ),
     ("an unknown field in an entry", "0a0718050801120161", unknown_to(Maps(), bytes.fromhex("0a0708011201611805"))),
     ("an unknown field in an entry of defaults", "0a06080012001805", unknown_to(Maps(), bytes.fromhex("0a021805"))),
@@ -236,15 +236,15 @@ def test_a_message_in_parts_is_merged() -> None:
     empty = b"\x0a\x00"
     radius = bytes.fromhex("190000000000000000")
     cases = {
-        circle + again + empty: Shape(kind=ShapeKindCircle(unknown_to(ShapeCircle(2.0), UNKNOWN))),
+        circle + again + empty: Shape(kind=ShapeKindCircle(unknown_to(ShapeCircle(radius=2.0), UNKNOWN))),
         circle + square + again: Shape(kind=ShapeKindCircle(unknown_to(ShapeCircle(), UNKNOWN))),
-        circle + again + square: Shape(kind=ShapeKindSquare(ShapeSquare(2.0))),
+        circle + again + square: Shape(kind=ShapeKindSquare(ShapeSquare(side=2.0))),
         circle + radius + empty: Shape(kind=ShapeKindCircle(ShapeCircle())),
         circle + empty + square + again + empty: Shape(kind=ShapeKindCircle(unknown_to(ShapeCircle(), UNKNOWN))),
         circle + again + radius: Shape(kind=ShapeKindRadius(0.0)),
         circle + radius + b"\x30\x01": Shape(kind=ShapeKindNothing(value=True)),
         circle + b"\x09" + bytes(8) + empty: unknown_to(
-            Shape(kind=ShapeKindCircle(ShapeCircle(2.0))), b"\x09" + bytes(8)
+            Shape(kind=ShapeKindCircle(ShapeCircle(radius=2.0))), b"\x09" + bytes(8)
         ),
     }
     for data, expected in cases.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from typing import Any, Final
 import anyio
 import pytest
 
-from eventflux_runtime import Channel, RpcError, ServerConfig, StatusCode, connect, serve
+from eventflux_runtime import Channel, CodecError, RpcError, ServerConfig, StatusCode, connect, serve
 from eventflux_runtime.codegen_api import Method, MethodKind
 from tests.support.evolution import CHANGES, KINDS, Version, make_versions
 from tests.support.wires import WIRES, address
@@ -22,6 +23,8 @@ CONFIG: Final = ServerConfig(drain_grace_s=0, reflection=False)
 REFUSALS: Final = frozenset({StatusCode.INVALID_ARGUMENT, StatusCode.INTERNAL})
 """How a call ends with a message that cannot be read: a server says that it is wrong, a client that its server is."""
 TIMEOUT_S: Final = 20.0
+TEXT_TO_MESSAGE: Final = frozenset({"BytesToMessage", "StringToMessage"})
+"""Changes where protobuf takes the letters of a text for names of fields that it does not know, and we refuse it."""
 
 
 @dataclass
@@ -174,6 +177,18 @@ async def linked(wire: str, tmp_path: Path, peer: Peer) -> AsyncIterator[Channel
         yield channel
 
 
+def read_json(reader: Version, change: str, text: str, *, ignore_unknown: bool) -> bytes | None:
+    """What is left of a value in JSON when the generated class reads it; None: it refuses it."""
+    kind = reader.message(change)
+    try:
+        message = kind.from_json(text, ignore_unknown_fields=ignore_unknown)
+    except CodecError as error:
+        if not str(error).startswith(kind.__name__):
+            raise
+        return None
+    return reader.read(change, message.to_protobuf())  # maps in protobuf's order
+
+
 Pair = tuple[Version, Version]
 on_each_wire = pytest.mark.parametrize("wire", WIRES)
 
@@ -191,6 +206,30 @@ async def test_what_arrives_is_what_protobuf_reads(wire: str, pair: Pair, tmp_pa
     async with linked(wire, tmp_path, peer) as channel:
         findings = [text for change in CHANGES for text in await Trial(channel, peer, client, change).findings()]
     assert findings == []
+
+
+@pytest.mark.parametrize("ignore_unknown", [False, True], ids=["strict", "ignoring"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_json_is_read_as_protobuf_reads_it(pair: Pair, change: str, ignore_unknown: bool) -> None:
+    """What either wrote, of its own values and of those that the other sent it, in JSON."""
+    writer, reader = pair
+    sent = [data for version in pair for data in version.values(change) if writer.read(change, data) is not None]
+    for data in sent:
+        text = writer.message(change).from_protobuf(data).to_json()
+        assert json.loads(text) == json.loads(writer.json(change, data))
+        for version in (writer, reader):
+            if ignore_unknown and version.is_new and change in TEXT_TO_MESSAGE:
+                continue
+            expected = version.read_json(change, text, ignore_unknown=ignore_unknown)
+            assert read_json(version, change, text, ignore_unknown=ignore_unknown) == expected, text
+
+
+def test_json_says_what_it_does_not_know(versions: Pair) -> None:
+    old, new = versions
+    text = new.message("FieldAdded")(a=1, b="x").to_json()
+    with pytest.raises(CodecError, match="^FieldAdded: has no field 'b'; its fields are: a$"):
+        old.message("FieldAdded").from_json(text)
+    assert old.message("FieldAdded").from_json(text, ignore_unknown_fields=True) == old.message("FieldAdded")(a=1)
 
 
 @on_each_wire

@@ -77,7 +77,7 @@ def enum_of(descriptor: EnumDescriptor, module: types.ModuleType) -> type[enum.I
 
 def attribute_of(kind: type[Any], name: str) -> str:
     """The attribute of a field or oneof; a trailing underscore is the only thing that may be added."""
-    names = kind.__match_args__
+    names = kind.__struct_fields__
     (attribute,) = {name, f"{name}_"} & set(names)
     return str(attribute)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from google.protobuf import text_format
+from google.protobuf import json_format, text_format
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
@@ -51,6 +51,13 @@ CHANGES: Final = {
     "FieldAdded": _change("int32 a = 1;", "int32 a = 1; string b = 2;", "a: 1; ", 'a: 2 b: "x"; b: "y"'),
     "FieldRemoved": _change("int32 a = 1; string b = 2;", "int32 a = 1;", 'a: 1 b: "x"; b: "y"', "a: 2; "),
     "FieldRenamed": _change("int32 a = 1;", "int32 b = 1;", "a: 1; ", "b: 2; "),
+    "JsonNameChanged": _change(
+        "int32 a = 1; int32 b = 2;", 'int32 a = 1 [json_name = "x"]; int32 b = 2;', "a: 1 b: 2; ", "a: 3 b: 4"
+    ),
+    "RenamedWithItsJsonName": _change(
+        "int32 old_a = 1;", 'int32 new_a = 1 [json_name = "oldA"];', "old_a: 1; ", "new_a: 2; "
+    ),
+    "NameTakenAgain": _change("int32 a = 1;", "string a = 2; int32 b = 1;", "a: 1; ", 'a: "x" b: 2; a: "7"'),
     "FieldRenumbered": _change("int32 a = 1; int32 b = 2;", "int32 a = 3; int32 b = 2;", "a: 1 b: 4", "a: 2 b: 5"),
     "FieldsSwapped": _change("int32 a = 1; string b = 2;", "int32 a = 2; string b = 1;", 'a: 1 b: "x"', 'a: 2 b: "y"'),
     "FieldsReordered": _change(
@@ -139,6 +146,26 @@ CHANGES: Final = {
     ),
     "ValueAdded": _change("Growing a = 1;", "Growing a = 1;", "a: GROWING_ONE", "a: GROWING_TWO; a: 99"),
     "ValueRemoved": _change("Fading a = 1;", "Fading a = 1;", "a: FADING_TWO; a: FADING_ONE", "a: FADING_ONE"),
+    "ValueRenamed": _change("Turning a = 1;", "Turning a = 1;", "a: TURNING_THIS; ", "a: TURNING_THAT"),
+    "ValueAlias": _change("Doubling a = 1;", "Doubling a = 1;", "a: DOUBLING_ONE", "a: DOUBLING_FIRST"),
+    "EnumToInt32": _change("Growing a = 1;", "int32 a = 1;", "a: GROWING_ONE; a: 7", "a: 1; a: 9"),
+    "EnumToString": _change("Growing a = 1;", "string a = 1;", "a: GROWING_ONE; ", 'a: "GROWING_ONE"; a: "1"'),
+    "ValueOfMap": _change(
+        "map<string, Growing> a = 1;",
+        "map<string, Growing> a = 1;",
+        'a { key: "k" value: GROWING_ONE }',
+        'a { key: "k" value: GROWING_TWO } a { key: "l" value: GROWING_ONE }',
+    ),
+    "ValueInOneof": _change(
+        "oneof kind { Growing a = 1; string b = 2; }",
+        "oneof kind { Growing a = 1; string b = 2; }",
+        "a: GROWING_ONE",
+        'a: GROWING_TWO; b: "x"',
+    ),
+    "ToWrapper": _change("int32 a = 1;", "google.protobuf.Int32Value a = 1;", "a: 7; ", "a { value: 7 }; a { }; "),
+    "TextToTimestamp": _change(
+        "string a = 1;", "google.protobuf.Timestamp a = 1;", 'a: "x"; a: ""; ', "a { seconds: 1 nanos: 2 }; "
+    ),
     "ValuesInList": _change(
         "repeated Growing a = 1;", "repeated Growing a = 1;", "a: GROWING_ONE a: 7", "a: [GROWING_TWO, GROWING_ONE]"
     ),
@@ -164,11 +191,15 @@ enum Kind { KIND_NONE = 0; KIND_ONE = 1; }
 _OLD: Final = """
 enum Growing { GROWING_NONE = 0; GROWING_ONE = 1; }
 enum Fading { FADING_NONE = 0; FADING_ONE = 1; FADING_TWO = 2; }
+enum Turning { TURNING_NONE = 0; TURNING_THIS = 1; }
+enum Doubling { DOUBLING_NONE = 0; DOUBLING_ONE = 1; }
 message DeepInner { int32 x = 1; DeepInner more = 2; }
 """
 _NEW: Final = """
 enum Growing { GROWING_NONE = 0; GROWING_ONE = 1; GROWING_TWO = 2; }
 enum Fading { FADING_NONE = 0; FADING_ONE = 1; }
+enum Turning { TURNING_NONE = 0; TURNING_THAT = 1; }
+enum Doubling { option allow_alias = true; DOUBLING_NONE = 0; DOUBLING_FIRST = 1; DOUBLING_ONE = 1; }
 message DeepInner { sint32 x = 1; DeepInner more = 2; string z = 3; }
 """
 _METHODS: Final = """
@@ -217,6 +248,17 @@ class Version:
         except DecodeError:
             return None
 
+    def json(self, change: str, data: bytes) -> str:
+        """What protobuf makes of a value in JSON."""
+        return json_format.MessageToJson(self.judge(change).FromString(data))
+
+    def read_json(self, change: str, text: str, *, ignore_unknown: bool) -> bytes | None:
+        """What is left of a value in JSON when protobuf reads it here; None: it refuses it."""
+        try:
+            return encoded(json_format.Parse(text, self.judge(change)(), ignore_unknown_fields=ignore_unknown))
+        except json_format.ParseError:
+            return None
+
 
 def encoded(message: Message) -> bytes:
     """The bytes of a message, in an order that is always the same."""
@@ -225,7 +267,8 @@ def encoded(message: Message) -> bytes:
 
 def proto_text(*, is_new: bool) -> str:
     """The IDL before or after all the changes."""
-    parts = ['syntax = "proto3";\npackage evolution;\n', _SHARED, _NEW if is_new else _OLD]
+    imports = (f'import "google/protobuf/{name}.proto";\n' for name in ("timestamp", "wrappers"))
+    parts = ['syntax = "proto3";\npackage evolution;\n', *imports, _SHARED, _NEW if is_new else _OLD]
     ways = []
     for name, change in CHANGES.items():
         message = (change.new_name if is_new else change.old_name) or name

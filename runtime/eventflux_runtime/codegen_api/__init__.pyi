@@ -39,6 +39,7 @@ from eventflux_runtime.message.refusal import too_many_empty as too_many_empty
 from eventflux_runtime.message.refusal import trailing as trailing
 from eventflux_runtime.message.refusal import unfit as unfit
 from eventflux_runtime.message.refusal import unset as unset
+from eventflux_runtime.message.refusal import veiled as veiled
 from eventflux_runtime.message.registration import register as register
 from eventflux_runtime.message.registration import register_protobuf as register_protobuf
 from eventflux_runtime.message.scalar import block_of as block_of

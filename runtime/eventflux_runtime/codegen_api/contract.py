@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from eventflux_runtime.message.package import note_package
 from eventflux_runtime.rpc.errors import ConfigError
 
 __all__ = ["CONTRACT_VERSION", "check_contract"]
@@ -28,3 +29,4 @@ def check_contract(version: int, package: str) -> None:
             f"{package} was generated for runtime contract {version}, this runtime needs {CONTRACT_VERSION}: "
             "run eventflux-codegen generate again"
         )
+    note_package(package)

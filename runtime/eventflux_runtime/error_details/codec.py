@@ -130,7 +130,7 @@ _LocalizedMessage: Final = LocalizedMessage
 def encode_error_info(message: ErrorInfo, writer: BytesWriter) -> None:
     """Appends a ErrorInfo in the native layout. Raises CodecError."""
     if type(message) is not _ErrorInfo:
-        require(message, _ErrorInfo)
+        message = require(message, _ErrorInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -220,13 +220,13 @@ def decode_error_info(data: bytes, start: int, end: int) -> ErrorInfo:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("ErrorInfo", pos, limit)
-    return _ErrorInfo(reason_, domain_, metadata_)
+    return _ErrorInfo(reason=reason_, domain=domain_, metadata=metadata_)
 
 
 def encode_retry_info(message: RetryInfo, writer: BytesWriter) -> None:
     """Appends a RetryInfo in the native layout. Raises CodecError."""
     if type(message) is not _RetryInfo:
-        require(message, _RetryInfo)
+        message = require(message, _RetryInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -263,13 +263,13 @@ def decode_retry_info(data: bytes, start: int, end: int) -> RetryInfo:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("RetryInfo", pos, limit)
-    return _RetryInfo(retry_delay_)
+    return _RetryInfo(retry_delay=retry_delay_)
 
 
 def encode_debug_info(message: DebugInfo, writer: BytesWriter) -> None:
     """Appends a DebugInfo in the native layout. Raises CodecError."""
     if type(message) is not _DebugInfo:
-        require(message, _DebugInfo)
+        message = require(message, _DebugInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -331,13 +331,13 @@ def decode_debug_info(data: bytes, start: int, end: int) -> DebugInfo:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("DebugInfo", pos, limit)
-    return _DebugInfo(stack_entries_, detail_)
+    return _DebugInfo(stack_entries=stack_entries_, detail=detail_)
 
 
 def encode_quota_failure(message: QuotaFailure, writer: BytesWriter) -> None:
     """Appends a QuotaFailure in the native layout. Raises CodecError."""
     if type(message) is not _QuotaFailure:
-        require(message, _QuotaFailure)
+        message = require(message, _QuotaFailure)
     field = ""
     try:
         values = _astuple(message)
@@ -376,13 +376,13 @@ def decode_quota_failure(data: bytes, start: int, end: int) -> QuotaFailure:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("QuotaFailure", pos, limit)
-    return _QuotaFailure(violations_)
+    return _QuotaFailure(violations=violations_)
 
 
 def encode_quota_failure_violation(message: QuotaFailureViolation, writer: BytesWriter) -> None:
     """Appends a QuotaFailureViolation in the native layout. Raises CodecError."""
     if type(message) is not _QuotaFailureViolation:
-        require(message, _QuotaFailureViolation)
+        message = require(message, _QuotaFailureViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -543,21 +543,21 @@ def _read_quota_failure_violation(data: bytes, pos: i64) -> tuple[QuotaFailureVi
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
     return _QuotaFailureViolation(
-        subject_,
-        description_,
-        api_service_,
-        quota_metric_,
-        quota_id_,
-        quota_dimensions_,
-        quota_value_,
-        future_quota_value_,
+        subject=subject_,
+        description=description_,
+        api_service=api_service_,
+        quota_metric=quota_metric_,
+        quota_id=quota_id_,
+        quota_dimensions=quota_dimensions_,
+        quota_value=quota_value_,
+        future_quota_value=future_quota_value_,
     ), pos
 
 
 def encode_precondition_failure(message: PreconditionFailure, writer: BytesWriter) -> None:
     """Appends a PreconditionFailure in the native layout. Raises CodecError."""
     if type(message) is not _PreconditionFailure:
-        require(message, _PreconditionFailure)
+        message = require(message, _PreconditionFailure)
     field = ""
     try:
         values = _astuple(message)
@@ -596,13 +596,13 @@ def decode_precondition_failure(data: bytes, start: int, end: int) -> Preconditi
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("PreconditionFailure", pos, limit)
-    return _PreconditionFailure(violations_)
+    return _PreconditionFailure(violations=violations_)
 
 
 def encode_precondition_failure_violation(message: PreconditionFailureViolation, writer: BytesWriter) -> None:
     """Appends a PreconditionFailureViolation in the native layout. Raises CodecError."""
     if type(message) is not _PreconditionFailureViolation:
-        require(message, _PreconditionFailureViolation)
+        message = require(message, _PreconditionFailureViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -671,13 +671,13 @@ def _read_precondition_failure_violation(data: bytes, pos: i64) -> tuple[Precond
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _PreconditionFailureViolation(type__, subject_, description_), pos
+    return _PreconditionFailureViolation(type_=type__, subject=subject_, description=description_), pos
 
 
 def encode_bad_request(message: BadRequest, writer: BytesWriter) -> None:
     """Appends a BadRequest in the native layout. Raises CodecError."""
     if type(message) is not _BadRequest:
-        require(message, _BadRequest)
+        message = require(message, _BadRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -716,13 +716,13 @@ def decode_bad_request(data: bytes, start: int, end: int) -> BadRequest:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("BadRequest", pos, limit)
-    return _BadRequest(field_violations_)
+    return _BadRequest(field_violations=field_violations_)
 
 
 def encode_bad_request_field_violation(message: BadRequestFieldViolation, writer: BytesWriter) -> None:
     """Appends a BadRequestFieldViolation in the native layout. Raises CodecError."""
     if type(message) is not _BadRequestFieldViolation:
-        require(message, _BadRequestFieldViolation)
+        message = require(message, _BadRequestFieldViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -808,13 +808,15 @@ def _read_bad_request_field_violation(data: bytes, pos: i64) -> tuple[BadRequest
             localized_message_, pos = _read_localized_message(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _BadRequestFieldViolation(field_, description_, reason_, localized_message_), pos
+    return _BadRequestFieldViolation(
+        field=field_, description=description_, reason=reason_, localized_message=localized_message_
+    ), pos
 
 
 def encode_request_info(message: RequestInfo, writer: BytesWriter) -> None:
     """Appends a RequestInfo in the native layout. Raises CodecError."""
     if type(message) is not _RequestInfo:
-        require(message, _RequestInfo)
+        message = require(message, _RequestInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -864,13 +866,13 @@ def decode_request_info(data: bytes, start: int, end: int) -> RequestInfo:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("RequestInfo", pos, limit)
-    return _RequestInfo(request_id_, serving_data_)
+    return _RequestInfo(request_id=request_id_, serving_data=serving_data_)
 
 
 def encode_resource_info(message: ResourceInfo, writer: BytesWriter) -> None:
     """Appends a ResourceInfo in the native layout. Raises CodecError."""
     if type(message) is not _ResourceInfo:
-        require(message, _ResourceInfo)
+        message = require(message, _ResourceInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -950,13 +952,15 @@ def decode_resource_info(data: bytes, start: int, end: int) -> ResourceInfo:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("ResourceInfo", pos, limit)
-    return _ResourceInfo(resource_type_, resource_name_, owner_, description_)
+    return _ResourceInfo(
+        resource_type=resource_type_, resource_name=resource_name_, owner=owner_, description=description_
+    )
 
 
 def encode_help(message: Help, writer: BytesWriter) -> None:
     """Appends a Help in the native layout. Raises CodecError."""
     if type(message) is not _Help:
-        require(message, _Help)
+        message = require(message, _Help)
     field = ""
     try:
         values = _astuple(message)
@@ -995,13 +999,13 @@ def decode_help(data: bytes, start: int, end: int) -> Help:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Help", pos, limit)
-    return _Help(links_)
+    return _Help(links=links_)
 
 
 def encode_help_link(message: HelpLink, writer: BytesWriter) -> None:
     """Appends a HelpLink in the native layout. Raises CodecError."""
     if type(message) is not _HelpLink:
-        require(message, _HelpLink)
+        message = require(message, _HelpLink)
     field = ""
     try:
         values = _astuple(message)
@@ -1055,13 +1059,13 @@ def _read_help_link(data: bytes, pos: i64) -> tuple[HelpLink, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _HelpLink(description_, url_), pos
+    return _HelpLink(description=description_, url=url_), pos
 
 
 def encode_localized_message(message: LocalizedMessage, writer: BytesWriter) -> None:
     """Appends a LocalizedMessage in the native layout. Raises CodecError."""
     if type(message) is not _LocalizedMessage:
-        require(message, _LocalizedMessage)
+        message = require(message, _LocalizedMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -1115,7 +1119,7 @@ def _read_localized_message(data: bytes, pos: i64) -> tuple[LocalizedMessage, i6
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _LocalizedMessage(locale_, message_), pos
+    return _LocalizedMessage(locale=locale_, message=message_), pos
 
 
 register(

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-class ErrorInfo(runtime.Message["google_rpc_error_details_pb2.ErrorInfo", typing.Never]):
+class ErrorInfo(runtime.Message["google_rpc_error_details_pb2.ErrorInfo", typing.Never], kw_only=True):
     """Why a call failed, as a name for programs to tell apart."""
 
     reason: str = ""
@@ -47,14 +47,14 @@ class ErrorInfo(runtime.Message["google_rpc_error_details_pb2.ErrorInfo", typing
     """What more there is to know of this one failure, by name."""
 
 
-class RetryInfo(runtime.Message["google_rpc_error_details_pb2.RetryInfo", typing.Never]):
+class RetryInfo(runtime.Message["google_rpc_error_details_pb2.RetryInfo", typing.Never], kw_only=True):
     """When a client may try again."""
 
     retry_delay: well_known.Duration | None = None
     """How long it should wait, at the least, from when it got the error."""
 
 
-class DebugInfo(runtime.Message["google_rpc_error_details_pb2.DebugInfo", typing.Never]):
+class DebugInfo(runtime.Message["google_rpc_error_details_pb2.DebugInfo", typing.Never], kw_only=True):
     """What helps those who run the server to find the fault; not for clients that they do not know."""
 
     stack_entries: list[str] = []
@@ -63,14 +63,16 @@ class DebugInfo(runtime.Message["google_rpc_error_details_pb2.DebugInfo", typing
     """Anything else, in words."""
 
 
-class QuotaFailure(runtime.Message["google_rpc_error_details_pb2.QuotaFailure", typing.Never]):
+class QuotaFailure(runtime.Message["google_rpc_error_details_pb2.QuotaFailure", typing.Never], kw_only=True):
     """Which quotas a call would have exceeded."""
 
     violations: list[QuotaFailureViolation] = []
     """Every quota that was exceeded."""
 
 
-class QuotaFailureViolation(runtime.Message["google_rpc_error_details_pb2.QuotaFailure.Violation", typing.Never]):
+class QuotaFailureViolation(
+    runtime.Message["google_rpc_error_details_pb2.QuotaFailure.Violation", typing.Never], kw_only=True
+):
     """One quota that is used up."""
 
     subject: str = ""
@@ -91,7 +93,9 @@ class QuotaFailureViolation(runtime.Message["google_rpc_error_details_pb2.QuotaF
     """The limit that is being rolled out, where there is such a change."""
 
 
-class PreconditionFailure(runtime.Message["google_rpc_error_details_pb2.PreconditionFailure", typing.Never]):
+class PreconditionFailure(
+    runtime.Message["google_rpc_error_details_pb2.PreconditionFailure", typing.Never], kw_only=True
+):
     """What has to be so before the call can succeed."""
 
     violations: list[PreconditionFailureViolation] = []
@@ -99,7 +103,7 @@ class PreconditionFailure(runtime.Message["google_rpc_error_details_pb2.Precondi
 
 
 class PreconditionFailureViolation(
-    runtime.Message["google_rpc_error_details_pb2.PreconditionFailure.Violation", typing.Never]
+    runtime.Message["google_rpc_error_details_pb2.PreconditionFailure.Violation", typing.Never], kw_only=True
 ):
     """One thing that is not as it has to be."""
 
@@ -111,14 +115,16 @@ class PreconditionFailureViolation(
     """What the caller can do about it, in words."""
 
 
-class BadRequest(runtime.Message["google_rpc_error_details_pb2.BadRequest", typing.Never]):
+class BadRequest(runtime.Message["google_rpc_error_details_pb2.BadRequest", typing.Never], kw_only=True):
     """What is wrong with a request."""
 
     field_violations: list[BadRequestFieldViolation] = []
     """Every field that is wrong."""
 
 
-class BadRequestFieldViolation(runtime.Message["google_rpc_error_details_pb2.BadRequest.FieldViolation", typing.Never]):
+class BadRequestFieldViolation(
+    runtime.Message["google_rpc_error_details_pb2.BadRequest.FieldViolation", typing.Never], kw_only=True
+):
     """One field that is wrong."""
 
     field: str = ""
@@ -131,7 +137,7 @@ class BadRequestFieldViolation(runtime.Message["google_rpc_error_details_pb2.Bad
     """Why, in words that may be shown to a user."""
 
 
-class RequestInfo(runtime.Message["google_rpc_error_details_pb2.RequestInfo", typing.Never]):
+class RequestInfo(runtime.Message["google_rpc_error_details_pb2.RequestInfo", typing.Never], kw_only=True):
     """How to name the request to those who run the server."""
 
     request_id: str = ""
@@ -140,7 +146,7 @@ class RequestInfo(runtime.Message["google_rpc_error_details_pb2.RequestInfo", ty
     """What the server noted while it served it, such as a stack trace in a form of its own."""
 
 
-class ResourceInfo(runtime.Message["google_rpc_error_details_pb2.ResourceInfo", typing.Never]):
+class ResourceInfo(runtime.Message["google_rpc_error_details_pb2.ResourceInfo", typing.Never], kw_only=True):
     """The resource that was asked for."""
 
     resource_type: str = ""
@@ -153,14 +159,14 @@ class ResourceInfo(runtime.Message["google_rpc_error_details_pb2.ResourceInfo", 
     """What went wrong with it, in words."""
 
 
-class Help(runtime.Message["google_rpc_error_details_pb2.Help", typing.Never]):
+class Help(runtime.Message["google_rpc_error_details_pb2.Help", typing.Never], kw_only=True):
     """Where to read on."""
 
     links: list[HelpLink] = []
     """The places."""
 
 
-class HelpLink(runtime.Message["google_rpc_error_details_pb2.Help.Link", typing.Never]):
+class HelpLink(runtime.Message["google_rpc_error_details_pb2.Help.Link", typing.Never], kw_only=True):
     """One place."""
 
     description: str = ""
@@ -169,7 +175,7 @@ class HelpLink(runtime.Message["google_rpc_error_details_pb2.Help.Link", typing.
     """Its address."""
 
 
-class LocalizedMessage(runtime.Message["google_rpc_error_details_pb2.LocalizedMessage", typing.Never]):
+class LocalizedMessage(runtime.Message["google_rpc_error_details_pb2.LocalizedMessage", typing.Never], kw_only=True):
     """The failure in words that may be shown to a user."""
 
     locale: str = ""

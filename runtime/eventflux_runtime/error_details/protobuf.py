@@ -181,7 +181,7 @@ _LocalizedMessage: Final = LocalizedMessage
 def encode_error_info_protobuf(message: ErrorInfo, writer: BytesWriter) -> None:
     """Appends a ErrorInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ErrorInfo:
-        require(message, _ErrorInfo)
+        message = require(message, _ErrorInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -268,7 +268,7 @@ def decode_error_info_protobuf(data: bytes, start: int, end: int) -> ErrorInfo:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ErrorInfo"], "ErrorInfo", tag), record, pos, limit, error) from None
-    message = _ErrorInfo(reason_, domain_, metadata_)
+    message = _ErrorInfo(reason=reason_, domain=domain_, metadata=metadata_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -332,7 +332,7 @@ def _enter_error_info_3(entries: dict[str, str], data: bytes, pos: i64, limit: i
 def encode_retry_info_protobuf(message: RetryInfo, writer: BytesWriter) -> None:
     """Appends a RetryInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _RetryInfo:
-        require(message, _RetryInfo)
+        message = require(message, _RetryInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -405,7 +405,7 @@ def decode_retry_info_protobuf(data: bytes, start: int, end: int) -> RetryInfo:
                 retry_delay_ = repeats.read(read_duration_protobuf, 0x0A, data, begin0, end0, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["RetryInfo"], "RetryInfo", tag), record, pos, limit, error) from None
-    message = _RetryInfo(retry_delay_)
+    message = _RetryInfo(retry_delay=retry_delay_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -414,7 +414,7 @@ def decode_retry_info_protobuf(data: bytes, start: int, end: int) -> RetryInfo:
 def encode_debug_info_protobuf(message: DebugInfo, writer: BytesWriter) -> None:
     """Appends a DebugInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _DebugInfo:
-        require(message, _DebugInfo)
+        message = require(message, _DebugInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -484,7 +484,7 @@ def decode_debug_info_protobuf(data: bytes, start: int, end: int) -> DebugInfo:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["DebugInfo"], "DebugInfo", tag), record, pos, limit, error) from None
-    message = _DebugInfo(stack_entries_, detail_)
+    message = _DebugInfo(stack_entries=stack_entries_, detail=detail_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -493,7 +493,7 @@ def decode_debug_info_protobuf(data: bytes, start: int, end: int) -> DebugInfo:
 def encode_quota_failure_protobuf(message: QuotaFailure, writer: BytesWriter) -> None:
     """Appends a QuotaFailure in protobuf's encoding. Raises CodecError."""
     if type(message) is not _QuotaFailure:
-        require(message, _QuotaFailure)
+        message = require(message, _QuotaFailure)
     field = ""
     try:
         values = _astuple(message)
@@ -558,7 +558,7 @@ def decode_quota_failure_protobuf(data: bytes, start: int, end: int) -> QuotaFai
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["QuotaFailure"], "QuotaFailure", tag), record, pos, limit, error) from None
-    message = _QuotaFailure(violations_)
+    message = _QuotaFailure(violations=violations_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -567,7 +567,7 @@ def decode_quota_failure_protobuf(data: bytes, start: int, end: int) -> QuotaFai
 def encode_quota_failure_violation_protobuf(message: QuotaFailureViolation, writer: BytesWriter) -> None:
     """Appends a QuotaFailureViolation in protobuf's encoding. Raises CodecError."""
     if type(message) is not _QuotaFailureViolation:
-        require(message, _QuotaFailureViolation)
+        message = require(message, _QuotaFailureViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -715,14 +715,14 @@ def _read_quota_failure_violation(data: bytes, pos: i64, limit: i64, depth: i64)
             path_of(FIELDS["QuotaFailureViolation"], "QuotaFailureViolation", tag), record, pos, limit, error
         ) from None
     message = _QuotaFailureViolation(
-        subject_,
-        description_,
-        api_service_,
-        quota_metric_,
-        quota_id_,
-        quota_dimensions_,
-        quota_value_,
-        future_quota_value_,
+        subject=subject_,
+        description=description_,
+        api_service=api_service_,
+        quota_metric=quota_metric_,
+        quota_id=quota_id_,
+        quota_dimensions=quota_dimensions_,
+        quota_value=quota_value_,
+        future_quota_value=future_quota_value_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -787,7 +787,7 @@ def _enter_quota_failure_violation_6(entries: dict[str, str], data: bytes, pos: 
 def encode_precondition_failure_protobuf(message: PreconditionFailure, writer: BytesWriter) -> None:
     """Appends a PreconditionFailure in protobuf's encoding. Raises CodecError."""
     if type(message) is not _PreconditionFailure:
-        require(message, _PreconditionFailure)
+        message = require(message, _PreconditionFailure)
     field = ""
     try:
         values = _astuple(message)
@@ -856,7 +856,7 @@ def decode_precondition_failure_protobuf(data: bytes, start: int, end: int) -> P
         raise bad_record(
             path_of(FIELDS["PreconditionFailure"], "PreconditionFailure", tag), record, pos, limit, error
         ) from None
-    message = _PreconditionFailure(violations_)
+    message = _PreconditionFailure(violations=violations_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -865,7 +865,7 @@ def decode_precondition_failure_protobuf(data: bytes, start: int, end: int) -> P
 def encode_precondition_failure_violation_protobuf(message: PreconditionFailureViolation, writer: BytesWriter) -> None:
     """Appends a PreconditionFailureViolation in protobuf's encoding. Raises CodecError."""
     if type(message) is not _PreconditionFailureViolation:
-        require(message, _PreconditionFailureViolation)
+        message = require(message, _PreconditionFailureViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -953,7 +953,7 @@ def _read_precondition_failure_violation(data: bytes, pos: i64, limit: i64, dept
             limit,
             error,
         ) from None
-    message = _PreconditionFailureViolation(type__, subject_, description_)
+    message = _PreconditionFailureViolation(type_=type__, subject=subject_, description=description_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -962,7 +962,7 @@ def _read_precondition_failure_violation(data: bytes, pos: i64, limit: i64, dept
 def encode_bad_request_protobuf(message: BadRequest, writer: BytesWriter) -> None:
     """Appends a BadRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _BadRequest:
-        require(message, _BadRequest)
+        message = require(message, _BadRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -1027,7 +1027,7 @@ def decode_bad_request_protobuf(data: bytes, start: int, end: int) -> BadRequest
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["BadRequest"], "BadRequest", tag), record, pos, limit, error) from None
-    message = _BadRequest(field_violations_)
+    message = _BadRequest(field_violations=field_violations_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1036,7 +1036,7 @@ def decode_bad_request_protobuf(data: bytes, start: int, end: int) -> BadRequest
 def encode_bad_request_field_violation_protobuf(message: BadRequestFieldViolation, writer: BytesWriter) -> None:
     """Appends a BadRequestFieldViolation in protobuf's encoding. Raises CodecError."""
     if type(message) is not _BadRequestFieldViolation:
-        require(message, _BadRequestFieldViolation)
+        message = require(message, _BadRequestFieldViolation)
     field = ""
     try:
         values = _astuple(message)
@@ -1144,7 +1144,9 @@ def _read_bad_request_field_violation(data: bytes, pos: i64, limit: i64, depth: 
         raise bad_record(
             path_of(FIELDS["BadRequestFieldViolation"], "BadRequestFieldViolation", tag), record, pos, limit, error
         ) from None
-    message = _BadRequestFieldViolation(field_, description_, reason_, localized_message_)
+    message = _BadRequestFieldViolation(
+        field=field_, description=description_, reason=reason_, localized_message=localized_message_
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1153,7 +1155,7 @@ def _read_bad_request_field_violation(data: bytes, pos: i64, limit: i64, depth: 
 def encode_request_info_protobuf(message: RequestInfo, writer: BytesWriter) -> None:
     """Appends a RequestInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _RequestInfo:
-        require(message, _RequestInfo)
+        message = require(message, _RequestInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -1220,7 +1222,7 @@ def decode_request_info_protobuf(data: bytes, start: int, end: int) -> RequestIn
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["RequestInfo"], "RequestInfo", tag), record, pos, limit, error) from None
-    message = _RequestInfo(request_id_, serving_data_)
+    message = _RequestInfo(request_id=request_id_, serving_data=serving_data_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1229,7 +1231,7 @@ def decode_request_info_protobuf(data: bytes, start: int, end: int) -> RequestIn
 def encode_resource_info_protobuf(message: ResourceInfo, writer: BytesWriter) -> None:
     """Appends a ResourceInfo in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ResourceInfo:
-        require(message, _ResourceInfo)
+        message = require(message, _ResourceInfo)
     field = ""
     try:
         values = _astuple(message)
@@ -1314,7 +1316,9 @@ def decode_resource_info_protobuf(data: bytes, start: int, end: int) -> Resource
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ResourceInfo"], "ResourceInfo", tag), record, pos, limit, error) from None
-    message = _ResourceInfo(resource_type_, resource_name_, owner_, description_)
+    message = _ResourceInfo(
+        resource_type=resource_type_, resource_name=resource_name_, owner=owner_, description=description_
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1323,7 +1327,7 @@ def decode_resource_info_protobuf(data: bytes, start: int, end: int) -> Resource
 def encode_help_protobuf(message: Help, writer: BytesWriter) -> None:
     """Appends a Help in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Help:
-        require(message, _Help)
+        message = require(message, _Help)
     field = ""
     try:
         values = _astuple(message)
@@ -1388,7 +1392,7 @@ def decode_help_protobuf(data: bytes, start: int, end: int) -> Help:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Help"], "Help", tag), record, pos, limit, error) from None
-    message = _Help(links_)
+    message = _Help(links=links_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1397,7 +1401,7 @@ def decode_help_protobuf(data: bytes, start: int, end: int) -> Help:
 def encode_help_link_protobuf(message: HelpLink, writer: BytesWriter) -> None:
     """Appends a HelpLink in protobuf's encoding. Raises CodecError."""
     if type(message) is not _HelpLink:
-        require(message, _HelpLink)
+        message = require(message, _HelpLink)
     field = ""
     try:
         values = _astuple(message)
@@ -1465,7 +1469,7 @@ def _read_help_link(data: bytes, pos: i64, limit: i64, depth: i64) -> HelpLink:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["HelpLink"], "HelpLink", tag), record, pos, limit, error) from None
-    message = _HelpLink(description_, url_)
+    message = _HelpLink(description=description_, url=url_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1474,7 +1478,7 @@ def _read_help_link(data: bytes, pos: i64, limit: i64, depth: i64) -> HelpLink:
 def encode_localized_message_protobuf(message: LocalizedMessage, writer: BytesWriter) -> None:
     """Appends a LocalizedMessage in protobuf's encoding. Raises CodecError."""
     if type(message) is not _LocalizedMessage:
-        require(message, _LocalizedMessage)
+        message = require(message, _LocalizedMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -1546,7 +1550,7 @@ def _read_localized_message(data: bytes, pos: i64, limit: i64, depth: i64) -> Lo
         raise bad_record(
             path_of(FIELDS["LocalizedMessage"], "LocalizedMessage", tag), record, pos, limit, error
         ) from None
-    message = _LocalizedMessage(locale_, message_)
+    message = _LocalizedMessage(locale=locale_, message=message_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 import msgspec
 from librt.strings import BytesWriter
 
-from eventflux_runtime.message.redaction import Redacted, redacted_repr
+from eventflux_runtime.message.redaction import redacted_repr, shown_of
 from eventflux_runtime.message.registration import Registration
 from eventflux_runtime.message.sibling import module_of
 
@@ -53,6 +53,8 @@ class Message(_WithUnknownFields, msgspec.Struct, Generic[P, L], kw_only=True):
     """Whether a message of this class ever had some. Until then its codec does not ask each: an empty slot is slow."""
     __redacted__: ClassVar[frozenset[str]] = frozenset()
     """Attributes that its repr and errors do not show, because the IDL says `debug_redact`."""
+    __half_redacted__: ClassVar[frozenset[str]] = frozenset()
+    """Attributes for oneofs that have a choice of which the IDL says so."""
 
     @property
     def unknown_fields(self) -> bytes:
@@ -82,11 +84,11 @@ class Message(_WithUnknownFields, msgspec.Struct, Generic[P, L], kw_only=True):
     __hash__ = msgspec.Struct.__hash__
 
     def __repr__(self) -> str:
-        return redacted_repr(self, self.__redacted__) if self.__redacted__ else super().__repr__()
+        is_shown = not self.__redacted__ and not self.__half_redacted__
+        return super().__repr__() if is_shown else redacted_repr(self)
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
-        hidden = self.__redacted__
-        return [(name, Redacted() if name in hidden else getattr(self, name)) for name in self.__struct_fields__]
+        return [(name, shown_of(self, name)) for name in self.__struct_fields__]
 
     def __copy__(self) -> Self:
         return self.__replace__()

@@ -17,9 +17,18 @@ class Misfit(ValueError):
     Its path is put together while the error leaves one field after the other, so that nobody pays for it before.
     """
 
-    def __init__(self, reason: str, found: object = None, *, is_shown: bool = True) -> None:
+    def __init__(self, reason: str, found: object = None, *, is_shown: bool = True, redacted: str = "") -> None:
+        """A misfit for a reason.
+
+        Args:
+            reason: why it does not fit.
+            found: what was found instead.
+            is_shown: whether that is told.
+            redacted: the reason without what was found, if it names that itself.
+        """
         super().__init__(reason)
-        self._reason: Final = reason
+        self._reason = reason
+        self._redacted: Final = redacted or reason
         self._found = f"; found {shown(found)}" if is_shown else ""
         self._steps: list[str] = []
 
@@ -39,7 +48,9 @@ class Misfit(ValueError):
         return self
 
     def redact(self) -> None:
-        """Hides what was found."""
+        """Hides what was found, and where in a value that is not shown."""
+        self._steps.clear()
+        self._reason = self._redacted
         if self._found:
             self._found = f"; found {REDACTED}"
 

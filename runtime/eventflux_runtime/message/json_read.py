@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 
 from eventflux_runtime.message.json_misfit import Misfit
 from eventflux_runtime.message.json_plain import PLAIN
-from eventflux_runtime.message.json_scalar import Scalar, read_int
+from eventflux_runtime.message.json_scalar import Scalar, checked_text, read_int
 from eventflux_runtime.message.json_table import EnumNames, JsonField, JsonForm, JsonTable, enum_names
 from eventflux_runtime.message.registration import Registration
 from eventflux_runtime.message.unknown import MAX_DEPTH
@@ -121,13 +121,14 @@ class _Reader:
 
     def _unknown(self, name: str) -> Misfit:
         known = ", ".join(name for name, _ in self._table.fields) or "none"
-        return Misfit(f"has no field {name!r}; its fields are: {known}", is_shown=False)
+        redacted = f"has no such field; its fields are: {known}"
+        return Misfit(f"has no field {name!r}; its fields are: {known}", is_shown=False, redacted=redacted)
 
     def _read_into(self, found: dict[str, Any], field: JsonField, item: Any) -> None:
         try:
             value = self._read(field, item)
         except Misfit as misfit:
-            if field.attribute in self._kind.__redacted__:
+            if field.is_redacted_in(self._kind):
                 misfit.redact()
             misfit.within(f".{field.attribute}")
             raise
@@ -149,7 +150,7 @@ class _Reader:
         made = []
         for index, item in enumerate(value):
             try:
-                if item is None and field.kind != "value":
+                if item is None and not _takes_null(field):
                     raise Misfit.of("no null in an array", item)
                 element = self._value(field, item, self._depth + 1)
             except Misfit as misfit:
@@ -191,7 +192,7 @@ class _Reader:
         if value is None and names.is_null:
             return names.kind(0)
         if isinstance(value, str):
-            number = names.numbers.get(value)
+            number = names.numbers.get(checked_text(value))
             if number is None:
                 try:
                     number = int(value)

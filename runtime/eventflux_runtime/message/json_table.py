@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, final
 
 from eventflux_runtime.message.json_scalar import SCALARS, Scalar
 from eventflux_runtime.message.open_enum import ClosedEnum
+from eventflux_runtime.message.redaction import RedactedChoice
 from eventflux_runtime.message.sibling import module_of
 
 __all__ = [
@@ -111,6 +112,11 @@ class JsonField:
     def json_name(self) -> str:
         """The name that is written."""
         return self._json_name or json_name_of(self.name)
+
+    def is_redacted_in(self, kind: type[Any]) -> bool:
+        """Whether messages of a class do not show its value."""
+        is_choice = self.choice is not None and issubclass(self.choice, RedactedChoice)
+        return is_choice or self.attribute in kind.__redacted__
 
 
 @final

@@ -12,6 +12,7 @@ from eventflux_runtime.message.json_misfit import Misfit
 from eventflux_runtime.message.json_plain import PLAIN
 from eventflux_runtime.message.json_scalar import Scalar, written_int
 from eventflux_runtime.message.json_table import JsonField, JsonForm, JsonTable, enum_names
+from eventflux_runtime.message.redaction import shown_of
 from eventflux_runtime.message.registration import Registration
 from eventflux_runtime.message.unknown import MAX_DEPTH
 from eventflux_runtime.rpc.errors import CodecError
@@ -48,7 +49,7 @@ def write_message(message: Any, registration: Registration[Any], depth: int) -> 
         try:
             value = _write_field(field, getattr(message, field.attribute), depth, table)
         except Misfit as misfit:
-            if field.attribute in message.__redacted__:
+            if field.is_redacted_in(registration.kind):
                 misfit.redact()
             misfit.within(f".{field.attribute}")
             raise
@@ -63,7 +64,7 @@ def _check_choices(message: Any, table: JsonTable) -> None:
         value = getattr(message, attribute)
         if value is not None and not isinstance(value, kinds):
             names = ", ".join(kind.__name__ for kind in kinds)
-            raise Misfit.of(f"one of {names}, or None", value).within(f".{attribute}")
+            raise Misfit.of(f"one of {names}, or None", shown_of(message, attribute)).within(f".{attribute}")
 
 
 def _write_field(field: JsonField, value: Any, depth: int, table: JsonTable) -> object:

@@ -6,7 +6,7 @@ from typing import Final, final
 
 import msgspec
 
-__all__ = ["REDACTED", "Redacted", "RedactedChoice", "redacted_repr"]
+__all__ = ["REDACTED", "Redacted", "RedactedChoice", "is_redacted", "redacted_repr", "shown_of"]
 
 REDACTED: Final = "<redacted>"
 """Stands for a value that is not shown."""
@@ -22,19 +22,36 @@ class Redacted:
         return REDACTED
 
 
-def redacted_repr(struct: msgspec.Struct, hidden: frozenset[str]) -> str:
-    """The repr of a struct without the values of some fields."""
-    shown = (
-        f"{name}={REDACTED if name in hidden else repr(getattr(struct, name))}" for name in struct.__struct_fields__
-    )
-    return f"{type(struct).__name__}({', '.join(shown)})"
+def is_redacted(message: object, attribute: str) -> bool:
+    """Whether a message's attribute is not to be shown, or holds a oneof with a choice that is not."""
+    return attribute in getattr(message, "__redacted__", ()) or attribute in getattr(message, "__half_redacted__", ())
+
+
+def shown_of(message: object, attribute: str) -> object:
+    """What is shown of an attribute: its value, or what stands for it.
+
+    The choices of a oneof know themselves what to show; what is none of them is not shown if one of them is not.
+    """
+    value = getattr(message, attribute, None)
+    if attribute in getattr(message, "__redacted__", ()):
+        return Redacted()
+    is_choice = isinstance(value, msgspec.Struct) and not hasattr(value, "__redacted__")  # which a message has
+    if value is not None and not is_choice and attribute in getattr(message, "__half_redacted__", ()):
+        return Redacted()
+    return value
+
+
+def redacted_repr(message: msgspec.Struct) -> str:
+    """The repr of a message without what is not to be shown."""
+    shown = (f"{name}={shown_of(message, name)!r}" for name in message.__struct_fields__)
+    return f"{type(message).__name__}({', '.join(shown)})"
 
 
 class RedactedChoice(msgspec.Struct):
     """The base class of a choice of a oneof whose value is not shown."""
 
     def __repr__(self) -> str:
-        return redacted_repr(self, frozenset({"value"}))
+        return f"{type(self).__name__}(value={REDACTED})"
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         return [("value", Redacted())]

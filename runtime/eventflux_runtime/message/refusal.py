@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from eventflux_runtime.message.redaction import REDACTED
+import msgspec
+
+from eventflux_runtime.message.redaction import REDACTED, is_redacted, shown_of
 from eventflux_runtime.rpc.errors import CodecError
 
 __all__ = [
@@ -29,7 +31,10 @@ __all__ = [
     "unfit",
     "unknown_layout",
     "unset",
+    "veiled",
 ]
+
+M = TypeVar("M", bound=msgspec.Struct)
 
 _repr: Final = reprlib.Repr()
 _repr.maxother = 80
@@ -40,22 +45,36 @@ def unknown_layout(layout: object, known: Iterable[str]) -> CodecError:
     return CodecError(f"unknown layout {layout!r}: use one of {', '.join(known)}")
 
 
-def require(message: object, kind: type[object]) -> None:
-    """Lets a message of a subclass pass.
+def require(message: object, kind: type[M]) -> M:
+    """A message of a class, made of one of a child of it, whose fields are others or in another order.
 
     Raises:
-        CodecError: it is none of that class.
+        CodecError: it is none of either.
     """
     if not isinstance(message, kind):
         raise CodecError(f"expected a message of type {kind.__name__}, not {shown(message)}", field=kind.__name__)
+    made = kind(**{name: getattr(message, name) for name in kind.__struct_fields__})
+    _keep_unknown(message, made)
+    return made
+
+
+def _keep_unknown(message: Any, made: Any) -> None:
+    if message.unknown_fields:
+        made.unknown_fields = message.unknown_fields
 
 
 def unfit(message: object, field: str, expected: Mapping[str, str]) -> CodecError:
     """A field holds what its type cannot carry; `expected` says for each field what it takes."""
-    attribute = field.rpartition(".")[2]
-    is_redacted = attribute in getattr(message, "__redacted__", ())
-    found = REDACTED if is_redacted else shown(getattr(message, attribute, None))
+    found = shown(shown_of(message, _attribute(field)))
     return CodecError(f"{field}: expected {expected[field]}; found {found}", field=field)
+
+
+def veiled(message: object, field: str, error: CodecError) -> CodecError:
+    """What is wrong with a message in a field, without what was found there if the field is not to be shown."""
+    told, found, _ = str(error).partition("; found ")
+    if not found or not is_redacted(message, _attribute(field)):
+        return error
+    return CodecError(f"{told}{found}{REDACTED}", field=error.field, offset=error.offset)
 
 
 def malformed(field: str, pos: int, end: int, error: Exception) -> CodecError:
@@ -129,17 +148,23 @@ def too_many_empty(field: str, most: int, count: int, pos: int = -1) -> CodecErr
     )
 
 
-def lacking(field: str, layout: str, value: object) -> CodecError:
+def lacking(message: object, field: str, layout: str) -> CodecError:
     """A layout has no place for a field that is set."""
+    found = shown(shown_of(message, _attribute(field)))
     return CodecError(
-        f"{field}: the layout {layout!r} has no place for it, so it must keep its default; found {shown(value)}",
+        f"{field}: the layout {layout!r} has no place for it, so it must keep its default; found {found}",
         field=field,
     )
 
 
-def no_variant(field: str, layout: str, value: object) -> CodecError:
-    """A layout has no variant for a member of an enum."""
-    return CodecError(f"{field}: the layout {layout!r} has no variant for {shown(value)}", field=field)
+def no_variant(message: object, field: str, layout: str) -> CodecError:
+    """A layout has no variant for the member of an enum that a field holds."""
+    found = shown(shown_of(message, _attribute(field)))
+    return CodecError(f"{field}: the layout {layout!r} has no variant for {found}", field=field)
+
+
+def _attribute(field: str) -> str:
+    return field.rpartition(".")[2]
 
 
 def shown(value: object) -> str:

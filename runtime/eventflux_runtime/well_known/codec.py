@@ -232,7 +232,7 @@ _BytesValue: Final = BytesValue
 def encode_any(message: AnyMessage, writer: BytesWriter) -> None:
     """Appends a Any in the native layout. Raises CodecError."""
     if type(message) is not _AnyMessage:
-        require(message, _AnyMessage)
+        message = require(message, _AnyMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -279,13 +279,13 @@ def read_any(data: bytes, pos: i64) -> tuple[AnyMessage, i64]:
         value_ = data[begin:pos]
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _AnyMessage(type_url_, value_), pos
+    return _AnyMessage(type_url=type_url_, value=value_), pos
 
 
 def encode_source_context(message: SourceContext, writer: BytesWriter) -> None:
     """Appends a SourceContext in the native layout. Raises CodecError."""
     if type(message) is not _SourceContext:
-        require(message, _SourceContext)
+        message = require(message, _SourceContext)
     field = ""
     try:
         values = _astuple(message)
@@ -324,13 +324,13 @@ def read_source_context(data: bytes, pos: i64) -> tuple[SourceContext, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _SourceContext(file_name_), pos
+    return _SourceContext(file_name=file_name_), pos
 
 
 def encode_type(message: Type, writer: BytesWriter) -> None:
     """Appends a Type in the native layout. Raises CodecError."""
     if type(message) is not _Type:
-        require(message, _Type)
+        message = require(message, _Type)
     field = ""
     try:
         values = _astuple(message)
@@ -472,13 +472,21 @@ def read_type(data: bytes, pos: i64) -> tuple[Type, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Type(name_, fields_, oneofs_, options_, source_context_, syntax_, edition_), pos
+    return _Type(
+        name=name_,
+        fields=fields_,
+        oneofs=oneofs_,
+        options=options_,
+        source_context=source_context_,
+        syntax=syntax_,
+        edition=edition_,
+    ), pos
 
 
 def encode_field(message: Field, writer: BytesWriter) -> None:
     """Appends a Field in the native layout. Raises CodecError."""
     if type(message) is not _Field:
-        require(message, _Field)
+        message = require(message, _Field)
     field = ""
     try:
         values = _astuple(message)
@@ -612,14 +620,23 @@ def read_field(data: bytes, pos: i64) -> tuple[Field, i64]:
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
     return _Field(
-        kind_, cardinality_, number_, name_, type_url_, oneof_index_, packed_, options_, json_name_, default_value_
+        kind=kind_,
+        cardinality=cardinality_,
+        number=number_,
+        name=name_,
+        type_url=type_url_,
+        oneof_index=oneof_index_,
+        packed=packed_,
+        options=options_,
+        json_name=json_name_,
+        default_value=default_value_,
     ), pos
 
 
 def encode_Enum(message: Enum, writer: BytesWriter) -> None:
     """Appends a Enum in the native layout. Raises CodecError."""
     if type(message) is not _Enum:
-        require(message, _Enum)
+        message = require(message, _Enum)
     field = ""
     try:
         values = _astuple(message)
@@ -734,13 +751,20 @@ def read_Enum(data: bytes, pos: i64) -> tuple[Enum, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Enum(name_, enumvalue_, options_, source_context_, syntax_, edition_), pos
+    return _Enum(
+        name=name_,
+        enumvalue=enumvalue_,
+        options=options_,
+        source_context=source_context_,
+        syntax=syntax_,
+        edition=edition_,
+    ), pos
 
 
 def encode_enum_value(message: EnumValue, writer: BytesWriter) -> None:
     """Appends a EnumValue in the native layout. Raises CodecError."""
     if type(message) is not _EnumValue:
-        require(message, _EnumValue)
+        message = require(message, _EnumValue)
     field = ""
     try:
         values = _astuple(message)
@@ -803,13 +827,13 @@ def read_enum_value(data: bytes, pos: i64) -> tuple[EnumValue, i64]:
             options_.append(item2)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _EnumValue(name_, number_, options_), pos
+    return _EnumValue(name=name_, number=number_, options=options_), pos
 
 
 def encode_option(message: Option, writer: BytesWriter) -> None:
     """Appends a Option in the native layout. Raises CodecError."""
     if type(message) is not _Option:
-        require(message, _Option)
+        message = require(message, _Option)
     field = ""
     try:
         values = _astuple(message)
@@ -865,13 +889,13 @@ def read_option(data: bytes, pos: i64) -> tuple[Option, i64]:
             value_, pos = read_any(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Option(name_, value_), pos
+    return _Option(name=name_, value=value_), pos
 
 
 def encode_api(message: Api, writer: BytesWriter) -> None:
     """Appends a Api in the native layout. Raises CodecError."""
     if type(message) is not _Api:
-        require(message, _Api)
+        message = require(message, _Api)
     field = ""
     try:
         values = _astuple(message)
@@ -1020,13 +1044,22 @@ def read_api(data: bytes, pos: i64) -> tuple[Api, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Api(name_, methods_, options_, version_, source_context_, mixins_, syntax_, edition_), pos
+    return _Api(
+        name=name_,
+        methods=methods_,
+        options=options_,
+        version=version_,
+        source_context=source_context_,
+        mixins=mixins_,
+        syntax=syntax_,
+        edition=edition_,
+    ), pos
 
 
 def encode_method(message: MethodMessage, writer: BytesWriter) -> None:
     """Appends a Method in the native layout. Raises CodecError."""
     if type(message) is not _MethodMessage:
-        require(message, _MethodMessage)
+        message = require(message, _MethodMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -1152,21 +1185,21 @@ def read_method(data: bytes, pos: i64) -> tuple[MethodMessage, i64]:
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
     return _MethodMessage(
-        name_,
-        request_type_url_,
-        request_streaming_,
-        response_type_url_,
-        response_streaming_,
-        options_,
-        syntax_,
-        edition_,
+        name=name_,
+        request_type_url=request_type_url_,
+        request_streaming=request_streaming_,
+        response_type_url=response_type_url_,
+        response_streaming=response_streaming_,
+        options=options_,
+        syntax=syntax_,
+        edition=edition_,
     ), pos
 
 
 def encode_mixin(message: Mixin, writer: BytesWriter) -> None:
     """Appends a Mixin in the native layout. Raises CodecError."""
     if type(message) is not _Mixin:
-        require(message, _Mixin)
+        message = require(message, _Mixin)
     field = ""
     try:
         values = _astuple(message)
@@ -1220,13 +1253,13 @@ def read_mixin(data: bytes, pos: i64) -> tuple[Mixin, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Mixin(name_, root_), pos
+    return _Mixin(name=name_, root=root_), pos
 
 
 def encode_duration(message: Duration, writer: BytesWriter) -> None:
     """Appends a Duration in the native layout. Raises CodecError."""
     if type(message) is not _Duration:
-        require(message, _Duration)
+        message = require(message, _Duration)
     field = ""
     try:
         values = _astuple(message)
@@ -1260,13 +1293,13 @@ def read_duration(data: bytes, pos: i64) -> tuple[Duration, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Duration(seconds_, nanos_), pos
+    return _Duration(seconds=seconds_, nanos=nanos_), pos
 
 
 def encode_empty(message: Empty, writer: BytesWriter) -> None:
     """Appends a Empty in the native layout. Raises CodecError."""
     if type(message) is not _Empty:
-        require(message, _Empty)
+        message = require(message, _Empty)
 
 
 def decode_empty(data: bytes, start: int, end: int) -> Empty:
@@ -1286,7 +1319,7 @@ def read_empty(data: bytes, pos: i64) -> tuple[Empty, i64]:
 def encode_field_mask(message: FieldMask, writer: BytesWriter) -> None:
     """Appends a FieldMask in the native layout. Raises CodecError."""
     if type(message) is not _FieldMask:
-        require(message, _FieldMask)
+        message = require(message, _FieldMask)
     field = ""
     try:
         values = _astuple(message)
@@ -1337,13 +1370,13 @@ def read_field_mask(data: bytes, pos: i64) -> tuple[FieldMask, i64]:
             paths_.append(item0)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _FieldMask(paths_), pos
+    return _FieldMask(paths=paths_), pos
 
 
 def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in the native layout. Raises CodecError."""
     if type(message) is not _Timestamp:
-        require(message, _Timestamp)
+        message = require(message, _Timestamp)
     field = ""
     try:
         values = _astuple(message)
@@ -1377,13 +1410,13 @@ def read_timestamp(data: bytes, pos: i64) -> tuple[Timestamp, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Timestamp(seconds_, nanos_), pos
+    return _Timestamp(seconds=seconds_, nanos=nanos_), pos
 
 
 def encode_double_value(message: DoubleValue, writer: BytesWriter) -> None:
     """Appends a DoubleValue in the native layout. Raises CodecError."""
     if type(message) is not _DoubleValue:
-        require(message, _DoubleValue)
+        message = require(message, _DoubleValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1412,13 +1445,13 @@ def read_double_value(data: bytes, pos: i64) -> tuple[DoubleValue, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _DoubleValue(value_), pos
+    return _DoubleValue(value=value_), pos
 
 
 def encode_float_value(message: FloatValue, writer: BytesWriter) -> None:
     """Appends a FloatValue in the native layout. Raises CodecError."""
     if type(message) is not _FloatValue:
-        require(message, _FloatValue)
+        message = require(message, _FloatValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1447,13 +1480,13 @@ def read_float_value(data: bytes, pos: i64) -> tuple[FloatValue, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _FloatValue(value_), pos
+    return _FloatValue(value=value_), pos
 
 
 def encode_int64_value(message: Int64Value, writer: BytesWriter) -> None:
     """Appends a Int64Value in the native layout. Raises CodecError."""
     if type(message) is not _Int64Value:
-        require(message, _Int64Value)
+        message = require(message, _Int64Value)
     field = ""
     try:
         values = _astuple(message)
@@ -1482,13 +1515,13 @@ def read_int64_value(data: bytes, pos: i64) -> tuple[Int64Value, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Int64Value(value_), pos
+    return _Int64Value(value=value_), pos
 
 
 def encode_u_int64_value(message: UInt64Value, writer: BytesWriter) -> None:
     """Appends a UInt64Value in the native layout. Raises CodecError."""
     if type(message) is not _UInt64Value:
-        require(message, _UInt64Value)
+        message = require(message, _UInt64Value)
     field = ""
     try:
         values = _astuple(message)
@@ -1517,13 +1550,13 @@ def read_u_int64_value(data: bytes, pos: i64) -> tuple[UInt64Value, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _UInt64Value(value_), pos
+    return _UInt64Value(value=value_), pos
 
 
 def encode_int32_value(message: Int32Value, writer: BytesWriter) -> None:
     """Appends a Int32Value in the native layout. Raises CodecError."""
     if type(message) is not _Int32Value:
-        require(message, _Int32Value)
+        message = require(message, _Int32Value)
     field = ""
     try:
         values = _astuple(message)
@@ -1552,13 +1585,13 @@ def read_int32_value(data: bytes, pos: i64) -> tuple[Int32Value, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Int32Value(value_), pos
+    return _Int32Value(value=value_), pos
 
 
 def encode_u_int32_value(message: UInt32Value, writer: BytesWriter) -> None:
     """Appends a UInt32Value in the native layout. Raises CodecError."""
     if type(message) is not _UInt32Value:
-        require(message, _UInt32Value)
+        message = require(message, _UInt32Value)
     field = ""
     try:
         values = _astuple(message)
@@ -1587,13 +1620,13 @@ def read_u_int32_value(data: bytes, pos: i64) -> tuple[UInt32Value, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _UInt32Value(value_), pos
+    return _UInt32Value(value=value_), pos
 
 
 def encode_bool_value(message: BoolValue, writer: BytesWriter) -> None:
     """Appends a BoolValue in the native layout. Raises CodecError."""
     if type(message) is not _BoolValue:
-        require(message, _BoolValue)
+        message = require(message, _BoolValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1625,13 +1658,13 @@ def read_bool_value(data: bytes, pos: i64) -> tuple[BoolValue, i64]:
         value_ = flag == 1
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _BoolValue(value_), pos
+    return _BoolValue(value=value_), pos
 
 
 def encode_string_value(message: StringValue, writer: BytesWriter) -> None:
     """Appends a StringValue in the native layout. Raises CodecError."""
     if type(message) is not _StringValue:
-        require(message, _StringValue)
+        message = require(message, _StringValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1670,13 +1703,13 @@ def read_string_value(data: bytes, pos: i64) -> tuple[StringValue, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _StringValue(value_), pos
+    return _StringValue(value=value_), pos
 
 
 def encode_bytes_value(message: BytesValue, writer: BytesWriter) -> None:
     """Appends a BytesValue in the native layout. Raises CodecError."""
     if type(message) is not _BytesValue:
-        require(message, _BytesValue)
+        message = require(message, _BytesValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1708,7 +1741,7 @@ def read_bytes_value(data: bytes, pos: i64) -> tuple[BytesValue, i64]:
         value_ = data[begin:pos]
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _BytesValue(value_), pos
+    return _BytesValue(value=value_), pos
 
 
 def _write_bytes(writer: BytesWriter, value: object) -> None:

@@ -15,6 +15,7 @@ from eventflux_runtime.message.json_read import read_message
 from eventflux_runtime.message.json_scalar import checked_text
 from eventflux_runtime.message.json_table import JsonForm
 from eventflux_runtime.message.json_write import write_message
+from eventflux_runtime.message.package import load_messages
 from eventflux_runtime.message.registration import Registration, registered
 from eventflux_runtime.message.sibling import has_siblings
 from eventflux_runtime.message.unknown import MAX_DEPTH
@@ -37,7 +38,9 @@ def write_any(message: Any, depth: int) -> object:
     try:
         packed = registration.kind.from_protobuf(message.value)
     except CodecError as error:
-        raise Misfit(f"expected a packed {registration.type_name}; {error}", is_shown=False).within(".value") from None
+        reason = f"expected a packed {registration.type_name}; {error}"
+        redacted = "expected a packed message of its type"
+        raise Misfit(reason, is_shown=False, redacted=redacted).within(".value") from None
     if isinstance(registration.json, JsonForm):
         return {_TYPE: message.type_url, _VALUE: write_message(packed, registration, _deeper(depth))}
     written = write_message(packed, registration, depth)
@@ -57,7 +60,8 @@ def read_any(value: AnyValue, depth: int, ignore_unknown: bool) -> Any:
     registration = _registration_of(url)
     if isinstance(registration.json, JsonForm):
         if _VALUE not in value:
-            raise Misfit(f"expected a {registration.type_name} as {_VALUE!r}", is_shown=False)
+            redacted = f"expected what is packed as {_VALUE!r}"
+            raise Misfit(f"expected a {registration.type_name} as {_VALUE!r}", is_shown=False, redacted=redacted)
         packed = read_message(value[_VALUE], registration, _deeper(depth), ignore_unknown)
     else:
         fields = {name: item for name, item in value.items() if name != _TYPE}
@@ -79,13 +83,15 @@ def _registration_of(url: str) -> Registration[AnyValue]:
         _load_codecs()
         found = registered(name)
     if found is None:
-        reason = f"no class is known for {name!r}: import the package that was generated from its IDL"
-        raise Misfit(reason, is_shown=False).within(".type_url")
+        advice = "import the package that was generated from its IDL"
+        redacted = f"no class is known for its type: {advice}"
+        raise Misfit(f"no class is known for {name!r}: {advice}", is_shown=False, redacted=redacted).within(".type_url")
     return found
 
 
 def _load_codecs() -> None:
     """Has every message class registered, which its codec does when it is loaded."""
+    load_messages()
     kinds: list[AnyValue] = [*Message.__subclasses__(), messages.Any, struct_messages.Value]
     for kind in kinds:
         assert kind.__registration__ is not None

@@ -128,7 +128,8 @@ def _check(message: Timestamp | Duration) -> None:
         message.check()
     except CodecError as error:
         name, _, reason = str(error).partition(": ")
-        raise Misfit(reason, is_shown=False).within(f".{name.rpartition('.')[2]}") from None
+        redacted = "expected a time within its range"
+        raise Misfit(reason, is_shown=False, redacted=redacted).within(f".{name.rpartition('.')[2]}") from None
 
 
 def _fraction(nanos: int) -> str:

@@ -294,7 +294,7 @@ _BytesValue: Final = BytesValue
 def encode_any_protobuf(message: AnyMessage, writer: BytesWriter) -> None:
     """Appends a Any in protobuf's encoding. Raises CodecError."""
     if type(message) is not _AnyMessage:
-        require(message, _AnyMessage)
+        message = require(message, _AnyMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -361,7 +361,7 @@ def read_any_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> AnyMessa
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Any"], "Any", tag), record, pos, limit, error) from None
-    message = _AnyMessage(type_url_, value_)
+    message = _AnyMessage(type_url=type_url_, value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -370,7 +370,7 @@ def read_any_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> AnyMessa
 def encode_source_context_protobuf(message: SourceContext, writer: BytesWriter) -> None:
     """Appends a SourceContext in protobuf's encoding. Raises CodecError."""
     if type(message) is not _SourceContext:
-        require(message, _SourceContext)
+        message = require(message, _SourceContext)
     field = ""
     try:
         values = _astuple(message)
@@ -429,7 +429,7 @@ def read_source_context_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) 
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["SourceContext"], "SourceContext", tag), record, pos, limit, error) from None
-    message = _SourceContext(file_name_)
+    message = _SourceContext(file_name=file_name_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -438,7 +438,7 @@ def read_source_context_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) 
 def encode_type_protobuf(message: Type, writer: BytesWriter) -> None:
     """Appends a Type in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Type:
-        require(message, _Type)
+        message = require(message, _Type)
     field = ""
     try:
         values = _astuple(message)
@@ -590,7 +590,15 @@ def read_type_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Type:
                 source_context_ = repeats.read(read_source_context_protobuf, 0x2A, data, begin4, end4, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Type"], "Type", tag), record, pos, limit, error) from None
-    message = _Type(name_, fields_, oneofs_, options_, source_context_, syntax_, edition_)
+    message = _Type(
+        name=name_,
+        fields=fields_,
+        oneofs=oneofs_,
+        options=options_,
+        source_context=source_context_,
+        syntax=syntax_,
+        edition=edition_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -599,7 +607,7 @@ def read_type_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Type:
 def encode_field_protobuf(message: Field, writer: BytesWriter) -> None:
     """Appends a Field in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Field:
-        require(message, _Field)
+        message = require(message, _Field)
     field = ""
     try:
         values = _astuple(message)
@@ -750,7 +758,16 @@ def read_field_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Field:
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Field"], "Field", tag), record, pos, limit, error) from None
     message = _Field(
-        kind_, cardinality_, number_, name_, type_url_, oneof_index_, packed_, options_, json_name_, default_value_
+        kind=kind_,
+        cardinality=cardinality_,
+        number=number_,
+        name=name_,
+        type_url=type_url_,
+        oneof_index=oneof_index_,
+        packed=packed_,
+        options=options_,
+        json_name=json_name_,
+        default_value=default_value_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -760,7 +777,7 @@ def read_field_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Field:
 def encode_Enum_protobuf(message: Enum, writer: BytesWriter) -> None:
     """Appends a Enum in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Enum:
-        require(message, _Enum)
+        message = require(message, _Enum)
     field = ""
     try:
         values = _astuple(message)
@@ -900,7 +917,14 @@ def read_Enum_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Enum:
                 source_context_ = repeats.read(read_source_context_protobuf, 0x22, data, begin3, end3, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Enum"], "Enum", tag), record, pos, limit, error) from None
-    message = _Enum(name_, enumvalue_, options_, source_context_, syntax_, edition_)
+    message = _Enum(
+        name=name_,
+        enumvalue=enumvalue_,
+        options=options_,
+        source_context=source_context_,
+        syntax=syntax_,
+        edition=edition_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -909,7 +933,7 @@ def read_Enum_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Enum:
 def encode_enum_value_protobuf(message: EnumValue, writer: BytesWriter) -> None:
     """Appends a EnumValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _EnumValue:
-        require(message, _EnumValue)
+        message = require(message, _EnumValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1000,7 +1024,7 @@ def read_enum_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> E
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["EnumValue"], "EnumValue", tag), record, pos, limit, error) from None
-    message = _EnumValue(name_, number_, options_)
+    message = _EnumValue(name=name_, number=number_, options=options_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1009,7 +1033,7 @@ def read_enum_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> E
 def encode_option_protobuf(message: Option, writer: BytesWriter) -> None:
     """Appends a Option in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Option:
-        require(message, _Option)
+        message = require(message, _Option)
     field = ""
     try:
         values = _astuple(message)
@@ -1092,7 +1116,7 @@ def read_option_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Optio
                 value_ = repeats.read(read_any_protobuf, 0x12, data, begin1, end1, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Option"], "Option", tag), record, pos, limit, error) from None
-    message = _Option(name_, value_)
+    message = _Option(name=name_, value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1101,7 +1125,7 @@ def read_option_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Optio
 def encode_api_protobuf(message: Api, writer: BytesWriter) -> None:
     """Appends a Api in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Api:
-        require(message, _Api)
+        message = require(message, _Api)
     field = ""
     try:
         values = _astuple(message)
@@ -1266,7 +1290,16 @@ def read_api_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Api:
                 source_context_ = repeats.read(read_source_context_protobuf, 0x2A, data, begin4, end4, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Api"], "Api", tag), record, pos, limit, error) from None
-    message = _Api(name_, methods_, options_, version_, source_context_, mixins_, syntax_, edition_)
+    message = _Api(
+        name=name_,
+        methods=methods_,
+        options=options_,
+        version=version_,
+        source_context=source_context_,
+        mixins=mixins_,
+        syntax=syntax_,
+        edition=edition_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1275,7 +1308,7 @@ def read_api_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Api:
 def encode_method_protobuf(message: MethodMessage, writer: BytesWriter) -> None:
     """Appends a Method in protobuf's encoding. Raises CodecError."""
     if type(message) is not _MethodMessage:
-        require(message, _MethodMessage)
+        message = require(message, _MethodMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -1410,14 +1443,14 @@ def read_method_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Metho
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Method"], "Method", tag), record, pos, limit, error) from None
     message = _MethodMessage(
-        name_,
-        request_type_url_,
-        request_streaming_,
-        response_type_url_,
-        response_streaming_,
-        options_,
-        syntax_,
-        edition_,
+        name=name_,
+        request_type_url=request_type_url_,
+        request_streaming=request_streaming_,
+        response_type_url=response_type_url_,
+        response_streaming=response_streaming_,
+        options=options_,
+        syntax=syntax_,
+        edition=edition_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -1427,7 +1460,7 @@ def read_method_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Metho
 def encode_mixin_protobuf(message: Mixin, writer: BytesWriter) -> None:
     """Appends a Mixin in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Mixin:
-        require(message, _Mixin)
+        message = require(message, _Mixin)
     field = ""
     try:
         values = _astuple(message)
@@ -1495,7 +1528,7 @@ def read_mixin_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Mixin:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Mixin"], "Mixin", tag), record, pos, limit, error) from None
-    message = _Mixin(name_, root_)
+    message = _Mixin(name=name_, root=root_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1504,7 +1537,7 @@ def read_mixin_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Mixin:
 def encode_duration_protobuf(message: Duration, writer: BytesWriter) -> None:
     """Appends a Duration in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Duration:
-        require(message, _Duration)
+        message = require(message, _Duration)
     field = ""
     try:
         values = _astuple(message)
@@ -1565,7 +1598,7 @@ def read_duration_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Dur
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Duration"], "Duration", tag), record, pos, limit, error) from None
-    message = _Duration(seconds_, nanos_)
+    message = _Duration(seconds=seconds_, nanos=nanos_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1574,7 +1607,7 @@ def read_duration_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Dur
 def encode_empty_protobuf(message: Empty, writer: BytesWriter) -> None:
     """Appends a Empty in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Empty:
-        require(message, _Empty)
+        message = require(message, _Empty)
     field = ""
     try:
         if message.__has_unknown_fields__:
@@ -1616,7 +1649,7 @@ def read_empty_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Empty:
 def encode_field_mask_protobuf(message: FieldMask, writer: BytesWriter) -> None:
     """Appends a FieldMask in protobuf's encoding. Raises CodecError."""
     if type(message) is not _FieldMask:
-        require(message, _FieldMask)
+        message = require(message, _FieldMask)
     field = ""
     try:
         values = _astuple(message)
@@ -1678,7 +1711,7 @@ def read_field_mask_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> F
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["FieldMask"], "FieldMask", tag), record, pos, limit, error) from None
-    message = _FieldMask(paths_)
+    message = _FieldMask(paths=paths_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1687,7 +1720,7 @@ def read_field_mask_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> F
 def encode_timestamp_protobuf(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Timestamp:
-        require(message, _Timestamp)
+        message = require(message, _Timestamp)
     field = ""
     try:
         values = _astuple(message)
@@ -1748,7 +1781,7 @@ def read_timestamp_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Ti
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Timestamp"], "Timestamp", tag), record, pos, limit, error) from None
-    message = _Timestamp(seconds_, nanos_)
+    message = _Timestamp(seconds=seconds_, nanos=nanos_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1757,7 +1790,7 @@ def read_timestamp_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> Ti
 def encode_double_value_protobuf(message: DoubleValue, writer: BytesWriter) -> None:
     """Appends a DoubleValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _DoubleValue:
-        require(message, _DoubleValue)
+        message = require(message, _DoubleValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1808,7 +1841,7 @@ def read_double_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) ->
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["DoubleValue"], "DoubleValue", tag), record, pos, limit, error) from None
-    message = _DoubleValue(value_)
+    message = _DoubleValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1817,7 +1850,7 @@ def read_double_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) ->
 def encode_float_value_protobuf(message: FloatValue, writer: BytesWriter) -> None:
     """Appends a FloatValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _FloatValue:
-        require(message, _FloatValue)
+        message = require(message, _FloatValue)
     field = ""
     try:
         values = _astuple(message)
@@ -1868,7 +1901,7 @@ def read_float_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["FloatValue"], "FloatValue", tag), record, pos, limit, error) from None
-    message = _FloatValue(value_)
+    message = _FloatValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1877,7 +1910,7 @@ def read_float_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
 def encode_int64_value_protobuf(message: Int64Value, writer: BytesWriter) -> None:
     """Appends a Int64Value in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Int64Value:
-        require(message, _Int64Value)
+        message = require(message, _Int64Value)
     field = ""
     try:
         values = _astuple(message)
@@ -1930,7 +1963,7 @@ def read_int64_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Int64Value"], "Int64Value", tag), record, pos, limit, error) from None
-    message = _Int64Value(value_)
+    message = _Int64Value(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1939,7 +1972,7 @@ def read_int64_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
 def encode_u_int64_value_protobuf(message: UInt64Value, writer: BytesWriter) -> None:
     """Appends a UInt64Value in protobuf's encoding. Raises CodecError."""
     if type(message) is not _UInt64Value:
-        require(message, _UInt64Value)
+        message = require(message, _UInt64Value)
     field = ""
     try:
         values = _astuple(message)
@@ -1992,7 +2025,7 @@ def read_u_int64_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["UInt64Value"], "UInt64Value", tag), record, pos, limit, error) from None
-    message = _UInt64Value(value_)
+    message = _UInt64Value(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -2001,7 +2034,7 @@ def read_u_int64_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -
 def encode_int32_value_protobuf(message: Int32Value, writer: BytesWriter) -> None:
     """Appends a Int32Value in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Int32Value:
-        require(message, _Int32Value)
+        message = require(message, _Int32Value)
     field = ""
     try:
         values = _astuple(message)
@@ -2054,7 +2087,7 @@ def read_int32_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Int32Value"], "Int32Value", tag), record, pos, limit, error) from None
-    message = _Int32Value(value_)
+    message = _Int32Value(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -2063,7 +2096,7 @@ def read_int32_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
 def encode_u_int32_value_protobuf(message: UInt32Value, writer: BytesWriter) -> None:
     """Appends a UInt32Value in protobuf's encoding. Raises CodecError."""
     if type(message) is not _UInt32Value:
-        require(message, _UInt32Value)
+        message = require(message, _UInt32Value)
     field = ""
     try:
         values = _astuple(message)
@@ -2116,7 +2149,7 @@ def read_u_int32_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["UInt32Value"], "UInt32Value", tag), record, pos, limit, error) from None
-    message = _UInt32Value(value_)
+    message = _UInt32Value(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -2125,7 +2158,7 @@ def read_u_int32_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -
 def encode_bool_value_protobuf(message: BoolValue, writer: BytesWriter) -> None:
     """Appends a BoolValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _BoolValue:
-        require(message, _BoolValue)
+        message = require(message, _BoolValue)
     field = ""
     try:
         values = _astuple(message)
@@ -2178,7 +2211,7 @@ def read_bool_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> B
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["BoolValue"], "BoolValue", tag), record, pos, limit, error) from None
-    message = _BoolValue(value_)
+    message = _BoolValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -2187,7 +2220,7 @@ def read_bool_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> B
 def encode_string_value_protobuf(message: StringValue, writer: BytesWriter) -> None:
     """Appends a StringValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StringValue:
-        require(message, _StringValue)
+        message = require(message, _StringValue)
     field = ""
     try:
         values = _astuple(message)
@@ -2246,7 +2279,7 @@ def read_string_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) ->
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["StringValue"], "StringValue", tag), record, pos, limit, error) from None
-    message = _StringValue(value_)
+    message = _StringValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -2255,7 +2288,7 @@ def read_string_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) ->
 def encode_bytes_value_protobuf(message: BytesValue, writer: BytesWriter) -> None:
     """Appends a BytesValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _BytesValue:
-        require(message, _BytesValue)
+        message = require(message, _BytesValue)
     field = ""
     try:
         values = _astuple(message)
@@ -2313,7 +2346,7 @@ def read_bytes_value_protobuf(data: bytes, pos: i64, limit: i64, depth: i64) -> 
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["BytesValue"], "BytesValue", tag), record, pos, limit, error) from None
-    message = _BytesValue(value_)
+    message = _BytesValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

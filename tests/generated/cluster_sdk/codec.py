@@ -47,7 +47,7 @@ _Placement: Final = Placement
 def encode_job(message: Job, writer: BytesWriter) -> None:
     """Appends a Job in the native layout. Raises CodecError."""
     if type(message) is not _Job:
-        require(message, _Job)
+        message = require(message, _Job)
     field = ""
     try:
         values = _astuple(message)
@@ -87,13 +87,13 @@ def decode_job(data: bytes, start: int, end: int) -> Job:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Job", pos, limit)
-    return _Job(name_, cpus_)
+    return _Job(name=name_, cpus=cpus_)
 
 
 def encode_placement(message: Placement, writer: BytesWriter) -> None:
     """Appends a Placement in the native layout. Raises CodecError."""
     if type(message) is not _Placement:
-        require(message, _Placement)
+        message = require(message, _Placement)
     field = ""
     try:
         values = _astuple(message)
@@ -128,7 +128,7 @@ def decode_placement(data: bytes, start: int, end: int) -> Placement:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Placement", pos, limit)
-    return _Placement(node_)
+    return _Placement(node=node_)
 
 
 def _write_u32(writer: BytesWriter, value: int) -> None:

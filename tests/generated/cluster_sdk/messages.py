@@ -28,14 +28,14 @@ class NodeState(runtime.OpenEnum):
     FULL = 2
 
 
-class Job(runtime.Message["cluster_pb2.Job", typing.Never]):
+class Job(runtime.Message["cluster_pb2.Job", typing.Never], kw_only=True):
     """What is to run."""
 
     name: str = ""
     cpus: int = 0
 
 
-class Placement(runtime.Message["cluster_pb2.Placement", typing.Never]):
+class Placement(runtime.Message["cluster_pb2.Placement", typing.Never], kw_only=True):
     """Where it runs."""
 
     node: str = ""

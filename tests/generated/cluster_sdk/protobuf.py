@@ -67,7 +67,7 @@ _Placement: Final = Placement
 def encode_job_protobuf(message: Job, writer: BytesWriter) -> None:
     """Appends a Job in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Job:
-        require(message, _Job)
+        message = require(message, _Job)
     field = ""
     try:
         values = _astuple(message)
@@ -141,7 +141,7 @@ def decode_job_protobuf(data: bytes, start: int, end: int) -> Job:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Job"], "Job", tag), record, pos, limit, error) from None
-    message = _Job(name_, cpus_)
+    message = _Job(name=name_, cpus=cpus_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -150,7 +150,7 @@ def decode_job_protobuf(data: bytes, start: int, end: int) -> Job:
 def encode_placement_protobuf(message: Placement, writer: BytesWriter) -> None:
     """Appends a Placement in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Placement:
-        require(message, _Placement)
+        message = require(message, _Placement)
     field = ""
     try:
         values = _astuple(message)
@@ -208,7 +208,7 @@ def decode_placement_protobuf(data: bytes, start: int, end: int) -> Placement:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Placement"], "Placement", tag), record, pos, limit, error) from None
-    message = _Placement(node_)
+    message = _Placement(node=node_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

@@ -113,7 +113,7 @@ _StreamingOutputCallResponse: Final = StreamingOutputCallResponse
 def encode_empty(message: Empty, writer: BytesWriter) -> None:
     """Appends a Empty in the native layout. Raises CodecError."""
     if type(message) is not _Empty:
-        require(message, _Empty)
+        message = require(message, _Empty)
 
 
 def decode_empty(data: bytes, start: int, end: int) -> Empty:
@@ -130,7 +130,7 @@ def decode_empty(data: bytes, start: int, end: int) -> Empty:
 def encode_bool_value(message: BoolValue, writer: BytesWriter) -> None:
     """Appends a BoolValue in the native layout. Raises CodecError."""
     if type(message) is not _BoolValue:
-        require(message, _BoolValue)
+        message = require(message, _BoolValue)
     field = ""
     try:
         values = _astuple(message)
@@ -162,13 +162,13 @@ def _read_bool_value(data: bytes, pos: i64) -> tuple[BoolValue, i64]:
         value_ = flag == 1
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _BoolValue(value_), pos
+    return _BoolValue(value=value_), pos
 
 
 def encode_payload(message: Payload, writer: BytesWriter) -> None:
     """Appends a Payload in the native layout. Raises CodecError."""
     if type(message) is not _Payload:
-        require(message, _Payload)
+        message = require(message, _Payload)
     field = ""
     try:
         values = _astuple(message)
@@ -206,13 +206,13 @@ def _read_payload(data: bytes, pos: i64) -> tuple[Payload, i64]:
         body_ = data[begin:pos]
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Payload(type__, body_), pos
+    return _Payload(type_=type__, body=body_), pos
 
 
 def encode_echo_status(message: EchoStatus, writer: BytesWriter) -> None:
     """Appends a EchoStatus in the native layout. Raises CodecError."""
     if type(message) is not _EchoStatus:
-        require(message, _EchoStatus)
+        message = require(message, _EchoStatus)
     field = ""
     try:
         values = _astuple(message)
@@ -256,13 +256,13 @@ def _read_echo_status(data: bytes, pos: i64) -> tuple[EchoStatus, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _EchoStatus(code_, message_), pos
+    return _EchoStatus(code=code_, message=message_), pos
 
 
 def encode_simple_request(message: SimpleRequest, writer: BytesWriter) -> None:
     """Appends a SimpleRequest in the native layout. Raises CodecError."""
     if type(message) is not _SimpleRequest:
-        require(message, _SimpleRequest)
+        message = require(message, _SimpleRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -386,22 +386,22 @@ def decode_simple_request(data: bytes, start: int, end: int) -> SimpleRequest:
     if pos != limit:
         raise trailing("SimpleRequest", pos, limit)
     return _SimpleRequest(
-        response_type_,
-        response_size_,
-        payload_,
-        fill_username_,
-        fill_oauth_scope_,
-        response_compressed_,
-        response_status_,
-        expect_compressed_,
-        fill_server_id_,
+        response_type=response_type_,
+        response_size=response_size_,
+        payload=payload_,
+        fill_username=fill_username_,
+        fill_oauth_scope=fill_oauth_scope_,
+        response_compressed=response_compressed_,
+        response_status=response_status_,
+        expect_compressed=expect_compressed_,
+        fill_server_id=fill_server_id_,
     )
 
 
 def encode_simple_response(message: SimpleResponse, writer: BytesWriter) -> None:
     """Appends a SimpleResponse in the native layout. Raises CodecError."""
     if type(message) is not _SimpleResponse:
-        require(message, _SimpleResponse)
+        message = require(message, _SimpleResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -483,13 +483,13 @@ def decode_simple_response(data: bytes, start: int, end: int) -> SimpleResponse:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("SimpleResponse", pos, limit)
-    return _SimpleResponse(payload_, username_, oauth_scope_, server_id_)
+    return _SimpleResponse(payload=payload_, username=username_, oauth_scope=oauth_scope_, server_id=server_id_)
 
 
 def encode_streaming_input_call_request(message: StreamingInputCallRequest, writer: BytesWriter) -> None:
     """Appends a StreamingInputCallRequest in the native layout. Raises CodecError."""
     if type(message) is not _StreamingInputCallRequest:
-        require(message, _StreamingInputCallRequest)
+        message = require(message, _StreamingInputCallRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -543,13 +543,13 @@ def decode_streaming_input_call_request(data: bytes, start: int, end: int) -> St
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("StreamingInputCallRequest", pos, limit)
-    return _StreamingInputCallRequest(payload_, expect_compressed_)
+    return _StreamingInputCallRequest(payload=payload_, expect_compressed=expect_compressed_)
 
 
 def encode_streaming_input_call_response(message: StreamingInputCallResponse, writer: BytesWriter) -> None:
     """Appends a StreamingInputCallResponse in the native layout. Raises CodecError."""
     if type(message) is not _StreamingInputCallResponse:
-        require(message, _StreamingInputCallResponse)
+        message = require(message, _StreamingInputCallResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -574,13 +574,13 @@ def decode_streaming_input_call_response(data: bytes, start: int, end: int) -> S
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("StreamingInputCallResponse", pos, limit)
-    return _StreamingInputCallResponse(aggregated_payload_size_)
+    return _StreamingInputCallResponse(aggregated_payload_size=aggregated_payload_size_)
 
 
 def encode_response_parameters(message: ResponseParameters, writer: BytesWriter) -> None:
     """Appends a ResponseParameters in the native layout. Raises CodecError."""
     if type(message) is not _ResponseParameters:
-        require(message, _ResponseParameters)
+        message = require(message, _ResponseParameters)
     field = ""
     try:
         values = _astuple(message)
@@ -631,13 +631,13 @@ def _read_response_parameters(data: bytes, pos: i64) -> tuple[ResponseParameters
             compressed_, pos = _read_bool_value(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _ResponseParameters(size_, interval_us_, compressed_), pos
+    return _ResponseParameters(size=size_, interval_us=interval_us_, compressed=compressed_), pos
 
 
 def encode_streaming_output_call_request(message: StreamingOutputCallRequest, writer: BytesWriter) -> None:
     """Appends a StreamingOutputCallRequest in the native layout. Raises CodecError."""
     if type(message) is not _StreamingOutputCallRequest:
-        require(message, _StreamingOutputCallRequest)
+        message = require(message, _StreamingOutputCallRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -716,13 +716,18 @@ def decode_streaming_output_call_request(data: bytes, start: int, end: int) -> S
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("StreamingOutputCallRequest", pos, limit)
-    return _StreamingOutputCallRequest(response_type_, response_parameters_, payload_, response_status_)
+    return _StreamingOutputCallRequest(
+        response_type=response_type_,
+        response_parameters=response_parameters_,
+        payload=payload_,
+        response_status=response_status_,
+    )
 
 
 def encode_streaming_output_call_response(message: StreamingOutputCallResponse, writer: BytesWriter) -> None:
     """Appends a StreamingOutputCallResponse in the native layout. Raises CodecError."""
     if type(message) is not _StreamingOutputCallResponse:
-        require(message, _StreamingOutputCallResponse)
+        message = require(message, _StreamingOutputCallResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -759,7 +764,7 @@ def decode_streaming_output_call_response(data: bytes, start: int, end: int) -> 
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("StreamingOutputCallResponse", pos, limit)
-    return _StreamingOutputCallResponse(payload_)
+    return _StreamingOutputCallResponse(payload=payload_)
 
 
 def _write_bytes(writer: BytesWriter, value: object) -> None:

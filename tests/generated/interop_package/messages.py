@@ -35,31 +35,31 @@ class PayloadType(runtime.OpenEnum):
     COMPRESSABLE = 0
 
 
-class Empty(runtime.Message["interop_pb2.Empty", typing.Never]):
+class Empty(runtime.Message["interop_pb2.Empty", typing.Never], kw_only=True):
     """Nothing."""
 
 
-class BoolValue(runtime.Message["interop_pb2.BoolValue", typing.Never]):
+class BoolValue(runtime.Message["interop_pb2.BoolValue", typing.Never], kw_only=True):
     """A bool that may be absent."""
 
     value: bool = False
 
 
-class Payload(runtime.Message["interop_pb2.Payload", typing.Never]):
+class Payload(runtime.Message["interop_pb2.Payload", typing.Never], kw_only=True):
     """Bytes to fill a message with."""
 
     type_: PayloadType = PayloadType.COMPRESSABLE
     body: bytes = b""
 
 
-class EchoStatus(runtime.Message["interop_pb2.EchoStatus", typing.Never]):
+class EchoStatus(runtime.Message["interop_pb2.EchoStatus", typing.Never], kw_only=True):
     """The status that a call is to end with."""
 
     code: int = 0
     message: str = ""
 
 
-class SimpleRequest(runtime.Message["interop_pb2.SimpleRequest", typing.Never]):
+class SimpleRequest(runtime.Message["interop_pb2.SimpleRequest", typing.Never], kw_only=True):
     """Asks for one payload."""
 
     response_type: PayloadType = PayloadType.COMPRESSABLE
@@ -78,7 +78,7 @@ class SimpleRequest(runtime.Message["interop_pb2.SimpleRequest", typing.Never]):
     """Whether the response tells which server gave it."""
 
 
-class SimpleResponse(runtime.Message["interop_pb2.SimpleResponse", typing.Never]):
+class SimpleResponse(runtime.Message["interop_pb2.SimpleResponse", typing.Never], kw_only=True):
     """The payload that was asked for."""
 
     payload: Payload | None = None
@@ -87,7 +87,7 @@ class SimpleResponse(runtime.Message["interop_pb2.SimpleResponse", typing.Never]
     server_id: str = ""
 
 
-class StreamingInputCallRequest(runtime.Message["interop_pb2.StreamingInputCallRequest", typing.Never]):
+class StreamingInputCallRequest(runtime.Message["interop_pb2.StreamingInputCallRequest", typing.Never], kw_only=True):
     """A payload to be counted."""
 
     payload: Payload | None = None
@@ -95,14 +95,14 @@ class StreamingInputCallRequest(runtime.Message["interop_pb2.StreamingInputCallR
     """Whether this request has to have come compressed; absent: it may have come either way."""
 
 
-class StreamingInputCallResponse(runtime.Message["interop_pb2.StreamingInputCallResponse", typing.Never]):
+class StreamingInputCallResponse(runtime.Message["interop_pb2.StreamingInputCallResponse", typing.Never], kw_only=True):
     """What was counted."""
 
     aggregated_payload_size: int = 0
     """Bytes of all payloads together."""
 
 
-class ResponseParameters(runtime.Message["interop_pb2.ResponseParameters", typing.Never]):
+class ResponseParameters(runtime.Message["interop_pb2.ResponseParameters", typing.Never], kw_only=True):
     """One payload that is asked for."""
 
     size: int = 0
@@ -113,7 +113,7 @@ class ResponseParameters(runtime.Message["interop_pb2.ResponseParameters", typin
     """Whether it has to travel compressed; absent: as the server likes."""
 
 
-class StreamingOutputCallRequest(runtime.Message["interop_pb2.StreamingOutputCallRequest", typing.Never]):
+class StreamingOutputCallRequest(runtime.Message["interop_pb2.StreamingOutputCallRequest", typing.Never], kw_only=True):
     """Asks for payloads."""
 
     response_type: PayloadType = PayloadType.COMPRESSABLE
@@ -123,7 +123,9 @@ class StreamingOutputCallRequest(runtime.Message["interop_pb2.StreamingOutputCal
     """Present: the call ends with it."""
 
 
-class StreamingOutputCallResponse(runtime.Message["interop_pb2.StreamingOutputCallResponse", typing.Never]):
+class StreamingOutputCallResponse(
+    runtime.Message["interop_pb2.StreamingOutputCallResponse", typing.Never], kw_only=True
+):
     """One payload that was asked for."""
 
     payload: Payload | None = None

@@ -156,7 +156,7 @@ _StreamingOutputCallResponse: Final = StreamingOutputCallResponse
 def encode_empty_protobuf(message: Empty, writer: BytesWriter) -> None:
     """Appends a Empty in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Empty:
-        require(message, _Empty)
+        message = require(message, _Empty)
     field = ""
     try:
         if message.__has_unknown_fields__:
@@ -197,7 +197,7 @@ def decode_empty_protobuf(data: bytes, start: int, end: int) -> Empty:
 def encode_bool_value_protobuf(message: BoolValue, writer: BytesWriter) -> None:
     """Appends a BoolValue in protobuf's encoding. Raises CodecError."""
     if type(message) is not _BoolValue:
-        require(message, _BoolValue)
+        message = require(message, _BoolValue)
     field = ""
     try:
         values = _astuple(message)
@@ -250,7 +250,7 @@ def _read_bool_value(data: bytes, pos: i64, limit: i64, depth: i64) -> BoolValue
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["BoolValue"], "BoolValue", tag), record, pos, limit, error) from None
-    message = _BoolValue(value_)
+    message = _BoolValue(value=value_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -259,7 +259,7 @@ def _read_bool_value(data: bytes, pos: i64, limit: i64, depth: i64) -> BoolValue
 def encode_payload_protobuf(message: Payload, writer: BytesWriter) -> None:
     """Appends a Payload in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Payload:
-        require(message, _Payload)
+        message = require(message, _Payload)
     field = ""
     try:
         values = _astuple(message)
@@ -333,7 +333,7 @@ def _read_payload(data: bytes, pos: i64, limit: i64, depth: i64) -> Payload:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Payload"], "Payload", tag), record, pos, limit, error) from None
-    message = _Payload(type__, body_)
+    message = _Payload(type_=type__, body=body_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -342,7 +342,7 @@ def _read_payload(data: bytes, pos: i64, limit: i64, depth: i64) -> Payload:
 def encode_echo_status_protobuf(message: EchoStatus, writer: BytesWriter) -> None:
     """Appends a EchoStatus in protobuf's encoding. Raises CodecError."""
     if type(message) is not _EchoStatus:
-        require(message, _EchoStatus)
+        message = require(message, _EchoStatus)
     field = ""
     try:
         values = _astuple(message)
@@ -417,7 +417,7 @@ def _read_echo_status(data: bytes, pos: i64, limit: i64, depth: i64) -> EchoStat
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["EchoStatus"], "EchoStatus", tag), record, pos, limit, error) from None
-    message = _EchoStatus(code_, message_)
+    message = _EchoStatus(code=code_, message=message_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -426,7 +426,7 @@ def _read_echo_status(data: bytes, pos: i64, limit: i64, depth: i64) -> EchoStat
 def encode_simple_request_protobuf(message: SimpleRequest, writer: BytesWriter) -> None:
     """Appends a SimpleRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _SimpleRequest:
-        require(message, _SimpleRequest)
+        message = require(message, _SimpleRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -617,15 +617,15 @@ def decode_simple_request_protobuf(data: bytes, start: int, end: int) -> SimpleR
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["SimpleRequest"], "SimpleRequest", tag), record, pos, limit, error) from None
     message = _SimpleRequest(
-        response_type_,
-        response_size_,
-        payload_,
-        fill_username_,
-        fill_oauth_scope_,
-        response_compressed_,
-        response_status_,
-        expect_compressed_,
-        fill_server_id_,
+        response_type=response_type_,
+        response_size=response_size_,
+        payload=payload_,
+        fill_username=fill_username_,
+        fill_oauth_scope=fill_oauth_scope_,
+        response_compressed=response_compressed_,
+        response_status=response_status_,
+        expect_compressed=expect_compressed_,
+        fill_server_id=fill_server_id_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -635,7 +635,7 @@ def decode_simple_request_protobuf(data: bytes, start: int, end: int) -> SimpleR
 def encode_simple_response_protobuf(message: SimpleResponse, writer: BytesWriter) -> None:
     """Appends a SimpleResponse in protobuf's encoding. Raises CodecError."""
     if type(message) is not _SimpleResponse:
-        require(message, _SimpleResponse)
+        message = require(message, _SimpleResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -735,7 +735,7 @@ def decode_simple_response_protobuf(data: bytes, start: int, end: int) -> Simple
                 payload_ = repeats.read(_read_payload, 0x0A, data, begin0, end0, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["SimpleResponse"], "SimpleResponse", tag), record, pos, limit, error) from None
-    message = _SimpleResponse(payload_, username_, oauth_scope_, server_id_)
+    message = _SimpleResponse(payload=payload_, username=username_, oauth_scope=oauth_scope_, server_id=server_id_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -744,7 +744,7 @@ def decode_simple_response_protobuf(data: bytes, start: int, end: int) -> Simple
 def encode_streaming_input_call_request_protobuf(message: StreamingInputCallRequest, writer: BytesWriter) -> None:
     """Appends a StreamingInputCallRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StreamingInputCallRequest:
-        require(message, _StreamingInputCallRequest)
+        message = require(message, _StreamingInputCallRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -847,7 +847,7 @@ def decode_streaming_input_call_request_protobuf(data: bytes, start: int, end: i
         raise bad_record(
             path_of(FIELDS["StreamingInputCallRequest"], "StreamingInputCallRequest", tag), record, pos, limit, error
         ) from None
-    message = _StreamingInputCallRequest(payload_, expect_compressed_)
+    message = _StreamingInputCallRequest(payload=payload_, expect_compressed=expect_compressed_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -856,7 +856,7 @@ def decode_streaming_input_call_request_protobuf(data: bytes, start: int, end: i
 def encode_streaming_input_call_response_protobuf(message: StreamingInputCallResponse, writer: BytesWriter) -> None:
     """Appends a StreamingInputCallResponse in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StreamingInputCallResponse:
-        require(message, _StreamingInputCallResponse)
+        message = require(message, _StreamingInputCallResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -910,7 +910,7 @@ def decode_streaming_input_call_response_protobuf(data: bytes, start: int, end: 
         raise bad_record(
             path_of(FIELDS["StreamingInputCallResponse"], "StreamingInputCallResponse", tag), record, pos, limit, error
         ) from None
-    message = _StreamingInputCallResponse(aggregated_payload_size_)
+    message = _StreamingInputCallResponse(aggregated_payload_size=aggregated_payload_size_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -919,7 +919,7 @@ def decode_streaming_input_call_response_protobuf(data: bytes, start: int, end: 
 def encode_response_parameters_protobuf(message: ResponseParameters, writer: BytesWriter) -> None:
     """Appends a ResponseParameters in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ResponseParameters:
-        require(message, _ResponseParameters)
+        message = require(message, _ResponseParameters)
     field = ""
     try:
         values = _astuple(message)
@@ -1021,7 +1021,7 @@ def _read_response_parameters(data: bytes, pos: i64, limit: i64, depth: i64) -> 
         raise bad_record(
             path_of(FIELDS["ResponseParameters"], "ResponseParameters", tag), record, pos, limit, error
         ) from None
-    message = _ResponseParameters(size_, interval_us_, compressed_)
+    message = _ResponseParameters(size=size_, interval_us=interval_us_, compressed=compressed_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1030,7 +1030,7 @@ def _read_response_parameters(data: bytes, pos: i64, limit: i64, depth: i64) -> 
 def encode_streaming_output_call_request_protobuf(message: StreamingOutputCallRequest, writer: BytesWriter) -> None:
     """Appends a StreamingOutputCallRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StreamingOutputCallRequest:
-        require(message, _StreamingOutputCallRequest)
+        message = require(message, _StreamingOutputCallRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -1165,7 +1165,12 @@ def decode_streaming_output_call_request_protobuf(data: bytes, start: int, end: 
         raise bad_record(
             path_of(FIELDS["StreamingOutputCallRequest"], "StreamingOutputCallRequest", tag), record, pos, limit, error
         ) from None
-    message = _StreamingOutputCallRequest(response_type_, response_parameters_, payload_, response_status_)
+    message = _StreamingOutputCallRequest(
+        response_type=response_type_,
+        response_parameters=response_parameters_,
+        payload=payload_,
+        response_status=response_status_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1174,7 +1179,7 @@ def decode_streaming_output_call_request_protobuf(data: bytes, start: int, end: 
 def encode_streaming_output_call_response_protobuf(message: StreamingOutputCallResponse, writer: BytesWriter) -> None:
     """Appends a StreamingOutputCallResponse in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StreamingOutputCallResponse:
-        require(message, _StreamingOutputCallResponse)
+        message = require(message, _StreamingOutputCallResponse)
     field = ""
     try:
         values = _astuple(message)
@@ -1258,7 +1263,7 @@ def decode_streaming_output_call_response_protobuf(data: bytes, start: int, end:
             limit,
             error,
         ) from None
-    message = _StreamingOutputCallResponse(payload_)
+    message = _StreamingOutputCallResponse(payload=payload_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

@@ -137,7 +137,7 @@ _Refusal: Final = Refusal
 def encode_item(message: Item, writer: BytesWriter) -> None:
     """Appends a Item in the native layout. Raises CodecError."""
     if type(message) is not _Item:
-        require(message, _Item)
+        message = require(message, _Item)
     field = ""
     try:
         values = _astuple(message)
@@ -339,13 +339,22 @@ def decode_item(data: bytes, start: int, end: int) -> Item:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Item", pos, limit)
-    return _Item(sku_, title_, stock_, dimensions_, price_cents_, tags_, origin_, counted_at_)
+    return _Item(
+        sku=sku_,
+        title=title_,
+        stock=stock_,
+        dimensions=dimensions_,
+        price_cents=price_cents_,
+        tags=tags_,
+        origin=origin_,
+        counted_at=counted_at_,
+    )
 
 
 def encode_item_dimensions(message: ItemDimensions, writer: BytesWriter) -> None:
     """Appends a ItemDimensions in the native layout. Raises CodecError."""
     if type(message) is not _ItemDimensions:
-        require(message, _ItemDimensions)
+        message = require(message, _ItemDimensions)
     field = ""
     try:
         values = _astuple(message)
@@ -384,13 +393,13 @@ def _read_item_dimensions(data: bytes, pos: i64) -> tuple[ItemDimensions, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _ItemDimensions(width_mm_, height_mm_, depth_mm_), pos
+    return _ItemDimensions(width_mm=width_mm_, height_mm=height_mm_, depth_mm=depth_mm_), pos
 
 
 def encode_plant(message: Plant, writer: BytesWriter) -> None:
     """Appends a Plant in the native layout. Raises CodecError."""
     if type(message) is not _Plant:
-        require(message, _Plant)
+        message = require(message, _Plant)
     field = ""
     try:
         values = _astuple(message)
@@ -434,13 +443,13 @@ def _read_plant(data: bytes, pos: i64) -> tuple[Plant, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Plant(name_, line_), pos
+    return _Plant(name=name_, line=line_), pos
 
 
 def encode_get_item_request(message: GetItemRequest, writer: BytesWriter) -> None:
     """Appends a GetItemRequest in the native layout. Raises CodecError."""
     if type(message) is not _GetItemRequest:
-        require(message, _GetItemRequest)
+        message = require(message, _GetItemRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -475,13 +484,13 @@ def decode_get_item_request(data: bytes, start: int, end: int) -> GetItemRequest
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("GetItemRequest", pos, limit)
-    return _GetItemRequest(sku_)
+    return _GetItemRequest(sku=sku_)
 
 
 def encode_stock_change(message: StockChange, writer: BytesWriter) -> None:
     """Appends a StockChange in the native layout. Raises CodecError."""
     if type(message) is not _StockChange:
-        require(message, _StockChange)
+        message = require(message, _StockChange)
     field = ""
     try:
         values = _astuple(message)
@@ -579,13 +588,13 @@ def decode_stock_change(data: bytes, start: int, end: int) -> StockChange:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("StockChange", pos, limit)
-    return _StockChange(sku_, shelf_, change_, sequence_)
+    return _StockChange(sku=sku_, shelf=shelf_, change=change_, sequence=sequence_)
 
 
 def encode_stock_change_move(message: StockChangeMove, writer: BytesWriter) -> None:
     """Appends a StockChangeMove in the native layout. Raises CodecError."""
     if type(message) is not _StockChangeMove:
-        require(message, _StockChangeMove)
+        message = require(message, _StockChangeMove)
     field = ""
     try:
         values = _astuple(message)
@@ -629,13 +638,13 @@ def _read_stock_change_move(data: bytes, pos: i64) -> tuple[StockChangeMove, i64
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _StockChangeMove(to_shelf_, count_), pos
+    return _StockChangeMove(to_shelf=to_shelf_, count=count_), pos
 
 
 def encode_change_summary(message: ChangeSummary, writer: BytesWriter) -> None:
     """Appends a ChangeSummary in the native layout. Raises CodecError."""
     if type(message) is not _ChangeSummary:
-        require(message, _ChangeSummary)
+        message = require(message, _ChangeSummary)
     field = ""
     try:
         values = _astuple(message)
@@ -691,13 +700,13 @@ def decode_change_summary(data: bytes, start: int, end: int) -> ChangeSummary:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("ChangeSummary", pos, limit)
-    return _ChangeSummary(changes_, delta_)
+    return _ChangeSummary(changes=changes_, delta=delta_)
 
 
 def encode_watch_request(message: WatchRequest, writer: BytesWriter) -> None:
     """Appends a WatchRequest in the native layout. Raises CodecError."""
     if type(message) is not _WatchRequest:
-        require(message, _WatchRequest)
+        message = require(message, _WatchRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -763,13 +772,13 @@ def decode_watch_request(data: bytes, start: int, end: int) -> WatchRequest:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("WatchRequest", pos, limit)
-    return _WatchRequest(skus_, kinds_)
+    return _WatchRequest(skus=skus_, kinds=kinds_)
 
 
 def encode_reservation(message: Reservation, writer: BytesWriter) -> None:
     """Appends a Reservation in the native layout. Raises CodecError."""
     if type(message) is not _Reservation:
-        require(message, _Reservation)
+        message = require(message, _Reservation)
     field = ""
     try:
         values = _astuple(message)
@@ -809,13 +818,13 @@ def decode_reservation(data: bytes, start: int, end: int) -> Reservation:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Reservation", pos, limit)
-    return _Reservation(sku_, count_)
+    return _Reservation(sku=sku_, count=count_)
 
 
 def encode_reservation_result(message: ReservationResult, writer: BytesWriter) -> None:
     """Appends a ReservationResult in the native layout. Raises CodecError."""
     if type(message) is not _ReservationResult:
-        require(message, _ReservationResult)
+        message = require(message, _ReservationResult)
     field = ""
     try:
         values = _astuple(message)
@@ -879,13 +888,13 @@ def decode_reservation_result(data: bytes, start: int, end: int) -> ReservationR
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("ReservationResult", pos, limit)
-    return _ReservationResult(outcome_)
+    return _ReservationResult(outcome=outcome_)
 
 
 def encode_refusal(message: Refusal, writer: BytesWriter) -> None:
     """Appends a Refusal in the native layout. Raises CodecError."""
     if type(message) is not _Refusal:
-        require(message, _Refusal)
+        message = require(message, _Refusal)
     field = ""
     try:
         values = _astuple(message)
@@ -920,7 +929,7 @@ def _read_refusal(data: bytes, pos: i64) -> tuple[Refusal, i64]:
         pos += 4
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Refusal(reason_, available_), pos
+    return _Refusal(reason=reason_, available=available_), pos
 
 
 def _write_u32(writer: BytesWriter, value: int) -> None:

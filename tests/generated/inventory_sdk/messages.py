@@ -75,7 +75,7 @@ class ItemOriginSupplier(msgspec.Struct):
 ItemOrigin: typing.TypeAlias = ItemOriginPlant | ItemOriginSupplier
 
 
-class Item(runtime.Message["inventory_pb2.Item", typing.Never]):
+class Item(runtime.Message["inventory_pb2.Item", typing.Never], kw_only=True):
     """A thing that is kept in stock."""
 
     sku: str = ""
@@ -107,7 +107,7 @@ class Item(runtime.Message["inventory_pb2.Item", typing.Never]):
         return msgspec.structs.replace(self, stock={**self.stock, key: value})
 
 
-class ItemDimensions(runtime.Message["inventory_pb2.Item.Dimensions", typing.Never]):
+class ItemDimensions(runtime.Message["inventory_pb2.Item.Dimensions", typing.Never], kw_only=True):
     """Outer measures."""
 
     width_mm: float = 0.0
@@ -115,14 +115,14 @@ class ItemDimensions(runtime.Message["inventory_pb2.Item.Dimensions", typing.Nev
     depth_mm: float = 0.0
 
 
-class Plant(runtime.Message["inventory_pb2.Plant", typing.Never]):
+class Plant(runtime.Message["inventory_pb2.Plant", typing.Never], kw_only=True):
     """A plant of our own."""
 
     name: str = ""
     line: int = 0
 
 
-class GetItemRequest(runtime.Message["inventory_pb2.GetItemRequest", typing.Never]):
+class GetItemRequest(runtime.Message["inventory_pb2.GetItemRequest", typing.Never], kw_only=True):
     """Asks for one item."""
 
     sku: str = ""
@@ -149,7 +149,7 @@ class StockChangeChangeMoved(msgspec.Struct):
 StockChangeChange: typing.TypeAlias = StockChangeChangeAdded | StockChangeChangeRemoved | StockChangeChangeMoved
 
 
-class StockChange(runtime.Message["inventory_pb2.StockChange", typing.Never]):
+class StockChange(runtime.Message["inventory_pb2.StockChange", typing.Never], kw_only=True):
     """A change of the stock of one item."""
 
     sku: str = ""
@@ -162,14 +162,14 @@ class StockChange(runtime.Message["inventory_pb2.StockChange", typing.Never]):
     """A number that grows with each change."""
 
 
-class StockChangeMove(runtime.Message["inventory_pb2.StockChange.Move", typing.Never]):
+class StockChangeMove(runtime.Message["inventory_pb2.StockChange.Move", typing.Never], kw_only=True):
     """A move between shelves."""
 
     to_shelf: str = ""
     count: int = 0
 
 
-class ChangeSummary(runtime.Message["inventory_pb2.ChangeSummary", typing.Never]):
+class ChangeSummary(runtime.Message["inventory_pb2.ChangeSummary", typing.Never], kw_only=True):
     """What many changes amount to."""
 
     changes: int = 0
@@ -178,7 +178,7 @@ class ChangeSummary(runtime.Message["inventory_pb2.ChangeSummary", typing.Never]
     """The stock afterwards less the stock before, by item."""
 
 
-class WatchRequest(runtime.Message["inventory_pb2.WatchRequest", typing.Never]):
+class WatchRequest(runtime.Message["inventory_pb2.WatchRequest", typing.Never], kw_only=True):
     """Selects items to watch."""
 
     skus: list[str] = []
@@ -187,7 +187,7 @@ class WatchRequest(runtime.Message["inventory_pb2.WatchRequest", typing.Never]):
     """Kinds of change to tell about; empty: every kind."""
 
 
-class Reservation(runtime.Message["inventory_pb2.Reservation", typing.Never]):
+class Reservation(runtime.Message["inventory_pb2.Reservation", typing.Never], kw_only=True):
     """Asks to set items aside."""
 
     sku: str = ""
@@ -209,13 +209,13 @@ class ReservationResultOutcomeRefusal(msgspec.Struct):
 ReservationResultOutcome: typing.TypeAlias = ReservationResultOutcomeConfirmation | ReservationResultOutcomeRefusal
 
 
-class ReservationResult(runtime.Message["inventory_pb2.ReservationResult", typing.Never]):
+class ReservationResult(runtime.Message["inventory_pb2.ReservationResult", typing.Never], kw_only=True):
     """The answer to one reservation."""
 
     outcome: ReservationResultOutcome | None = None
 
 
-class Refusal(runtime.Message["inventory_pb2.Refusal", typing.Never]):
+class Refusal(runtime.Message["inventory_pb2.Refusal", typing.Never], kw_only=True):
     """Why a reservation failed."""
 
     reason: RefusalReason = RefusalReason.UNSPECIFIED

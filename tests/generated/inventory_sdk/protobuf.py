@@ -185,7 +185,7 @@ _Refusal: Final = Refusal
 def encode_item_protobuf(message: Item, writer: BytesWriter) -> None:
     """Appends a Item in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Item:
-        require(message, _Item)
+        message = require(message, _Item)
     field = ""
     try:
         values = _astuple(message)
@@ -385,7 +385,16 @@ def decode_item_protobuf(data: bytes, start: int, end: int) -> Item:
                 counted_at_ = repeats.read(read_timestamp_protobuf, 0x4A, data, begin8, end8, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Item"], "Item", tag), record, pos, limit, error) from None
-    message = _Item(sku_, title_, stock_, dimensions_, price_cents_, tags_, origin_, counted_at_)
+    message = _Item(
+        sku=sku_,
+        title=title_,
+        stock=stock_,
+        dimensions=dimensions_,
+        price_cents=price_cents_,
+        tags=tags_,
+        origin=origin_,
+        counted_at=counted_at_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -465,7 +474,7 @@ def _choose_item_6(tag: i64, data: bytes, begin: i64, end: i64, depth: i64, repe
 def encode_item_dimensions_protobuf(message: ItemDimensions, writer: BytesWriter) -> None:
     """Appends a ItemDimensions in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ItemDimensions:
-        require(message, _ItemDimensions)
+        message = require(message, _ItemDimensions)
     field = ""
     try:
         values = _astuple(message)
@@ -532,7 +541,7 @@ def _read_item_dimensions(data: bytes, pos: i64, limit: i64, depth: i64) -> Item
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ItemDimensions"], "ItemDimensions", tag), record, pos, limit, error) from None
-    message = _ItemDimensions(width_mm_, height_mm_, depth_mm_)
+    message = _ItemDimensions(width_mm=width_mm_, height_mm=height_mm_, depth_mm=depth_mm_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -541,7 +550,7 @@ def _read_item_dimensions(data: bytes, pos: i64, limit: i64, depth: i64) -> Item
 def encode_plant_protobuf(message: Plant, writer: BytesWriter) -> None:
     """Appends a Plant in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Plant:
-        require(message, _Plant)
+        message = require(message, _Plant)
     field = ""
     try:
         values = _astuple(message)
@@ -616,7 +625,7 @@ def _read_plant(data: bytes, pos: i64, limit: i64, depth: i64) -> Plant:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Plant"], "Plant", tag), record, pos, limit, error) from None
-    message = _Plant(name_, line_)
+    message = _Plant(name=name_, line=line_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -625,7 +634,7 @@ def _read_plant(data: bytes, pos: i64, limit: i64, depth: i64) -> Plant:
 def encode_get_item_request_protobuf(message: GetItemRequest, writer: BytesWriter) -> None:
     """Appends a GetItemRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _GetItemRequest:
-        require(message, _GetItemRequest)
+        message = require(message, _GetItemRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -683,7 +692,7 @@ def decode_get_item_request_protobuf(data: bytes, start: int, end: int) -> GetIt
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["GetItemRequest"], "GetItemRequest", tag), record, pos, limit, error) from None
-    message = _GetItemRequest(sku_)
+    message = _GetItemRequest(sku=sku_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -692,7 +701,7 @@ def decode_get_item_request_protobuf(data: bytes, start: int, end: int) -> GetIt
 def encode_stock_change_protobuf(message: StockChange, writer: BytesWriter) -> None:
     """Appends a StockChange in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StockChange:
-        require(message, _StockChange)
+        message = require(message, _StockChange)
     field = ""
     try:
         values = _astuple(message)
@@ -822,7 +831,7 @@ def decode_stock_change_protobuf(data: bytes, start: int, end: int) -> StockChan
             change_ = _choose_stock_change_2(choice2, data, begin2, end2, depth + 1, repeats)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["StockChange"], "StockChange", tag), record, pos, limit, error) from None
-    message = _StockChange(sku_, shelf_, change_, sequence_)
+    message = _StockChange(sku=sku_, shelf=shelf_, change=change_, sequence=sequence_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -841,7 +850,7 @@ def _choose_stock_change_2(
 def encode_stock_change_move_protobuf(message: StockChangeMove, writer: BytesWriter) -> None:
     """Appends a StockChangeMove in protobuf's encoding. Raises CodecError."""
     if type(message) is not _StockChangeMove:
-        require(message, _StockChangeMove)
+        message = require(message, _StockChangeMove)
     field = ""
     try:
         values = _astuple(message)
@@ -920,7 +929,7 @@ def _read_stock_change_move(data: bytes, pos: i64, limit: i64, depth: i64) -> St
         raise bad_record(
             path_of(FIELDS["StockChangeMove"], "StockChangeMove", tag), record, pos, limit, error
         ) from None
-    message = _StockChangeMove(to_shelf_, count_)
+    message = _StockChangeMove(to_shelf=to_shelf_, count=count_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -929,7 +938,7 @@ def _read_stock_change_move(data: bytes, pos: i64, limit: i64, depth: i64) -> St
 def encode_change_summary_protobuf(message: ChangeSummary, writer: BytesWriter) -> None:
     """Appends a ChangeSummary in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ChangeSummary:
-        require(message, _ChangeSummary)
+        message = require(message, _ChangeSummary)
     field = ""
     try:
         values = _astuple(message)
@@ -1014,7 +1023,7 @@ def decode_change_summary_protobuf(data: bytes, start: int, end: int) -> ChangeS
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ChangeSummary"], "ChangeSummary", tag), record, pos, limit, error) from None
-    message = _ChangeSummary(changes_, delta_)
+    message = _ChangeSummary(changes=changes_, delta=delta_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1086,7 +1095,7 @@ def _enter_change_summary_2(entries: dict[str, int], data: bytes, pos: i64, limi
 def encode_watch_request_protobuf(message: WatchRequest, writer: BytesWriter) -> None:
     """Appends a WatchRequest in protobuf's encoding. Raises CodecError."""
     if type(message) is not _WatchRequest:
-        require(message, _WatchRequest)
+        message = require(message, _WatchRequest)
     field = ""
     try:
         values = _astuple(message)
@@ -1181,7 +1190,7 @@ def decode_watch_request_protobuf(data: bytes, start: int, end: int) -> WatchReq
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["WatchRequest"], "WatchRequest", tag), record, pos, limit, error) from None
-    message = _WatchRequest(skus_, kinds_)
+    message = _WatchRequest(skus=skus_, kinds=kinds_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1190,7 +1199,7 @@ def decode_watch_request_protobuf(data: bytes, start: int, end: int) -> WatchReq
 def encode_reservation_protobuf(message: Reservation, writer: BytesWriter) -> None:
     """Appends a Reservation in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Reservation:
-        require(message, _Reservation)
+        message = require(message, _Reservation)
     field = ""
     try:
         values = _astuple(message)
@@ -1264,7 +1273,7 @@ def decode_reservation_protobuf(data: bytes, start: int, end: int) -> Reservatio
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Reservation"], "Reservation", tag), record, pos, limit, error) from None
-    message = _Reservation(sku_, count_)
+    message = _Reservation(sku=sku_, count=count_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1273,7 +1282,7 @@ def decode_reservation_protobuf(data: bytes, start: int, end: int) -> Reservatio
 def encode_reservation_result_protobuf(message: ReservationResult, writer: BytesWriter) -> None:
     """Appends a ReservationResult in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ReservationResult:
-        require(message, _ReservationResult)
+        message = require(message, _ReservationResult)
     field = ""
     try:
         values = _astuple(message)
@@ -1364,7 +1373,7 @@ def decode_reservation_result_protobuf(data: bytes, start: int, end: int) -> Res
         raise bad_record(
             path_of(FIELDS["ReservationResult"], "ReservationResult", tag), record, pos, limit, error
         ) from None
-    message = _ReservationResult(outcome_)
+    message = _ReservationResult(outcome=outcome_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -1383,7 +1392,7 @@ def _choose_reservation_result_0(
 def encode_refusal_protobuf(message: Refusal, writer: BytesWriter) -> None:
     """Appends a Refusal in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Refusal:
-        require(message, _Refusal)
+        message = require(message, _Refusal)
     field = ""
     try:
         values = _astuple(message)
@@ -1444,7 +1453,7 @@ def _read_refusal(data: bytes, pos: i64, limit: i64, depth: i64) -> Refusal:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Refusal"], "Refusal", tag), record, pos, limit, error) from None
-    message = _Refusal(reason_, available_)
+    message = _Refusal(reason=reason_, available=available_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message

@@ -17,10 +17,22 @@ from eventflux_runtime.codegen_api import (
     ServerStream,
     deprecated as _deprecated,
 )
-from eventflux_runtime.well_known import BoolValue, Empty, StringValue, Struct, Timestamp as WellKnownTimestamp, Value
+from eventflux_runtime.well_known import (
+    Any as WellKnownAny,
+    BoolValue,
+    BytesValue,
+    Empty,
+    ListValue,
+    StringValue,
+    Struct,
+    Timestamp as WellKnownTimestamp,
+    UInt64Value,
+    Value,
+)
 from kitchen_package import methods
 from kitchen_package.messages import (
     Aged,
+    Carried,
     Context as ContextMessage,
     Keywords,
     Nothings,
@@ -80,6 +92,34 @@ class KnownClient(Client):
     def watch(self, request: Timestamp, **options: Unpack[CallOptions]) -> ServerStream[WellKnownTimestamp]:
         """Calls Watch."""
         return self._channel.server_streaming(methods.KNOWN_WATCH, request, **options)
+
+    def store(self, request: Struct, **options: Unpack[CallOptions]) -> Coroutine[Any, Any, Empty]:
+        """Calls Store."""
+        return self._channel.unary(methods.KNOWN_STORE, request, **options)
+
+    def load(self, request: Empty, **options: Unpack[CallOptions]) -> Coroutine[Any, Any, Struct]:
+        """Calls Load."""
+        return self._channel.unary(methods.KNOWN_LOAD, request, **options)
+
+    def relay(self, **options: Unpack[CallOptions]) -> BidiStream[Value, Value]:
+        """Calls Relay."""
+        return self._channel.bidi(methods.KNOWN_RELAY, **options)
+
+    def join(self, **options: Unpack[CallOptions]) -> ClientStream[ListValue, ListValue]:
+        """Calls Join."""
+        return self._channel.client_streaming(methods.KNOWN_JOIN, **options)
+
+    def count(self, request: BytesValue, **options: Unpack[CallOptions]) -> Coroutine[Any, Any, UInt64Value]:
+        """Calls Count."""
+        return self._channel.unary(methods.KNOWN_COUNT, request, **options)
+
+    def pass_(self, request: WellKnownAny, **options: Unpack[CallOptions]) -> Coroutine[Any, Any, WellKnownAny]:
+        """Calls Pass."""
+        return self._channel.unary(methods.KNOWN_PASS, request, **options)
+
+    def carry(self, request: Carried, **options: Unpack[CallOptions]) -> Coroutine[Any, Any, Carried]:
+        """Calls Carry."""
+        return self._channel.unary(methods.KNOWN_CARRY, request, **options)
 
 
 @_deprecated("kitchen.known.OldKnown is deprecated")

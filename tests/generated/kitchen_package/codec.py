@@ -30,6 +30,7 @@ from msgspec import UNSET
 from msgspec.structs import astuple
 
 from eventflux_runtime.codegen_api import (
+    CodecError,
     bad_flag,
     bad_length,
     bad_variant,
@@ -43,6 +44,7 @@ from eventflux_runtime.codegen_api import (
     too_many_empty,
     trailing,
     unfit,
+    veiled,
 )
 from eventflux_runtime.well_known import (
     Any as WellKnownAny,
@@ -85,7 +87,19 @@ from eventflux_runtime.well_known.struct.codec import (
 )
 from kitchen_package.messages import (
     Aged,
+    AgedSign,
+    AgedSignDrawing,
+    AgedSignWord,
     Awkward,
+    Carried,
+    CarriedOne,
+    CarriedOneAny,
+    CarriedOneBlock,
+    CarriedOneEmpty,
+    CarriedOneMask,
+    CarriedOneNumber,
+    CarriedOneSpan,
+    Coin,
     Color,
     Context as ContextMessage,
     Described,
@@ -153,6 +167,12 @@ from kitchen_package.messages import (
     TreeGraftedForest,
     TreeGraftedTree,
     TypeError_,
+    Vault,
+    VaultLock,
+    VaultLockPassword,
+    VaultLockScheme,
+    VaultLockShape,
+    VaultLockToken,
     Version,
     WellKnown,
     Wrapped,
@@ -168,6 +188,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "decode_aged",
+    "decode_carried",
+    "decode_coin",
     "decode_context",
     "decode_described",
     "decode_elsewhere",
@@ -196,9 +218,14 @@ __all__ = [
     "decode_timestamp",
     "decode_tree",
     "decode_type_error_",
+    "decode_vault",
+    "decode_vault_mood",
+    "decode_vault_open",
     "decode_well_known",
     "decode_wrapped",
     "encode_aged",
+    "encode_carried",
+    "encode_coin",
     "encode_context",
     "encode_described",
     "encode_elsewhere",
@@ -227,6 +254,9 @@ __all__ = [
     "encode_timestamp",
     "encode_tree",
     "encode_type_error_",
+    "encode_vault",
+    "encode_vault_mood",
+    "encode_vault_open",
     "encode_well_known",
     "encode_wrapped",
 ]
@@ -400,6 +430,17 @@ EXPECTS: Final[dict[str, str]] = {
     "Json.nulls": "a list of well_known.NullValue or an int from -2147483648 to 2147483647",
     "Json.maybe_null": "well_known.NullValue or an int from -2147483648 to 2147483647, or None",
     "Json.inner": "Json, or None",
+    "Carried.any_by_name": "a dict of a str that UTF-8 can encode to well_known.Any",
+    "Carried.anything": "a list of well_known.Any",
+    "Carried.objects": "a dict of an int from -9223372036854775808 to 9223372036854775807 to a dict of str to values of JSON",
+    "Carried.arrays": "a dict of True or False to a list of values of JSON",
+    "Carried.lists": "a list of a list of values of JSON",
+    "Carried.times": "a dict of a str that UTF-8 can encode to well_known.Timestamp",
+    "Carried.spans": "a list of well_known.Duration",
+    "Carried.empties": "a dict of a str that UTF-8 can encode to well_known.Empty",
+    "Carried.nulls": "a dict of an int from 0 to 4294967295 to well_known.NullValue or an int from -2147483648 to 2147483647",
+    "Carried.blocks": "a dict of a str that UTF-8 can encode to bytes",
+    "Carried.one": "one of CarriedOneAny, CarriedOneSpan, CarriedOneMask, CarriedOneEmpty, CarriedOneNumber, CarriedOneBlock, or None",
     "Described.api": "well_known.Api, or None",
     "Described.type_": "well_known.Type, or None",
     "Described.an_enum": "well_known.Enum, or None",
@@ -417,11 +458,26 @@ EXPECTS: Final[dict[str, str]] = {
     "Secret.way": "one of SecretWayToken, SecretWayPin, or None",
     "Secret.keys": "a list of a str that UTF-8 can encode",
     "Secret.inner": "Secret, or None",
+    "Vault.codes": "a dict of a str that UTF-8 can encode to a str that UTF-8 can encode",
+    "Vault.coin": "Coin, or None",
+    "Vault.coins": "a list of Coin",
+    "Vault.coin_by_name": "a dict of a str that UTF-8 can encode to Coin",
+    "Vault.lock": "one of VaultLockToken, VaultLockPassword, VaultLockScheme, VaultLockShape, or None",
+    "Vault.json": "a dict of str to values of JSON, or None",
+    "Vault.text": "a str that UTF-8 can encode, or None",
+    "Vault.anything": "well_known.Any, or None",
+    "Vault.span": "well_known.Duration, or None",
+    "Vault.mood": "OldMood or an int from -2147483648 to 2147483647",
+    "Vault.shown": "Coin, or None",
+    "Coin.text": "a str that UTF-8 can encode",
+    "Coin.number": "an int from -2147483648 to 2147483647",
+    "Coin.owner": "a str that UTF-8 can encode",
     "OldSecret.text": "a str that UTF-8 can encode",
     "Aged.name": "a str that UTF-8 can encode",
     "Aged.former_name": "a str that UTF-8 can encode",
     "Aged.mood": "OldMood or an int from -2147483648 to 2147483647",
     "Aged.secret": "OldSecret, or None",
+    "Aged.sign": "one of AgedSignWord, AgedSignDrawing, or None",
 }
 
 # What compiled code would look up by name at each use, if it were not a constant of this module.
@@ -448,10 +504,13 @@ _TypeError_: Final = TypeError_
 _Elsewhere: Final = Elsewhere
 _Wrapped: Final = Wrapped
 _Json: Final = Json
+_Carried: Final = Carried
 _Described: Final = Described
 _Named: Final = Named
 _Timestamp: Final = Timestamp
 _Secret: Final = Secret
+_Vault: Final = Vault
+_Coin: Final = Coin
 _OldSecret: Final = OldSecret
 _Aged: Final = Aged
 
@@ -459,7 +518,7 @@ _Aged: Final = Aged
 def encode_point(message: Point, writer: BytesWriter) -> None:
     """Appends a Point in the native layout. Raises CodecError."""
     if type(message) is not _Point:
-        require(message, _Point)
+        message = require(message, _Point)
     field = ""
     try:
         values = _astuple(message)
@@ -493,13 +552,13 @@ def _read_point(data: bytes, pos: i64) -> tuple[Point, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Point(x_, y_), pos
+    return _Point(x=x_, y=y_), pos
 
 
 def encode_scalars(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in the native layout. Raises CodecError."""
     if type(message) is not _Scalars:
-        require(message, _Scalars)
+        message = require(message, _Scalars)
     field = ""
     try:
         values = _astuple(message)
@@ -935,104 +994,104 @@ def decode_scalars(data: bytes, start: int, end: int) -> Scalars:
     if pos != limit:
         raise trailing("Scalars", pos, limit)
     return _Scalars(
-        a_double_,
-        a_float_,
-        an_int32_,
-        an_int64_,
-        a_uint32_,
-        a_uint64_,
-        a_sint32_,
-        a_sint64_,
-        a_fixed32_,
-        a_fixed64_,
-        a_sfixed32_,
-        a_sfixed64_,
-        a_bool_,
-        a_string_,
-        a_bytes_,
-        maybe_double_,
-        maybe_uint32_,
-        maybe_uint64_,
-        maybe_bool_,
-        maybe_string_,
-        maybe_bytes_,
-        maybe_color_,
-        doubles_,
-        floats_,
-        int32s_,
-        uint32s_,
-        sint64s_,
-        fixed64s_,
-        bools_,
-        strings_,
-        byte_strings_,
-        colors_,
+        a_double=a_double_,
+        a_float=a_float_,
+        an_int32=an_int32_,
+        an_int64=an_int64_,
+        a_uint32=a_uint32_,
+        a_uint64=a_uint64_,
+        a_sint32=a_sint32_,
+        a_sint64=a_sint64_,
+        a_fixed32=a_fixed32_,
+        a_fixed64=a_fixed64_,
+        a_sfixed32=a_sfixed32_,
+        a_sfixed64=a_sfixed64_,
+        a_bool=a_bool_,
+        a_string=a_string_,
+        a_bytes=a_bytes_,
+        maybe_double=maybe_double_,
+        maybe_uint32=maybe_uint32_,
+        maybe_uint64=maybe_uint64_,
+        maybe_bool=maybe_bool_,
+        maybe_string=maybe_string_,
+        maybe_bytes=maybe_bytes_,
+        maybe_color=maybe_color_,
+        doubles=doubles_,
+        floats=floats_,
+        int32s=int32s_,
+        uint32s=uint32s_,
+        sint64s=sint64s_,
+        fixed64s=fixed64s_,
+        bools=bools_,
+        strings=strings_,
+        byte_strings=byte_strings_,
+        colors=colors_,
     )
 
 
 def encode_scalars_compact(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in the layout compact. Raises CodecError."""
     if type(message) is not _Scalars:
-        require(message, _Scalars)
+        message = require(message, _Scalars)
     field = ""
     try:
         values = _astuple(message)
         if values[0]:
-            raise lacking("Scalars.a_double", "compact", values[0])
+            raise lacking(message, "Scalars.a_double", "compact")
         if values[1]:
-            raise lacking("Scalars.a_float", "compact", values[1])
+            raise lacking(message, "Scalars.a_float", "compact")
         if values[2]:
-            raise lacking("Scalars.an_int32", "compact", values[2])
+            raise lacking(message, "Scalars.an_int32", "compact")
         if values[3]:
-            raise lacking("Scalars.an_int64", "compact", values[3])
+            raise lacking(message, "Scalars.an_int64", "compact")
         if values[4]:
-            raise lacking("Scalars.a_uint32", "compact", values[4])
+            raise lacking(message, "Scalars.a_uint32", "compact")
         if values[5]:
-            raise lacking("Scalars.a_uint64", "compact", values[5])
+            raise lacking(message, "Scalars.a_uint64", "compact")
         if values[6]:
-            raise lacking("Scalars.a_sint32", "compact", values[6])
+            raise lacking(message, "Scalars.a_sint32", "compact")
         if values[7]:
-            raise lacking("Scalars.a_sint64", "compact", values[7])
+            raise lacking(message, "Scalars.a_sint64", "compact")
         if values[8]:
-            raise lacking("Scalars.a_fixed32", "compact", values[8])
+            raise lacking(message, "Scalars.a_fixed32", "compact")
         if values[9]:
-            raise lacking("Scalars.a_fixed64", "compact", values[9])
+            raise lacking(message, "Scalars.a_fixed64", "compact")
         if values[10]:
-            raise lacking("Scalars.a_sfixed32", "compact", values[10])
+            raise lacking(message, "Scalars.a_sfixed32", "compact")
         if values[11]:
-            raise lacking("Scalars.a_sfixed64", "compact", values[11])
+            raise lacking(message, "Scalars.a_sfixed64", "compact")
         if values[14]:
-            raise lacking("Scalars.a_bytes", "compact", values[14])
+            raise lacking(message, "Scalars.a_bytes", "compact")
         if values[15] is not None:
-            raise lacking("Scalars.maybe_double", "compact", values[15])
+            raise lacking(message, "Scalars.maybe_double", "compact")
         if values[16] is not None:
-            raise lacking("Scalars.maybe_uint32", "compact", values[16])
+            raise lacking(message, "Scalars.maybe_uint32", "compact")
         if values[17] is not None:
-            raise lacking("Scalars.maybe_uint64", "compact", values[17])
+            raise lacking(message, "Scalars.maybe_uint64", "compact")
         if values[18] is not None:
-            raise lacking("Scalars.maybe_bool", "compact", values[18])
+            raise lacking(message, "Scalars.maybe_bool", "compact")
         if values[19] is not None:
-            raise lacking("Scalars.maybe_string", "compact", values[19])
+            raise lacking(message, "Scalars.maybe_string", "compact")
         if values[20] is not None:
-            raise lacking("Scalars.maybe_bytes", "compact", values[20])
+            raise lacking(message, "Scalars.maybe_bytes", "compact")
         if values[22]:
-            raise lacking("Scalars.doubles", "compact", values[22])
+            raise lacking(message, "Scalars.doubles", "compact")
         if values[23]:
-            raise lacking("Scalars.floats", "compact", values[23])
+            raise lacking(message, "Scalars.floats", "compact")
         if values[24]:
-            raise lacking("Scalars.int32s", "compact", values[24])
+            raise lacking(message, "Scalars.int32s", "compact")
         if values[25]:
-            raise lacking("Scalars.uint32s", "compact", values[25])
+            raise lacking(message, "Scalars.uint32s", "compact")
         if values[26]:
-            raise lacking("Scalars.sint64s", "compact", values[26])
+            raise lacking(message, "Scalars.sint64s", "compact")
         if values[27]:
-            raise lacking("Scalars.fixed64s", "compact", values[27])
+            raise lacking(message, "Scalars.fixed64s", "compact")
         if values[28]:
-            raise lacking("Scalars.bools", "compact", values[28])
+            raise lacking(message, "Scalars.bools", "compact")
         if values[30]:
-            raise lacking("Scalars.byte_strings", "compact", values[30])
+            raise lacking(message, "Scalars.byte_strings", "compact")
         if values[31]:
-            raise lacking("Scalars.colors", "compact", values[31])
+            raise lacking(message, "Scalars.colors", "compact")
         field = "Scalars.a_string"
         a_string_: str = values[13]
         text = a_string_.encode()
@@ -1116,12 +1175,7 @@ def decode_scalars_compact(data: bytes, start: int, end: int) -> Scalars:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Scalars", pos, limit)
-    return _Scalars(
-        a_string=a_string_,
-        a_bool=a_bool_,
-        maybe_color=maybe_color_,
-        strings=strings_,
-    )
+    return _Scalars(a_string=a_string_, a_bool=a_bool_, maybe_color=maybe_color_, strings=strings_)
 
 
 def encode_numbers(message: Numbers, writer: BytesWriter) -> None:
@@ -1133,7 +1187,7 @@ def _write_numbers(message: Numbers, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Numbers", _MAX_DEPTH, -1)
     if type(message) is not _Numbers:
-        require(message, _Numbers)
+        message = require(message, _Numbers)
     field = ""
     try:
         values = _astuple(message)
@@ -1585,27 +1639,27 @@ def _read_numbers(data: bytes, pos: i64, depth: i64) -> tuple[Numbers, i64]:
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
     return _Numbers(
-        maybe_float_,
-        maybe_int32_,
-        maybe_int64_,
-        maybe_sint32_,
-        maybe_sint64_,
-        maybe_fixed32_,
-        maybe_fixed64_,
-        maybe_sfixed32_,
-        maybe_sfixed64_,
-        int64s_,
-        uint64s_,
-        sint32s_,
-        fixed32s_,
-        sfixed32s_,
-        sfixed64s_,
-        apart_,
-        doubles_apart_,
-        versions_,
-        mixed_,
-        pieces_,
-        known_versions_,
+        maybe_float=maybe_float_,
+        maybe_int32=maybe_int32_,
+        maybe_int64=maybe_int64_,
+        maybe_sint32=maybe_sint32_,
+        maybe_sint64=maybe_sint64_,
+        maybe_fixed32=maybe_fixed32_,
+        maybe_fixed64=maybe_fixed64_,
+        maybe_sfixed32=maybe_sfixed32_,
+        maybe_sfixed64=maybe_sfixed64_,
+        int64s=int64s_,
+        uint64s=uint64s_,
+        sint32s=sint32s_,
+        fixed32s=fixed32s_,
+        sfixed32s=sfixed32s_,
+        sfixed64s=sfixed64s_,
+        apart=apart_,
+        doubles_apart=doubles_apart_,
+        versions=versions_,
+        mixed=mixed_,
+        pieces=pieces_,
+        known_versions=known_versions_,
     ), pos
 
 
@@ -1618,7 +1672,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Maps", _MAX_DEPTH, -1)
     if type(message) is not _Maps:
-        require(message, _Maps)
+        message = require(message, _Maps)
     field = ""
     try:
         values = _astuple(message)
@@ -1982,18 +2036,18 @@ def decode_maps(data: bytes, start: int, end: int) -> Maps:
     if pos != limit:
         raise trailing("Maps", pos, limit)
     return _Maps(
-        by_int32_,
-        by_int64_,
-        by_uint32_,
-        by_uint64_,
-        by_sint32_,
-        by_sint64_,
-        by_fixed32_,
-        by_fixed64_,
-        by_sfixed32_,
-        by_sfixed64_,
-        by_bool_,
-        by_string_,
+        by_int32=by_int32_,
+        by_int64=by_int64_,
+        by_uint32=by_uint32_,
+        by_uint64=by_uint64_,
+        by_sint32=by_sint32_,
+        by_sint64=by_sint64_,
+        by_fixed32=by_fixed32_,
+        by_fixed64=by_fixed64_,
+        by_sfixed32=by_sfixed32_,
+        by_sfixed64=by_sfixed64_,
+        by_bool=by_bool_,
+        by_string=by_string_,
     )
 
 
@@ -2006,7 +2060,7 @@ def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Tree", _MAX_DEPTH, -1)
     if type(message) is not _Tree:
-        require(message, _Tree)
+        message = require(message, _Tree)
     field = ""
     try:
         values = _astuple(message)
@@ -2156,7 +2210,7 @@ def _read_tree(data: bytes, pos: i64, depth: i64) -> tuple[Tree, i64]:
                 raise bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Tree(label_, left_, children_, named_, grafted_), pos
+    return _Tree(label=label_, left=left_, children=children_, named=named_, grafted=grafted_), pos
 
 
 def encode_forest(message: Forest, writer: BytesWriter) -> None:
@@ -2168,7 +2222,7 @@ def _write_forest(message: Forest, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Forest", _MAX_DEPTH, -1)
     if type(message) is not _Forest:
-        require(message, _Forest)
+        message = require(message, _Forest)
     field = ""
     try:
         values = _astuple(message)
@@ -2213,13 +2267,13 @@ def _read_forest(data: bytes, pos: i64, depth: i64) -> tuple[Forest, i64]:
             trees_.append(item0)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Forest(trees_), pos
+    return _Forest(trees=trees_), pos
 
 
 def encode_shape(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in the native layout. Raises CodecError."""
     if type(message) is not _Shape:
-        require(message, _Shape)
+        message = require(message, _Shape)
     field = ""
     try:
         values = _astuple(message)
@@ -2406,20 +2460,20 @@ def decode_shape(data: bytes, start: int, end: int) -> Shape:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Shape", pos, limit)
-    return _Shape(kind_, name_, fill_, layer_)
+    return _Shape(kind=kind_, name=name_, fill=fill_, layer=layer_)
 
 
 def encode_shape_outline(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in the layout outline. Raises CodecError."""
     if type(message) is not _Shape:
-        require(message, _Shape)
+        message = require(message, _Shape)
     field = ""
     try:
         values = _astuple(message)
         if values[2] is not None:
-            raise lacking("Shape.fill", "outline", values[2])
+            raise lacking(message, "Shape.fill", "outline")
         if values[3]:
-            raise lacking("Shape.layer", "outline", values[3])
+            raise lacking(message, "Shape.layer", "outline")
         field = "Shape.name"
         name_: str = values[1]
         text = name_.encode()
@@ -2562,16 +2616,13 @@ def decode_shape_outline(data: bytes, start: int, end: int) -> Shape:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Shape", pos, limit)
-    return _Shape(
-        name=name_,
-        kind=kind_,
-    )
+    return _Shape(name=name_, kind=kind_)
 
 
 def encode_shape_circle(message: ShapeCircle, writer: BytesWriter) -> None:
     """Appends a ShapeCircle in the native layout. Raises CodecError."""
     if type(message) is not _ShapeCircle:
-        require(message, _ShapeCircle)
+        message = require(message, _ShapeCircle)
     field = ""
     try:
         values = _astuple(message)
@@ -2600,13 +2651,13 @@ def _read_shape_circle(data: bytes, pos: i64) -> tuple[ShapeCircle, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _ShapeCircle(radius_), pos
+    return _ShapeCircle(radius=radius_), pos
 
 
 def encode_shape_square(message: ShapeSquare, writer: BytesWriter) -> None:
     """Appends a ShapeSquare in the native layout. Raises CodecError."""
     if type(message) is not _ShapeSquare:
-        require(message, _ShapeSquare)
+        message = require(message, _ShapeSquare)
     field = ""
     try:
         values = _astuple(message)
@@ -2635,13 +2686,13 @@ def _read_shape_square(data: bytes, pos: i64) -> tuple[ShapeSquare, i64]:
         pos += 8
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _ShapeSquare(side_), pos
+    return _ShapeSquare(side=side_), pos
 
 
 def encode_nested(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in the native layout. Raises CodecError."""
     if type(message) is not _Nested:
-        require(message, _Nested)
+        message = require(message, _Nested)
     field = ""
     try:
         values = _astuple(message)
@@ -2701,7 +2752,7 @@ def decode_nested(data: bytes, start: int, end: int) -> Nested:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Nested", pos, limit)
-    return _Nested(deep_, deeper_, mood_)
+    return _Nested(deep=deep_, deeper=deeper_, mood=mood_)
 
 
 _NESTED_MOOD_MOOD: Final = (NestedMood.WILD,)
@@ -2710,18 +2761,18 @@ _NESTED_MOOD_MOOD: Final = (NestedMood.WILD,)
 def encode_nested_mood(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in the layout mood. Raises CodecError."""
     if type(message) is not _Nested:
-        require(message, _Nested)
+        message = require(message, _Nested)
     field = ""
     try:
         values = _astuple(message)
         if values[0] is not None:
-            raise lacking("Nested.deep", "mood", values[0])
+            raise lacking(message, "Nested.deep", "mood")
         if values[1] is not None:
-            raise lacking("Nested.deeper", "mood", values[1])
+            raise lacking(message, "Nested.deeper", "mood")
         field = "Nested.mood"
         mood_: NestedMood = values[2]
         if mood_ not in _NESTED_MOOD_MOOD:
-            raise no_variant(field, "mood", mood_)
+            raise no_variant(message, field, "mood")
         write_i32_le(writer, _NESTED_MOOD_MOOD.index(mood_))
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
@@ -2745,15 +2796,13 @@ def decode_nested_mood(data: bytes, start: int, end: int) -> Nested:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Nested", pos, limit)
-    return _Nested(
-        mood=mood_,
-    )
+    return _Nested(mood=mood_)
 
 
 def encode_nested_deep(message: NestedDeep, writer: BytesWriter) -> None:
     """Appends a NestedDeep in the native layout. Raises CodecError."""
     if type(message) is not _NestedDeep:
-        require(message, _NestedDeep)
+        message = require(message, _NestedDeep)
     field = ""
     try:
         values = _astuple(message)
@@ -2794,13 +2843,13 @@ def _read_nested_deep(data: bytes, pos: i64) -> tuple[NestedDeep, i64]:
             deeper_, pos = _read_nested_deep_deeper(data, pos)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _NestedDeep(deeper_), pos
+    return _NestedDeep(deeper=deeper_), pos
 
 
 def encode_nested_deep_deeper(message: NestedDeepDeeper, writer: BytesWriter) -> None:
     """Appends a NestedDeepDeeper in the native layout. Raises CodecError."""
     if type(message) is not _NestedDeepDeeper:
-        require(message, _NestedDeepDeeper)
+        message = require(message, _NestedDeepDeeper)
     field = ""
     try:
         values = _astuple(message)
@@ -2839,7 +2888,7 @@ def _read_nested_deep_deeper(data: bytes, pos: i64) -> tuple[NestedDeepDeeper, i
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _NestedDeepDeeper(treasure_), pos
+    return _NestedDeepDeeper(treasure=treasure_), pos
 
 
 def encode_keywords(message: Keywords, writer: BytesWriter) -> None:
@@ -2851,7 +2900,7 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Keywords", _MAX_DEPTH, -1)
     if type(message) is not _Keywords:
-        require(message, _Keywords)
+        message = require(message, _Keywords)
     field = ""
     try:
         values = _astuple(message)
@@ -3320,41 +3369,41 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
     return _Keywords(
-        from__,
-        class__,
-        None__,
-        import__,
-        lambda__,
-        global__,
-        async__,
-        match_,
-        str__,
-        bytes__,
-        int__,
-        self__,
-        to_wire__,
-        message_,
-        data_,
-        pos_,
-        field_,
-        writer_,
-        float__,
-        list__,
-        type__,
-        value_,
-        size_,
-        proto_,
-        userName_,
-        cls_,
-        unknown_fields__,
-        to_protobuf__,
+        from_=from__,
+        class_=class__,
+        None_=None__,
+        import_=import__,
+        lambda_=lambda__,
+        global_=global__,
+        async_=async__,
+        match=match_,
+        str_=str__,
+        bytes_=bytes__,
+        int_=int__,
+        self_=self__,
+        to_wire_=to_wire__,
+        message=message_,
+        data=data_,
+        pos=pos_,
+        field=field_,
+        writer=writer_,
+        float_=float__,
+        list_=list__,
+        type_=type__,
+        value=value_,
+        size=size_,
+        proto=proto_,
+        userName=userName_,
+        cls=cls_,
+        unknown_fields_=unknown_fields__,
+        to_protobuf_=to_protobuf__,
     ), pos
 
 
 def encode_nothing(message: Nothing, writer: BytesWriter) -> None:
     """Appends a Nothing in the native layout. Raises CodecError."""
     if type(message) is not _Nothing:
-        require(message, _Nothing)
+        message = require(message, _Nothing)
 
 
 def decode_nothing(data: bytes, start: int, end: int) -> Nothing:
@@ -3374,7 +3423,7 @@ def _read_nothing(data: bytes, pos: i64) -> tuple[Nothing, i64]:
 def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
     """Appends a Nothings in the native layout. Raises CodecError."""
     if type(message) is not _Nothings:
-        require(message, _Nothings)
+        message = require(message, _Nothings)
     field = ""
     try:
         values = _astuple(message)
@@ -3501,7 +3550,7 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Nothings", pos, limit)
-    return _Nothings(one_, many_, by_name_, choice_)
+    return _Nothings(one=one_, many=many_, by_name=by_name_, choice=choice_)
 
 
 def encode_well_known(message: WellKnown, writer: BytesWriter) -> None:
@@ -3513,7 +3562,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
     if depth > _MAX_DEPTH:
         raise too_deep("WellKnown", _MAX_DEPTH, -1)
     if type(message) is not _WellKnown:
-        require(message, _WellKnown)
+        message = require(message, _WellKnown)
     field = ""
     try:
         values = _astuple(message)
@@ -3728,13 +3777,25 @@ def decode_well_known(data: bytes, start: int, end: int) -> WellKnown:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("WellKnown", pos, limit)
-    return _WellKnown(at_, lasting_, anything_, json_, value_, mask_, text_, number_, flag_, empty_, times_)
+    return _WellKnown(
+        at=at_,
+        lasting=lasting_,
+        anything=anything_,
+        json=json_,
+        value=value_,
+        mask=mask_,
+        text=text_,
+        number=number_,
+        flag=flag_,
+        empty=empty_,
+        times=times_,
+    )
 
 
 def encode_context(message: ContextMessage, writer: BytesWriter) -> None:
     """Appends a Context in the native layout. Raises CodecError."""
     if type(message) is not _ContextMessage:
-        require(message, _ContextMessage)
+        message = require(message, _ContextMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -3788,13 +3849,13 @@ def decode_context(data: bytes, start: int, end: int) -> ContextMessage:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Context", pos, limit)
-    return _ContextMessage(method_, type_error_)
+    return _ContextMessage(method=method_, type_error=type_error_)
 
 
 def encode_method(message: MethodMessage, writer: BytesWriter) -> None:
     """Appends a Method in the native layout. Raises CodecError."""
     if type(message) is not _MethodMessage:
-        require(message, _MethodMessage)
+        message = require(message, _MethodMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -3833,13 +3894,13 @@ def _read_method(data: bytes, pos: i64) -> tuple[MethodMessage, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _MethodMessage(name_), pos
+    return _MethodMessage(name=name_), pos
 
 
 def encode_type_error_(message: TypeError_, writer: BytesWriter) -> None:
     """Appends a TypeError_ in the native layout. Raises CodecError."""
     if type(message) is not _TypeError_:
-        require(message, _TypeError_)
+        message = require(message, _TypeError_)
     field = ""
     try:
         values = _astuple(message)
@@ -3878,13 +3939,13 @@ def _read_type_error_(data: bytes, pos: i64) -> tuple[TypeError_, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _TypeError_(text_), pos
+    return _TypeError_(text=text_), pos
 
 
 def encode_elsewhere(message: Elsewhere, writer: BytesWriter) -> None:
     """Appends a Elsewhere in the native layout. Raises CodecError."""
     if type(message) is not _Elsewhere:
-        require(message, _Elsewhere)
+        message = require(message, _Elsewhere)
     field = ""
     try:
         values = _astuple(message)
@@ -3942,13 +4003,13 @@ def decode_elsewhere(data: bytes, start: int, end: int) -> Elsewhere:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Elsewhere", pos, limit)
-    return _Elsewhere(point_, direction_, quoted_)
+    return _Elsewhere(point=point_, direction=direction_, quoted=quoted_)
 
 
 def encode_wrapped(message: Wrapped, writer: BytesWriter) -> None:
     """Appends a Wrapped in the native layout. Raises CodecError."""
     if type(message) is not _Wrapped:
-        require(message, _Wrapped)
+        message = require(message, _Wrapped)
     field = ""
     try:
         values = _astuple(message)
@@ -4243,18 +4304,18 @@ def decode_wrapped(data: bytes, start: int, end: int) -> Wrapped:
     if pos != limit:
         raise trailing("Wrapped", pos, limit)
     return _Wrapped(
-        a_double_,
-        a_float_,
-        an_int64_,
-        a_uint64_,
-        an_int32_,
-        a_uint32_,
-        a_bool_,
-        a_string_,
-        some_bytes_,
-        strings_,
-        numbers_,
-        choice_,
+        a_double=a_double_,
+        a_float=a_float_,
+        an_int64=an_int64_,
+        a_uint64=a_uint64_,
+        an_int32=an_int32_,
+        a_uint32=a_uint32_,
+        a_bool=a_bool_,
+        a_string=a_string_,
+        some_bytes=some_bytes_,
+        strings=strings_,
+        numbers=numbers_,
+        choice=choice_,
     )
 
 
@@ -4267,7 +4328,7 @@ def _write_json(message: Json, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Json", _MAX_DEPTH, -1)
     if type(message) is not _Json:
-        require(message, _Json)
+        message = require(message, _Json)
     field = ""
     try:
         values = _astuple(message)
@@ -4493,13 +4554,427 @@ def _read_json(data: bytes, pos: i64, depth: i64) -> tuple[Json, i64]:
                 raise bad_variant(field, pos - 4, number, 4)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Json(array_, values_, named_, objects_, kind_, null_, nulls_, maybe_null_, inner_), pos
+    return _Json(
+        array=array_,
+        values=values_,
+        named=named_,
+        objects=objects_,
+        kind=kind_,
+        null=null_,
+        nulls=nulls_,
+        maybe_null=maybe_null_,
+        inner=inner_,
+    ), pos
+
+
+def encode_carried(message: Carried, writer: BytesWriter) -> None:
+    """Appends a Carried in the native layout. Raises CodecError."""
+    _write_carried(message, writer, 0)
+
+
+def _write_carried(message: Carried, writer: BytesWriter, depth: i64) -> None:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Carried", _MAX_DEPTH, -1)
+    if type(message) is not _Carried:
+        message = require(message, _Carried)
+    field = ""
+    try:
+        values = _astuple(message)
+        field = "Carried.any_by_name"
+        any_by_name_: object = values[0]
+        if not isinstance(any_by_name_, dict):
+            raise TypeError
+        if any_by_name_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        write_i64_le(writer, len(any_by_name_))
+        key0: str
+        item0: object
+        for key0, item0 in any_by_name_.items():
+            text = key0.encode()
+            write_i64_le(writer, len(text))
+            writer.write(text)
+            if not isinstance(item0, WellKnownAny):
+                raise TypeError
+            write_any(item0, writer)
+        field = "Carried.anything"
+        anything_: object = values[1]
+        if not isinstance(anything_, list):
+            raise TypeError
+        write_i64_le(writer, len(anything_))
+        item1: object
+        for item1 in anything_:
+            if not isinstance(item1, WellKnownAny):
+                raise TypeError
+            write_any(item1, writer)
+        field = "Carried.objects"
+        objects_: object = values[2]
+        if not isinstance(objects_, dict):
+            raise TypeError
+        if objects_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        write_i64_le(writer, len(objects_))
+        key2: int
+        item2: object
+        for key2, item2 in objects_.items():
+            write_i64_le(writer, key2)
+            write_struct(item2, writer, depth + 2)
+        field = "Carried.arrays"
+        arrays_: object = values[3]
+        if not isinstance(arrays_, dict):
+            raise TypeError
+        if arrays_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        write_i64_le(writer, len(arrays_))
+        key3: bool
+        item3: object
+        for key3, item3 in arrays_.items():
+            _write_bool(writer, key3)
+            write_list_value(item3, writer, depth + 2)
+        field = "Carried.lists"
+        lists_: object = values[4]
+        if not isinstance(lists_, list):
+            raise TypeError
+        write_i64_le(writer, len(lists_))
+        item4: object
+        for item4 in lists_:
+            write_list_value(item4, writer, depth + 1)
+        field = "Carried.times"
+        times_: object = values[5]
+        if not isinstance(times_, dict):
+            raise TypeError
+        if times_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        write_i64_le(writer, len(times_))
+        key5: str
+        item5: object
+        for key5, item5 in times_.items():
+            text = key5.encode()
+            write_i64_le(writer, len(text))
+            writer.write(text)
+            if not isinstance(item5, WellKnownTimestamp):
+                raise TypeError
+            write_timestamp(item5, writer)
+        field = "Carried.spans"
+        spans_: object = values[6]
+        if not isinstance(spans_, list):
+            raise TypeError
+        write_i64_le(writer, len(spans_))
+        item6: object
+        for item6 in spans_:
+            if not isinstance(item6, Duration):
+                raise TypeError
+            write_duration(item6, writer)
+        field = "Carried.empties"
+        empties_: object = values[7]
+        if not isinstance(empties_, dict):
+            raise TypeError
+        if empties_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        write_i64_le(writer, len(empties_))
+        key7: str
+        item7: object
+        for key7, item7 in empties_.items():
+            text = key7.encode()
+            write_i64_le(writer, len(text))
+            writer.write(text)
+            if not isinstance(item7, Empty):
+                raise TypeError
+            write_empty(item7, writer)
+        field = "Carried.nulls"
+        nulls_: object = values[8]
+        if not isinstance(nulls_, dict):
+            raise TypeError
+        if nulls_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        write_i64_le(writer, len(nulls_))
+        key8: int
+        item8: NullValue
+        for key8, item8 in nulls_.items():
+            _write_u32(writer, key8)
+            _write_enum(writer, item8)
+        field = "Carried.blocks"
+        blocks_: object = values[9]
+        if not isinstance(blocks_, dict):
+            raise TypeError
+        if blocks_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        write_i64_le(writer, len(blocks_))
+        key9: str
+        item9: bytes
+        for key9, item9 in blocks_.items():
+            text = key9.encode()
+            write_i64_le(writer, len(text))
+            writer.write(text)
+            _write_bytes(writer, item9)
+        field = "Carried.one"
+        one_: object = values[10]
+        if one_ is None:
+            writer.append(0)
+        elif isinstance(one_, CarriedOneAny):
+            writer.append(1)
+            write_i32_le(writer, 0)
+            item10: object = one_.value
+            if not isinstance(item10, WellKnownAny):
+                raise TypeError
+            write_any(item10, writer)
+        elif isinstance(one_, CarriedOneSpan):
+            writer.append(1)
+            write_i32_le(writer, 1)
+            item11: object = one_.value
+            if not isinstance(item11, Duration):
+                raise TypeError
+            write_duration(item11, writer)
+        elif isinstance(one_, CarriedOneMask):
+            writer.append(1)
+            write_i32_le(writer, 2)
+            item12: object = one_.value
+            if not isinstance(item12, FieldMask):
+                raise TypeError
+            write_field_mask(item12, writer)
+        elif isinstance(one_, CarriedOneEmpty):
+            writer.append(1)
+            write_i32_le(writer, 3)
+            item13: object = one_.value
+            if not isinstance(item13, Empty):
+                raise TypeError
+            write_empty(item13, writer)
+        elif isinstance(one_, CarriedOneNumber):
+            writer.append(1)
+            write_i32_le(writer, 4)
+            item14: float = one_.value
+            write_f64_le(writer, item14)
+        elif isinstance(one_, CarriedOneBlock):
+            writer.append(1)
+            write_i32_le(writer, 5)
+            item15: bytes = one_.value
+            _write_bytes(writer, item15)
+        else:
+            raise TypeError
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise unfit(message, field, EXPECTS) from None
+
+
+def decode_carried(data: bytes, start: int, end: int) -> Carried:
+    """The Carried in ``data[start:end]``, native layout. Raises CodecError."""
+    if start != 0 or end != len(data):
+        data = data[start:end]
+    pos: i64 = 0
+    depth: i64 = 0
+    limit: i64 = len(data)
+    field = ""
+    try:
+        field = "Carried.any_by_name"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 24:
+            raise overlong(field, pos - 8, count, (limit - pos) // 24)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, pos - 8)
+        any_by_name_: dict[str, WellKnownAny] = {}
+        for _ in range(count):
+            begin = pos + 8
+            pos = begin + read_i64_le(data, pos)
+            key0 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else bad_length(field, begin, pos, limit)
+            )
+            item0, pos = read_any(data, pos)
+            any_by_name_[key0] = item0
+        field = "Carried.anything"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 16:
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
+        anything_: list[WellKnownAny] = []
+        for _ in range(count):
+            item1, pos = read_any(data, pos)
+            anything_.append(item1)
+        field = "Carried.objects"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 16:
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, pos - 8)
+        objects_: dict[int, dict[str, Any]] = {}
+        for _ in range(count):
+            key2 = read_i64_le(data, pos)
+            pos += 8
+            item2, pos = read_struct(data, pos, depth + 2)
+            objects_[key2] = item2
+        field = "Carried.arrays"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 9:
+            raise overlong(field, pos - 8, count, (limit - pos) // 9)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, pos - 8)
+        arrays_: dict[bool, list[Any]] = {}
+        for _ in range(count):
+            flag = data[pos]
+            if flag > 1:
+                raise bad_flag(field, pos, flag)
+            pos += 1
+            key3 = flag == 1
+            item3, pos = read_list_value(data, pos, depth + 2)
+            arrays_[key3] = item3
+        field = "Carried.lists"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 8:
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
+        lists_: list[list[Any]] = []
+        for _ in range(count):
+            item4, pos = read_list_value(data, pos, depth + 1)
+            lists_.append(item4)
+        field = "Carried.times"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 20:
+            raise overlong(field, pos - 8, count, (limit - pos) // 20)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, pos - 8)
+        times_: dict[str, WellKnownTimestamp] = {}
+        for _ in range(count):
+            begin = pos + 8
+            pos = begin + read_i64_le(data, pos)
+            key5 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else bad_length(field, begin, pos, limit)
+            )
+            item5, pos = read_timestamp(data, pos)
+            times_[key5] = item5
+        field = "Carried.spans"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 12:
+            raise overlong(field, pos - 8, count, (limit - pos) // 12)
+        spans_: list[Duration] = []
+        for _ in range(count):
+            item6, pos = read_duration(data, pos)
+            spans_.append(item6)
+        field = "Carried.empties"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 8:
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, pos - 8)
+        empties_: dict[str, Empty] = {}
+        for _ in range(count):
+            begin = pos + 8
+            pos = begin + read_i64_le(data, pos)
+            key7 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else bad_length(field, begin, pos, limit)
+            )
+            item7, pos = read_empty(data, pos)
+            empties_[key7] = item7
+        field = "Carried.nulls"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 8:
+            raise overlong(field, pos - 8, count, (limit - pos) // 8)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, pos - 8)
+        nulls_: dict[int, NullValue] = {}
+        for _ in range(count):
+            key8 = _read_u32(data, pos)
+            pos += 4
+            number = read_i32_le(data, pos)
+            pos += 4
+            item8 = _NULL_VALUE[number] if 0 <= number < 1 else NullValue(number)
+            nulls_[key8] = item8
+        field = "Carried.blocks"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 16:
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, pos - 8)
+        blocks_: dict[str, bytes] = {}
+        for _ in range(count):
+            begin = pos + 8
+            pos = begin + read_i64_le(data, pos)
+            key9 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else bad_length(field, begin, pos, limit)
+            )
+            begin = pos + 8
+            pos = begin + read_i64_le(data, pos)
+            if pos < begin or pos > limit:
+                raise overlong(field, begin - 8, pos - begin, limit - begin)
+            item9 = data[begin:pos]
+            blocks_[key9] = item9
+        field = "Carried.one"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        one_: CarriedOne | None = None
+        if flag == 1:
+            number = read_i32_le(data, pos)
+            pos += 4
+            if number == 0:
+                item10, pos = read_any(data, pos)
+                one_ = CarriedOneAny(item10)
+            elif number == 1:
+                item11, pos = read_duration(data, pos)
+                one_ = CarriedOneSpan(item11)
+            elif number == 2:
+                item12, pos = read_field_mask(data, pos)
+                one_ = CarriedOneMask(item12)
+            elif number == 3:
+                item13, pos = read_empty(data, pos)
+                one_ = CarriedOneEmpty(item13)
+            elif number == 4:
+                item14 = read_f64_le(data, pos)
+                pos += 8
+                one_ = CarriedOneNumber(item14)
+            elif number == 5:
+                begin = pos + 8
+                pos = begin + read_i64_le(data, pos)
+                if pos < begin or pos > limit:
+                    raise overlong(field, begin - 8, pos - begin, limit - begin)
+                item15 = data[begin:pos]
+                one_ = CarriedOneBlock(item15)
+            else:
+                raise bad_variant(field, pos - 4, number, 6)
+    except (IndexError, UnicodeDecodeError) as error:
+        raise malformed(field, pos, limit, error) from None
+    if pos != limit:
+        raise trailing("Carried", pos, limit)
+    return _Carried(
+        any_by_name=any_by_name_,
+        anything=anything_,
+        objects=objects_,
+        arrays=arrays_,
+        lists=lists_,
+        times=times_,
+        spans=spans_,
+        empties=empties_,
+        nulls=nulls_,
+        blocks=blocks_,
+        one=one_,
+    )
 
 
 def encode_described(message: Described, writer: BytesWriter) -> None:
     """Appends a Described in the native layout. Raises CodecError."""
     if type(message) is not _Described:
-        require(message, _Described)
+        message = require(message, _Described)
     field = ""
     try:
         values = _astuple(message)
@@ -4582,7 +5057,7 @@ def decode_described(data: bytes, start: int, end: int) -> Described:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Described", pos, limit)
-    return _Described(api_, type__, an_enum_, syntax_, kind_)
+    return _Described(api=api_, type_=type__, an_enum=an_enum_, syntax=syntax_, kind=kind_)
 
 
 def encode_named(message: Named, writer: BytesWriter) -> None:
@@ -4594,7 +5069,7 @@ def _write_named(message: Named, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Named", _MAX_DEPTH, -1)
     if type(message) is not _Named:
-        require(message, _Named)
+        message = require(message, _Named)
     field = ""
     try:
         values = _astuple(message)
@@ -4723,13 +5198,15 @@ def _read_named(data: bytes, pos: i64, depth: i64) -> tuple[Named, i64]:
                 raise bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Named(some_name_, odd__name__, fieldName3_, which_, class__), pos
+    return _Named(
+        some_name=some_name_, odd__name_=odd__name__, fieldName3=fieldName3_, which=which_, class_=class__
+    ), pos
 
 
 def encode_timestamp(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in the native layout. Raises CodecError."""
     if type(message) is not _Timestamp:
-        require(message, _Timestamp)
+        message = require(message, _Timestamp)
     field = ""
     try:
         values = _astuple(message)
@@ -4781,7 +5258,7 @@ def decode_timestamp(data: bytes, start: int, end: int) -> Timestamp:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Timestamp", pos, limit)
-    return _Timestamp(text_, real_)
+    return _Timestamp(text=text_, real=real_)
 
 
 def encode_secret(message: Secret, writer: BytesWriter) -> None:
@@ -4793,7 +5270,7 @@ def _write_secret(message: Secret, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Secret", _MAX_DEPTH, -1)
     if type(message) is not _Secret:
-        require(message, _Secret)
+        message = require(message, _Secret)
     field = ""
     try:
         values = _astuple(message)
@@ -4844,6 +5321,8 @@ def _write_secret(message: Secret, writer: BytesWriter, depth: i64) -> None:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
+    except CodecError as error:
+        raise veiled(message, field, error) from None
 
 
 def decode_secret(data: bytes, start: int, end: int) -> Secret:
@@ -4935,13 +5414,525 @@ def _read_secret(data: bytes, pos: i64, depth: i64) -> tuple[Secret, i64]:
                 raise bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Secret(user_, password_, way_, keys_, inner_), pos
+    return _Secret(user=user_, password=password_, way=way_, keys=keys_, inner=inner_), pos
+
+
+def encode_vault(message: Vault, writer: BytesWriter) -> None:
+    """Appends a Vault in the native layout. Raises CodecError."""
+    _write_vault(message, writer, 0)
+
+
+def _write_vault(message: Vault, writer: BytesWriter, depth: i64) -> None:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Vault", _MAX_DEPTH, -1)
+    if type(message) is not _Vault:
+        message = require(message, _Vault)
+    field = ""
+    try:
+        values = _astuple(message)
+        field = "Vault.codes"
+        codes_: object = values[0]
+        if not isinstance(codes_, dict):
+            raise TypeError
+        if codes_ and depth == _MAX_DEPTH:
+            raise too_deep("Vault", _MAX_DEPTH, -1)
+        write_i64_le(writer, len(codes_))
+        key0: str
+        item0: str
+        for key0, item0 in codes_.items():
+            text = key0.encode()
+            write_i64_le(writer, len(text))
+            writer.write(text)
+            text = item0.encode()
+            write_i64_le(writer, len(text))
+            writer.write(text)
+        field = "Vault.coin"
+        coin_: object = values[1]
+        if coin_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            if not isinstance(coin_, Coin):
+                raise TypeError
+            encode_coin(coin_, writer)
+        field = "Vault.coins"
+        coins_: object = values[2]
+        if not isinstance(coins_, list):
+            raise TypeError
+        write_i64_le(writer, len(coins_))
+        item2: object
+        for item2 in coins_:
+            if not isinstance(item2, Coin):
+                raise TypeError
+            encode_coin(item2, writer)
+        field = "Vault.coin_by_name"
+        coin_by_name_: object = values[3]
+        if not isinstance(coin_by_name_, dict):
+            raise TypeError
+        if coin_by_name_ and depth == _MAX_DEPTH:
+            raise too_deep("Vault", _MAX_DEPTH, -1)
+        write_i64_le(writer, len(coin_by_name_))
+        key3: str
+        item3: object
+        for key3, item3 in coin_by_name_.items():
+            text = key3.encode()
+            write_i64_le(writer, len(text))
+            writer.write(text)
+            if not isinstance(item3, Coin):
+                raise TypeError
+            encode_coin(item3, writer)
+        field = "Vault.json"
+        json_: object = values[5]
+        if json_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            write_struct(json_, writer, depth + 1)
+        field = "Vault.text"
+        text_: str | None = values[6]
+        if text_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            text = text_.encode()
+            write_i64_le(writer, len(text))
+            writer.write(text)
+        field = "Vault.anything"
+        anything_: object = values[7]
+        if anything_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            if not isinstance(anything_, WellKnownAny):
+                raise TypeError
+            write_any(anything_, writer)
+        field = "Vault.span"
+        span_: object = values[8]
+        if span_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            if not isinstance(span_, Duration):
+                raise TypeError
+            write_duration(span_, writer)
+        field = "Vault.mood"
+        _write_enum(writer, values[9])
+        field = "Vault.shown"
+        shown_: object = values[10]
+        if shown_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            if not isinstance(shown_, Coin):
+                raise TypeError
+            encode_coin(shown_, writer)
+        field = "Vault.lock"
+        lock_: object = values[4]
+        if lock_ is None:
+            writer.append(0)
+        elif isinstance(lock_, VaultLockToken):
+            writer.append(1)
+            write_i32_le(writer, 0)
+            item4: object = lock_.value
+            if not isinstance(item4, Coin):
+                raise TypeError
+            encode_coin(item4, writer)
+        elif isinstance(lock_, VaultLockPassword):
+            writer.append(1)
+            write_i32_le(writer, 1)
+            text = lock_.value.encode()
+            write_i64_le(writer, len(text))
+            writer.write(text)
+        elif isinstance(lock_, VaultLockScheme):
+            writer.append(1)
+            write_i32_le(writer, 2)
+            item6: object = lock_.value
+            write_struct(item6, writer, depth + 1)
+        elif isinstance(lock_, VaultLockShape):
+            writer.append(1)
+            write_i32_le(writer, 3)
+            write_i32_le(writer, lock_.value)
+        else:
+            raise TypeError
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise unfit(message, field, EXPECTS) from None
+    except CodecError as error:
+        raise veiled(message, field, error) from None
+
+
+def decode_vault(data: bytes, start: int, end: int) -> Vault:
+    """The Vault in ``data[start:end]``, native layout. Raises CodecError."""
+    if start != 0 or end != len(data):
+        data = data[start:end]
+    pos: i64 = 0
+    depth: i64 = 0
+    limit: i64 = len(data)
+    field = ""
+    try:
+        field = "Vault.codes"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 16:
+            raise overlong(field, pos - 8, count, (limit - pos) // 16)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Vault", _MAX_DEPTH, pos - 8)
+        codes_: dict[str, str] = {}
+        for _ in range(count):
+            begin = pos + 8
+            pos = begin + read_i64_le(data, pos)
+            key0 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else bad_length(field, begin, pos, limit)
+            )
+            begin = pos + 8
+            pos = begin + read_i64_le(data, pos)
+            item0 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else bad_length(field, begin, pos, limit)
+            )
+            codes_[key0] = item0
+        field = "Vault.coin"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        coin_: Coin | None = None
+        if flag == 1:
+            coin_, pos = _read_coin(data, pos)
+        field = "Vault.coins"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 20:
+            raise overlong(field, pos - 8, count, (limit - pos) // 20)
+        coins_: list[Coin] = []
+        for _ in range(count):
+            item2, pos = _read_coin(data, pos)
+            coins_.append(item2)
+        field = "Vault.coin_by_name"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 28:
+            raise overlong(field, pos - 8, count, (limit - pos) // 28)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Vault", _MAX_DEPTH, pos - 8)
+        coin_by_name_: dict[str, Coin] = {}
+        for _ in range(count):
+            begin = pos + 8
+            pos = begin + read_i64_le(data, pos)
+            key3 = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else bad_length(field, begin, pos, limit)
+            )
+            item3, pos = _read_coin(data, pos)
+            coin_by_name_[key3] = item3
+        field = "Vault.json"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        json_: dict[str, Any] | None = None
+        if flag == 1:
+            json_, pos = read_struct(data, pos, depth + 1)
+        field = "Vault.text"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        text_: str | None = None
+        if flag == 1:
+            begin = pos + 8
+            pos = begin + read_i64_le(data, pos)
+            text_ = (
+                data[begin:pos].decode()
+                if pos > begin and limit >= pos
+                else ""
+                if pos == begin
+                else bad_length(field, begin, pos, limit)
+            )
+        field = "Vault.anything"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        anything_: WellKnownAny | None = None
+        if flag == 1:
+            anything_, pos = read_any(data, pos)
+        field = "Vault.span"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        span_: Duration | None = None
+        if flag == 1:
+            span_, pos = read_duration(data, pos)
+        field = "Vault.mood"
+        number = read_i32_le(data, pos)
+        pos += 4
+        mood_ = _OLD_MOOD[number] if 0 <= number < 2 else OldMood(number)
+        field = "Vault.shown"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        shown_: Coin | None = None
+        if flag == 1:
+            shown_, pos = _read_coin(data, pos)
+        field = "Vault.lock"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        lock_: VaultLock | None = None
+        if flag == 1:
+            number = read_i32_le(data, pos)
+            pos += 4
+            if number == 0:
+                item4, pos = _read_coin(data, pos)
+                lock_ = VaultLockToken(item4)
+            elif number == 1:
+                begin = pos + 8
+                pos = begin + read_i64_le(data, pos)
+                item5 = (
+                    data[begin:pos].decode()
+                    if pos > begin and limit >= pos
+                    else ""
+                    if pos == begin
+                    else bad_length(field, begin, pos, limit)
+                )
+                lock_ = VaultLockPassword(item5)
+            elif number == 2:
+                item6, pos = read_struct(data, pos, depth + 1)
+                lock_ = VaultLockScheme(item6)
+            elif number == 3:
+                item7 = read_i32_le(data, pos)
+                pos += 4
+                lock_ = VaultLockShape(item7)
+            else:
+                raise bad_variant(field, pos - 4, number, 4)
+    except (IndexError, UnicodeDecodeError) as error:
+        raise malformed(field, pos, limit, error) from None
+    if pos != limit:
+        raise trailing("Vault", pos, limit)
+    return _Vault(
+        codes=codes_,
+        coin=coin_,
+        coins=coins_,
+        coin_by_name=coin_by_name_,
+        lock=lock_,
+        json=json_,
+        text=text_,
+        anything=anything_,
+        span=span_,
+        mood=mood_,
+        shown=shown_,
+    )
+
+
+def encode_vault_open(message: Vault, writer: BytesWriter) -> None:
+    """Appends a Vault in the layout open. Raises CodecError."""
+    if type(message) is not _Vault:
+        message = require(message, _Vault)
+    field = ""
+    try:
+        values = _astuple(message)
+        if values[0]:
+            raise lacking(message, "Vault.codes", "open")
+        if values[1] is not None:
+            raise lacking(message, "Vault.coin", "open")
+        if values[2]:
+            raise lacking(message, "Vault.coins", "open")
+        if values[3]:
+            raise lacking(message, "Vault.coin_by_name", "open")
+        if values[4] is not None:
+            raise lacking(message, "Vault.lock", "open")
+        if values[5] is not None:
+            raise lacking(message, "Vault.json", "open")
+        if values[6] is not None:
+            raise lacking(message, "Vault.text", "open")
+        if values[7] is not None:
+            raise lacking(message, "Vault.anything", "open")
+        if values[8] is not None:
+            raise lacking(message, "Vault.span", "open")
+        if values[9]:
+            raise lacking(message, "Vault.mood", "open")
+        field = "Vault.shown"
+        shown_: object = values[10]
+        if shown_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            if not isinstance(shown_, Coin):
+                raise TypeError
+            encode_coin(shown_, writer)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise unfit(message, field, EXPECTS) from None
+    except CodecError as error:
+        raise veiled(message, field, error) from None
+
+
+def decode_vault_open(data: bytes, start: int, end: int) -> Vault:
+    """The Vault in ``data[start:end]``, layout open. Raises CodecError."""
+    if start != 0 or end != len(data):
+        data = data[start:end]
+    pos: i64 = 0
+    limit: i64 = len(data)
+    field = ""
+    try:
+        field = "Vault.shown"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        shown_: Coin | None = None
+        if flag == 1:
+            shown_, pos = _read_coin(data, pos)
+    except (IndexError, UnicodeDecodeError) as error:
+        raise malformed(field, pos, limit, error) from None
+    if pos != limit:
+        raise trailing("Vault", pos, limit)
+    return _Vault(shown=shown_)
+
+
+_VAULT_MOOD_MOOD: Final = (OldMood.CALM,)
+
+
+def encode_vault_mood(message: Vault, writer: BytesWriter) -> None:
+    """Appends a Vault in the layout mood. Raises CodecError."""
+    if type(message) is not _Vault:
+        message = require(message, _Vault)
+    field = ""
+    try:
+        values = _astuple(message)
+        if values[0]:
+            raise lacking(message, "Vault.codes", "mood")
+        if values[1] is not None:
+            raise lacking(message, "Vault.coin", "mood")
+        if values[2]:
+            raise lacking(message, "Vault.coins", "mood")
+        if values[3]:
+            raise lacking(message, "Vault.coin_by_name", "mood")
+        if values[4] is not None:
+            raise lacking(message, "Vault.lock", "mood")
+        if values[5] is not None:
+            raise lacking(message, "Vault.json", "mood")
+        if values[6] is not None:
+            raise lacking(message, "Vault.text", "mood")
+        if values[7] is not None:
+            raise lacking(message, "Vault.anything", "mood")
+        if values[8] is not None:
+            raise lacking(message, "Vault.span", "mood")
+        if values[10] is not None:
+            raise lacking(message, "Vault.shown", "mood")
+        field = "Vault.mood"
+        mood_: OldMood = values[9]
+        if mood_ not in _VAULT_MOOD_MOOD:
+            raise no_variant(message, field, "mood")
+        write_i32_le(writer, _VAULT_MOOD_MOOD.index(mood_))
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise unfit(message, field, EXPECTS) from None
+    except CodecError as error:
+        raise veiled(message, field, error) from None
+
+
+def decode_vault_mood(data: bytes, start: int, end: int) -> Vault:
+    """The Vault in ``data[start:end]``, layout mood. Raises CodecError."""
+    if start != 0 or end != len(data):
+        data = data[start:end]
+    pos: i64 = 0
+    limit: i64 = len(data)
+    field = ""
+    try:
+        field = "Vault.mood"
+        number = read_i32_le(data, pos)
+        if not 0 <= number < 1:
+            raise bad_variant(field, pos, number, 1)
+        pos += 4
+        mood_ = _VAULT_MOOD_MOOD[number]
+    except (IndexError, UnicodeDecodeError) as error:
+        raise malformed(field, pos, limit, error) from None
+    if pos != limit:
+        raise trailing("Vault", pos, limit)
+    return _Vault(mood=mood_)
+
+
+def encode_coin(message: Coin, writer: BytesWriter) -> None:
+    """Appends a Coin in the native layout. Raises CodecError."""
+    if type(message) is not _Coin:
+        message = require(message, _Coin)
+    field = ""
+    try:
+        values = _astuple(message)
+        field = "Coin.text"
+        text_: str = values[0]
+        text = text_.encode()
+        write_i64_le(writer, len(text))
+        writer.write(text)
+        field = "Coin.number"
+        write_i32_le(writer, values[1])
+        field = "Coin.owner"
+        owner_: str = values[2]
+        text = owner_.encode()
+        write_i64_le(writer, len(text))
+        writer.write(text)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise unfit(message, field, EXPECTS) from None
+
+
+def decode_coin(data: bytes, start: int, end: int) -> Coin:
+    """The Coin in ``data[start:end]``, native layout. Raises CodecError."""
+    if start != 0 or end != len(data):
+        data = data[start:end]
+    message, pos = _read_coin(data, 0)
+    if pos != len(data):
+        raise trailing("Coin", pos, len(data))
+    return message
+
+
+def _read_coin(data: bytes, pos: i64) -> tuple[Coin, i64]:
+    limit: i64 = len(data)
+    field = ""
+    try:
+        field = "Coin.text"
+        begin = pos + 8
+        pos = begin + read_i64_le(data, pos)
+        text_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else bad_length(field, begin, pos, limit)
+        )
+        field = "Coin.number"
+        number_ = read_i32_le(data, pos)
+        pos += 4
+        field = "Coin.owner"
+        begin = pos + 8
+        pos = begin + read_i64_le(data, pos)
+        owner_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else bad_length(field, begin, pos, limit)
+        )
+    except (IndexError, UnicodeDecodeError) as error:
+        raise malformed(field, pos, limit, error) from None
+    return _Coin(text=text_, number=number_, owner=owner_), pos
 
 
 def encode_old_secret(message: OldSecret, writer: BytesWriter) -> None:
     """Appends a OldSecret in the native layout. Raises CodecError."""
     if type(message) is not _OldSecret:
-        require(message, _OldSecret)
+        message = require(message, _OldSecret)
     field = ""
     try:
         values = _astuple(message)
@@ -4980,13 +5971,13 @@ def _read_old_secret(data: bytes, pos: i64) -> tuple[OldSecret, i64]:
         )
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _OldSecret(text_), pos
+    return _OldSecret(text=text_), pos
 
 
 def encode_aged(message: Aged, writer: BytesWriter) -> None:
     """Appends a Aged in the native layout. Raises CodecError."""
     if type(message) is not _Aged:
-        require(message, _Aged)
+        message = require(message, _Aged)
     field = ""
     try:
         values = _astuple(message)
@@ -5011,6 +6002,22 @@ def encode_aged(message: Aged, writer: BytesWriter) -> None:
             if not isinstance(secret_, OldSecret):
                 raise TypeError
             encode_old_secret(secret_, writer)
+        field = "Aged.sign"
+        sign_: object = values[4]
+        if sign_ is None:
+            writer.append(0)
+        elif isinstance(sign_, AgedSignWord):
+            writer.append(1)
+            write_i32_le(writer, 0)
+            text = sign_.value.encode()
+            write_i64_le(writer, len(text))
+            writer.write(text)
+        elif isinstance(sign_, AgedSignDrawing):
+            writer.append(1)
+            write_i32_le(writer, 1)
+            _write_bytes(writer, sign_.value)
+        else:
+            raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
 
@@ -5055,11 +6062,40 @@ def decode_aged(data: bytes, start: int, end: int) -> Aged:
         secret_: OldSecret | None = None
         if flag == 1:
             secret_, pos = _read_old_secret(data, pos)
+        field = "Aged.sign"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        sign_: AgedSign | None = None
+        if flag == 1:
+            number = read_i32_le(data, pos)
+            pos += 4
+            if number == 0:
+                begin = pos + 8
+                pos = begin + read_i64_le(data, pos)
+                item4 = (
+                    data[begin:pos].decode()
+                    if pos > begin and limit >= pos
+                    else ""
+                    if pos == begin
+                    else bad_length(field, begin, pos, limit)
+                )
+                sign_ = AgedSignWord(item4)
+            elif number == 1:
+                begin = pos + 8
+                pos = begin + read_i64_le(data, pos)
+                if pos < begin or pos > limit:
+                    raise overlong(field, begin - 8, pos - begin, limit - begin)
+                item5 = data[begin:pos]
+                sign_ = AgedSignDrawing(item5)
+            else:
+                raise bad_variant(field, pos - 4, number, 2)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
     if pos != limit:
         raise trailing("Aged", pos, limit)
-    return _Aged(name_, former_name_, mood_, secret_)
+    return _Aged(name=name_, former_name=former_name_, mood=mood_, secret=secret_, sign=sign_)
 
 
 def _write_bytes(writer: BytesWriter, value: object) -> None:
@@ -5210,6 +6246,12 @@ register(
 )
 register(Json, "kitchen.known.Json", "kitchen_package.shared_known_pb2:Json", {"native": (encode_json, decode_json)})
 register(
+    Carried,
+    "kitchen.known.Carried",
+    "kitchen_package.shared_known_pb2:Carried",
+    {"native": (encode_carried, decode_carried)},
+)
+register(
     Described,
     "kitchen.known.Described",
     "kitchen_package.shared_known_pb2:Described",
@@ -5230,6 +6272,17 @@ register(
     "kitchen_package.shared_known_pb2:Secret",
     {"native": (encode_secret, decode_secret)},
 )
+register(
+    Vault,
+    "kitchen.known.Vault",
+    "kitchen_package.shared_known_pb2:Vault",
+    {
+        "native": (encode_vault, decode_vault),
+        "open": (encode_vault_open, decode_vault_open),
+        "mood": (encode_vault_mood, decode_vault_mood),
+    },
+)
+register(Coin, "kitchen.known.Coin", "kitchen_package.shared_known_pb2:Coin", {"native": (encode_coin, decode_coin)})
 register(
     OldSecret,
     "kitchen.known.OldSecret",

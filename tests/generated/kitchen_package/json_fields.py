@@ -307,6 +307,26 @@ runtime.register_json(
     is_recursive=True,
 )
 runtime.register_json(
+    messages.Carried,
+    runtime.JsonField("any_by_name", well_known.Any, key="string"),
+    runtime.JsonField("anything", well_known.Any, is_list=True),
+    runtime.JsonField("objects", "struct", key="int64"),
+    runtime.JsonField("arrays", "list", key="bool"),
+    runtime.JsonField("lists", "list", is_list=True),
+    runtime.JsonField("times", well_known.Timestamp, key="string"),
+    runtime.JsonField("spans", well_known.Duration, is_list=True),
+    runtime.JsonField("empties", well_known.Empty, key="string"),
+    runtime.JsonField("nulls", well_known.NullValue, key="uint32"),
+    runtime.JsonField("blocks", "bytes", key="string"),
+    runtime.JsonField("any", well_known.Any, attribute="one", choice=messages.CarriedOneAny),
+    runtime.JsonField("span", well_known.Duration, attribute="one", choice=messages.CarriedOneSpan),
+    runtime.JsonField("mask", well_known.FieldMask, attribute="one", choice=messages.CarriedOneMask),
+    runtime.JsonField("empty", well_known.Empty, attribute="one", choice=messages.CarriedOneEmpty),
+    runtime.JsonField("number", "double", attribute="one", choice=messages.CarriedOneNumber),
+    runtime.JsonField("block", "bytes", attribute="one", choice=messages.CarriedOneBlock),
+    is_recursive=True,
+)
+runtime.register_json(
     messages.Described,
     runtime.JsonField("api", well_known.Api, is_optional=True),
     runtime.JsonField("type", well_known.Type, attribute="type_", is_optional=True),
@@ -340,6 +360,30 @@ runtime.register_json(
     is_recursive=True,
 )
 runtime.register_json(
+    messages.Vault,
+    runtime.JsonField("codes", "string", key="string"),
+    runtime.JsonField("coin", messages.Coin, is_optional=True),
+    runtime.JsonField("coins", messages.Coin, is_list=True),
+    runtime.JsonField("coin_by_name", messages.Coin, key="string"),
+    runtime.JsonField("token", messages.Coin, attribute="lock", choice=messages.VaultLockToken),
+    runtime.JsonField("password", "string", attribute="lock", choice=messages.VaultLockPassword),
+    runtime.JsonField("scheme", "struct", attribute="lock", choice=messages.VaultLockScheme),
+    runtime.JsonField("shape", "int32", attribute="lock", choice=messages.VaultLockShape),
+    runtime.JsonField("json", "struct", is_optional=True),
+    runtime.JsonField("text", "string", is_optional=True),
+    runtime.JsonField("anything", well_known.Any, is_optional=True),
+    runtime.JsonField("span", well_known.Duration, is_optional=True),
+    runtime.JsonField("mood", messages.OldMood),
+    runtime.JsonField("shown", messages.Coin, is_optional=True),
+    is_recursive=True,
+)
+runtime.register_json(
+    messages.Coin,
+    runtime.JsonField("text", "string"),
+    runtime.JsonField("number", "int32"),
+    runtime.JsonField("owner", "string"),
+)
+runtime.register_json(
     messages.OldSecret,
     runtime.JsonField("text", "string"),
 )
@@ -349,4 +393,6 @@ runtime.register_json(
     runtime.JsonField("former_name", "string"),
     runtime.JsonField("mood", messages.OldMood),
     runtime.JsonField("secret", messages.OldSecret, is_optional=True),
+    runtime.JsonField("word", "string", attribute="sign", choice=messages.AgedSignWord),
+    runtime.JsonField("drawing", "bytes", attribute="sign", choice=messages.AgedSignDrawing),
 )

@@ -22,7 +22,19 @@ if typing.TYPE_CHECKING:
 
 __all__ = [
     "Aged",
+    "AgedSign",
+    "AgedSignDrawing",
+    "AgedSignWord",
     "Awkward",
+    "Carried",
+    "CarriedOne",
+    "CarriedOneAny",
+    "CarriedOneBlock",
+    "CarriedOneEmpty",
+    "CarriedOneMask",
+    "CarriedOneNumber",
+    "CarriedOneSpan",
+    "Coin",
     "Color",
     "Context",
     "Described",
@@ -90,6 +102,12 @@ __all__ = [
     "TreeGraftedForest",
     "TreeGraftedTree",
     "TypeError_",
+    "Vault",
+    "VaultLock",
+    "VaultLockPassword",
+    "VaultLockScheme",
+    "VaultLockShape",
+    "VaultLockToken",
     "Version",
     "WellKnown",
     "Wrapped",
@@ -156,14 +174,14 @@ class OldMood(runtime.OpenEnum):
     """
 
 
-class Point(runtime.Message["shared_point_pb2.Point", typing.Never]):
+class Point(runtime.Message["shared_point_pb2.Point", typing.Never], kw_only=True):
     """A place on a plane."""
 
     x: float = 0.0
     y: float = 0.0
 
 
-class Scalars(runtime.Message["kitchen_pb2.Scalars", typing.Literal["compact"]]):
+class Scalars(runtime.Message["kitchen_pb2.Scalars", typing.Literal["compact"]], kw_only=True):
     """Every scalar type, alone, optional, and repeated."""
 
     a_double: float = 0.0
@@ -227,7 +245,7 @@ class NumbersMixedNothing(msgspec.Struct):
 NumbersMixed: typing.TypeAlias = NumbersMixedLow | NumbersMixedMiddle | NumbersMixedHigh | NumbersMixedNothing
 
 
-class Numbers(runtime.Message["kitchen_pb2.Numbers", typing.Never]):
+class Numbers(runtime.Message["kitchen_pb2.Numbers", typing.Never], kw_only=True):
     """The scalar types that `Scalars` leaves out, and fields whose numbers are not in their order."""
 
     maybe_float: float | None = None
@@ -254,7 +272,7 @@ class Numbers(runtime.Message["kitchen_pb2.Numbers", typing.Never]):
     known_versions: dict[int, Version] = {}
 
 
-class Maps(runtime.Message["kitchen_pb2.Maps", typing.Never]):
+class Maps(runtime.Message["kitchen_pb2.Maps", typing.Never], kw_only=True):
     """Maps with every type of key."""
 
     by_int32: dict[int, str] = {}
@@ -286,7 +304,7 @@ class TreeGraftedForest(msgspec.Struct):
 TreeGrafted: typing.TypeAlias = TreeGraftedTree | TreeGraftedForest
 
 
-class Tree(runtime.Message["kitchen_pb2.Tree", typing.Never]):
+class Tree(runtime.Message["kitchen_pb2.Tree", typing.Never], kw_only=True):
     """A message that contains itself: alone, in a list, in a map, in a oneof, and through another."""
 
     label: str = ""
@@ -296,7 +314,7 @@ class Tree(runtime.Message["kitchen_pb2.Tree", typing.Never]):
     grafted: TreeGrafted | None = None
 
 
-class Forest(runtime.Message["kitchen_pb2.Forest", typing.Never]):
+class Forest(runtime.Message["kitchen_pb2.Forest", typing.Never], kw_only=True):
     """The other half of a cycle."""
 
     trees: list[Tree] = []
@@ -384,7 +402,7 @@ class ShapeFillGradient(msgspec.Struct):
 ShapeFill: typing.TypeAlias = ShapeFillSolid | ShapeFillGradient
 
 
-class Shape(runtime.Message["kitchen_pb2.Shape", typing.Literal["outline"]]):
+class Shape(runtime.Message["kitchen_pb2.Shape", typing.Literal["outline"]], kw_only=True):
     """Several oneofs, with plain fields between and behind them."""
 
     kind: ShapeKind | None = None
@@ -394,19 +412,19 @@ class Shape(runtime.Message["kitchen_pb2.Shape", typing.Literal["outline"]]):
     layer: int = 0
 
 
-class ShapeCircle(runtime.Message["kitchen_pb2.Shape.Circle", typing.Never]):
+class ShapeCircle(runtime.Message["kitchen_pb2.Shape.Circle", typing.Never], kw_only=True):
     """The message kitchen.sink.Shape.Circle."""
 
     radius: float = 0.0
 
 
-class ShapeSquare(runtime.Message["kitchen_pb2.Shape.Square", typing.Never]):
+class ShapeSquare(runtime.Message["kitchen_pb2.Shape.Square", typing.Never], kw_only=True):
     """The message kitchen.sink.Shape.Square."""
 
     side: float = 0.0
 
 
-class Nested(runtime.Message["kitchen_pb2.Nested", typing.Literal["mood"]]):
+class Nested(runtime.Message["kitchen_pb2.Nested", typing.Literal["mood"]], kw_only=True):
     """Messages within messages."""
 
     deep: NestedDeep | None = None
@@ -414,13 +432,13 @@ class Nested(runtime.Message["kitchen_pb2.Nested", typing.Literal["mood"]]):
     mood: NestedMood = NestedMood.CALM
 
 
-class NestedDeep(runtime.Message["kitchen_pb2.Nested.Deep", typing.Never]):
+class NestedDeep(runtime.Message["kitchen_pb2.Nested.Deep", typing.Never], kw_only=True):
     """The message kitchen.sink.Nested.Deep."""
 
     deeper: NestedDeepDeeper | None = None
 
 
-class NestedDeepDeeper(runtime.Message["kitchen_pb2.Nested.Deep.Deeper", typing.Never]):
+class NestedDeepDeeper(runtime.Message["kitchen_pb2.Nested.Deep.Deeper", typing.Never], kw_only=True):
     """The message kitchen.sink.Nested.Deep.Deeper."""
 
     treasure: str = ""
@@ -441,7 +459,7 @@ class KeywordsMatchIs(msgspec.Struct):
 KeywordsMatch: typing.TypeAlias = KeywordsMatchIn | KeywordsMatchIs
 
 
-class Keywords(runtime.Message["kitchen_pb2.Keywords", typing.Never]):
+class Keywords(runtime.Message["kitchen_pb2.Keywords", typing.Never], kw_only=True):
     """Fields whose names Python, or the generated class, needs for itself."""
 
     from_: str = ""
@@ -474,7 +492,7 @@ class Keywords(runtime.Message["kitchen_pb2.Keywords", typing.Never]):
     to_protobuf_: str = ""
 
 
-class Nothing(runtime.Message["kitchen_pb2.Nothing", typing.Never]):
+class Nothing(runtime.Message["kitchen_pb2.Nothing", typing.Never], kw_only=True):
     """A message without fields, and lists of them."""
 
 
@@ -493,7 +511,7 @@ class NothingsChoiceEmpty(msgspec.Struct):
 NothingsChoice: typing.TypeAlias = NothingsChoiceNothing | NothingsChoiceEmpty
 
 
-class Nothings(runtime.Message["kitchen_pb2.Nothings", typing.Never]):
+class Nothings(runtime.Message["kitchen_pb2.Nothings", typing.Never], kw_only=True):
     """Holds messages without fields."""
 
     one: Nothing | None = None
@@ -502,7 +520,7 @@ class Nothings(runtime.Message["kitchen_pb2.Nothings", typing.Never]):
     choice: NothingsChoice | None = None
 
 
-class WellKnown(runtime.Message["kitchen_pb2.WellKnown", typing.Never]):
+class WellKnown(runtime.Message["kitchen_pb2.WellKnown", typing.Never], kw_only=True):
     """Types that protobuf brings."""
 
     at: well_known.Timestamp | None = None
@@ -518,26 +536,26 @@ class WellKnown(runtime.Message["kitchen_pb2.WellKnown", typing.Never]):
     times: list[well_known.Timestamp] = []
 
 
-class Context(runtime.Message["kitchen_pb2.Context", typing.Never]):
+class Context(runtime.Message["kitchen_pb2.Context", typing.Never], kw_only=True):
     """Messages named as what generated modules import, or as built-in exceptions."""
 
     method: Method | None = None
     type_error: TypeError_ | None = None
 
 
-class Method(runtime.Message["kitchen_pb2.Method", typing.Never]):
+class Method(runtime.Message["kitchen_pb2.Method", typing.Never], kw_only=True):
     """Named as a class of the runtime's."""
 
     name: str = ""
 
 
-class TypeError_(runtime.Message["kitchen_pb2.TypeError", typing.Never]):
+class TypeError_(runtime.Message["kitchen_pb2.TypeError", typing.Never], kw_only=True):
     """Named as an exception of Python's."""
 
     text: str = ""
 
 
-class Elsewhere(runtime.Message["kitchen_pb2.Elsewhere", typing.Never]):
+class Elsewhere(runtime.Message["kitchen_pb2.Elsewhere", typing.Never], kw_only=True):
     """A type in another file, and a comment with "quotes", a \\backslash, and '''three quotes'''.
 
     And with a second paragraph, which is so long that it has to be wrapped over several lines before it
@@ -578,7 +596,7 @@ class WrappedChoiceNothing(msgspec.Struct):
 WrappedChoice: typing.TypeAlias = WrappedChoiceText | WrappedChoiceFlag | WrappedChoiceAt | WrappedChoiceNothing
 
 
-class Wrapped(runtime.Message["shared_known_pb2.Wrapped", typing.Never]):
+class Wrapped(runtime.Message["shared_known_pb2.Wrapped", typing.Never], kw_only=True):
     """Every wrapper, and wrappers in lists, maps and oneofs."""
 
     a_double: float | None = None
@@ -622,7 +640,7 @@ class JsonKindText(msgspec.Struct):
 JsonKind: typing.TypeAlias = JsonKindAValue | JsonKindAnObject | JsonKindAnArray | JsonKindText
 
 
-class Json(runtime.Message["shared_known_pb2.Json", typing.Never]):
+class Json(runtime.Message["shared_known_pb2.Json", typing.Never], kw_only=True):
     """Values of JSON in lists, maps and oneofs."""
 
     array: list[typing.Any] | None = None
@@ -636,7 +654,64 @@ class Json(runtime.Message["shared_known_pb2.Json", typing.Never]):
     inner: Json | None = None
 
 
-class Described(runtime.Message["shared_known_pb2.Described", typing.Never]):
+class CarriedOneAny(msgspec.Struct):
+    """The choice any of kitchen.known.Carried.one."""
+
+    value: well_known.Any
+
+
+class CarriedOneSpan(msgspec.Struct):
+    """The choice span of kitchen.known.Carried.one."""
+
+    value: well_known.Duration
+
+
+class CarriedOneMask(msgspec.Struct):
+    """The choice mask of kitchen.known.Carried.one."""
+
+    value: well_known.FieldMask
+
+
+class CarriedOneEmpty(msgspec.Struct):
+    """The choice empty of kitchen.known.Carried.one."""
+
+    value: well_known.Empty
+
+
+class CarriedOneNumber(msgspec.Struct):
+    """The choice number of kitchen.known.Carried.one."""
+
+    value: float
+
+
+class CarriedOneBlock(msgspec.Struct):
+    """The choice block of kitchen.known.Carried.one."""
+
+    value: bytes
+
+
+CarriedOne: typing.TypeAlias = (
+    CarriedOneAny | CarriedOneSpan | CarriedOneMask | CarriedOneEmpty | CarriedOneNumber | CarriedOneBlock
+)
+
+
+class Carried(runtime.Message["shared_known_pb2.Carried", typing.Never], kw_only=True):
+    """Everything else in lists, maps and oneofs."""
+
+    any_by_name: dict[str, well_known.Any] = {}
+    anything: list[well_known.Any] = []
+    objects: dict[int, dict[str, typing.Any]] = {}
+    arrays: dict[bool, list[typing.Any]] = {}
+    lists: list[list[typing.Any]] = []
+    times: dict[str, well_known.Timestamp] = {}
+    spans: list[well_known.Duration] = []
+    empties: dict[str, well_known.Empty] = {}
+    nulls: dict[int, well_known.NullValue] = {}
+    blocks: dict[str, bytes] = {}
+    one: CarriedOne | None = None
+
+
+class Described(runtime.Message["shared_known_pb2.Described", typing.Never], kw_only=True):
     """What describes types."""
 
     api: well_known.Api | None = None
@@ -661,7 +736,7 @@ class NamedWhichFrom(msgspec.Struct):
 NamedWhich: typing.TypeAlias = NamedWhichFirstOne | NamedWhichFrom
 
 
-class Named(runtime.Message["shared_known_pb2.Named", typing.Never]):
+class Named(runtime.Message["shared_known_pb2.Named", typing.Never], kw_only=True):
     """Names that JSON has in another way."""
 
     some_name: str = ""
@@ -671,7 +746,7 @@ class Named(runtime.Message["shared_known_pb2.Named", typing.Never]):
     class_: Named | None = None
 
 
-class Timestamp(runtime.Message["shared_known_pb2.Timestamp", typing.Never]):
+class Timestamp(runtime.Message["shared_known_pb2.Timestamp", typing.Never], kw_only=True):
     """A protobuf name of its own for what the runtime has, too."""
 
     text: str = ""
@@ -693,10 +768,11 @@ class SecretWayPin(msgspec.Struct):
 SecretWay: typing.TypeAlias = SecretWayToken | SecretWayPin
 
 
-class Secret(runtime.Message["shared_known_pb2.Secret", typing.Never]):
+class Secret(runtime.Message["shared_known_pb2.Secret", typing.Never], kw_only=True):
     """What is not to be shown."""
 
     __redacted__: typing.ClassVar[frozenset[str]] = frozenset({"password", "keys", "inner"})
+    __half_redacted__: typing.ClassVar[frozenset[str]] = frozenset({"way"})
 
     user: str = ""
     password: str = ""
@@ -705,8 +781,66 @@ class Secret(runtime.Message["shared_known_pb2.Secret", typing.Never]):
     inner: Secret | None = None
 
 
+class VaultLockToken(runtime.RedactedChoice):
+    """The choice token of kitchen.known.Vault.lock."""
+
+    value: Coin
+
+
+class VaultLockPassword(runtime.RedactedChoice):
+    """The choice password of kitchen.known.Vault.lock."""
+
+    value: str
+
+
+class VaultLockScheme(runtime.RedactedChoice):
+    """The choice scheme of kitchen.known.Vault.lock."""
+
+    value: dict[str, typing.Any]
+
+
+class VaultLockShape(msgspec.Struct):
+    """The choice shape of kitchen.known.Vault.lock."""
+
+    value: int
+
+
+VaultLock: typing.TypeAlias = VaultLockToken | VaultLockPassword | VaultLockScheme | VaultLockShape
+
+
+class Vault(runtime.Message["shared_known_pb2.Vault", typing.Literal["open", "mood"]], kw_only=True):
+    """What is not to be shown in every place where it can stand."""
+
+    __redacted__: typing.ClassVar[frozenset[str]] = frozenset(
+        {"codes", "coin", "coins", "coin_by_name", "json", "text", "anything", "span", "mood"}
+    )
+    __half_redacted__: typing.ClassVar[frozenset[str]] = frozenset({"lock"})
+
+    codes: dict[str, str] = {}
+    coin: Coin | None = None
+    coins: list[Coin] = []
+    coin_by_name: dict[str, Coin] = {}
+    lock: VaultLock | None = None
+    json: dict[str, typing.Any] | None = None
+    text: str | None = None
+    anything: well_known.Any | None = None
+    span: well_known.Duration | None = None
+    mood: OldMood = OldMood.CALM
+    shown: Coin | None = None
+
+
+class Coin(runtime.Message["shared_known_pb2.Coin", typing.Never], kw_only=True):
+    """It has a field that is not to be shown, whoever holds it."""
+
+    __redacted__: typing.ClassVar[frozenset[str]] = frozenset({"owner"})
+
+    text: str = ""
+    number: int = 0
+    owner: str = ""
+
+
 @runtime.deprecated("kitchen.known.OldSecret: Deprecated: use Secret. It says the same.", category=None)
-class OldSecret(runtime.Message["shared_known_pb2.OldSecret", typing.Never]):
+class OldSecret(runtime.Message["shared_known_pb2.OldSecret", typing.Never], kw_only=True):
     """Deprecated: use Secret.
 
     It says the same.
@@ -715,7 +849,23 @@ class OldSecret(runtime.Message["shared_known_pb2.OldSecret", typing.Never]):
     text: str = ""
 
 
-class Aged(runtime.Message["shared_known_pb2.Aged", typing.Never]):
+@runtime.deprecated("kitchen.known.Aged.word: Deprecated: draw one.", category=None)
+class AgedSignWord(msgspec.Struct):
+    """Deprecated: draw one."""
+
+    value: str
+
+
+class AgedSignDrawing(msgspec.Struct):
+    """The choice drawing of kitchen.known.Aged.sign."""
+
+    value: bytes
+
+
+AgedSign: typing.TypeAlias = AgedSignWord | AgedSignDrawing
+
+
+class Aged(runtime.Message["shared_known_pb2.Aged", typing.Never], kw_only=True):
     """Fields that are deprecated."""
 
     name: str = ""
@@ -726,3 +876,4 @@ class Aged(runtime.Message["shared_known_pb2.Aged", typing.Never]):
     """
     mood: OldMood = OldMood.CALM
     secret: OldSecret | None = None
+    sign: AgedSign | None = None

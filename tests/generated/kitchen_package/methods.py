@@ -9,9 +9,21 @@ from __future__ import annotations
 from typing import Final
 
 from eventflux_runtime.codegen_api import Method, MethodKind, codec_of
-from eventflux_runtime.well_known import BoolValue, Empty, StringValue, Struct, Timestamp as WellKnownTimestamp, Value
+from eventflux_runtime.well_known import (
+    Any as WellKnownAny,
+    BoolValue,
+    BytesValue,
+    Empty,
+    ListValue,
+    StringValue,
+    Struct,
+    Timestamp as WellKnownTimestamp,
+    UInt64Value,
+    Value,
+)
 from kitchen_package.messages import (
     Aged,
+    Carried,
     Context as ContextMessage,
     Keywords,
     Nothings,
@@ -24,6 +36,8 @@ from kitchen_package.messages import (
 __all__ = [
     "AGED_CODEC",
     "BOOL_VALUE_CODEC",
+    "BYTES_VALUE_CODEC",
+    "CARRIED_CODEC",
     "CONTEXT_CODEC",
     "EMPTY_CODEC",
     "KEYWORDS_CODEC",
@@ -31,10 +45,18 @@ __all__ = [
     "KITCHEN_GATHER",
     "KITCHEN_IMPORT",
     "KITCHEN_SCATTER",
+    "KNOWN_CARRY",
+    "KNOWN_COUNT",
     "KNOWN_FIND",
+    "KNOWN_JOIN",
+    "KNOWN_LOAD",
     "KNOWN_LOOK",
+    "KNOWN_PASS",
     "KNOWN_PUT",
+    "KNOWN_RELAY",
+    "KNOWN_STORE",
     "KNOWN_WATCH",
+    "LIST_VALUE_CODEC",
     "NOTHINGS_CODEC",
     "OLD_KNOWN_ASK",
     "OLD_SECRET_CODEC",
@@ -43,7 +65,9 @@ __all__ = [
     "STRUCT_CODEC",
     "TIMESTAMP_CODEC",
     "TREE_CODEC",
+    "U_INT64_VALUE_CODEC",
     "VALUE_CODEC",
+    "WELL_KNOWN_ANY_CODEC",
     "WELL_KNOWN_TIMESTAMP_CODEC",
 ]
 
@@ -53,14 +77,19 @@ SHAPE_CODEC: Final = codec_of(Shape)
 KEYWORDS_CODEC: Final = codec_of(Keywords)
 NOTHINGS_CODEC: Final = codec_of(Nothings)
 CONTEXT_CODEC: Final = codec_of(ContextMessage)
+CARRIED_CODEC: Final = codec_of(Carried)
 TIMESTAMP_CODEC: Final = codec_of(Timestamp)
 OLD_SECRET_CODEC: Final = codec_of(OldSecret)
 AGED_CODEC: Final = codec_of(Aged)
+WELL_KNOWN_ANY_CODEC: Final = codec_of(WellKnownAny)
 BOOL_VALUE_CODEC: Final = codec_of(BoolValue)
+BYTES_VALUE_CODEC: Final = codec_of(BytesValue)
 EMPTY_CODEC: Final = codec_of(Empty)
+LIST_VALUE_CODEC: Final = codec_of(ListValue)
 STRING_VALUE_CODEC: Final = codec_of(StringValue)
 STRUCT_CODEC: Final = codec_of(Struct)
 WELL_KNOWN_TIMESTAMP_CODEC: Final = codec_of(WellKnownTimestamp)
+U_INT64_VALUE_CODEC: Final = codec_of(UInt64Value)
 VALUE_CODEC: Final = codec_of(Value)
 
 KITCHEN_IMPORT: Final[Method[Keywords, Keywords]] = Method(
@@ -125,7 +154,7 @@ KNOWN_PUT: Final[Method[Aged, BoolValue]] = Method(
     kind=MethodKind.UNARY,
     request=AGED_CODEC,
     response=BOOL_VALUE_CODEC,
-    fingerprint=0x41339CD10621EE35,
+    fingerprint=0x18078018EDFB4B7A,
     proto="kitchen_package.shared_known_pb2:DESCRIPTOR",
     idempotent=True,
 )
@@ -136,6 +165,69 @@ KNOWN_WATCH: Final[Method[Timestamp, WellKnownTimestamp]] = Method(
     request=TIMESTAMP_CODEC,
     response=WELL_KNOWN_TIMESTAMP_CODEC,
     fingerprint=0x0174EA8F1ADEC9EB,
+    proto="kitchen_package.shared_known_pb2:DESCRIPTOR",
+)
+KNOWN_STORE: Final[Method[Struct, Empty]] = Method(
+    service="kitchen.known.Known",
+    name="Store",
+    kind=MethodKind.UNARY,
+    request=STRUCT_CODEC,
+    response=EMPTY_CODEC,
+    fingerprint=0x5A13C801D3E15DED,
+    proto="kitchen_package.shared_known_pb2:DESCRIPTOR",
+)
+KNOWN_LOAD: Final[Method[Empty, Struct]] = Method(
+    service="kitchen.known.Known",
+    name="Load",
+    kind=MethodKind.UNARY,
+    request=EMPTY_CODEC,
+    response=STRUCT_CODEC,
+    fingerprint=0xF1B3393750327CB3,
+    proto="kitchen_package.shared_known_pb2:DESCRIPTOR",
+)
+KNOWN_RELAY: Final[Method[Value, Value]] = Method(
+    service="kitchen.known.Known",
+    name="Relay",
+    kind=MethodKind.BIDI,
+    request=VALUE_CODEC,
+    response=VALUE_CODEC,
+    fingerprint=0x57EB65541F2B60C5,
+    proto="kitchen_package.shared_known_pb2:DESCRIPTOR",
+)
+KNOWN_JOIN: Final[Method[ListValue, ListValue]] = Method(
+    service="kitchen.known.Known",
+    name="Join",
+    kind=MethodKind.CLIENT_STREAMING,
+    request=LIST_VALUE_CODEC,
+    response=LIST_VALUE_CODEC,
+    fingerprint=0x28C09DFA2D6FB8BE,
+    proto="kitchen_package.shared_known_pb2:DESCRIPTOR",
+)
+KNOWN_COUNT: Final[Method[BytesValue, UInt64Value]] = Method(
+    service="kitchen.known.Known",
+    name="Count",
+    kind=MethodKind.UNARY,
+    request=BYTES_VALUE_CODEC,
+    response=U_INT64_VALUE_CODEC,
+    fingerprint=0xA0F31B587032B824,
+    proto="kitchen_package.shared_known_pb2:DESCRIPTOR",
+)
+KNOWN_PASS: Final[Method[WellKnownAny, WellKnownAny]] = Method(
+    service="kitchen.known.Known",
+    name="Pass",
+    kind=MethodKind.UNARY,
+    request=WELL_KNOWN_ANY_CODEC,
+    response=WELL_KNOWN_ANY_CODEC,
+    fingerprint=0x2EDE9E7E759DC925,
+    proto="kitchen_package.shared_known_pb2:DESCRIPTOR",
+)
+KNOWN_CARRY: Final[Method[Carried, Carried]] = Method(
+    service="kitchen.known.Known",
+    name="Carry",
+    kind=MethodKind.UNARY,
+    request=CARRIED_CODEC,
+    response=CARRIED_CODEC,
+    fingerprint=0x4BDC47305B8F0998,
     proto="kitchen_package.shared_known_pb2:DESCRIPTOR",
 )
 OLD_KNOWN_ASK: Final[Method[OldSecret, OldSecret]] = Method(

@@ -20,6 +20,7 @@ from msgspec import UNSET
 from msgspec.structs import astuple
 
 from eventflux_runtime.codegen_api import (
+    CodecError,
     Repeats,
     bad_record,
     block_of,
@@ -52,6 +53,7 @@ from eventflux_runtime.codegen_api import (
     unfit,
     unzigzag,
     varint_size,
+    veiled,
     write_block,
     write_fixed32,
     write_fixed64,
@@ -119,7 +121,19 @@ from eventflux_runtime.well_known.wrapper import (
 from kitchen_package.codec import EXPECTS
 from kitchen_package.messages import (
     Aged,
+    AgedSign,
+    AgedSignDrawing,
+    AgedSignWord,
     Awkward,
+    Carried,
+    CarriedOne,
+    CarriedOneAny,
+    CarriedOneBlock,
+    CarriedOneEmpty,
+    CarriedOneMask,
+    CarriedOneNumber,
+    CarriedOneSpan,
+    Coin,
     Color,
     Context as ContextMessage,
     Described,
@@ -187,6 +201,12 @@ from kitchen_package.messages import (
     TreeGraftedForest,
     TreeGraftedTree,
     TypeError_,
+    Vault,
+    VaultLock,
+    VaultLockPassword,
+    VaultLockScheme,
+    VaultLockShape,
+    VaultLockToken,
     Version,
     WellKnown,
     Wrapped,
@@ -202,6 +222,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "decode_aged_protobuf",
+    "decode_carried_protobuf",
+    "decode_coin_protobuf",
     "decode_context_protobuf",
     "decode_described_protobuf",
     "decode_elsewhere_protobuf",
@@ -227,9 +249,12 @@ __all__ = [
     "decode_timestamp_protobuf",
     "decode_tree_protobuf",
     "decode_type_error__protobuf",
+    "decode_vault_protobuf",
     "decode_well_known_protobuf",
     "decode_wrapped_protobuf",
     "encode_aged_protobuf",
+    "encode_carried_protobuf",
+    "encode_coin_protobuf",
     "encode_context_protobuf",
     "encode_described_protobuf",
     "encode_elsewhere_protobuf",
@@ -255,6 +280,7 @@ __all__ = [
     "encode_timestamp_protobuf",
     "encode_tree_protobuf",
     "encode_type_error__protobuf",
+    "encode_vault_protobuf",
     "encode_well_known_protobuf",
     "encode_wrapped_protobuf",
 ]
@@ -491,6 +517,24 @@ FIELDS: Final[dict[str, dict[int, str]]] = {
         11: "Json.maybe_null",
         12: "Json.inner",
     },
+    "Carried": {
+        1: "Carried.any_by_name",
+        2: "Carried.anything",
+        3: "Carried.objects",
+        4: "Carried.arrays",
+        5: "Carried.lists",
+        6: "Carried.times",
+        7: "Carried.spans",
+        8: "Carried.empties",
+        9: "Carried.nulls",
+        10: "Carried.blocks",
+        11: "Carried.one",
+        12: "Carried.one",
+        13: "Carried.one",
+        14: "Carried.one",
+        15: "Carried.one",
+        16: "Carried.one",
+    },
     "Described": {
         1: "Described.api",
         2: "Described.type_",
@@ -518,6 +562,27 @@ FIELDS: Final[dict[str, dict[int, str]]] = {
         5: "Secret.keys",
         6: "Secret.inner",
     },
+    "Vault": {
+        1: "Vault.codes",
+        2: "Vault.coin",
+        3: "Vault.coins",
+        4: "Vault.coin_by_name",
+        5: "Vault.lock",
+        6: "Vault.lock",
+        7: "Vault.lock",
+        8: "Vault.lock",
+        9: "Vault.json",
+        10: "Vault.text",
+        11: "Vault.anything",
+        12: "Vault.span",
+        13: "Vault.mood",
+        14: "Vault.shown",
+    },
+    "Coin": {
+        1: "Coin.text",
+        2: "Coin.number",
+        3: "Coin.owner",
+    },
     "OldSecret": {
         1: "OldSecret.text",
     },
@@ -526,6 +591,8 @@ FIELDS: Final[dict[str, dict[int, str]]] = {
         2: "Aged.former_name",
         3: "Aged.mood",
         4: "Aged.secret",
+        5: "Aged.sign",
+        6: "Aged.sign",
     },
 }
 
@@ -553,10 +620,13 @@ _TypeError_: Final = TypeError_
 _Elsewhere: Final = Elsewhere
 _Wrapped: Final = Wrapped
 _Json: Final = Json
+_Carried: Final = Carried
 _Described: Final = Described
 _Named: Final = Named
 _Timestamp: Final = Timestamp
 _Secret: Final = Secret
+_Vault: Final = Vault
+_Coin: Final = Coin
 _OldSecret: Final = OldSecret
 _Aged: Final = Aged
 
@@ -564,7 +634,7 @@ _Aged: Final = Aged
 def encode_point_protobuf(message: Point, writer: BytesWriter) -> None:
     """Appends a Point in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Point:
-        require(message, _Point)
+        message = require(message, _Point)
     field = ""
     try:
         values = _astuple(message)
@@ -623,7 +693,7 @@ def _read_point(data: bytes, pos: i64, limit: i64, depth: i64) -> Point:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Point"], "Point", tag), record, pos, limit, error) from None
-    message = _Point(x_, y_)
+    message = _Point(x=x_, y=y_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -632,7 +702,7 @@ def _read_point(data: bytes, pos: i64, limit: i64, depth: i64) -> Point:
 def encode_scalars_protobuf(message: Scalars, writer: BytesWriter) -> None:
     """Appends a Scalars in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Scalars:
-        require(message, _Scalars)
+        message = require(message, _Scalars)
     field = ""
     try:
         values = _astuple(message)
@@ -1100,38 +1170,38 @@ def decode_scalars_protobuf(data: bytes, start: int, end: int) -> Scalars:
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Scalars"], "Scalars", tag), record, pos, limit, error) from None
     message = _Scalars(
-        a_double_,
-        a_float_,
-        an_int32_,
-        an_int64_,
-        a_uint32_,
-        a_uint64_,
-        a_sint32_,
-        a_sint64_,
-        a_fixed32_,
-        a_fixed64_,
-        a_sfixed32_,
-        a_sfixed64_,
-        a_bool_,
-        a_string_,
-        a_bytes_,
-        maybe_double_,
-        maybe_uint32_,
-        maybe_uint64_,
-        maybe_bool_,
-        maybe_string_,
-        maybe_bytes_,
-        maybe_color_,
-        doubles_,
-        floats_,
-        int32s_,
-        uint32s_,
-        sint64s_,
-        fixed64s_,
-        bools_,
-        strings_,
-        byte_strings_,
-        colors_,
+        a_double=a_double_,
+        a_float=a_float_,
+        an_int32=an_int32_,
+        an_int64=an_int64_,
+        a_uint32=a_uint32_,
+        a_uint64=a_uint64_,
+        a_sint32=a_sint32_,
+        a_sint64=a_sint64_,
+        a_fixed32=a_fixed32_,
+        a_fixed64=a_fixed64_,
+        a_sfixed32=a_sfixed32_,
+        a_sfixed64=a_sfixed64_,
+        a_bool=a_bool_,
+        a_string=a_string_,
+        a_bytes=a_bytes_,
+        maybe_double=maybe_double_,
+        maybe_uint32=maybe_uint32_,
+        maybe_uint64=maybe_uint64_,
+        maybe_bool=maybe_bool_,
+        maybe_string=maybe_string_,
+        maybe_bytes=maybe_bytes_,
+        maybe_color=maybe_color_,
+        doubles=doubles_,
+        floats=floats_,
+        int32s=int32s_,
+        uint32s=uint32s_,
+        sint64s=sint64s_,
+        fixed64s=fixed64s_,
+        bools=bools_,
+        strings=strings_,
+        byte_strings=byte_strings_,
+        colors=colors_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -1147,7 +1217,7 @@ def _write_numbers(message: Numbers, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Numbers", _MAX_DEPTH, -1)
     if type(message) is not _Numbers:
-        require(message, _Numbers)
+        message = require(message, _Numbers)
     field = ""
     try:
         values = _astuple(message)
@@ -1628,27 +1698,27 @@ def _read_numbers(data: bytes, pos: i64, limit: i64, depth: i64) -> Numbers:
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Numbers"], "Numbers", tag), record, pos, limit, error) from None
     message = _Numbers(
-        maybe_float_,
-        maybe_int32_,
-        maybe_int64_,
-        maybe_sint32_,
-        maybe_sint64_,
-        maybe_fixed32_,
-        maybe_fixed64_,
-        maybe_sfixed32_,
-        maybe_sfixed64_,
-        int64s_,
-        uint64s_,
-        sint32s_,
-        fixed32s_,
-        sfixed32s_,
-        sfixed64s_,
-        apart_,
-        doubles_apart_,
-        versions_,
-        mixed_,
-        pieces_,
-        known_versions_,
+        maybe_float=maybe_float_,
+        maybe_int32=maybe_int32_,
+        maybe_int64=maybe_int64_,
+        maybe_sint32=maybe_sint32_,
+        maybe_sint64=maybe_sint64_,
+        maybe_fixed32=maybe_fixed32_,
+        maybe_fixed64=maybe_fixed64_,
+        maybe_sfixed32=maybe_sfixed32_,
+        maybe_sfixed64=maybe_sfixed64_,
+        int64s=int64s_,
+        uint64s=uint64s_,
+        sint32s=sint32s_,
+        fixed32s=fixed32s_,
+        sfixed32s=sfixed32s_,
+        sfixed64s=sfixed64s_,
+        apart=apart_,
+        doubles_apart=doubles_apart_,
+        versions=versions_,
+        mixed=mixed_,
+        pieces=pieces_,
+        known_versions=known_versions_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -1789,7 +1859,7 @@ def _write_maps(message: Maps, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Maps", _MAX_DEPTH, -1)
     if type(message) is not _Maps:
-        require(message, _Maps)
+        message = require(message, _Maps)
     field = ""
     try:
         values = _astuple(message)
@@ -2111,18 +2181,18 @@ def decode_maps_protobuf(data: bytes, start: int, end: int) -> Maps:
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Maps"], "Maps", tag), record, pos, limit, error) from None
     message = _Maps(
-        by_int32_,
-        by_int64_,
-        by_uint32_,
-        by_uint64_,
-        by_sint32_,
-        by_sint64_,
-        by_fixed32_,
-        by_fixed64_,
-        by_sfixed32_,
-        by_sfixed64_,
-        by_bool_,
-        by_string_,
+        by_int32=by_int32_,
+        by_int64=by_int64_,
+        by_uint32=by_uint32_,
+        by_uint64=by_uint64_,
+        by_sint32=by_sint32_,
+        by_sint64=by_sint64_,
+        by_fixed32=by_fixed32_,
+        by_fixed64=by_fixed64_,
+        by_sfixed32=by_sfixed32_,
+        by_sfixed64=by_sfixed64_,
+        by_bool=by_bool_,
+        by_string=by_string_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -2868,7 +2938,7 @@ def _write_tree(message: Tree, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Tree", _MAX_DEPTH, -1)
     if type(message) is not _Tree:
-        require(message, _Tree)
+        message = require(message, _Tree)
     field = ""
     try:
         values = _astuple(message)
@@ -3040,7 +3110,7 @@ def _read_tree(data: bytes, pos: i64, limit: i64, depth: i64) -> Tree:
             grafted_ = _choose_tree_4(choice4, data, begin4, end4, depth + 1, repeats)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Tree"], "Tree", tag), record, pos, limit, error) from None
-    message = _Tree(label_, left_, children_, named_, grafted_)
+    message = _Tree(label=label_, left=left_, children=children_, named=named_, grafted=grafted_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -3139,7 +3209,7 @@ def _write_forest(message: Forest, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Forest", _MAX_DEPTH, -1)
     if type(message) is not _Forest:
-        require(message, _Forest)
+        message = require(message, _Forest)
     field = ""
     try:
         values = _astuple(message)
@@ -3207,7 +3277,7 @@ def _read_forest(data: bytes, pos: i64, limit: i64, depth: i64) -> Forest:
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Forest"], "Forest", tag), record, pos, limit, error) from None
-    message = _Forest(trees_)
+    message = _Forest(trees=trees_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -3216,7 +3286,7 @@ def _read_forest(data: bytes, pos: i64, limit: i64, depth: i64) -> Forest:
 def encode_shape_protobuf(message: Shape, writer: BytesWriter) -> None:
     """Appends a Shape in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Shape:
-        require(message, _Shape)
+        message = require(message, _Shape)
     field = ""
     try:
         values = _astuple(message)
@@ -3449,7 +3519,7 @@ def decode_shape_protobuf(data: bytes, start: int, end: int) -> Shape:
             fill_ = _choose_shape_10(choice10, data, begin10, end10, depth + 1, repeats)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Shape"], "Shape", tag), record, pos, limit, error) from None
-    message = _Shape(kind_, name_, fill_, layer_)
+    message = _Shape(kind=kind_, name=name_, fill=fill_, layer=layer_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -3486,7 +3556,7 @@ def _choose_shape_10(tag: i64, data: bytes, begin: i64, end: i64, depth: i64, re
 def encode_shape_circle_protobuf(message: ShapeCircle, writer: BytesWriter) -> None:
     """Appends a ShapeCircle in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ShapeCircle:
-        require(message, _ShapeCircle)
+        message = require(message, _ShapeCircle)
     field = ""
     try:
         values = _astuple(message)
@@ -3537,7 +3607,7 @@ def _read_shape_circle(data: bytes, pos: i64, limit: i64, depth: i64) -> ShapeCi
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ShapeCircle"], "ShapeCircle", tag), record, pos, limit, error) from None
-    message = _ShapeCircle(radius_)
+    message = _ShapeCircle(radius=radius_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -3546,7 +3616,7 @@ def _read_shape_circle(data: bytes, pos: i64, limit: i64, depth: i64) -> ShapeCi
 def encode_shape_square_protobuf(message: ShapeSquare, writer: BytesWriter) -> None:
     """Appends a ShapeSquare in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ShapeSquare:
-        require(message, _ShapeSquare)
+        message = require(message, _ShapeSquare)
     field = ""
     try:
         values = _astuple(message)
@@ -3597,7 +3667,7 @@ def _read_shape_square(data: bytes, pos: i64, limit: i64, depth: i64) -> ShapeSq
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["ShapeSquare"], "ShapeSquare", tag), record, pos, limit, error) from None
-    message = _ShapeSquare(side_)
+    message = _ShapeSquare(side=side_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -3606,7 +3676,7 @@ def _read_shape_square(data: bytes, pos: i64, limit: i64, depth: i64) -> ShapeSq
 def encode_nested_protobuf(message: Nested, writer: BytesWriter) -> None:
     """Appends a Nested in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Nested:
-        require(message, _Nested)
+        message = require(message, _Nested)
     field = ""
     try:
         values = _astuple(message)
@@ -3718,7 +3788,7 @@ def decode_nested_protobuf(data: bytes, start: int, end: int) -> Nested:
                 deeper_ = repeats.read(_read_nested_deep_deeper, 0x12, data, begin1, end1, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Nested"], "Nested", tag), record, pos, limit, error) from None
-    message = _Nested(deep_, deeper_, mood_)
+    message = _Nested(deep=deep_, deeper=deeper_, mood=mood_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -3727,7 +3797,7 @@ def decode_nested_protobuf(data: bytes, start: int, end: int) -> Nested:
 def encode_nested_deep_protobuf(message: NestedDeep, writer: BytesWriter) -> None:
     """Appends a NestedDeep in protobuf's encoding. Raises CodecError."""
     if type(message) is not _NestedDeep:
-        require(message, _NestedDeep)
+        message = require(message, _NestedDeep)
     field = ""
     try:
         values = _astuple(message)
@@ -3801,7 +3871,7 @@ def _read_nested_deep(data: bytes, pos: i64, limit: i64, depth: i64) -> NestedDe
                 deeper_ = repeats.read(_read_nested_deep_deeper, 0x0A, data, begin0, end0, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["NestedDeep"], "NestedDeep", tag), record, pos, limit, error) from None
-    message = _NestedDeep(deeper_)
+    message = _NestedDeep(deeper=deeper_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -3810,7 +3880,7 @@ def _read_nested_deep(data: bytes, pos: i64, limit: i64, depth: i64) -> NestedDe
 def encode_nested_deep_deeper_protobuf(message: NestedDeepDeeper, writer: BytesWriter) -> None:
     """Appends a NestedDeepDeeper in protobuf's encoding. Raises CodecError."""
     if type(message) is not _NestedDeepDeeper:
-        require(message, _NestedDeepDeeper)
+        message = require(message, _NestedDeepDeeper)
     field = ""
     try:
         values = _astuple(message)
@@ -3873,7 +3943,7 @@ def _read_nested_deep_deeper(data: bytes, pos: i64, limit: i64, depth: i64) -> N
         raise bad_record(
             path_of(FIELDS["NestedDeepDeeper"], "NestedDeepDeeper", tag), record, pos, limit, error
         ) from None
-    message = _NestedDeepDeeper(treasure_)
+    message = _NestedDeepDeeper(treasure=treasure_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -3888,7 +3958,7 @@ def _write_keywords(message: Keywords, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Keywords", _MAX_DEPTH, -1)
     if type(message) is not _Keywords:
-        require(message, _Keywords)
+        message = require(message, _Keywords)
     field = ""
     try:
         values = _astuple(message)
@@ -4256,34 +4326,34 @@ def _read_keywords(data: bytes, pos: i64, limit: i64, depth: i64) -> Keywords:
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Keywords"], "Keywords", tag), record, pos, limit, error) from None
     message = _Keywords(
-        from__,
-        class__,
-        None__,
-        import__,
-        lambda__,
-        global__,
-        async__,
-        match_,
-        str__,
-        bytes__,
-        int__,
-        self__,
-        to_wire__,
-        message_,
-        data_,
-        pos_,
-        field_,
-        writer_,
-        float__,
-        list__,
-        type__,
-        value_,
-        size_,
-        proto_,
-        userName_,
-        cls_,
-        unknown_fields__,
-        to_protobuf__,
+        from_=from__,
+        class_=class__,
+        None_=None__,
+        import_=import__,
+        lambda_=lambda__,
+        global_=global__,
+        async_=async__,
+        match=match_,
+        str_=str__,
+        bytes_=bytes__,
+        int_=int__,
+        self_=self__,
+        to_wire_=to_wire__,
+        message=message_,
+        data=data_,
+        pos=pos_,
+        field=field_,
+        writer=writer_,
+        float_=float__,
+        list_=list__,
+        type_=type__,
+        value=value_,
+        size=size_,
+        proto=proto_,
+        userName=userName_,
+        cls=cls_,
+        unknown_fields_=unknown_fields__,
+        to_protobuf_=to_protobuf__,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -4350,7 +4420,7 @@ def _enter_keywords_5(entries: dict[str, str], data: bytes, pos: i64, limit: i64
 def encode_nothing_protobuf(message: Nothing, writer: BytesWriter) -> None:
     """Appends a Nothing in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Nothing:
-        require(message, _Nothing)
+        message = require(message, _Nothing)
     field = ""
     try:
         if message.__has_unknown_fields__:
@@ -4392,7 +4462,7 @@ def _read_nothing(data: bytes, pos: i64, limit: i64, depth: i64) -> Nothing:
 def encode_nothings_protobuf(message: Nothings, writer: BytesWriter) -> None:
     """Appends a Nothings in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Nothings:
-        require(message, _Nothings)
+        message = require(message, _Nothings)
     field = ""
     try:
         values = _astuple(message)
@@ -4550,7 +4620,7 @@ def decode_nothings_protobuf(data: bytes, start: int, end: int) -> Nothings:
             choice_ = _choose_nothings_3(choice3, data, begin3, end3, depth + 1, repeats)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Nothings"], "Nothings", tag), record, pos, limit, error) from None
-    message = _Nothings(one_, many_, by_name_, choice_)
+    message = _Nothings(one=one_, many=many_, by_name=by_name_, choice=choice_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -4649,7 +4719,7 @@ def _write_well_known(message: WellKnown, writer: BytesWriter, depth: i64) -> No
     if depth > _MAX_DEPTH:
         raise too_deep("WellKnown", _MAX_DEPTH, -1)
     if type(message) is not _WellKnown:
-        require(message, _WellKnown)
+        message = require(message, _WellKnown)
     field = ""
     try:
         values = _astuple(message)
@@ -4935,7 +5005,19 @@ def decode_well_known_protobuf(data: bytes, start: int, end: int) -> WellKnown:
                 empty_ = repeats.read(read_empty_protobuf, 0x52, data, begin9, end9, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["WellKnown"], "WellKnown", tag), record, pos, limit, error) from None
-    message = _WellKnown(at_, lasting_, anything_, json_, value_, mask_, text_, number_, flag_, empty_, times_)
+    message = _WellKnown(
+        at=at_,
+        lasting=lasting_,
+        anything=anything_,
+        json=json_,
+        value=value_,
+        mask=mask_,
+        text=text_,
+        number=number_,
+        flag=flag_,
+        empty=empty_,
+        times=times_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -4944,7 +5026,7 @@ def decode_well_known_protobuf(data: bytes, start: int, end: int) -> WellKnown:
 def encode_context_protobuf(message: ContextMessage, writer: BytesWriter) -> None:
     """Appends a Context in protobuf's encoding. Raises CodecError."""
     if type(message) is not _ContextMessage:
-        require(message, _ContextMessage)
+        message = require(message, _ContextMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -5040,7 +5122,7 @@ def decode_context_protobuf(data: bytes, start: int, end: int) -> ContextMessage
                 type_error_ = repeats.read(_read_type_error_, 0x12, data, begin1, end1, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Context"], "Context", tag), record, pos, limit, error) from None
-    message = _ContextMessage(method_, type_error_)
+    message = _ContextMessage(method=method_, type_error=type_error_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -5049,7 +5131,7 @@ def decode_context_protobuf(data: bytes, start: int, end: int) -> ContextMessage
 def encode_method_protobuf(message: MethodMessage, writer: BytesWriter) -> None:
     """Appends a Method in protobuf's encoding. Raises CodecError."""
     if type(message) is not _MethodMessage:
-        require(message, _MethodMessage)
+        message = require(message, _MethodMessage)
     field = ""
     try:
         values = _astuple(message)
@@ -5108,7 +5190,7 @@ def _read_method(data: bytes, pos: i64, limit: i64, depth: i64) -> MethodMessage
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Method"], "Method", tag), record, pos, limit, error) from None
-    message = _MethodMessage(name_)
+    message = _MethodMessage(name=name_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -5117,7 +5199,7 @@ def _read_method(data: bytes, pos: i64, limit: i64, depth: i64) -> MethodMessage
 def encode_type_error__protobuf(message: TypeError_, writer: BytesWriter) -> None:
     """Appends a TypeError_ in protobuf's encoding. Raises CodecError."""
     if type(message) is not _TypeError_:
-        require(message, _TypeError_)
+        message = require(message, _TypeError_)
     field = ""
     try:
         values = _astuple(message)
@@ -5176,7 +5258,7 @@ def _read_type_error_(data: bytes, pos: i64, limit: i64, depth: i64) -> TypeErro
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["TypeError_"], "TypeError_", tag), record, pos, limit, error) from None
-    message = _TypeError_(text_)
+    message = _TypeError_(text=text_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -5185,7 +5267,7 @@ def _read_type_error_(data: bytes, pos: i64, limit: i64, depth: i64) -> TypeErro
 def encode_elsewhere_protobuf(message: Elsewhere, writer: BytesWriter) -> None:
     """Appends a Elsewhere in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Elsewhere:
-        require(message, _Elsewhere)
+        message = require(message, _Elsewhere)
     field = ""
     try:
         values = _astuple(message)
@@ -5283,7 +5365,7 @@ def decode_elsewhere_protobuf(data: bytes, start: int, end: int) -> Elsewhere:
                 point_ = repeats.read(_read_point, 0x0A, data, begin0, end0, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Elsewhere"], "Elsewhere", tag), record, pos, limit, error) from None
-    message = _Elsewhere(point_, direction_, quoted_)
+    message = _Elsewhere(point=point_, direction=direction_, quoted=quoted_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -5292,7 +5374,7 @@ def decode_elsewhere_protobuf(data: bytes, start: int, end: int) -> Elsewhere:
 def encode_wrapped_protobuf(message: Wrapped, writer: BytesWriter) -> None:
     """Appends a Wrapped in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Wrapped:
-        require(message, _Wrapped)
+        message = require(message, _Wrapped)
     field = ""
     try:
         values = _astuple(message)
@@ -5645,18 +5727,18 @@ def decode_wrapped_protobuf(data: bytes, start: int, end: int) -> Wrapped:
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Wrapped"], "Wrapped", tag), record, pos, limit, error) from None
     message = _Wrapped(
-        a_double_,
-        a_float_,
-        an_int64_,
-        a_uint64_,
-        an_int32_,
-        a_uint32_,
-        a_bool_,
-        a_string_,
-        some_bytes_,
-        strings_,
-        numbers_,
-        choice_,
+        a_double=a_double_,
+        a_float=a_float_,
+        an_int64=an_int64_,
+        a_uint64=a_uint64_,
+        an_int32=an_int32_,
+        a_uint32=a_uint32_,
+        a_bool=a_bool_,
+        a_string=a_string_,
+        some_bytes=some_bytes_,
+        strings=strings_,
+        numbers=numbers_,
+        choice=choice_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -5770,7 +5852,7 @@ def _write_json(message: Json, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Json", _MAX_DEPTH, -1)
     if type(message) is not _Json:
-        require(message, _Json)
+        message = require(message, _Json)
     field = ""
     try:
         values = _astuple(message)
@@ -6035,7 +6117,17 @@ def _read_json(data: bytes, pos: i64, limit: i64, depth: i64) -> Json:
                 inner_ = repeats.read(_read_json, 0x62, data, begin11, end11, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Json"], "Json", tag), record, pos, limit, error) from None
-    message = _Json(array_, values_, named_, objects_, kind_, null_, nulls_, maybe_null_, inner_)
+    message = _Json(
+        array=array_,
+        values=values_,
+        named=named_,
+        objects=objects_,
+        kind=kind_,
+        null=null_,
+        nulls=nulls_,
+        maybe_null=maybe_null_,
+        inner=inner_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -6131,10 +6223,940 @@ def _choose_json_4(tag: i64, data: bytes, begin: i64, end: i64, depth: i64, repe
     return JsonKindAnArray(item6)
 
 
+def encode_carried_protobuf(message: Carried, writer: BytesWriter) -> None:
+    """Appends a Carried in protobuf's encoding. Raises CodecError."""
+    _write_carried(message, writer, 0)
+
+
+def _write_carried(message: Carried, writer: BytesWriter, depth: i64) -> None:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Carried", _MAX_DEPTH, -1)
+    if type(message) is not _Carried:
+        message = require(message, _Carried)
+    field = ""
+    try:
+        values = _astuple(message)
+        field = "Carried.any_by_name"
+        any_by_name_: object = values[0]
+        if not isinstance(any_by_name_, dict):
+            raise TypeError
+        if any_by_name_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        key0: str
+        item0: object
+        for key0, item0 in any_by_name_.items():
+            key0_bits = key0.encode()
+            if not isinstance(item0, WellKnownAny):
+                raise TypeError
+            part = BytesWriter()
+            write_any_protobuf(item0, part)
+            item0_bits = part.getvalue()
+            writer.append(0x0A)
+            write_varint(writer, block_size(key0_bits) + block_size(item0_bits) + 2)
+            writer.append(0x0A)
+            write_block(writer, key0_bits)
+            writer.append(0x12)
+            write_block(writer, item0_bits)
+        field = "Carried.anything"
+        anything_: object = values[1]
+        if not isinstance(anything_, list):
+            raise TypeError
+        item1: object
+        for item1 in anything_:
+            if not isinstance(item1, WellKnownAny):
+                raise TypeError
+            part = BytesWriter()
+            write_any_protobuf(item1, part)
+            bits1 = part.getvalue()
+            writer.append(0x12)
+            write_block(writer, bits1)
+        field = "Carried.objects"
+        objects_: object = values[2]
+        if not isinstance(objects_, dict):
+            raise TypeError
+        if objects_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        key2: int
+        item2: object
+        for key2, item2 in objects_.items():
+            key2_bits = int64_bits(key2)
+            part = BytesWriter()
+            write_struct_protobuf(item2, part, depth + 2)
+            item2_bits = part.getvalue()
+            writer.append(0x1A)
+            write_varint(writer, varint_size(key2_bits) + block_size(item2_bits) + 2)
+            writer.append(0x08)
+            write_varint(writer, key2_bits)
+            writer.append(0x12)
+            write_block(writer, item2_bits)
+        field = "Carried.arrays"
+        arrays_: object = values[3]
+        if not isinstance(arrays_, dict):
+            raise TypeError
+        if arrays_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        key3: bool
+        item3: object
+        for key3, item3 in arrays_.items():
+            key3_bits = bool_bits(key3)
+            part = BytesWriter()
+            write_list_value_protobuf(item3, part, depth + 2)
+            item3_bits = part.getvalue()
+            writer.append(0x22)
+            write_varint(writer, 1 + block_size(item3_bits) + 2)
+            writer.append(0x08)
+            writer.append(key3_bits)
+            writer.append(0x12)
+            write_block(writer, item3_bits)
+        field = "Carried.lists"
+        lists_: object = values[4]
+        if not isinstance(lists_, list):
+            raise TypeError
+        item4: object
+        for item4 in lists_:
+            part = BytesWriter()
+            write_list_value_protobuf(item4, part, depth + 1)
+            bits4 = part.getvalue()
+            writer.append(0x2A)
+            write_block(writer, bits4)
+        field = "Carried.times"
+        times_: object = values[5]
+        if not isinstance(times_, dict):
+            raise TypeError
+        if times_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        key5: str
+        item5: object
+        for key5, item5 in times_.items():
+            key5_bits = key5.encode()
+            if not isinstance(item5, WellKnownTimestamp):
+                raise TypeError
+            part = BytesWriter()
+            write_timestamp_protobuf(item5, part)
+            item5_bits = part.getvalue()
+            writer.append(0x32)
+            write_varint(writer, block_size(key5_bits) + block_size(item5_bits) + 2)
+            writer.append(0x0A)
+            write_block(writer, key5_bits)
+            writer.append(0x12)
+            write_block(writer, item5_bits)
+        field = "Carried.spans"
+        spans_: object = values[6]
+        if not isinstance(spans_, list):
+            raise TypeError
+        item6: object
+        for item6 in spans_:
+            if not isinstance(item6, Duration):
+                raise TypeError
+            part = BytesWriter()
+            write_duration_protobuf(item6, part)
+            bits6 = part.getvalue()
+            writer.append(0x3A)
+            write_block(writer, bits6)
+        field = "Carried.empties"
+        empties_: object = values[7]
+        if not isinstance(empties_, dict):
+            raise TypeError
+        if empties_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        key7: str
+        item7: object
+        for key7, item7 in empties_.items():
+            key7_bits = key7.encode()
+            if not isinstance(item7, Empty):
+                raise TypeError
+            part = BytesWriter()
+            write_empty_protobuf(item7, part)
+            item7_bits = part.getvalue()
+            writer.append(0x42)
+            write_varint(writer, block_size(key7_bits) + block_size(item7_bits) + 2)
+            writer.append(0x0A)
+            write_block(writer, key7_bits)
+            writer.append(0x12)
+            write_block(writer, item7_bits)
+        field = "Carried.nulls"
+        nulls_: object = values[8]
+        if not isinstance(nulls_, dict):
+            raise TypeError
+        if nulls_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        key8: int
+        item8: NullValue
+        for key8, item8 in nulls_.items():
+            key8_bits = uint32_bits(key8)
+            item8_bits = int32_bits(item8)
+            writer.append(0x4A)
+            write_varint(writer, varint_size(key8_bits) + varint_size(item8_bits) + 2)
+            writer.append(0x08)
+            write_varint(writer, key8_bits)
+            writer.append(0x10)
+            write_varint(writer, item8_bits)
+        field = "Carried.blocks"
+        blocks_: object = values[9]
+        if not isinstance(blocks_, dict):
+            raise TypeError
+        if blocks_ and depth == _MAX_DEPTH:
+            raise too_deep("Carried", _MAX_DEPTH, -1)
+        key9: str
+        item9: bytes
+        for key9, item9 in blocks_.items():
+            key9_bits = key9.encode()
+            part = BytesWriter()
+            write_bytes_value_protobuf(item9, part)
+            item9_bits = part.getvalue()
+            writer.append(0x52)
+            write_varint(writer, block_size(key9_bits) + block_size(item9_bits) + 2)
+            writer.append(0x0A)
+            write_block(writer, key9_bits)
+            writer.append(0x12)
+            write_block(writer, item9_bits)
+        field = "Carried.one"
+        one_: object = values[10]
+        if one_ is not None:
+            if isinstance(one_, CarriedOneAny):
+                item10: object = one_.value
+                if not isinstance(item10, WellKnownAny):
+                    raise TypeError
+                part = BytesWriter()
+                write_any_protobuf(item10, part)
+                bits10 = part.getvalue()
+                writer.append(0x5A)
+                write_block(writer, bits10)
+            elif isinstance(one_, CarriedOneSpan):
+                item11: object = one_.value
+                if not isinstance(item11, Duration):
+                    raise TypeError
+                part = BytesWriter()
+                write_duration_protobuf(item11, part)
+                bits11 = part.getvalue()
+                writer.append(0x62)
+                write_block(writer, bits11)
+            elif isinstance(one_, CarriedOneMask):
+                item12: object = one_.value
+                if not isinstance(item12, FieldMask):
+                    raise TypeError
+                part = BytesWriter()
+                write_field_mask_protobuf(item12, part)
+                bits12 = part.getvalue()
+                writer.append(0x6A)
+                write_block(writer, bits12)
+            elif isinstance(one_, CarriedOneEmpty):
+                item13: object = one_.value
+                if not isinstance(item13, Empty):
+                    raise TypeError
+                part = BytesWriter()
+                write_empty_protobuf(item13, part)
+                bits13 = part.getvalue()
+                writer.append(0x72)
+                write_block(writer, bits13)
+            elif isinstance(one_, CarriedOneNumber):
+                item14: float = one_.value
+                part = BytesWriter()
+                write_double_value_protobuf(item14, part)
+                bits14 = part.getvalue()
+                writer.append(0x7A)
+                write_block(writer, bits14)
+            elif isinstance(one_, CarriedOneBlock):
+                item15: bytes = one_.value
+                part = BytesWriter()
+                write_bytes_value_protobuf(item15, part)
+                bits15 = part.getvalue()
+                writer.write(b"\x82\x01")
+                write_block(writer, bits15)
+            else:
+                raise TypeError
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise unfit(message, field, EXPECTS) from None
+
+
+def decode_carried_protobuf(data: bytes, start: int, end: int) -> Carried:
+    """The Carried in ``data[start:end]``, protobuf's encoding. Raises CodecError."""
+    if start != 0 or end != len(data):
+        data = data[start:end]
+    pos: i64 = 0
+    limit: i64 = len(data)
+    depth: i64 = 0
+    any_by_name_: dict[str, WellKnownAny] = {}
+    anything_: list[WellKnownAny] = []
+    objects_: dict[int, dict[str, Any]] = {}
+    arrays_: dict[bool, list[Any]] = {}
+    lists_: list[list[Any]] = []
+    times_: dict[str, WellKnownTimestamp] = {}
+    spans_: list[Duration] = []
+    empties_: dict[str, Empty] = {}
+    nulls_: dict[int, NullValue] = {}
+    blocks_: dict[str, bytes] = {}
+    one_: CarriedOne | None = None
+    choice10: i64 = 0
+    begin10: i64 = 0
+    end10: i64 = 0
+    unknown: BytesWriter | None = None
+    repeats: Repeats | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun(path_of(FIELDS["Carried"], "Carried", tag), record, size, limit - begin)
+                if tag == 0x0A:
+                    entry = _enter_carried_1(any_by_name_, data, begin, pos, depth + 1)
+                    if entry:
+                        unknown = keep_entry(unknown, tag, entry)
+                elif tag == 0x12:
+                    anything_.append(read_any_protobuf(data, begin, pos, depth + 1))
+                elif tag == 0x1A:
+                    entry = _enter_carried_3(objects_, data, begin, pos, depth + 1)
+                    if entry:
+                        unknown = keep_entry(unknown, tag, entry)
+                elif tag == 0x22:
+                    entry = _enter_carried_4(arrays_, data, begin, pos, depth + 1)
+                    if entry:
+                        unknown = keep_entry(unknown, tag, entry)
+                elif tag == 0x2A:
+                    lists_.append(read_list_value_protobuf(data, begin, pos, depth + 1))
+                elif tag == 0x32:
+                    entry = _enter_carried_6(times_, data, begin, pos, depth + 1)
+                    if entry:
+                        unknown = keep_entry(unknown, tag, entry)
+                elif tag == 0x3A:
+                    spans_.append(read_duration_protobuf(data, begin, pos, depth + 1))
+                elif tag == 0x42:
+                    entry = _enter_carried_8(empties_, data, begin, pos, depth + 1)
+                    if entry:
+                        unknown = keep_entry(unknown, tag, entry)
+                elif tag == 0x4A:
+                    entry = _enter_carried_9(nulls_, data, begin, pos, depth + 1)
+                    if entry:
+                        unknown = keep_entry(unknown, tag, entry)
+                elif tag == 0x52:
+                    entry = _enter_carried_10(blocks_, data, begin, pos, depth + 1)
+                    if entry:
+                        unknown = keep_entry(unknown, tag, entry)
+                elif tag == 0x5A:
+                    if choice10 == tag:
+                        repeats = repeated(repeats, tag, data, begin10, end10, depth + 1)
+                    elif choice10 != 0:
+                        _choose_carried_10(choice10, data, begin10, end10, depth + 1, repeats)
+                    choice10 = tag
+                    begin10 = begin
+                    end10 = pos
+                elif tag == 0x62:
+                    if choice10 == tag:
+                        repeats = repeated(repeats, tag, data, begin10, end10, depth + 1)
+                    elif choice10 != 0:
+                        _choose_carried_10(choice10, data, begin10, end10, depth + 1, repeats)
+                    choice10 = tag
+                    begin10 = begin
+                    end10 = pos
+                elif tag == 0x6A:
+                    if choice10 == tag:
+                        repeats = repeated(repeats, tag, data, begin10, end10, depth + 1)
+                    elif choice10 != 0:
+                        _choose_carried_10(choice10, data, begin10, end10, depth + 1, repeats)
+                    choice10 = tag
+                    begin10 = begin
+                    end10 = pos
+                elif tag == 0x72:
+                    if choice10 == tag:
+                        repeats = repeated(repeats, tag, data, begin10, end10, depth + 1)
+                    elif choice10 != 0:
+                        _choose_carried_10(choice10, data, begin10, end10, depth + 1, repeats)
+                    choice10 = tag
+                    begin10 = begin
+                    end10 = pos
+                elif tag == 0x7A:
+                    if choice10 == tag:
+                        repeats = repeated(repeats, tag, data, begin10, end10, depth + 1)
+                    elif choice10 != 0:
+                        _choose_carried_10(choice10, data, begin10, end10, depth + 1, repeats)
+                    choice10 = tag
+                    begin10 = begin
+                    end10 = pos
+                elif tag == 0x82:
+                    if choice10 == tag:
+                        repeats = repeated(repeats, tag, data, begin10, end10, depth + 1)
+                    elif choice10 != 0:
+                        _choose_carried_10(choice10, data, begin10, end10, depth + 1, repeats)
+                    choice10 = tag
+                    begin10 = begin
+                    end10 = pos
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+        if choice10 != 0:
+            one_ = _choose_carried_10(choice10, data, begin10, end10, depth + 1, repeats)
+    except (IndexError, ValueError) as error:
+        raise bad_record(path_of(FIELDS["Carried"], "Carried", tag), record, pos, limit, error) from None
+    message = _Carried(
+        any_by_name=any_by_name_,
+        anything=anything_,
+        objects=objects_,
+        arrays=arrays_,
+        lists=lists_,
+        times=times_,
+        spans=spans_,
+        empties=empties_,
+        nulls=nulls_,
+        blocks=blocks_,
+        one=one_,
+    )
+    if unknown is not None:
+        message.unknown_fields = unknown.getvalue()
+    return message
+
+
+def _enter_carried_1(entries: dict[str, WellKnownAny], data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Carried", _MAX_DEPTH, pos)
+    key_: str = ""
+    begin2: i64 = -1
+    end2: i64 = 0
+    unknown: BytesWriter | None = None
+    repeats: Repeats | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun("Carried.any_by_name", record, size, limit - begin)
+                if tag == 0x0A:
+                    key_ = data[begin:pos].decode()
+                elif tag == 0x12:
+                    if begin2 >= 0:
+                        repeats = repeated(repeats, tag, data, begin2, end2, depth + 1)
+                    begin2 = begin
+                    end2 = pos
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+        item_: WellKnownAny | None = None
+        if begin2 >= 0:
+            if repeats is None:
+                item_ = read_any_protobuf(data, begin2, end2, depth + 1)
+            else:
+                item_ = repeats.read(read_any_protobuf, 0x12, data, begin2, end2, depth + 1)
+    except (IndexError, ValueError) as error:
+        raise bad_record("Carried.any_by_name", record, pos, limit, error) from None
+    if unknown is not None:
+        entry = BytesWriter()
+        if key_ != "":
+            bits1 = key_.encode()
+            entry.append(0x0A)
+            write_block(entry, bits1)
+        if item_ is not None:
+            part = BytesWriter()
+            write_any_protobuf(item_, part)
+            bits2 = part.getvalue()
+            entry.append(0x12)
+            write_block(entry, bits2)
+        entry.write(unknown.getvalue())
+        return entry.getvalue()
+    entries[key_] = item_ if item_ is not None else WellKnownAny()
+    return b""
+
+
+def _enter_carried_3(entries: dict[int, dict[str, Any]], data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Carried", _MAX_DEPTH, pos)
+    key_: i64 = 0
+    begin2: i64 = -1
+    end2: i64 = 0
+    unknown: BytesWriter | None = None
+    repeats: Repeats | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    number: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun("Carried.objects", record, size, limit - begin)
+                if tag == 0x12:
+                    if begin2 >= 0:
+                        repeats = repeated(repeats, tag, data, begin2, end2, depth + 1)
+                    begin2 = begin
+                    end2 = pos
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            elif kind == 0:
+                number = data[pos]
+                pos += 1
+                if number >= 0x80:
+                    number, pos = long_varint(data, pos - 1)
+                if tag == 0x08:
+                    key_ = number
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+        item_: dict[str, Any] | None = None
+        if begin2 >= 0:
+            if repeats is None:
+                item_ = read_struct_protobuf(data, begin2, end2, depth + 1)
+            else:
+                item_ = repeats.read(read_struct_protobuf, 0x12, data, begin2, end2, depth + 1)
+    except (IndexError, ValueError) as error:
+        raise bad_record("Carried.objects", record, pos, limit, error) from None
+    if unknown is not None:
+        entry = BytesWriter()
+        bits1 = int64_bits(key_)
+        if bits1:
+            entry.append(0x08)
+            write_varint(entry, bits1)
+        if item_ is not None:
+            part = BytesWriter()
+            write_struct_protobuf(item_, part, depth + 1)
+            bits2 = part.getvalue()
+            entry.append(0x12)
+            write_block(entry, bits2)
+        entry.write(unknown.getvalue())
+        return entry.getvalue()
+    entries[key_] = item_ if item_ is not None else {}
+    return b""
+
+
+def _enter_carried_4(entries: dict[bool, list[Any]], data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Carried", _MAX_DEPTH, pos)
+    key_: bool = False
+    begin2: i64 = -1
+    end2: i64 = 0
+    unknown: BytesWriter | None = None
+    repeats: Repeats | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    number: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun("Carried.arrays", record, size, limit - begin)
+                if tag == 0x12:
+                    if begin2 >= 0:
+                        repeats = repeated(repeats, tag, data, begin2, end2, depth + 1)
+                    begin2 = begin
+                    end2 = pos
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            elif kind == 0:
+                number = data[pos]
+                pos += 1
+                if number >= 0x80:
+                    number, pos = long_varint(data, pos - 1)
+                if tag == 0x08:
+                    key_ = number != 0
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+        item_: list[Any] | None = None
+        if begin2 >= 0:
+            if repeats is None:
+                item_ = read_list_value_protobuf(data, begin2, end2, depth + 1)
+            else:
+                item_ = repeats.read(read_list_value_protobuf, 0x12, data, begin2, end2, depth + 1)
+    except (IndexError, ValueError) as error:
+        raise bad_record("Carried.arrays", record, pos, limit, error) from None
+    if unknown is not None:
+        entry = BytesWriter()
+        bits1 = bool_bits(key_)
+        if bits1:
+            entry.append(0x08)
+            entry.append(bits1)
+        if item_ is not None:
+            part = BytesWriter()
+            write_list_value_protobuf(item_, part, depth + 1)
+            bits2 = part.getvalue()
+            entry.append(0x12)
+            write_block(entry, bits2)
+        entry.write(unknown.getvalue())
+        return entry.getvalue()
+    entries[key_] = item_ if item_ is not None else []
+    return b""
+
+
+def _enter_carried_6(entries: dict[str, WellKnownTimestamp], data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Carried", _MAX_DEPTH, pos)
+    key_: str = ""
+    begin2: i64 = -1
+    end2: i64 = 0
+    unknown: BytesWriter | None = None
+    repeats: Repeats | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun("Carried.times", record, size, limit - begin)
+                if tag == 0x0A:
+                    key_ = data[begin:pos].decode()
+                elif tag == 0x12:
+                    if begin2 >= 0:
+                        repeats = repeated(repeats, tag, data, begin2, end2, depth + 1)
+                    begin2 = begin
+                    end2 = pos
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+        item_: WellKnownTimestamp | None = None
+        if begin2 >= 0:
+            if repeats is None:
+                item_ = read_timestamp_protobuf(data, begin2, end2, depth + 1)
+            else:
+                item_ = repeats.read(read_timestamp_protobuf, 0x12, data, begin2, end2, depth + 1)
+    except (IndexError, ValueError) as error:
+        raise bad_record("Carried.times", record, pos, limit, error) from None
+    if unknown is not None:
+        entry = BytesWriter()
+        if key_ != "":
+            bits1 = key_.encode()
+            entry.append(0x0A)
+            write_block(entry, bits1)
+        if item_ is not None:
+            part = BytesWriter()
+            write_timestamp_protobuf(item_, part)
+            bits2 = part.getvalue()
+            entry.append(0x12)
+            write_block(entry, bits2)
+        entry.write(unknown.getvalue())
+        return entry.getvalue()
+    entries[key_] = item_ if item_ is not None else WellKnownTimestamp()
+    return b""
+
+
+def _enter_carried_8(entries: dict[str, Empty], data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Carried", _MAX_DEPTH, pos)
+    key_: str = ""
+    begin2: i64 = -1
+    end2: i64 = 0
+    unknown: BytesWriter | None = None
+    repeats: Repeats | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun("Carried.empties", record, size, limit - begin)
+                if tag == 0x0A:
+                    key_ = data[begin:pos].decode()
+                elif tag == 0x12:
+                    if begin2 >= 0:
+                        repeats = repeated(repeats, tag, data, begin2, end2, depth + 1)
+                    begin2 = begin
+                    end2 = pos
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+        item_: Empty | None = None
+        if begin2 >= 0:
+            if repeats is None:
+                item_ = read_empty_protobuf(data, begin2, end2, depth + 1)
+            else:
+                item_ = repeats.read(read_empty_protobuf, 0x12, data, begin2, end2, depth + 1)
+    except (IndexError, ValueError) as error:
+        raise bad_record("Carried.empties", record, pos, limit, error) from None
+    if unknown is not None:
+        entry = BytesWriter()
+        if key_ != "":
+            bits1 = key_.encode()
+            entry.append(0x0A)
+            write_block(entry, bits1)
+        if item_ is not None:
+            part = BytesWriter()
+            write_empty_protobuf(item_, part)
+            bits2 = part.getvalue()
+            entry.append(0x12)
+            write_block(entry, bits2)
+        entry.write(unknown.getvalue())
+        return entry.getvalue()
+    entries[key_] = item_ if item_ is not None else Empty()
+    return b""
+
+
+def _enter_carried_9(entries: dict[int, NullValue], data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Carried", _MAX_DEPTH, pos)
+    key_: i64 = 0
+    item_: NullValue = _NULL_VALUE[0]
+    unknown: BytesWriter | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    number: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 0:
+                number = data[pos]
+                pos += 1
+                if number >= 0x80:
+                    number, pos = long_varint(data, pos - 1)
+                if tag == 0x08:
+                    key_ = number & 0xFFFFFFFF
+                elif tag == 0x10:
+                    item_ = _NULL_VALUE[number] if 0 <= number < 1 else NullValue(signed32(number))
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+    except (IndexError, ValueError) as error:
+        raise bad_record("Carried.nulls", record, pos, limit, error) from None
+    if unknown is not None:
+        entry = BytesWriter()
+        bits1 = uint32_bits(key_)
+        if bits1:
+            entry.append(0x08)
+            write_varint(entry, bits1)
+        bits2 = int32_bits(item_)
+        if bits2:
+            entry.append(0x10)
+            write_varint(entry, bits2)
+        entry.write(unknown.getvalue())
+        return entry.getvalue()
+    entries[key_] = item_
+    return b""
+
+
+def _enter_carried_10(entries: dict[str, bytes], data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Carried", _MAX_DEPTH, pos)
+    key_: str = ""
+    begin2: i64 = -1
+    end2: i64 = 0
+    unknown: BytesWriter | None = None
+    repeats: Repeats | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun("Carried.blocks", record, size, limit - begin)
+                if tag == 0x0A:
+                    key_ = data[begin:pos].decode()
+                elif tag == 0x12:
+                    if begin2 >= 0:
+                        repeats = repeated(repeats, tag, data, begin2, end2, depth + 1)
+                    begin2 = begin
+                    end2 = pos
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+        item_: bytes | None = None
+        if begin2 >= 0:
+            if repeats is None:
+                item_ = read_bytes_value_protobuf(data, begin2, end2, depth + 1)
+            else:
+                item_ = repeats.read(read_bytes_value_protobuf, 0x12, data, begin2, end2, depth + 1)
+    except (IndexError, ValueError) as error:
+        raise bad_record("Carried.blocks", record, pos, limit, error) from None
+    if unknown is not None:
+        entry = BytesWriter()
+        if key_ != "":
+            bits1 = key_.encode()
+            entry.append(0x0A)
+            write_block(entry, bits1)
+        if item_ is not None:
+            part = BytesWriter()
+            write_bytes_value_protobuf(item_, part)
+            bits2 = part.getvalue()
+            entry.append(0x12)
+            write_block(entry, bits2)
+        entry.write(unknown.getvalue())
+        return entry.getvalue()
+    entries[key_] = item_ if item_ is not None else b""
+    return b""
+
+
+def _choose_carried_10(tag: i64, data: bytes, begin: i64, end: i64, depth: i64, repeats: Repeats | None) -> CarriedOne:
+    if tag == 0x5A:
+        if repeats is None:
+            item10 = read_any_protobuf(data, begin, end, depth)
+        else:
+            item10 = repeats.read(read_any_protobuf, 0x5A, data, begin, end, depth)
+        return CarriedOneAny(item10)
+    if tag == 0x62:
+        if repeats is None:
+            item11 = read_duration_protobuf(data, begin, end, depth)
+        else:
+            item11 = repeats.read(read_duration_protobuf, 0x62, data, begin, end, depth)
+        return CarriedOneSpan(item11)
+    if tag == 0x6A:
+        if repeats is None:
+            item12 = read_field_mask_protobuf(data, begin, end, depth)
+        else:
+            item12 = repeats.read(read_field_mask_protobuf, 0x6A, data, begin, end, depth)
+        return CarriedOneMask(item12)
+    if tag == 0x72:
+        if repeats is None:
+            item13 = read_empty_protobuf(data, begin, end, depth)
+        else:
+            item13 = repeats.read(read_empty_protobuf, 0x72, data, begin, end, depth)
+        return CarriedOneEmpty(item13)
+    if tag == 0x7A:
+        if repeats is None:
+            item14 = read_double_value_protobuf(data, begin, end, depth)
+        else:
+            item14 = repeats.read(read_double_value_protobuf, 0x7A, data, begin, end, depth)
+        return CarriedOneNumber(item14)
+    if repeats is None:
+        item15 = read_bytes_value_protobuf(data, begin, end, depth)
+    else:
+        item15 = repeats.read(read_bytes_value_protobuf, 0x82, data, begin, end, depth)
+    return CarriedOneBlock(item15)
+
+
 def encode_described_protobuf(message: Described, writer: BytesWriter) -> None:
     """Appends a Described in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Described:
-        require(message, _Described)
+        message = require(message, _Described)
     field = ""
     try:
         values = _astuple(message)
@@ -6277,7 +7299,7 @@ def decode_described_protobuf(data: bytes, start: int, end: int) -> Described:
                 an_enum_ = repeats.read(read_Enum_protobuf, 0x1A, data, begin2, end2, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Described"], "Described", tag), record, pos, limit, error) from None
-    message = _Described(api_, type__, an_enum_, syntax_, kind_)
+    message = _Described(api=api_, type_=type__, an_enum=an_enum_, syntax=syntax_, kind=kind_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -6292,7 +7314,7 @@ def _write_named(message: Named, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Named", _MAX_DEPTH, -1)
     if type(message) is not _Named:
-        require(message, _Named)
+        message = require(message, _Named)
     field = ""
     try:
         values = _astuple(message)
@@ -6420,7 +7442,7 @@ def _read_named(data: bytes, pos: i64, limit: i64, depth: i64) -> Named:
                 class__ = repeats.read(_read_named, 0x32, data, begin5, end5, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Named"], "Named", tag), record, pos, limit, error) from None
-    message = _Named(some_name_, odd__name__, fieldName3_, which_, class__)
+    message = _Named(some_name=some_name_, odd__name_=odd__name__, fieldName3=fieldName3_, which=which_, class_=class__)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -6429,7 +7451,7 @@ def _read_named(data: bytes, pos: i64, limit: i64, depth: i64) -> Named:
 def encode_timestamp_protobuf(message: Timestamp, writer: BytesWriter) -> None:
     """Appends a Timestamp in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Timestamp:
-        require(message, _Timestamp)
+        message = require(message, _Timestamp)
     field = ""
     try:
         values = _astuple(message)
@@ -6511,7 +7533,7 @@ def decode_timestamp_protobuf(data: bytes, start: int, end: int) -> Timestamp:
                 real_ = repeats.read(read_timestamp_protobuf, 0x12, data, begin1, end1, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Timestamp"], "Timestamp", tag), record, pos, limit, error) from None
-    message = _Timestamp(text_, real_)
+    message = _Timestamp(text=text_, real=real_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -6526,7 +7548,7 @@ def _write_secret(message: Secret, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Secret", _MAX_DEPTH, -1)
     if type(message) is not _Secret:
-        require(message, _Secret)
+        message = require(message, _Secret)
     field = ""
     try:
         values = _astuple(message)
@@ -6578,6 +7600,8 @@ def _write_secret(message: Secret, writer: BytesWriter, depth: i64) -> None:
             writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
         raise unfit(message, field, EXPECTS) from None
+    except CodecError as error:
+        raise veiled(message, field, error) from None
 
 
 def decode_secret_protobuf(data: bytes, start: int, end: int) -> Secret:
@@ -6658,7 +7682,595 @@ def _read_secret(data: bytes, pos: i64, limit: i64, depth: i64) -> Secret:
                 inner_ = repeats.read(_read_secret, 0x32, data, begin5, end5, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Secret"], "Secret", tag), record, pos, limit, error) from None
-    message = _Secret(user_, password_, way_, keys_, inner_)
+    message = _Secret(user=user_, password=password_, way=way_, keys=keys_, inner=inner_)
+    if unknown is not None:
+        message.unknown_fields = unknown.getvalue()
+    return message
+
+
+def encode_vault_protobuf(message: Vault, writer: BytesWriter) -> None:
+    """Appends a Vault in protobuf's encoding. Raises CodecError."""
+    _write_vault(message, writer, 0)
+
+
+def _write_vault(message: Vault, writer: BytesWriter, depth: i64) -> None:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Vault", _MAX_DEPTH, -1)
+    if type(message) is not _Vault:
+        message = require(message, _Vault)
+    field = ""
+    try:
+        values = _astuple(message)
+        field = "Vault.codes"
+        codes_: object = values[0]
+        if not isinstance(codes_, dict):
+            raise TypeError
+        if codes_ and depth == _MAX_DEPTH:
+            raise too_deep("Vault", _MAX_DEPTH, -1)
+        key0: str
+        item0: str
+        for key0, item0 in codes_.items():
+            key0_bits = key0.encode()
+            item0_bits = item0.encode()
+            writer.append(0x0A)
+            write_varint(writer, block_size(key0_bits) + block_size(item0_bits) + 2)
+            writer.append(0x0A)
+            write_block(writer, key0_bits)
+            writer.append(0x12)
+            write_block(writer, item0_bits)
+        field = "Vault.coin"
+        coin_: object = values[1]
+        if coin_ is not None:
+            if not isinstance(coin_, Coin):
+                raise TypeError
+            part = BytesWriter()
+            encode_coin_protobuf(coin_, part)
+            bits1 = part.getvalue()
+            writer.append(0x12)
+            write_block(writer, bits1)
+        field = "Vault.coins"
+        coins_: object = values[2]
+        if not isinstance(coins_, list):
+            raise TypeError
+        item2: object
+        for item2 in coins_:
+            if not isinstance(item2, Coin):
+                raise TypeError
+            part = BytesWriter()
+            encode_coin_protobuf(item2, part)
+            bits2 = part.getvalue()
+            writer.append(0x1A)
+            write_block(writer, bits2)
+        field = "Vault.coin_by_name"
+        coin_by_name_: object = values[3]
+        if not isinstance(coin_by_name_, dict):
+            raise TypeError
+        if coin_by_name_ and depth == _MAX_DEPTH:
+            raise too_deep("Vault", _MAX_DEPTH, -1)
+        key3: str
+        item3: object
+        for key3, item3 in coin_by_name_.items():
+            key3_bits = key3.encode()
+            if not isinstance(item3, Coin):
+                raise TypeError
+            part = BytesWriter()
+            encode_coin_protobuf(item3, part)
+            item3_bits = part.getvalue()
+            writer.append(0x22)
+            write_varint(writer, block_size(key3_bits) + block_size(item3_bits) + 2)
+            writer.append(0x0A)
+            write_block(writer, key3_bits)
+            writer.append(0x12)
+            write_block(writer, item3_bits)
+        field = "Vault.lock"
+        lock_: object = values[4]
+        if lock_ is not None:
+            if isinstance(lock_, VaultLockToken):
+                item4: object = lock_.value
+                if not isinstance(item4, Coin):
+                    raise TypeError
+                part = BytesWriter()
+                encode_coin_protobuf(item4, part)
+                bits4 = part.getvalue()
+                writer.append(0x2A)
+                write_block(writer, bits4)
+            elif isinstance(lock_, VaultLockPassword):
+                bits5 = lock_.value.encode()
+                writer.append(0x32)
+                write_block(writer, bits5)
+            elif isinstance(lock_, VaultLockScheme):
+                item6: object = lock_.value
+                part = BytesWriter()
+                write_struct_protobuf(item6, part, depth + 1)
+                bits6 = part.getvalue()
+                writer.append(0x3A)
+                write_block(writer, bits6)
+            elif isinstance(lock_, VaultLockShape):
+                bits7 = int32_bits(lock_.value)
+                writer.append(0x40)
+                write_varint(writer, bits7)
+            else:
+                raise TypeError
+        field = "Vault.json"
+        json_: object = values[5]
+        if json_ is not None:
+            part = BytesWriter()
+            write_struct_protobuf(json_, part, depth + 1)
+            bits8 = part.getvalue()
+            writer.append(0x4A)
+            write_block(writer, bits8)
+        field = "Vault.text"
+        text_: str | None = values[6]
+        if text_ is not None:
+            part = BytesWriter()
+            write_string_value_protobuf(text_, part)
+            bits9 = part.getvalue()
+            writer.append(0x52)
+            write_block(writer, bits9)
+        field = "Vault.anything"
+        anything_: object = values[7]
+        if anything_ is not None:
+            if not isinstance(anything_, WellKnownAny):
+                raise TypeError
+            part = BytesWriter()
+            write_any_protobuf(anything_, part)
+            bits10 = part.getvalue()
+            writer.append(0x5A)
+            write_block(writer, bits10)
+        field = "Vault.span"
+        span_: object = values[8]
+        if span_ is not None:
+            if not isinstance(span_, Duration):
+                raise TypeError
+            part = BytesWriter()
+            write_duration_protobuf(span_, part)
+            bits11 = part.getvalue()
+            writer.append(0x62)
+            write_block(writer, bits11)
+        field = "Vault.mood"
+        bits12 = int32_bits(values[9])
+        if bits12:
+            writer.append(0x68)
+            write_varint(writer, bits12)
+        field = "Vault.shown"
+        shown_: object = values[10]
+        if shown_ is not None:
+            if not isinstance(shown_, Coin):
+                raise TypeError
+            part = BytesWriter()
+            encode_coin_protobuf(shown_, part)
+            bits13 = part.getvalue()
+            writer.append(0x72)
+            write_block(writer, bits13)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise unfit(message, field, EXPECTS) from None
+    except CodecError as error:
+        raise veiled(message, field, error) from None
+
+
+def decode_vault_protobuf(data: bytes, start: int, end: int) -> Vault:
+    """The Vault in ``data[start:end]``, protobuf's encoding. Raises CodecError."""
+    if start != 0 or end != len(data):
+        data = data[start:end]
+    pos: i64 = 0
+    limit: i64 = len(data)
+    depth: i64 = 0
+    codes_: dict[str, str] = {}
+    begin1: i64 = -1
+    end1: i64 = 0
+    coins_: list[Coin] = []
+    coin_by_name_: dict[str, Coin] = {}
+    lock_: VaultLock | None = None
+    choice4: i64 = 0
+    begin4: i64 = 0
+    end4: i64 = 0
+    begin8: i64 = -1
+    end8: i64 = 0
+    begin9: i64 = -1
+    end9: i64 = 0
+    begin10: i64 = -1
+    end10: i64 = 0
+    begin11: i64 = -1
+    end11: i64 = 0
+    mood_: OldMood = _OLD_MOOD[0]
+    begin13: i64 = -1
+    end13: i64 = 0
+    unknown: BytesWriter | None = None
+    repeats: Repeats | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    number: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun(path_of(FIELDS["Vault"], "Vault", tag), record, size, limit - begin)
+                if tag == 0x0A:
+                    entry = _enter_vault_1(codes_, data, begin, pos, depth + 1)
+                    if entry:
+                        unknown = keep_entry(unknown, tag, entry)
+                elif tag == 0x12:
+                    if begin1 >= 0:
+                        repeats = repeated(repeats, tag, data, begin1, end1, depth + 1)
+                    begin1 = begin
+                    end1 = pos
+                elif tag == 0x1A:
+                    coins_.append(_read_coin(data, begin, pos, depth + 1))
+                elif tag == 0x22:
+                    entry = _enter_vault_4(coin_by_name_, data, begin, pos, depth + 1)
+                    if entry:
+                        unknown = keep_entry(unknown, tag, entry)
+                elif tag == 0x2A:
+                    if choice4 == tag:
+                        repeats = repeated(repeats, tag, data, begin4, end4, depth + 1)
+                    elif choice4 != 0:
+                        _choose_vault_4(choice4, data, begin4, end4, depth + 1, repeats)
+                    choice4 = tag
+                    begin4 = begin
+                    end4 = pos
+                elif tag == 0x32:
+                    if choice4 != 0:
+                        _choose_vault_4(choice4, data, begin4, end4, depth + 1, repeats)
+                        choice4 = 0
+                    lock_ = VaultLockPassword(data[begin:pos].decode())
+                elif tag == 0x3A:
+                    if choice4 == tag:
+                        repeats = repeated(repeats, tag, data, begin4, end4, depth + 1)
+                    elif choice4 != 0:
+                        _choose_vault_4(choice4, data, begin4, end4, depth + 1, repeats)
+                    choice4 = tag
+                    begin4 = begin
+                    end4 = pos
+                elif tag == 0x4A:
+                    if begin8 >= 0:
+                        repeats = repeated(repeats, tag, data, begin8, end8, depth + 1)
+                    begin8 = begin
+                    end8 = pos
+                elif tag == 0x52:
+                    if begin9 >= 0:
+                        repeats = repeated(repeats, tag, data, begin9, end9, depth + 1)
+                    begin9 = begin
+                    end9 = pos
+                elif tag == 0x5A:
+                    if begin10 >= 0:
+                        repeats = repeated(repeats, tag, data, begin10, end10, depth + 1)
+                    begin10 = begin
+                    end10 = pos
+                elif tag == 0x62:
+                    if begin11 >= 0:
+                        repeats = repeated(repeats, tag, data, begin11, end11, depth + 1)
+                    begin11 = begin
+                    end11 = pos
+                elif tag == 0x72:
+                    if begin13 >= 0:
+                        repeats = repeated(repeats, tag, data, begin13, end13, depth + 1)
+                    begin13 = begin
+                    end13 = pos
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            elif kind == 0:
+                number = data[pos]
+                pos += 1
+                if number >= 0x80:
+                    number, pos = long_varint(data, pos - 1)
+                if tag == 0x40:
+                    if choice4 != 0:
+                        _choose_vault_4(choice4, data, begin4, end4, depth + 1, repeats)
+                        choice4 = 0
+                    lock_ = VaultLockShape((number & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                elif tag == 0x68:
+                    mood_ = _OLD_MOOD[number] if 0 <= number < 2 else OldMood(signed32(number))
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+        coin_: Coin | None = None
+        if begin1 >= 0:
+            if repeats is None:
+                coin_ = _read_coin(data, begin1, end1, depth + 1)
+            else:
+                coin_ = repeats.read(_read_coin, 0x12, data, begin1, end1, depth + 1)
+        if choice4 != 0:
+            lock_ = _choose_vault_4(choice4, data, begin4, end4, depth + 1, repeats)
+        json_: dict[str, Any] | None = None
+        if begin8 >= 0:
+            if repeats is None:
+                json_ = read_struct_protobuf(data, begin8, end8, depth + 1)
+            else:
+                json_ = repeats.read(read_struct_protobuf, 0x4A, data, begin8, end8, depth + 1)
+        text_: str | None = None
+        if begin9 >= 0:
+            if repeats is None:
+                text_ = read_string_value_protobuf(data, begin9, end9, depth + 1)
+            else:
+                text_ = repeats.read(read_string_value_protobuf, 0x52, data, begin9, end9, depth + 1)
+        anything_: WellKnownAny | None = None
+        if begin10 >= 0:
+            if repeats is None:
+                anything_ = read_any_protobuf(data, begin10, end10, depth + 1)
+            else:
+                anything_ = repeats.read(read_any_protobuf, 0x5A, data, begin10, end10, depth + 1)
+        span_: Duration | None = None
+        if begin11 >= 0:
+            if repeats is None:
+                span_ = read_duration_protobuf(data, begin11, end11, depth + 1)
+            else:
+                span_ = repeats.read(read_duration_protobuf, 0x62, data, begin11, end11, depth + 1)
+        shown_: Coin | None = None
+        if begin13 >= 0:
+            if repeats is None:
+                shown_ = _read_coin(data, begin13, end13, depth + 1)
+            else:
+                shown_ = repeats.read(_read_coin, 0x72, data, begin13, end13, depth + 1)
+    except (IndexError, ValueError) as error:
+        raise bad_record(path_of(FIELDS["Vault"], "Vault", tag), record, pos, limit, error) from None
+    message = _Vault(
+        codes=codes_,
+        coin=coin_,
+        coins=coins_,
+        coin_by_name=coin_by_name_,
+        lock=lock_,
+        json=json_,
+        text=text_,
+        anything=anything_,
+        span=span_,
+        mood=mood_,
+        shown=shown_,
+    )
+    if unknown is not None:
+        message.unknown_fields = unknown.getvalue()
+    return message
+
+
+def _enter_vault_1(entries: dict[str, str], data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Vault", _MAX_DEPTH, pos)
+    key_: str = ""
+    item_: str = ""
+    unknown: BytesWriter | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun("Vault.codes", record, size, limit - begin)
+                if tag == 0x0A:
+                    key_ = data[begin:pos].decode()
+                elif tag == 0x12:
+                    item_ = data[begin:pos].decode()
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+    except (IndexError, ValueError) as error:
+        raise bad_record("Vault.codes", record, pos, limit, error) from None
+    if unknown is not None:
+        entry = BytesWriter()
+        if key_ != "":
+            bits1 = key_.encode()
+            entry.append(0x0A)
+            write_block(entry, bits1)
+        if item_ != "":
+            bits2 = item_.encode()
+            entry.append(0x12)
+            write_block(entry, bits2)
+        entry.write(unknown.getvalue())
+        return entry.getvalue()
+    entries[key_] = item_
+    return b""
+
+
+def _enter_vault_4(entries: dict[str, Coin], data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Vault", _MAX_DEPTH, pos)
+    key_: str = ""
+    begin2: i64 = -1
+    end2: i64 = 0
+    unknown: BytesWriter | None = None
+    repeats: Repeats | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun("Vault.coin_by_name", record, size, limit - begin)
+                if tag == 0x0A:
+                    key_ = data[begin:pos].decode()
+                elif tag == 0x12:
+                    if begin2 >= 0:
+                        repeats = repeated(repeats, tag, data, begin2, end2, depth + 1)
+                    begin2 = begin
+                    end2 = pos
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+        item_: Coin | None = None
+        if begin2 >= 0:
+            if repeats is None:
+                item_ = _read_coin(data, begin2, end2, depth + 1)
+            else:
+                item_ = repeats.read(_read_coin, 0x12, data, begin2, end2, depth + 1)
+    except (IndexError, ValueError) as error:
+        raise bad_record("Vault.coin_by_name", record, pos, limit, error) from None
+    if unknown is not None:
+        entry = BytesWriter()
+        if key_ != "":
+            bits1 = key_.encode()
+            entry.append(0x0A)
+            write_block(entry, bits1)
+        if item_ is not None:
+            part = BytesWriter()
+            encode_coin_protobuf(item_, part)
+            bits2 = part.getvalue()
+            entry.append(0x12)
+            write_block(entry, bits2)
+        entry.write(unknown.getvalue())
+        return entry.getvalue()
+    entries[key_] = item_ if item_ is not None else Coin()
+    return b""
+
+
+def _choose_vault_4(tag: i64, data: bytes, begin: i64, end: i64, depth: i64, repeats: Repeats | None) -> VaultLock:
+    if tag == 0x2A:
+        if repeats is None:
+            item4 = _read_coin(data, begin, end, depth)
+        else:
+            item4 = repeats.read(_read_coin, 0x2A, data, begin, end, depth)
+        return VaultLockToken(item4)
+    if repeats is None:
+        item6 = read_struct_protobuf(data, begin, end, depth)
+    else:
+        item6 = repeats.read(read_struct_protobuf, 0x3A, data, begin, end, depth)
+    return VaultLockScheme(item6)
+
+
+def encode_coin_protobuf(message: Coin, writer: BytesWriter) -> None:
+    """Appends a Coin in protobuf's encoding. Raises CodecError."""
+    if type(message) is not _Coin:
+        message = require(message, _Coin)
+    field = ""
+    try:
+        values = _astuple(message)
+        field = "Coin.text"
+        text_: str = values[0]
+        if text_ != "":
+            bits0 = text_.encode()
+            writer.append(0x0A)
+            write_block(writer, bits0)
+        field = "Coin.number"
+        bits1 = int32_bits(values[1])
+        if bits1:
+            writer.append(0x10)
+            write_varint(writer, bits1)
+        field = "Coin.owner"
+        owner_: str = values[2]
+        if owner_ != "":
+            bits2 = owner_.encode()
+            writer.append(0x1A)
+            write_block(writer, bits2)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise unfit(message, field, EXPECTS) from None
+
+
+def decode_coin_protobuf(data: bytes, start: int, end: int) -> Coin:
+    """The Coin in ``data[start:end]``, protobuf's encoding. Raises CodecError."""
+    if start != 0 or end != len(data):
+        data = data[start:end]
+    return _read_coin(data, 0, len(data), 0)
+
+
+def _read_coin(data: bytes, pos: i64, limit: i64, depth: i64) -> Coin:
+    text_: str = ""
+    number_: i64 = 0
+    owner_: str = ""
+    unknown: BytesWriter | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    number: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun(path_of(FIELDS["Coin"], "Coin", tag), record, size, limit - begin)
+                if tag == 0x0A:
+                    text_ = data[begin:pos].decode()
+                elif tag == 0x1A:
+                    owner_ = data[begin:pos].decode()
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            elif kind == 0:
+                number = data[pos]
+                pos += 1
+                if number >= 0x80:
+                    number, pos = long_varint(data, pos - 1)
+                if tag == 0x10:
+                    number_ = (number & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+    except (IndexError, ValueError) as error:
+        raise bad_record(path_of(FIELDS["Coin"], "Coin", tag), record, pos, limit, error) from None
+    message = _Coin(text=text_, number=number_, owner=owner_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -6667,7 +8279,7 @@ def _read_secret(data: bytes, pos: i64, limit: i64, depth: i64) -> Secret:
 def encode_old_secret_protobuf(message: OldSecret, writer: BytesWriter) -> None:
     """Appends a OldSecret in protobuf's encoding. Raises CodecError."""
     if type(message) is not _OldSecret:
-        require(message, _OldSecret)
+        message = require(message, _OldSecret)
     field = ""
     try:
         values = _astuple(message)
@@ -6726,7 +8338,7 @@ def _read_old_secret(data: bytes, pos: i64, limit: i64, depth: i64) -> OldSecret
             raise IndexError
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["OldSecret"], "OldSecret", tag), record, pos, limit, error) from None
-    message = _OldSecret(text_)
+    message = _OldSecret(text=text_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -6735,7 +8347,7 @@ def _read_old_secret(data: bytes, pos: i64, limit: i64, depth: i64) -> OldSecret
 def encode_aged_protobuf(message: Aged, writer: BytesWriter) -> None:
     """Appends a Aged in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Aged:
-        require(message, _Aged)
+        message = require(message, _Aged)
     field = ""
     try:
         values = _astuple(message)
@@ -6766,6 +8378,19 @@ def encode_aged_protobuf(message: Aged, writer: BytesWriter) -> None:
             bits3 = part.getvalue()
             writer.append(0x22)
             write_block(writer, bits3)
+        field = "Aged.sign"
+        sign_: object = values[4]
+        if sign_ is not None:
+            if isinstance(sign_, AgedSignWord):
+                bits4 = sign_.value.encode()
+                writer.append(0x2A)
+                write_block(writer, bits4)
+            elif isinstance(sign_, AgedSignDrawing):
+                bits5 = block_of(sign_.value)
+                writer.append(0x32)
+                write_block(writer, bits5)
+            else:
+                raise TypeError
         if message.__has_unknown_fields__:
             writer.write(message.unknown_fields)
     except (AttributeError, OverflowError, TypeError, ValueError):
@@ -6784,6 +8409,7 @@ def decode_aged_protobuf(data: bytes, start: int, end: int) -> Aged:
     mood_: OldMood = _OLD_MOOD[0]
     begin3: i64 = -1
     end3: i64 = 0
+    sign_: AgedSign | None = None
     unknown: BytesWriter | None = None
     repeats: Repeats | None = None
     record: i64 = pos
@@ -6818,6 +8444,10 @@ def decode_aged_protobuf(data: bytes, start: int, end: int) -> Aged:
                         repeats = repeated(repeats, tag, data, begin3, end3, depth + 1)
                     begin3 = begin
                     end3 = pos
+                elif tag == 0x2A:
+                    sign_ = AgedSignWord(data[begin:pos].decode())
+                elif tag == 0x32:
+                    sign_ = AgedSignDrawing(data[begin:pos])
                 else:
                     unknown = keep(unknown, data, record, pos, tag)
             elif kind == 0:
@@ -6842,7 +8472,7 @@ def decode_aged_protobuf(data: bytes, start: int, end: int) -> Aged:
                 secret_ = repeats.read(_read_old_secret, 0x22, data, begin3, end3, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Aged"], "Aged", tag), record, pos, limit, error) from None
-    message = _Aged(name_, former_name_, mood_, secret_)
+    message = _Aged(name=name_, former_name=former_name_, mood=mood_, secret=secret_, sign=sign_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -6870,9 +8500,12 @@ register_protobuf(TypeError_, encode_type_error__protobuf, decode_type_error__pr
 register_protobuf(Elsewhere, encode_elsewhere_protobuf, decode_elsewhere_protobuf)
 register_protobuf(Wrapped, encode_wrapped_protobuf, decode_wrapped_protobuf)
 register_protobuf(Json, encode_json_protobuf, decode_json_protobuf)
+register_protobuf(Carried, encode_carried_protobuf, decode_carried_protobuf)
 register_protobuf(Described, encode_described_protobuf, decode_described_protobuf)
 register_protobuf(Named, encode_named_protobuf, decode_named_protobuf)
 register_protobuf(Timestamp, encode_timestamp_protobuf, decode_timestamp_protobuf)
 register_protobuf(Secret, encode_secret_protobuf, decode_secret_protobuf)
+register_protobuf(Vault, encode_vault_protobuf, decode_vault_protobuf)
+register_protobuf(Coin, encode_coin_protobuf, decode_coin_protobuf)
 register_protobuf(OldSecret, encode_old_secret_protobuf, decode_old_secret_protobuf)
 register_protobuf(Aged, encode_aged_protobuf, decode_aged_protobuf)

@@ -10,10 +10,22 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator
 
 from eventflux_runtime.codegen_api import AnyBinding, Binding, Context, Service
-from eventflux_runtime.well_known import BoolValue, Empty, StringValue, Struct, Timestamp as WellKnownTimestamp, Value
+from eventflux_runtime.well_known import (
+    Any as WellKnownAny,
+    BoolValue,
+    BytesValue,
+    Empty,
+    ListValue,
+    StringValue,
+    Struct,
+    Timestamp as WellKnownTimestamp,
+    UInt64Value,
+    Value,
+)
 from kitchen_package import methods
 from kitchen_package.messages import (
     Aged,
+    Carried,
     Context as ContextMessage,
     Keywords,
     Nothings,
@@ -77,12 +89,47 @@ class KnownService(Service):
     def watch(self, request: Timestamp, context: Context) -> AsyncIterator[WellKnownTimestamp]:
         """Calls Watch."""
 
+    @abstractmethod
+    async def store(self, request: Struct, context: Context) -> Empty:
+        """Calls Store."""
+
+    @abstractmethod
+    async def load(self, request: Empty, context: Context) -> Struct:
+        """Calls Load."""
+
+    @abstractmethod
+    def relay(self, requests: AsyncIterator[Value], context: Context) -> AsyncIterator[Value]:
+        """Calls Relay."""
+
+    @abstractmethod
+    async def join(self, requests: AsyncIterator[ListValue], context: Context) -> ListValue:
+        """Calls Join."""
+
+    @abstractmethod
+    async def count(self, request: BytesValue, context: Context) -> UInt64Value:
+        """Calls Count."""
+
+    @abstractmethod
+    async def pass_(self, request: WellKnownAny, context: Context) -> WellKnownAny:
+        """Calls Pass."""
+
+    @abstractmethod
+    async def carry(self, request: Carried, context: Context) -> Carried:
+        """Calls Carry."""
+
     def _bindings(self) -> tuple[AnyBinding, ...]:
         return (
             Binding.unary(methods.KNOWN_FIND, self.find),
             Binding.unary(methods.KNOWN_LOOK, self.look),
             Binding.unary(methods.KNOWN_PUT, self.put),
             Binding.server_streaming(methods.KNOWN_WATCH, self.watch),
+            Binding.unary(methods.KNOWN_STORE, self.store),
+            Binding.unary(methods.KNOWN_LOAD, self.load),
+            Binding.bidi(methods.KNOWN_RELAY, self.relay),
+            Binding.client_streaming(methods.KNOWN_JOIN, self.join),
+            Binding.unary(methods.KNOWN_COUNT, self.count),
+            Binding.unary(methods.KNOWN_PASS, self.pass_),
+            Binding.unary(methods.KNOWN_CARRY, self.carry),
         )
 
 

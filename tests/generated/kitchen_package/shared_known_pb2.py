@@ -17,14 +17,18 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
 from google.protobuf import api_pb2 as google_dot_protobuf_dot_api__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.protobuf import type_pb2 as google_dot_protobuf_dot_type__pb2
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12shared/known.proto\x12\rkitchen.known\x1a\x19google/protobuf/api.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1agoogle/protobuf/type.proto\x1a\x1egoogle/protobuf/wrappers.proto"\xa1\x06\n\x07Wrapped\x12.\n\x08a_double\x18\x01 \x01(\x0b2\x1c.google.protobuf.DoubleValue\x12,\n\x07a_float\x18\x02 \x01(\x0b2\x1b.google.protobuf.FloatValue\x12-\n\x08an_int64\x18\x03 \x01(\x0b2\x1b.google.protobuf.Int64Value\x12.\n\x08a_uint64\x18\x04 \x01(\x0b2\x1c.google.protobuf.UInt64Value\x12-\n\x08an_int32\x18\x05 \x01(\x0b2\x1b.google.protobuf.Int32Value\x12.\n\x08a_uint32\x18\x06 \x01(\x0b2\x1c.google.protobuf.UInt32Value\x12*\n\x06a_bool\x18\x07 \x01(\x0b2\x1a.google.protobuf.BoolValue\x12.\n\x08a_string\x18\x08 \x01(\x0b2\x1c.google.protobuf.StringValue\x12/\n\nsome_bytes\x18\t \x01(\x0b2\x1b.google.protobuf.BytesValue\x12-\n\x07strings\x18\n \x03(\x0b2\x1c.google.protobuf.StringValue\x124\n\x07numbers\x18\x0b \x03(\x0b2#.kitchen.known.Wrapped.NumbersEntry\x12,\n\x04text\x18\x0c \x01(\x0b2\x1c.google.protobuf.StringValueH\x00\x12*\n\x04flag\x18\r \x01(\x0b2\x1a.google.protobuf.BoolValueH\x00\x12(\n\x02at\x18\x0e \x01(\x0b2\x1a.google.protobuf.TimestampH\x00\x12-\n\x07nothing\x18\x0f \x01(\x0e2\x1a.google.protobuf.NullValueH\x00\x1aK\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12*\n\x05value\x18\x02 \x01(\x0b2\x1b.google.protobuf.Int32Value:\x028\x01B\x08\n\x06choice"\xd6\x04\n\x04Json\x12)\n\x05array\x18\x01 \x01(\x0b2\x1a.google.protobuf.ListValue\x12&\n\x06values\x18\x02 \x03(\x0b2\x16.google.protobuf.Value\x12-\n\x05named\x18\x03 \x03(\x0b2\x1e.kitchen.known.Json.NamedEntry\x12(\n\x07objects\x18\x04 \x03(\x0b2\x17.google.protobuf.Struct\x12)\n\x07a_value\x18\x05 \x01(\x0b2\x16.google.protobuf.ValueH\x00\x12,\n\tan_object\x18\x06 \x01(\x0b2\x17.google.protobuf.StructH\x00\x12.\n\x08an_array\x18\x07 \x01(\x0b2\x1a.google.protobuf.ListValueH\x00\x12\x0e\n\x04text\x18\x08 \x01(\tH\x00\x12(\n\x04null\x18\t \x01(\x0e2\x1a.google.protobuf.NullValue\x12)\n\x05nulls\x18\n \x03(\x0e2\x1a.google.protobuf.NullValue\x123\n\nmaybe_null\x18\x0b \x01(\x0e2\x1a.google.protobuf.NullValueH\x01\x88\x01\x01\x12"\n\x05inner\x18\x0c \x01(\x0b2\x13.kitchen.known.Json\x1aD\n\nNamedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b2\x16.google.protobuf.Value:\x028\x01B\x06\n\x04kindB\r\n\x0b_maybe_null"\xcf\x01\n\tDescribed\x12!\n\x03api\x18\x01 \x01(\x0b2\x14.google.protobuf.Api\x12#\n\x04type\x18\x02 \x01(\x0b2\x15.google.protobuf.Type\x12&\n\x07an_enum\x18\x03 \x01(\x0b2\x15.google.protobuf.Enum\x12\'\n\x06syntax\x18\x04 \x01(\x0e2\x17.google.protobuf.Syntax\x12)\n\x04kind\x18\x05 \x01(\x0e2\x1b.google.protobuf.Field.Kind"\xa8\x01\n\x05Named\x12\x1f\n\tsome_name\x18\x01 \x01(\tR\x0canother_name\x12\x12\n\nodd__name_\x18\x02 \x01(\t\x12\x12\n\nfieldName3\x18\x03 \x01(\x05\x12\x18\n\tfirst_one\x18\x04 \x01(\tH\x00R\x031st\x12\x0e\n\x04from\x18\x05 \x01(\tH\x00\x12#\n\x05class\x18\x06 \x01(\x0b2\x14.kitchen.known.NamedB\x07\n\x05which"C\n\tTimestamp\x12\x0c\n\x04text\x18\x01 \x01(\t\x12(\n\x04real\x18\x02 \x01(\x0b2\x1a.google.protobuf.Timestamp"\x97\x01\n\x06Secret\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x15\n\x08password\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x14\n\x05token\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00\x12\r\n\x03pin\x18\x04 \x01(\x05H\x00\x12\x11\n\x04keys\x18\x05 \x03(\tB\x03\x80\x01\x01\x12)\n\x05inner\x18\x06 \x01(\x0b2\x15.kitchen.known.SecretB\x03\x80\x01\x01B\x05\n\x03way"\x1d\n\tOldSecret\x12\x0c\n\x04text\x18\x01 \x01(\t:\x02\x18\x01"}\n\x04Aged\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0bformer_name\x18\x02 \x01(\tB\x02\x18\x01\x12$\n\x04mood\x18\x03 \x01(\x0e2\x16.kitchen.known.OldMood\x12(\n\x06secret\x18\x04 \x01(\x0b2\x18.kitchen.known.OldSecret*7\n\x07OldMood\x12\x11\n\rOLD_MOOD_CALM\x10\x00\x12\x15\n\rOLD_MOOD_WILD\x10\x01\x1a\x02\x08\x01\x1a\x02\x18\x012\x8c\x02\n\x05Known\x12B\n\x04Find\x12\x1c.google.protobuf.StringValue\x1a\x17.google.protobuf.Struct"\x03\x88\x02\x01\x12A\n\x04Look\x12\x1c.google.protobuf.StringValue\x1a\x16.google.protobuf.Value"\x03\x90\x02\x01\x12;\n\x03Put\x12\x13.kitchen.known.Aged\x1a\x1a.google.protobuf.BoolValue"\x03\x90\x02\x02\x12?\n\x05Watch\x12\x18.kitchen.known.Timestamp\x1a\x1a.google.protobuf.Timestamp0\x012J\n\x08OldKnown\x129\n\x03Ask\x12\x18.kitchen.known.OldSecret\x1a\x18.kitchen.known.OldSecret\x1a\x03\x88\x02\x01b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12shared/known.proto\x12\rkitchen.known\x1a\x19google/protobuf/any.proto\x1a\x19google/protobuf/api.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1agoogle/protobuf/type.proto\x1a\x1egoogle/protobuf/wrappers.proto"\xa1\x06\n\x07Wrapped\x12.\n\x08a_double\x18\x01 \x01(\x0b2\x1c.google.protobuf.DoubleValue\x12,\n\x07a_float\x18\x02 \x01(\x0b2\x1b.google.protobuf.FloatValue\x12-\n\x08an_int64\x18\x03 \x01(\x0b2\x1b.google.protobuf.Int64Value\x12.\n\x08a_uint64\x18\x04 \x01(\x0b2\x1c.google.protobuf.UInt64Value\x12-\n\x08an_int32\x18\x05 \x01(\x0b2\x1b.google.protobuf.Int32Value\x12.\n\x08a_uint32\x18\x06 \x01(\x0b2\x1c.google.protobuf.UInt32Value\x12*\n\x06a_bool\x18\x07 \x01(\x0b2\x1a.google.protobuf.BoolValue\x12.\n\x08a_string\x18\x08 \x01(\x0b2\x1c.google.protobuf.StringValue\x12/\n\nsome_bytes\x18\t \x01(\x0b2\x1b.google.protobuf.BytesValue\x12-\n\x07strings\x18\n \x03(\x0b2\x1c.google.protobuf.StringValue\x124\n\x07numbers\x18\x0b \x03(\x0b2#.kitchen.known.Wrapped.NumbersEntry\x12,\n\x04text\x18\x0c \x01(\x0b2\x1c.google.protobuf.StringValueH\x00\x12*\n\x04flag\x18\r \x01(\x0b2\x1a.google.protobuf.BoolValueH\x00\x12(\n\x02at\x18\x0e \x01(\x0b2\x1a.google.protobuf.TimestampH\x00\x12-\n\x07nothing\x18\x0f \x01(\x0e2\x1a.google.protobuf.NullValueH\x00\x1aK\n\x0cNumbersEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12*\n\x05value\x18\x02 \x01(\x0b2\x1b.google.protobuf.Int32Value:\x028\x01B\x08\n\x06choice"\xd6\x04\n\x04Json\x12)\n\x05array\x18\x01 \x01(\x0b2\x1a.google.protobuf.ListValue\x12&\n\x06values\x18\x02 \x03(\x0b2\x16.google.protobuf.Value\x12-\n\x05named\x18\x03 \x03(\x0b2\x1e.kitchen.known.Json.NamedEntry\x12(\n\x07objects\x18\x04 \x03(\x0b2\x17.google.protobuf.Struct\x12)\n\x07a_value\x18\x05 \x01(\x0b2\x16.google.protobuf.ValueH\x00\x12,\n\tan_object\x18\x06 \x01(\x0b2\x17.google.protobuf.StructH\x00\x12.\n\x08an_array\x18\x07 \x01(\x0b2\x1a.google.protobuf.ListValueH\x00\x12\x0e\n\x04text\x18\x08 \x01(\tH\x00\x12(\n\x04null\x18\t \x01(\x0e2\x1a.google.protobuf.NullValue\x12)\n\x05nulls\x18\n \x03(\x0e2\x1a.google.protobuf.NullValue\x123\n\nmaybe_null\x18\x0b \x01(\x0e2\x1a.google.protobuf.NullValueH\x01\x88\x01\x01\x12"\n\x05inner\x18\x0c \x01(\x0b2\x13.kitchen.known.Json\x1aD\n\nNamedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b2\x16.google.protobuf.Value:\x028\x01B\x06\n\x04kindB\r\n\x0b_maybe_null"\x88\n\n\x07Carried\x12:\n\x0bany_by_name\x18\x01 \x03(\x0b2%.kitchen.known.Carried.AnyByNameEntry\x12&\n\x08anything\x18\x02 \x03(\x0b2\x14.google.protobuf.Any\x124\n\x07objects\x18\x03 \x03(\x0b2#.kitchen.known.Carried.ObjectsEntry\x122\n\x06arrays\x18\x04 \x03(\x0b2".kitchen.known.Carried.ArraysEntry\x12)\n\x05lists\x18\x05 \x03(\x0b2\x1a.google.protobuf.ListValue\x120\n\x05times\x18\x06 \x03(\x0b2!.kitchen.known.Carried.TimesEntry\x12(\n\x05spans\x18\x07 \x03(\x0b2\x19.google.protobuf.Duration\x124\n\x07empties\x18\x08 \x03(\x0b2#.kitchen.known.Carried.EmptiesEntry\x120\n\x05nulls\x18\t \x03(\x0b2!.kitchen.known.Carried.NullsEntry\x122\n\x06blocks\x18\n \x03(\x0b2".kitchen.known.Carried.BlocksEntry\x12#\n\x03any\x18\x0b \x01(\x0b2\x14.google.protobuf.AnyH\x00\x12)\n\x04span\x18\x0c \x01(\x0b2\x19.google.protobuf.DurationH\x00\x12*\n\x04mask\x18\r \x01(\x0b2\x1a.google.protobuf.FieldMaskH\x00\x12\'\n\x05empty\x18\x0e \x01(\x0b2\x16.google.protobuf.EmptyH\x00\x12.\n\x06number\x18\x0f \x01(\x0b2\x1c.google.protobuf.DoubleValueH\x00\x12,\n\x05block\x18\x10 \x01(\x0b2\x1b.google.protobuf.BytesValueH\x00\x1aF\n\x0eAnyByNameEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b2\x14.google.protobuf.Any:\x028\x01\x1aG\n\x0cObjectsEntry\x12\x0b\n\x03key\x18\x01 \x01(\x03\x12&\n\x05value\x18\x02 \x01(\x0b2\x17.google.protobuf.Struct:\x028\x01\x1aI\n\x0bArraysEntry\x12\x0b\n\x03key\x18\x01 \x01(\x08\x12)\n\x05value\x18\x02 \x01(\x0b2\x1a.google.protobuf.ListValue:\x028\x01\x1aH\n\nTimesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b2\x1a.google.protobuf.Timestamp:\x028\x01\x1aF\n\x0cEmptiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b2\x16.google.protobuf.Empty:\x028\x01\x1aH\n\nNullsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12)\n\x05value\x18\x02 \x01(\x0e2\x1a.google.protobuf.NullValue:\x028\x01\x1aJ\n\x0bBlocksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b2\x1b.google.protobuf.BytesValue:\x028\x01B\x05\n\x03one"\xcf\x01\n\tDescribed\x12!\n\x03api\x18\x01 \x01(\x0b2\x14.google.protobuf.Api\x12#\n\x04type\x18\x02 \x01(\x0b2\x15.google.protobuf.Type\x12&\n\x07an_enum\x18\x03 \x01(\x0b2\x15.google.protobuf.Enum\x12\'\n\x06syntax\x18\x04 \x01(\x0e2\x17.google.protobuf.Syntax\x12)\n\x04kind\x18\x05 \x01(\x0e2\x1b.google.protobuf.Field.Kind"\xa8\x01\n\x05Named\x12\x1f\n\tsome_name\x18\x01 \x01(\tR\x0canother_name\x12\x12\n\nodd__name_\x18\x02 \x01(\t\x12\x12\n\nfieldName3\x18\x03 \x01(\x05\x12\x18\n\tfirst_one\x18\x04 \x01(\tH\x00R\x031st\x12\x0e\n\x04from\x18\x05 \x01(\tH\x00\x12#\n\x05class\x18\x06 \x01(\x0b2\x14.kitchen.known.NamedB\x07\n\x05which"C\n\tTimestamp\x12\x0c\n\x04text\x18\x01 \x01(\t\x12(\n\x04real\x18\x02 \x01(\x0b2\x1a.google.protobuf.Timestamp"\x97\x01\n\x06Secret\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x15\n\x08password\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x14\n\x05token\x18\x03 \x01(\tB\x03\x80\x01\x01H\x00\x12\r\n\x03pin\x18\x04 \x01(\x05H\x00\x12\x11\n\x04keys\x18\x05 \x03(\tB\x03\x80\x01\x01\x12)\n\x05inner\x18\x06 \x01(\x0b2\x15.kitchen.known.SecretB\x03\x80\x01\x01B\x05\n\x03way"\xd8\x05\n\x05Vault\x123\n\x05codes\x18\x01 \x03(\x0b2\x1f.kitchen.known.Vault.CodesEntryB\x03\x80\x01\x01\x12&\n\x04coin\x18\x02 \x01(\x0b2\x13.kitchen.known.CoinB\x03\x80\x01\x01\x12\'\n\x05coins\x18\x03 \x03(\x0b2\x13.kitchen.known.CoinB\x03\x80\x01\x01\x12?\n\x0ccoin_by_name\x18\x04 \x03(\x0b2$.kitchen.known.Vault.CoinByNameEntryB\x03\x80\x01\x01\x12)\n\x05token\x18\x05 \x01(\x0b2\x13.kitchen.known.CoinB\x03\x80\x01\x01H\x00\x12\x17\n\x08password\x18\x06 \x01(\tB\x03\x80\x01\x01H\x00\x12.\n\x06scheme\x18\x07 \x01(\x0b2\x17.google.protobuf.StructB\x03\x80\x01\x01H\x00\x12\x0f\n\x05shape\x18\x08 \x01(\x05H\x00\x12*\n\x04json\x18\t \x01(\x0b2\x17.google.protobuf.StructB\x03\x80\x01\x01\x12/\n\x04text\x18\n \x01(\x0b2\x1c.google.protobuf.StringValueB\x03\x80\x01\x01\x12+\n\x08anything\x18\x0b \x01(\x0b2\x14.google.protobuf.AnyB\x03\x80\x01\x01\x12,\n\x04span\x18\x0c \x01(\x0b2\x19.google.protobuf.DurationB\x03\x80\x01\x01\x12)\n\x04mood\x18\r \x01(\x0e2\x16.kitchen.known.OldMoodB\x03\x80\x01\x01\x12"\n\x05shown\x18\x0e \x01(\x0b2\x13.kitchen.known.Coin\x1a,\n\nCodesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x028\x01\x1aF\n\x0fCoinByNameEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12"\n\x05value\x18\x02 \x01(\x0b2\x13.kitchen.known.Coin:\x028\x01B\x06\n\x04lock"8\n\x04Coin\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x12\n\x05owner\x18\x03 \x01(\tB\x03\x80\x01\x01"\x1d\n\tOldSecret\x12\x0c\n\x04text\x18\x01 \x01(\t:\x02\x18\x01"\xac\x01\n\x04Aged\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0bformer_name\x18\x02 \x01(\tB\x02\x18\x01\x12$\n\x04mood\x18\x03 \x01(\x0e2\x16.kitchen.known.OldMood\x12(\n\x06secret\x18\x04 \x01(\x0b2\x18.kitchen.known.OldSecret\x12\x12\n\x04word\x18\x05 \x01(\tB\x02\x18\x01H\x00\x12\x11\n\x07drawing\x18\x06 \x01(\x0cH\x00B\x06\n\x04sign*7\n\x07OldMood\x12\x11\n\rOLD_MOOD_CALM\x10\x00\x12\x15\n\rOLD_MOOD_WILD\x10\x01\x1a\x02\x08\x01\x1a\x02\x18\x012\xaf\x05\n\x05Known\x12B\n\x04Find\x12\x1c.google.protobuf.StringValue\x1a\x17.google.protobuf.Struct"\x03\x88\x02\x01\x12A\n\x04Look\x12\x1c.google.protobuf.StringValue\x1a\x16.google.protobuf.Value"\x03\x90\x02\x01\x12;\n\x03Put\x12\x13.kitchen.known.Aged\x1a\x1a.google.protobuf.BoolValue"\x03\x90\x02\x02\x12?\n\x05Watch\x12\x18.kitchen.known.Timestamp\x1a\x1a.google.protobuf.Timestamp0\x01\x128\n\x05Store\x12\x17.google.protobuf.Struct\x1a\x16.google.protobuf.Empty\x127\n\x04Load\x12\x16.google.protobuf.Empty\x1a\x17.google.protobuf.Struct\x12;\n\x05Relay\x12\x16.google.protobuf.Value\x1a\x16.google.protobuf.Value(\x010\x01\x12@\n\x04Join\x12\x1a.google.protobuf.ListValue\x1a\x1a.google.protobuf.ListValue(\x01\x12B\n\x05Count\x12\x1b.google.protobuf.BytesValue\x1a\x1c.google.protobuf.UInt64Value\x122\n\x04Pass\x12\x14.google.protobuf.Any\x1a\x14.google.protobuf.Any\x127\n\x05Carry\x12\x16.kitchen.known.Carried\x1a\x16.kitchen.known.Carried2J\n\x08OldKnown\x129\n\x03Ask\x12\x18.kitchen.known.OldSecret\x1a\x18.kitchen.known.OldSecret\x1a\x03\x88\x02\x01b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +43,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WRAPPED_NUMBERSENTRY']._serialized_options = b'8\001'
   _globals['_JSON_NAMEDENTRY']._loaded_options = None
   _globals['_JSON_NAMEDENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_ANYBYNAMEENTRY']._loaded_options = None
+  _globals['_CARRIED_ANYBYNAMEENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_OBJECTSENTRY']._loaded_options = None
+  _globals['_CARRIED_OBJECTSENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_ARRAYSENTRY']._loaded_options = None
+  _globals['_CARRIED_ARRAYSENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_TIMESENTRY']._loaded_options = None
+  _globals['_CARRIED_TIMESENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_EMPTIESENTRY']._loaded_options = None
+  _globals['_CARRIED_EMPTIESENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_NULLSENTRY']._loaded_options = None
+  _globals['_CARRIED_NULLSENTRY']._serialized_options = b'8\001'
+  _globals['_CARRIED_BLOCKSENTRY']._loaded_options = None
+  _globals['_CARRIED_BLOCKSENTRY']._serialized_options = b'8\001'
   _globals['_SECRET'].fields_by_name['password']._loaded_options = None
   _globals['_SECRET'].fields_by_name['password']._serialized_options = b'\200\001\001'
   _globals['_SECRET'].fields_by_name['token']._loaded_options = None
@@ -47,10 +65,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SECRET'].fields_by_name['keys']._serialized_options = b'\200\001\001'
   _globals['_SECRET'].fields_by_name['inner']._loaded_options = None
   _globals['_SECRET'].fields_by_name['inner']._serialized_options = b'\200\001\001'
+  _globals['_VAULT_CODESENTRY']._loaded_options = None
+  _globals['_VAULT_CODESENTRY']._serialized_options = b'8\001'
+  _globals['_VAULT_COINBYNAMEENTRY']._loaded_options = None
+  _globals['_VAULT_COINBYNAMEENTRY']._serialized_options = b'8\001'
+  _globals['_VAULT'].fields_by_name['codes']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['codes']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['coin']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['coin']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['coins']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['coins']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['coin_by_name']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['coin_by_name']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['token']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['token']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['password']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['password']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['scheme']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['scheme']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['json']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['json']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['text']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['text']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['anything']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['anything']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['span']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['span']._serialized_options = b'\200\001\001'
+  _globals['_VAULT'].fields_by_name['mood']._loaded_options = None
+  _globals['_VAULT'].fields_by_name['mood']._serialized_options = b'\200\001\001'
+  _globals['_COIN'].fields_by_name['owner']._loaded_options = None
+  _globals['_COIN'].fields_by_name['owner']._serialized_options = b'\200\001\001'
   _globals['_OLDSECRET']._loaded_options = None
   _globals['_OLDSECRET']._serialized_options = b'\030\001'
   _globals['_AGED'].fields_by_name['former_name']._loaded_options = None
   _globals['_AGED'].fields_by_name['former_name']._serialized_options = b'\030\001'
+  _globals['_AGED'].fields_by_name['word']._loaded_options = None
+  _globals['_AGED'].fields_by_name['word']._serialized_options = b'\030\001'
   _globals['_KNOWN'].methods_by_name['Find']._loaded_options = None
   _globals['_KNOWN'].methods_by_name['Find']._serialized_options = b'\210\002\001'
   _globals['_KNOWN'].methods_by_name['Look']._loaded_options = None
@@ -59,30 +109,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KNOWN'].methods_by_name['Put']._serialized_options = b'\220\002\002'
   _globals['_OLDKNOWN']._loaded_options = None
   _globals['_OLDKNOWN']._serialized_options = b'\210\002\001'
-  _globals['_OLDMOOD']._serialized_start=2354
-  _globals['_OLDMOOD']._serialized_end=2409
-  _globals['_WRAPPED']._serialized_start=188
-  _globals['_WRAPPED']._serialized_end=989
-  _globals['_WRAPPED_NUMBERSENTRY']._serialized_start=904
-  _globals['_WRAPPED_NUMBERSENTRY']._serialized_end=979
-  _globals['_JSON']._serialized_start=992
-  _globals['_JSON']._serialized_end=1590
-  _globals['_JSON_NAMEDENTRY']._serialized_start=1499
-  _globals['_JSON_NAMEDENTRY']._serialized_end=1567
-  _globals['_DESCRIBED']._serialized_start=1593
-  _globals['_DESCRIBED']._serialized_end=1800
-  _globals['_NAMED']._serialized_start=1803
-  _globals['_NAMED']._serialized_end=1971
-  _globals['_TIMESTAMP']._serialized_start=1973
-  _globals['_TIMESTAMP']._serialized_end=2040
-  _globals['_SECRET']._serialized_start=2043
-  _globals['_SECRET']._serialized_end=2194
-  _globals['_OLDSECRET']._serialized_start=2196
-  _globals['_OLDSECRET']._serialized_end=2225
-  _globals['_AGED']._serialized_start=2227
-  _globals['_AGED']._serialized_end=2352
-  _globals['_KNOWN']._serialized_start=2412
-  _globals['_KNOWN']._serialized_end=2680
-  _globals['_OLDKNOWN']._serialized_start=2682
-  _globals['_OLDKNOWN']._serialized_end=2756
+  _globals['_OLDMOOD']._serialized_start=4604
+  _globals['_OLDMOOD']._serialized_end=4659
+  _globals['_WRAPPED']._serialized_start=310
+  _globals['_WRAPPED']._serialized_end=1111
+  _globals['_WRAPPED_NUMBERSENTRY']._serialized_start=1026
+  _globals['_WRAPPED_NUMBERSENTRY']._serialized_end=1101
+  _globals['_JSON']._serialized_start=1114
+  _globals['_JSON']._serialized_end=1712
+  _globals['_JSON_NAMEDENTRY']._serialized_start=1621
+  _globals['_JSON_NAMEDENTRY']._serialized_end=1689
+  _globals['_CARRIED']._serialized_start=1715
+  _globals['_CARRIED']._serialized_end=3003
+  _globals['_CARRIED_ANYBYNAMEENTRY']._serialized_start=2482
+  _globals['_CARRIED_ANYBYNAMEENTRY']._serialized_end=2552
+  _globals['_CARRIED_OBJECTSENTRY']._serialized_start=2554
+  _globals['_CARRIED_OBJECTSENTRY']._serialized_end=2625
+  _globals['_CARRIED_ARRAYSENTRY']._serialized_start=2627
+  _globals['_CARRIED_ARRAYSENTRY']._serialized_end=2700
+  _globals['_CARRIED_TIMESENTRY']._serialized_start=2702
+  _globals['_CARRIED_TIMESENTRY']._serialized_end=2774
+  _globals['_CARRIED_EMPTIESENTRY']._serialized_start=2776
+  _globals['_CARRIED_EMPTIESENTRY']._serialized_end=2846
+  _globals['_CARRIED_NULLSENTRY']._serialized_start=2848
+  _globals['_CARRIED_NULLSENTRY']._serialized_end=2920
+  _globals['_CARRIED_BLOCKSENTRY']._serialized_start=2922
+  _globals['_CARRIED_BLOCKSENTRY']._serialized_end=2996
+  _globals['_DESCRIBED']._serialized_start=3006
+  _globals['_DESCRIBED']._serialized_end=3213
+  _globals['_NAMED']._serialized_start=3216
+  _globals['_NAMED']._serialized_end=3384
+  _globals['_TIMESTAMP']._serialized_start=3386
+  _globals['_TIMESTAMP']._serialized_end=3453
+  _globals['_SECRET']._serialized_start=3456
+  _globals['_SECRET']._serialized_end=3607
+  _globals['_VAULT']._serialized_start=3610
+  _globals['_VAULT']._serialized_end=4338
+  _globals['_VAULT_CODESENTRY']._serialized_start=4214
+  _globals['_VAULT_CODESENTRY']._serialized_end=4258
+  _globals['_VAULT_COINBYNAMEENTRY']._serialized_start=4260
+  _globals['_VAULT_COINBYNAMEENTRY']._serialized_end=4330
+  _globals['_COIN']._serialized_start=4340
+  _globals['_COIN']._serialized_end=4396
+  _globals['_OLDSECRET']._serialized_start=4398
+  _globals['_OLDSECRET']._serialized_end=4427
+  _globals['_AGED']._serialized_start=4430
+  _globals['_AGED']._serialized_end=4602
+  _globals['_KNOWN']._serialized_start=4662
+  _globals['_KNOWN']._serialized_end=5349
+  _globals['_OLDKNOWN']._serialized_start=5351
+  _globals['_OLDKNOWN']._serialized_end=5425
 # @@protoc_insertion_point(module_scope)

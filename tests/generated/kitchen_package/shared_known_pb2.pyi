@@ -9,8 +9,12 @@ isort:skip_file
 What protobuf brings and what options say, in every place where it can stand."""
 
 from collections import abc as _abc
+from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import api_pb2 as _api_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import empty_pb2 as _empty_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -247,6 +251,236 @@ class Json(_message.Message):
 Global___Json: _TypeAlias = Json  # noqa: Y015
 
 @_typing.final
+class Carried(_message.Message):
+    """Everything else in lists, maps and oneofs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class AnyByNameEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _any_pb2.Any: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _any_pb2.Any | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ObjectsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        @_builtins.property
+        def value(self) -> _struct_pb2.Struct: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _struct_pb2.Struct | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ArraysEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.bool
+        @_builtins.property
+        def value(self) -> _struct_pb2.ListValue: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.bool = ...,
+            value: _struct_pb2.ListValue | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class TimesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _timestamp_pb2.Timestamp: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class EmptiesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _empty_pb2.Empty: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _empty_pb2.Empty | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class NullsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _struct_pb2.NullValue.ValueType
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _struct_pb2.NullValue.ValueType = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class BlocksEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _wrappers_pb2.BytesValue: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _wrappers_pb2.BytesValue | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ANY_BY_NAME_FIELD_NUMBER: _builtins.int
+    ANYTHING_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    ARRAYS_FIELD_NUMBER: _builtins.int
+    LISTS_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    EMPTIES_FIELD_NUMBER: _builtins.int
+    NULLS_FIELD_NUMBER: _builtins.int
+    BLOCKS_FIELD_NUMBER: _builtins.int
+    ANY_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    MASK_FIELD_NUMBER: _builtins.int
+    EMPTY_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def any_by_name(self) -> _containers.MessageMap[_builtins.str, _any_pb2.Any]: ...
+    @_builtins.property
+    def anything(self) -> _containers.RepeatedCompositeFieldContainer[_any_pb2.Any]: ...
+    @_builtins.property
+    def objects(self) -> _containers.MessageMap[_builtins.int, _struct_pb2.Struct]: ...
+    @_builtins.property
+    def arrays(self) -> _containers.MessageMap[_builtins.bool, _struct_pb2.ListValue]: ...
+    @_builtins.property
+    def lists(self) -> _containers.RepeatedCompositeFieldContainer[_struct_pb2.ListValue]: ...
+    @_builtins.property
+    def times(self) -> _containers.MessageMap[_builtins.str, _timestamp_pb2.Timestamp]: ...
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[_duration_pb2.Duration]: ...
+    @_builtins.property
+    def empties(self) -> _containers.MessageMap[_builtins.str, _empty_pb2.Empty]: ...
+    @_builtins.property
+    def nulls(self) -> _containers.ScalarMap[_builtins.int, _struct_pb2.NullValue.ValueType]: ...
+    @_builtins.property
+    def blocks(self) -> _containers.MessageMap[_builtins.str, _wrappers_pb2.BytesValue]: ...
+    @_builtins.property
+    def any(self) -> _any_pb2.Any: ...
+    @_builtins.property
+    def span(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def mask(self) -> _field_mask_pb2.FieldMask: ...
+    @_builtins.property
+    def empty(self) -> _empty_pb2.Empty: ...
+    @_builtins.property
+    def number(self) -> _wrappers_pb2.DoubleValue: ...
+    @_builtins.property
+    def block(self) -> _wrappers_pb2.BytesValue: ...
+    def __init__(
+        self,
+        *,
+        any_by_name: _abc.Mapping[_builtins.str, _any_pb2.Any] | None = ...,
+        anything: _abc.Iterable[_any_pb2.Any] | None = ...,
+        objects: _abc.Mapping[_builtins.int, _struct_pb2.Struct] | None = ...,
+        arrays: _abc.Mapping[_builtins.bool, _struct_pb2.ListValue] | None = ...,
+        lists: _abc.Iterable[_struct_pb2.ListValue] | None = ...,
+        times: _abc.Mapping[_builtins.str, _timestamp_pb2.Timestamp] | None = ...,
+        spans: _abc.Iterable[_duration_pb2.Duration] | None = ...,
+        empties: _abc.Mapping[_builtins.str, _empty_pb2.Empty] | None = ...,
+        nulls: _abc.Mapping[_builtins.int, _struct_pb2.NullValue.ValueType] | None = ...,
+        blocks: _abc.Mapping[_builtins.str, _wrappers_pb2.BytesValue] | None = ...,
+        any: _any_pb2.Any | None = ...,
+        span: _duration_pb2.Duration | None = ...,
+        mask: _field_mask_pb2.FieldMask | None = ...,
+        empty: _empty_pb2.Empty | None = ...,
+        number: _wrappers_pb2.DoubleValue | None = ...,
+        block: _wrappers_pb2.BytesValue | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["any", b"any", "block", b"block", "empty", b"empty", "mask", b"mask", "number", b"number", "one", b"one", "span", b"span"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any", b"any", "any_by_name", b"any_by_name", "anything", b"anything", "arrays", b"arrays", "block", b"block", "blocks", b"blocks", "empties", b"empties", "empty", b"empty", "lists", b"lists", "mask", b"mask", "nulls", b"nulls", "number", b"number", "objects", b"objects", "one", b"one", "span", b"span", "spans", b"spans", "times", b"times"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_one: _TypeAlias = _typing.Literal["any", "span", "mask", "empty", "number", "block"]  # noqa: Y015
+    _WhichOneofArgType_one: _TypeAlias = _typing.Literal["one", b"one"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_one) -> _WhichOneofReturnType_one | None: ...
+
+Global___Carried: _TypeAlias = Carried  # noqa: Y015
+
+@_typing.final
 class Described(_message.Message):
     """What describes types."""
 
@@ -381,6 +615,147 @@ class Secret(_message.Message):
 
 Global___Secret: _TypeAlias = Secret  # noqa: Y015
 
+@_typing.final
+class Vault(_message.Message):
+    """What is not to be shown in every place where it can stand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class CodesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class CoinByNameEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Coin: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Coin | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CODES_FIELD_NUMBER: _builtins.int
+    COIN_FIELD_NUMBER: _builtins.int
+    COINS_FIELD_NUMBER: _builtins.int
+    COIN_BY_NAME_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    SCHEME_FIELD_NUMBER: _builtins.int
+    SHAPE_FIELD_NUMBER: _builtins.int
+    JSON_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ANYTHING_FIELD_NUMBER: _builtins.int
+    SPAN_FIELD_NUMBER: _builtins.int
+    MOOD_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    password: _builtins.str
+    shape: _builtins.int
+    mood: Global___OldMood.ValueType
+    @_builtins.property
+    def codes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def coin(self) -> Global___Coin: ...
+    @_builtins.property
+    def coins(self) -> _containers.RepeatedCompositeFieldContainer[Global___Coin]: ...
+    @_builtins.property
+    def coin_by_name(self) -> _containers.MessageMap[_builtins.str, Global___Coin]: ...
+    @_builtins.property
+    def token(self) -> Global___Coin: ...
+    @_builtins.property
+    def scheme(self) -> _struct_pb2.Struct: ...
+    @_builtins.property
+    def json(self) -> _struct_pb2.Struct: ...
+    @_builtins.property
+    def text(self) -> _wrappers_pb2.StringValue: ...
+    @_builtins.property
+    def anything(self) -> _any_pb2.Any: ...
+    @_builtins.property
+    def span(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def shown(self) -> Global___Coin: ...
+    def __init__(
+        self,
+        *,
+        codes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        coin: Global___Coin | None = ...,
+        coins: _abc.Iterable[Global___Coin] | None = ...,
+        coin_by_name: _abc.Mapping[_builtins.str, Global___Coin] | None = ...,
+        token: Global___Coin | None = ...,
+        password: _builtins.str = ...,
+        scheme: _struct_pb2.Struct | None = ...,
+        shape: _builtins.int = ...,
+        json: _struct_pb2.Struct | None = ...,
+        text: _wrappers_pb2.StringValue | None = ...,
+        anything: _any_pb2.Any | None = ...,
+        span: _duration_pb2.Duration | None = ...,
+        mood: Global___OldMood.ValueType = ...,
+        shown: Global___Coin | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["anything", b"anything", "coin", b"coin", "json", b"json", "lock", b"lock", "password", b"password", "scheme", b"scheme", "shape", b"shape", "shown", b"shown", "span", b"span", "text", b"text", "token", b"token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anything", b"anything", "codes", b"codes", "coin", b"coin", "coin_by_name", b"coin_by_name", "coins", b"coins", "json", b"json", "lock", b"lock", "mood", b"mood", "password", b"password", "scheme", b"scheme", "shape", b"shape", "shown", b"shown", "span", b"span", "text", b"text", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_lock: _TypeAlias = _typing.Literal["token", "password", "scheme", "shape"]  # noqa: Y015
+    _WhichOneofArgType_lock: _TypeAlias = _typing.Literal["lock", b"lock"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_lock) -> _WhichOneofReturnType_lock | None: ...
+
+Global___Vault: _TypeAlias = Vault  # noqa: Y015
+
+@_typing.final
+class Coin(_message.Message):
+    """It has a field that is not to be shown, whoever holds it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    number: _builtins.int
+    owner: _builtins.str
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        number: _builtins.int = ...,
+        owner: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "owner", b"owner", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Coin: _TypeAlias = Coin  # noqa: Y015
+
 @_deprecated("""This message has been marked as deprecated using proto message options.""")
 @_typing.final
 class OldSecret(_message.Message):
@@ -413,6 +788,8 @@ class Aged(_message.Message):
     FORMER_NAME_FIELD_NUMBER: _builtins.int
     MOOD_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
+    WORD_FIELD_NUMBER: _builtins.int
+    DRAWING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     @_builtins.property
     @_deprecated("""This field has been marked as deprecated using proto field options.""")
@@ -426,6 +803,17 @@ class Aged(_message.Message):
 
     mood: Global___OldMood.ValueType
     @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def word(self) -> _builtins.str:
+        """Deprecated: draw one."""
+
+    @word.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def word(self, value: _builtins.str) -> None:
+        """Deprecated: draw one."""
+
+    drawing: _builtins.bytes
+    @_builtins.property
     def secret(self) -> Global___OldSecret: ...
     def __init__(
         self,
@@ -434,11 +822,15 @@ class Aged(_message.Message):
         former_name: _builtins.str = ...,
         mood: Global___OldMood.ValueType = ...,
         secret: Global___OldSecret | None = ...,
+        word: _builtins.str = ...,
+        drawing: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["secret", b"secret"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drawing", b"drawing", "secret", b"secret", "sign", b"sign", "word", b"word"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["former_name", b"former_name", "mood", b"mood", "name", b"name", "secret", b"secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drawing", b"drawing", "former_name", b"former_name", "mood", b"mood", "name", b"name", "secret", b"secret", "sign", b"sign", "word", b"word"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_sign: _TypeAlias = _typing.Literal["word", "drawing"]  # noqa: Y015
+    _WhichOneofArgType_sign: _TypeAlias = _typing.Literal["sign", b"sign"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_sign) -> _WhichOneofReturnType_sign | None: ...
 
 Global___Aged: _TypeAlias = Aged  # noqa: Y015

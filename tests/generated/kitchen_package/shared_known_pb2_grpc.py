@@ -7,6 +7,8 @@
 """Client and server classes corresponding to protobuf-defined services."""
 import grpc
 
+from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
@@ -44,6 +46,41 @@ class KnownStub:
                 request_serializer=kitchen__package_dot_shared__known__pb2.Timestamp.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_timestamp__pb2.Timestamp.FromString,
                 _registered_method=True)
+        self.Store = channel.unary_unary(
+                '/kitchen.known.Known/Store',
+                request_serializer=google_dot_protobuf_dot_struct__pb2.Struct.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                _registered_method=True)
+        self.Load = channel.unary_unary(
+                '/kitchen.known.Known/Load',
+                request_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_struct__pb2.Struct.FromString,
+                _registered_method=True)
+        self.Relay = channel.stream_stream(
+                '/kitchen.known.Known/Relay',
+                request_serializer=google_dot_protobuf_dot_struct__pb2.Value.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_struct__pb2.Value.FromString,
+                _registered_method=True)
+        self.Join = channel.stream_unary(
+                '/kitchen.known.Known/Join',
+                request_serializer=google_dot_protobuf_dot_struct__pb2.ListValue.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_struct__pb2.ListValue.FromString,
+                _registered_method=True)
+        self.Count = channel.unary_unary(
+                '/kitchen.known.Known/Count',
+                request_serializer=google_dot_protobuf_dot_wrappers__pb2.BytesValue.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_wrappers__pb2.UInt64Value.FromString,
+                _registered_method=True)
+        self.Pass = channel.unary_unary(
+                '/kitchen.known.Known/Pass',
+                request_serializer=google_dot_protobuf_dot_any__pb2.Any.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_any__pb2.Any.FromString,
+                _registered_method=True)
+        self.Carry = channel.unary_unary(
+                '/kitchen.known.Known/Carry',
+                request_serializer=kitchen__package_dot_shared__known__pb2.Carried.SerializeToString,
+                response_deserializer=kitchen__package_dot_shared__known__pb2.Carried.FromString,
+                _registered_method=True)
 
 
 class KnownServicer:
@@ -75,6 +112,48 @@ class KnownServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Store(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Load(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Relay(self, request_iterator, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Join(self, request_iterator, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Count(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Pass(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Carry(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_KnownServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +176,41 @@ def add_KnownServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=kitchen__package_dot_shared__known__pb2.Timestamp.FromString,
                     response_serializer=google_dot_protobuf_dot_timestamp__pb2.Timestamp.SerializeToString,
+            ),
+            'Store': grpc.unary_unary_rpc_method_handler(
+                    servicer.Store,
+                    request_deserializer=google_dot_protobuf_dot_struct__pb2.Struct.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'Load': grpc.unary_unary_rpc_method_handler(
+                    servicer.Load,
+                    request_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+                    response_serializer=google_dot_protobuf_dot_struct__pb2.Struct.SerializeToString,
+            ),
+            'Relay': grpc.stream_stream_rpc_method_handler(
+                    servicer.Relay,
+                    request_deserializer=google_dot_protobuf_dot_struct__pb2.Value.FromString,
+                    response_serializer=google_dot_protobuf_dot_struct__pb2.Value.SerializeToString,
+            ),
+            'Join': grpc.stream_unary_rpc_method_handler(
+                    servicer.Join,
+                    request_deserializer=google_dot_protobuf_dot_struct__pb2.ListValue.FromString,
+                    response_serializer=google_dot_protobuf_dot_struct__pb2.ListValue.SerializeToString,
+            ),
+            'Count': grpc.unary_unary_rpc_method_handler(
+                    servicer.Count,
+                    request_deserializer=google_dot_protobuf_dot_wrappers__pb2.BytesValue.FromString,
+                    response_serializer=google_dot_protobuf_dot_wrappers__pb2.UInt64Value.SerializeToString,
+            ),
+            'Pass': grpc.unary_unary_rpc_method_handler(
+                    servicer.Pass,
+                    request_deserializer=google_dot_protobuf_dot_any__pb2.Any.FromString,
+                    response_serializer=google_dot_protobuf_dot_any__pb2.Any.SerializeToString,
+            ),
+            'Carry': grpc.unary_unary_rpc_method_handler(
+                    servicer.Carry,
+                    request_deserializer=kitchen__package_dot_shared__known__pb2.Carried.FromString,
+                    response_serializer=kitchen__package_dot_shared__known__pb2.Carried.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -208,6 +322,195 @@ class Known:
             '/kitchen.known.Known/Watch',
             kitchen__package_dot_shared__known__pb2.Timestamp.SerializeToString,
             google_dot_protobuf_dot_timestamp__pb2.Timestamp.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Store(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kitchen.known.Known/Store',
+            google_dot_protobuf_dot_struct__pb2.Struct.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Load(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kitchen.known.Known/Load',
+            google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            google_dot_protobuf_dot_struct__pb2.Struct.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Relay(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kitchen.known.Known/Relay',
+            google_dot_protobuf_dot_struct__pb2.Value.SerializeToString,
+            google_dot_protobuf_dot_struct__pb2.Value.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Join(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/kitchen.known.Known/Join',
+            google_dot_protobuf_dot_struct__pb2.ListValue.SerializeToString,
+            google_dot_protobuf_dot_struct__pb2.ListValue.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Count(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kitchen.known.Known/Count',
+            google_dot_protobuf_dot_wrappers__pb2.BytesValue.SerializeToString,
+            google_dot_protobuf_dot_wrappers__pb2.UInt64Value.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Pass(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kitchen.known.Known/Pass',
+            google_dot_protobuf_dot_any__pb2.Any.SerializeToString,
+            google_dot_protobuf_dot_any__pb2.Any.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Carry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kitchen.known.Known/Carry',
+            kitchen__package_dot_shared__known__pb2.Carried.SerializeToString,
+            kitchen__package_dot_shared__known__pb2.Carried.FromString,
             options,
             channel_credentials,
             insecure,

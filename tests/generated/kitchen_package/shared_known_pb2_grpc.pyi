@@ -9,6 +9,8 @@ isort:skip_file
 What protobuf brings and what options say, in every place where it can stand."""
 
 from collections import abc as _abc
+from google.protobuf import any_pb2 as _any_pb2
+from google.protobuf import empty_pb2 as _empty_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf import wrappers_pb2 as _wrappers_pb2
@@ -52,6 +54,13 @@ class KnownStub:
     Look: _grpc.UnaryUnaryMultiCallable[_wrappers_pb2.StringValue, _struct_pb2.Value]
     Put: _grpc.UnaryUnaryMultiCallable[_shared_known_pb2.Aged, _wrappers_pb2.BoolValue]
     Watch: _grpc.UnaryStreamMultiCallable[_shared_known_pb2.Timestamp, _timestamp_pb2.Timestamp]
+    Store: _grpc.UnaryUnaryMultiCallable[_struct_pb2.Struct, _empty_pb2.Empty]
+    Load: _grpc.UnaryUnaryMultiCallable[_empty_pb2.Empty, _struct_pb2.Struct]
+    Relay: _grpc.StreamStreamMultiCallable[_struct_pb2.Value, _struct_pb2.Value]
+    Join: _grpc.StreamUnaryMultiCallable[_struct_pb2.ListValue, _struct_pb2.ListValue]
+    Count: _grpc.UnaryUnaryMultiCallable[_wrappers_pb2.BytesValue, _wrappers_pb2.UInt64Value]
+    Pass: _grpc.UnaryUnaryMultiCallable[_any_pb2.Any, _any_pb2.Any]
+    Carry: _grpc.UnaryUnaryMultiCallable[_shared_known_pb2.Carried, _shared_known_pb2.Carried]
 
 @_typing.type_check_only
 class KnownAsyncStub(KnownStub):
@@ -65,6 +74,13 @@ class KnownAsyncStub(KnownStub):
     Look: _aio.UnaryUnaryMultiCallable[_wrappers_pb2.StringValue, _struct_pb2.Value]  # type: ignore[assignment]
     Put: _aio.UnaryUnaryMultiCallable[_shared_known_pb2.Aged, _wrappers_pb2.BoolValue]  # type: ignore[assignment]
     Watch: _aio.UnaryStreamMultiCallable[_shared_known_pb2.Timestamp, _timestamp_pb2.Timestamp]  # type: ignore[assignment]
+    Store: _aio.UnaryUnaryMultiCallable[_struct_pb2.Struct, _empty_pb2.Empty]  # type: ignore[assignment]
+    Load: _aio.UnaryUnaryMultiCallable[_empty_pb2.Empty, _struct_pb2.Struct]  # type: ignore[assignment]
+    Relay: _aio.StreamStreamMultiCallable[_struct_pb2.Value, _struct_pb2.Value]  # type: ignore[assignment]
+    Join: _aio.StreamUnaryMultiCallable[_struct_pb2.ListValue, _struct_pb2.ListValue]  # type: ignore[assignment]
+    Count: _aio.UnaryUnaryMultiCallable[_wrappers_pb2.BytesValue, _wrappers_pb2.UInt64Value]  # type: ignore[assignment]
+    Pass: _aio.UnaryUnaryMultiCallable[_any_pb2.Any, _any_pb2.Any]  # type: ignore[assignment]
+    Carry: _aio.UnaryUnaryMultiCallable[_shared_known_pb2.Carried, _shared_known_pb2.Carried]  # type: ignore[assignment]
 
 class KnownServicer(metaclass=_abc_1.ABCMeta):
     """Methods on what protobuf brings."""
@@ -98,6 +114,55 @@ class KnownServicer(metaclass=_abc_1.ABCMeta):
         request: _shared_known_pb2.Timestamp,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_timestamp_pb2.Timestamp], _abc.AsyncIterator[_timestamp_pb2.Timestamp]]: ...
+
+    @_abc_1.abstractmethod
+    def Store(
+        self,
+        request: _struct_pb2.Struct,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]: ...
+
+    @_abc_1.abstractmethod
+    def Load(
+        self,
+        request: _empty_pb2.Empty,
+        context: _ServicerContext,
+    ) -> _typing.Union[_struct_pb2.Struct, _abc.Awaitable[_struct_pb2.Struct]]: ...
+
+    @_abc_1.abstractmethod
+    def Relay(
+        self,
+        request_iterator: _MaybeAsyncIterator[_struct_pb2.Value],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_struct_pb2.Value], _abc.AsyncIterator[_struct_pb2.Value]]: ...
+
+    @_abc_1.abstractmethod
+    def Join(
+        self,
+        request_iterator: _MaybeAsyncIterator[_struct_pb2.ListValue],
+        context: _ServicerContext,
+    ) -> _typing.Union[_struct_pb2.ListValue, _abc.Awaitable[_struct_pb2.ListValue]]: ...
+
+    @_abc_1.abstractmethod
+    def Count(
+        self,
+        request: _wrappers_pb2.BytesValue,
+        context: _ServicerContext,
+    ) -> _typing.Union[_wrappers_pb2.UInt64Value, _abc.Awaitable[_wrappers_pb2.UInt64Value]]: ...
+
+    @_abc_1.abstractmethod
+    def Pass(
+        self,
+        request: _any_pb2.Any,
+        context: _ServicerContext,
+    ) -> _typing.Union[_any_pb2.Any, _abc.Awaitable[_any_pb2.Any]]: ...
+
+    @_abc_1.abstractmethod
+    def Carry(
+        self,
+        request: _shared_known_pb2.Carried,
+        context: _ServicerContext,
+    ) -> _typing.Union[_shared_known_pb2.Carried, _abc.Awaitable[_shared_known_pb2.Carried]]: ...
 
 def add_KnownServicer_to_server(servicer: KnownServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -11,9 +11,10 @@ first byte of the message that is decoded.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from librt.strings import BytesWriter, read_f64_le, read_i32_le, read_i64_le, write_f64_le, write_i32_le, write_i64_le
+from msgspec import UNSET
 from msgspec.structs import astuple
 
 from eventflux_runtime.codegen_api import (
@@ -30,10 +31,26 @@ from eventflux_runtime.codegen_api import (
     unfit,
     unset,
 )
+from eventflux_runtime.well_known import Any as WellKnownAny, NullValue, Timestamp
+from eventflux_runtime.well_known.codec import (
+    encode_any as write_any,
+    encode_timestamp as write_timestamp,
+    read_any,
+    read_timestamp,
+)
+from eventflux_runtime.well_known.struct.codec import (
+    read_list_value,
+    read_struct,
+    read_value,
+    write_list_value,
+    write_struct,
+    write_value,
+)
 from legacy_package.messages import (
     Choice,
     Closed,
     Color,
+    Filled,
     Open,
     Order,
     OrderKind,
@@ -49,9 +66,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "decode_choice",
+    "decode_filled",
     "decode_order",
     "decode_part",
     "encode_choice",
+    "encode_filled",
     "encode_order",
     "encode_part",
 ]
@@ -62,6 +81,7 @@ _CLOSED: Final[dict[int, Closed]] = {int(member): member for member in Closed}
 _OPEN: Final[tuple[Open, ...]] = tuple(sorted(Open))
 _COLOR: Final[dict[int, Color]] = {int(member): member for member in Color}
 _SIZE: Final[tuple[Size, ...]] = tuple(sorted(Size))
+_NULL_VALUE: Final[tuple[NullValue, ...]] = tuple(sorted(NullValue))
 
 EXPECTS: Final[dict[str, str]] = {
     "Choice.explicit": "a str that UTF-8 can encode, or None",
@@ -91,6 +111,16 @@ EXPECTS: Final[dict[str, str]] = {
     "Order.part_by_number": "a dict of an int from -2147483648 to 2147483647 to Part",
     "Order.ratio": "a float, or None",
     "Order.choice": "Choice, or None",
+    "Filled.value": "None, a bool, a number, a str, a list or a dict, because it is required",
+    "Filled.object": "a dict of str to values of JSON, because it is required",
+    "Filled.array": "a list of values of JSON, because it is required",
+    "Filled.text": "a str that UTF-8 can encode, because it is required",
+    "Filled.at": "well_known.Timestamp, because it is required",
+    "Filled.anything": "well_known.Any, because it is required",
+    "Filled.null": "well_known.NullValue or an int from -2147483648 to 2147483647, because it is required",
+    "Filled.maybe": "None, a bool, a number, a str, a list or a dict, or None",
+    "Filled.maybe_null": "well_known.NullValue or an int from -2147483648 to 2147483647, or None",
+    "Filled.nulls": "a list of well_known.NullValue or an int from -2147483648 to 2147483647",
 }
 
 # What compiled code would look up by name at each use, if it were not a constant of this module.
@@ -98,12 +128,13 @@ _astuple: Final = astuple
 _Choice: Final = Choice
 _Part: Final = Part
 _Order: Final = Order
+_Filled: Final = Filled
 
 
 def encode_choice(message: Choice, writer: BytesWriter) -> None:
     """Appends a Choice in the native layout. Raises CodecError."""
     if type(message) is not _Choice:
-        require(message, _Choice)
+        message = require(message, _Choice)
     field = ""
     try:
         values = _astuple(message)
@@ -279,7 +310,16 @@ def _read_choice(data: bytes, pos: i64) -> tuple[Choice, i64]:
             by_name_[key7] = item7
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Choice(explicit_, implicit_, needed_, packed_, expanded_, closed_, open_, by_name_), pos
+    return _Choice(
+        explicit=explicit_,
+        implicit=implicit_,
+        needed=needed_,
+        packed=packed_,
+        expanded=expanded_,
+        closed=closed_,
+        open=open_,
+        by_name=by_name_,
+    ), pos
 
 
 def encode_part(message: Part, writer: BytesWriter) -> None:
@@ -291,7 +331,7 @@ def _write_part(message: Part, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Part", _MAX_DEPTH, -1)
     if type(message) is not _Part:
-        require(message, _Part)
+        message = require(message, _Part)
     field = ""
     try:
         values = _astuple(message)
@@ -342,7 +382,7 @@ def _read_part(data: bytes, pos: i64, depth: i64) -> tuple[Part, i64]:
             inner_, pos = _read_part(data, pos, depth + 1)
     except (IndexError, UnicodeDecodeError) as error:
         raise malformed(field, pos, limit, error) from None
-    return _Part(id_, inner_), pos
+    return _Part(id=id_, inner=inner_), pos
 
 
 def encode_order(message: Order, writer: BytesWriter) -> None:
@@ -354,7 +394,7 @@ def _write_order(message: Order, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Order", _MAX_DEPTH, -1)
     if type(message) is not _Order:
-        require(message, _Order)
+        message = require(message, _Order)
     field = ""
     try:
         values = _astuple(message)
@@ -755,23 +795,183 @@ def decode_order(data: bytes, start: int, end: int) -> Order:
     if pos != limit:
         raise trailing("Order", pos, limit)
     return _Order(
-        name_,
-        count_,
-        text_,
-        color_,
-        size_,
-        colors_,
-        packed_sizes_,
-        numbers_,
-        size_by_name_,
-        kind_,
-        main_,
-        flag_,
-        data_,
-        parts_,
-        part_by_number_,
-        ratio_,
-        choice_,
+        name=name_,
+        count=count_,
+        text=text_,
+        color=color_,
+        size=size_,
+        colors=colors_,
+        packed_sizes=packed_sizes_,
+        numbers=numbers_,
+        size_by_name=size_by_name_,
+        kind=kind_,
+        main=main_,
+        flag=flag_,
+        data=data_,
+        parts=parts_,
+        part_by_number=part_by_number_,
+        ratio=ratio_,
+        choice=choice_,
+    )
+
+
+def encode_filled(message: Filled, writer: BytesWriter) -> None:
+    """Appends a Filled in the native layout. Raises CodecError."""
+    _write_filled(message, writer, 0)
+
+
+def _write_filled(message: Filled, writer: BytesWriter, depth: i64) -> None:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Filled", _MAX_DEPTH, -1)
+    if type(message) is not _Filled:
+        message = require(message, _Filled)
+    field = ""
+    try:
+        values = _astuple(message)
+        field = "Filled.value"
+        value_: object = values[0]
+        if value_ is UNSET:
+            raise unset(field)
+        write_value(value_, writer, depth + 1)
+        field = "Filled.object"
+        object_: object = values[1]
+        if object_ is None:
+            raise unset(field)
+        write_struct(object_, writer, depth + 1)
+        field = "Filled.array"
+        array_: object = values[2]
+        if array_ is None:
+            raise unset(field)
+        write_list_value(array_, writer, depth + 1)
+        field = "Filled.text"
+        text_: str | None = values[3]
+        if text_ is None:
+            raise unset(field)
+        text = text_.encode()
+        write_i64_le(writer, len(text))
+        writer.write(text)
+        field = "Filled.at"
+        at_: object = values[4]
+        if at_ is None:
+            raise unset(field)
+        if not isinstance(at_, Timestamp):
+            raise TypeError
+        write_timestamp(at_, writer)
+        field = "Filled.anything"
+        anything_: object = values[5]
+        if anything_ is None:
+            raise unset(field)
+        if not isinstance(anything_, WellKnownAny):
+            raise TypeError
+        write_any(anything_, writer)
+        field = "Filled.null"
+        null_: NullValue | None = values[6]
+        if null_ is None:
+            raise unset(field)
+        _write_enum(writer, null_)
+        field = "Filled.maybe"
+        maybe_: object = values[7]
+        if maybe_ is UNSET:
+            writer.append(0)
+        else:
+            writer.append(1)
+            write_value(maybe_, writer, depth + 1)
+        field = "Filled.maybe_null"
+        maybe_null_: NullValue | None = values[8]
+        if maybe_null_ is None:
+            writer.append(0)
+        else:
+            writer.append(1)
+            _write_enum(writer, maybe_null_)
+        field = "Filled.nulls"
+        nulls_: object = values[9]
+        if not isinstance(nulls_, list):
+            raise TypeError
+        write_i64_le(writer, len(nulls_))
+        item9: NullValue
+        for item9 in nulls_:
+            _write_enum(writer, item9)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise unfit(message, field, EXPECTS) from None
+
+
+def decode_filled(data: bytes, start: int, end: int) -> Filled:
+    """The Filled in ``data[start:end]``, native layout. Raises CodecError."""
+    if start != 0 or end != len(data):
+        data = data[start:end]
+    pos: i64 = 0
+    depth: i64 = 0
+    limit: i64 = len(data)
+    field = ""
+    try:
+        field = "Filled.value"
+        value_, pos = read_value(data, pos, depth + 1)
+        field = "Filled.object"
+        object_, pos = read_struct(data, pos, depth + 1)
+        field = "Filled.array"
+        array_, pos = read_list_value(data, pos, depth + 1)
+        field = "Filled.text"
+        begin = pos + 8
+        pos = begin + read_i64_le(data, pos)
+        text_ = (
+            data[begin:pos].decode()
+            if pos > begin and limit >= pos
+            else ""
+            if pos == begin
+            else bad_length(field, begin, pos, limit)
+        )
+        field = "Filled.at"
+        at_, pos = read_timestamp(data, pos)
+        field = "Filled.anything"
+        anything_, pos = read_any(data, pos)
+        field = "Filled.null"
+        number = read_i32_le(data, pos)
+        pos += 4
+        null_ = _NULL_VALUE[number] if 0 <= number < 1 else NullValue(number)
+        field = "Filled.maybe"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        maybe_: Any = UNSET
+        if flag == 1:
+            maybe_, pos = read_value(data, pos, depth + 1)
+        field = "Filled.maybe_null"
+        flag = data[pos]
+        if flag > 1:
+            raise bad_flag(field, pos, flag)
+        pos += 1
+        maybe_null_: NullValue | None = None
+        if flag == 1:
+            number = read_i32_le(data, pos)
+            pos += 4
+            maybe_null_ = _NULL_VALUE[number] if 0 <= number < 1 else NullValue(number)
+        field = "Filled.nulls"
+        count = read_i64_le(data, pos)
+        pos += 8
+        if not 0 <= count <= (limit - pos) // 4:
+            raise overlong(field, pos - 8, count, (limit - pos) // 4)
+        nulls_: list[NullValue] = []
+        for _ in range(count):
+            number = read_i32_le(data, pos)
+            pos += 4
+            item9 = _NULL_VALUE[number] if 0 <= number < 1 else NullValue(number)
+            nulls_.append(item9)
+    except (IndexError, UnicodeDecodeError) as error:
+        raise malformed(field, pos, limit, error) from None
+    if pos != limit:
+        raise trailing("Filled", pos, limit)
+    return _Filled(
+        value=value_,
+        object=object_,
+        array=array_,
+        text=text_,
+        at=at_,
+        anything=anything_,
+        null=null_,
+        maybe=maybe_,
+        maybe_null=maybe_null_,
+        nulls=nulls_,
     )
 
 
@@ -800,3 +1000,4 @@ register(
 )
 register(Part, "legacy.Part", "legacy_package.legacy_pb2:Part", {"native": (encode_part, decode_part)})
 register(Order, "legacy.Order", "legacy_package.legacy_pb2:Order", {"native": (encode_order, decode_order)})
+register(Filled, "legacy.Filled", "legacy_package.legacy_pb2:Filled", {"native": (encode_filled, decode_filled)})

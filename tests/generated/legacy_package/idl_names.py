@@ -16,6 +16,7 @@ CLASSES: Final[dict[str, str]] = {
     "legacy.Choice": "Choice",
     "legacy.Closed": "Closed",
     "legacy.Color": "Color",
+    "legacy.Filled": "Filled",
     "legacy.Open": "Open",
     "legacy.Order": "Order",
     "legacy.Order.chosen": "OrderKindChosen",

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import eventflux_runtime.codegen_api as runtime
+from eventflux_runtime import well_known
 from legacy_package import messages
 
 runtime.register_json_enum(
@@ -75,5 +76,19 @@ runtime.register_json(
     runtime.JsonField("part_by_number", messages.Part, key="int32"),
     runtime.JsonField("ratio", "double", is_optional=True),
     runtime.JsonField("choice", messages.Choice, is_optional=True),
+    is_recursive=True,
+)
+runtime.register_json(
+    messages.Filled,
+    runtime.JsonField("value", "value", is_required=True),
+    runtime.JsonField("object", "struct", is_required=True),
+    runtime.JsonField("array", "list", is_required=True),
+    runtime.JsonField("text", "string", is_required=True),
+    runtime.JsonField("at", well_known.Timestamp, is_required=True),
+    runtime.JsonField("anything", well_known.Any, is_required=True),
+    runtime.JsonField("null", well_known.NullValue, is_required=True),
+    runtime.JsonField("maybe", "value", is_optional=True),
+    runtime.JsonField("maybe_null", well_known.NullValue, is_optional=True),
+    runtime.JsonField("nulls", well_known.NullValue, is_list=True),
     is_recursive=True,
 )

@@ -15,10 +15,14 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import any_pb2 as google_dot_protobuf_dot_any__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 from legacy_package import legacy_edition_pb2 as legacy__package_dot_legacy__edition__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0clegacy.proto\x12\x06legacy\x1a\x14legacy/edition.proto"/\n\x04Part\x12\n\n\x02id\x18\x01 \x02(\x05\x12\x1b\n\x05inner\x18\x02 \x01(\x0b2\x0c.legacy.Part"\xb7\x05\n\x05Order\x12\x0c\n\x04name\x18\x01 \x02(\t\x12\x10\n\x05count\x18\x02 \x01(\x05:\x015\x12\x17\n\x04text\x18\x03 \x01(\t:\ta "b" \\ c\x12(\n\x05color\x18\x04 \x01(\x0e2\r.legacy.Color:\nCOLOR_BLUE\x12\x1a\n\x04size\x18\x05 \x02(\x0e2\x0c.legacy.Size\x12\x1d\n\x06colors\x18\x06 \x03(\x0e2\r.legacy.Color\x12&\n\x0cpacked_sizes\x18\x07 \x03(\x0e2\x0c.legacy.SizeB\x02\x10\x01\x12\x0f\n\x07numbers\x18\x08 \x03(\x05\x123\n\x0csize_by_name\x18\t \x03(\x0b2\x1d.legacy.Order.SizeByNameEntry\x12\x1f\n\x06chosen\x18\n \x01(\x0e2\r.legacy.ColorH\x00\x12\x1c\n\x04part\x18\x0b \x01(\x0b2\x0c.legacy.PartH\x00\x12\x0e\n\x04said\x18\x0c \x01(\tH\x00\x12\x1a\n\x04main\x18\r \x02(\x0b2\x0c.legacy.Part\x12\x0c\n\x04flag\x18\x0e \x01(\x08\x12\x0c\n\x04data\x18\x0f \x01(\x0c\x12\x1b\n\x05parts\x18\x10 \x03(\x0b2\x0c.legacy.Part\x127\n\x0epart_by_number\x18\x11 \x03(\x0b2\x1f.legacy.Order.PartByNumberEntry\x12\x12\n\x05ratio\x18\x12 \x01(\x01:\x03inf\x12\x1e\n\x06choice\x18\x13 \x01(\x0b2\x0e.legacy.Choice\x1a?\n\x0fSizeByNameEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1b\n\x05value\x18\x02 \x01(\x0e2\x0c.legacy.Size:\x028\x01\x1aA\n\x11PartByNumberEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\x1b\n\x05value\x18\x02 \x01(\x0b2\x0c.legacy.Part:\x028\x01*\x05\x08d\x10\xc8\x01B\x06\n\x04kind*@\n\x05Color\x12\r\n\tCOLOR_RED\x10\x01\x12\x0f\n\x0bCOLOR_GREEN\x10\x00\x12\x17\n\nCOLOR_BLUE\x10\xfd\xff\xff\xff\xff\xff\xff\xff\xff\x01*7\n\x04Size\x12\x0e\n\nSIZE_SMALL\x10\x00\x12\x0f\n\x0bSIZE_MIDDLE\x10\x01\x12\x0e\n\nSIZE_LARGE\x10\x022W\n\x06Orders\x12%\n\x06import\x12\r.legacy.Order\x1a\x0c.legacy.Part\x12&\n\x04None\x12\x0c.legacy.Part\x1a\x0e.legacy.Choice0\x01')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0clegacy.proto\x12\x06legacy\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\x1a\x14legacy/edition.proto"/\n\x04Part\x12\n\n\x02id\x18\x01 \x02(\x05\x12\x1b\n\x05inner\x18\x02 \x01(\x0b2\x0c.legacy.Part"\xb7\x05\n\x05Order\x12\x0c\n\x04name\x18\x01 \x02(\t\x12\x10\n\x05count\x18\x02 \x01(\x05:\x015\x12\x17\n\x04text\x18\x03 \x01(\t:\ta "b" \\ c\x12(\n\x05color\x18\x04 \x01(\x0e2\r.legacy.Color:\nCOLOR_BLUE\x12\x1a\n\x04size\x18\x05 \x02(\x0e2\x0c.legacy.Size\x12\x1d\n\x06colors\x18\x06 \x03(\x0e2\r.legacy.Color\x12&\n\x0cpacked_sizes\x18\x07 \x03(\x0e2\x0c.legacy.SizeB\x02\x10\x01\x12\x0f\n\x07numbers\x18\x08 \x03(\x05\x123\n\x0csize_by_name\x18\t \x03(\x0b2\x1d.legacy.Order.SizeByNameEntry\x12\x1f\n\x06chosen\x18\n \x01(\x0e2\r.legacy.ColorH\x00\x12\x1c\n\x04part\x18\x0b \x01(\x0b2\x0c.legacy.PartH\x00\x12\x0e\n\x04said\x18\x0c \x01(\tH\x00\x12\x1a\n\x04main\x18\r \x02(\x0b2\x0c.legacy.Part\x12\x0c\n\x04flag\x18\x0e \x01(\x08\x12\x0c\n\x04data\x18\x0f \x01(\x0c\x12\x1b\n\x05parts\x18\x10 \x03(\x0b2\x0c.legacy.Part\x127\n\x0epart_by_number\x18\x11 \x03(\x0b2\x1f.legacy.Order.PartByNumberEntry\x12\x12\n\x05ratio\x18\x12 \x01(\x01:\x03inf\x12\x1e\n\x06choice\x18\x13 \x01(\x0b2\x0e.legacy.Choice\x1a?\n\x0fSizeByNameEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x1b\n\x05value\x18\x02 \x01(\x0e2\x0c.legacy.Size:\x028\x01\x1aA\n\x11PartByNumberEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\x1b\n\x05value\x18\x02 \x01(\x0b2\x0c.legacy.Part:\x028\x01*\x05\x08d\x10\xc8\x01B\x06\n\x04kind"\xab\x03\n\x06Filled\x12%\n\x05value\x18\x01 \x02(\x0b2\x16.google.protobuf.Value\x12\'\n\x06object\x18\x02 \x02(\x0b2\x17.google.protobuf.Struct\x12)\n\x05array\x18\x03 \x02(\x0b2\x1a.google.protobuf.ListValue\x12*\n\x04text\x18\x04 \x02(\x0b2\x1c.google.protobuf.StringValue\x12&\n\x02at\x18\x05 \x02(\x0b2\x1a.google.protobuf.Timestamp\x12&\n\x08anything\x18\x06 \x02(\x0b2\x14.google.protobuf.Any\x12(\n\x04null\x18\x07 \x02(\x0e2\x1a.google.protobuf.NullValue\x12%\n\x05maybe\x18\x08 \x01(\x0b2\x16.google.protobuf.Value\x12.\n\nmaybe_null\x18\t \x01(\x0e2\x1a.google.protobuf.NullValue\x12)\n\x05nulls\x18\n \x03(\x0e2\x1a.google.protobuf.NullValue*@\n\x05Color\x12\r\n\tCOLOR_RED\x10\x01\x12\x0f\n\x0bCOLOR_GREEN\x10\x00\x12\x17\n\nCOLOR_BLUE\x10\xfd\xff\xff\xff\xff\xff\xff\xff\xff\x01*7\n\x04Size\x12\x0e\n\nSIZE_SMALL\x10\x00\x12\x0f\n\x0bSIZE_MIDDLE\x10\x01\x12\x0e\n\nSIZE_LARGE\x10\x022W\n\x06Orders\x12%\n\x06import\x12\r.legacy.Order\x1a\x0c.legacy.Part\x12&\n\x04None\x12\x0c.legacy.Part\x1a\x0e.legacy.Choice0\x01')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -31,18 +35,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDER_PARTBYNUMBERENTRY']._serialized_options = b'8\001'
   _globals['_ORDER'].fields_by_name['packed_sizes']._loaded_options = None
   _globals['_ORDER'].fields_by_name['packed_sizes']._serialized_options = b'\020\001'
-  _globals['_COLOR']._serialized_start=793
-  _globals['_COLOR']._serialized_end=857
-  _globals['_SIZE']._serialized_start=859
-  _globals['_SIZE']._serialized_end=914
-  _globals['_PART']._serialized_start=46
-  _globals['_PART']._serialized_end=93
-  _globals['_ORDER']._serialized_start=96
-  _globals['_ORDER']._serialized_end=791
-  _globals['_ORDER_SIZEBYNAMEENTRY']._serialized_start=646
-  _globals['_ORDER_SIZEBYNAMEENTRY']._serialized_end=709
-  _globals['_ORDER_PARTBYNUMBERENTRY']._serialized_start=711
-  _globals['_ORDER_PARTBYNUMBERENTRY']._serialized_end=776
-  _globals['_ORDERS']._serialized_start=916
-  _globals['_ORDERS']._serialized_end=1003
+  _globals['_COLOR']._serialized_start=1345
+  _globals['_COLOR']._serialized_end=1409
+  _globals['_SIZE']._serialized_start=1411
+  _globals['_SIZE']._serialized_end=1466
+  _globals['_PART']._serialized_start=168
+  _globals['_PART']._serialized_end=215
+  _globals['_ORDER']._serialized_start=218
+  _globals['_ORDER']._serialized_end=913
+  _globals['_ORDER_SIZEBYNAMEENTRY']._serialized_start=768
+  _globals['_ORDER_SIZEBYNAMEENTRY']._serialized_end=831
+  _globals['_ORDER_PARTBYNUMBERENTRY']._serialized_start=833
+  _globals['_ORDER_PARTBYNUMBERENTRY']._serialized_end=898
+  _globals['_FILLED']._serialized_start=916
+  _globals['_FILLED']._serialized_end=1343
+  _globals['_ORDERS']._serialized_start=1468
+  _globals['_ORDERS']._serialized_end=1555
 # @@protoc_insertion_point(module_scope)

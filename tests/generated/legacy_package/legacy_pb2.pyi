@@ -7,8 +7,12 @@ isort:skip_file
 Everything of proto2 that a message class can have."""
 
 from collections import abc as _abc
+from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf import wrappers_pb2 as _wrappers_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from legacy_package import legacy_edition_pb2 as _legacy_edition_pb2
@@ -209,3 +213,59 @@ class Order(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015
+
+@_typing.final
+class Filled(_message.Message):
+    """What protobuf brings, where it has to be set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    ARRAY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    ANYTHING_FIELD_NUMBER: _builtins.int
+    NULL_FIELD_NUMBER: _builtins.int
+    MAYBE_FIELD_NUMBER: _builtins.int
+    MAYBE_NULL_FIELD_NUMBER: _builtins.int
+    NULLS_FIELD_NUMBER: _builtins.int
+    null: _struct_pb2.NullValue.ValueType
+    maybe_null: _struct_pb2.NullValue.ValueType
+    @_builtins.property
+    def value(self) -> _struct_pb2.Value: ...
+    @_builtins.property
+    def object(self) -> _struct_pb2.Struct: ...
+    @_builtins.property
+    def array(self) -> _struct_pb2.ListValue: ...
+    @_builtins.property
+    def text(self) -> _wrappers_pb2.StringValue: ...
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def anything(self) -> _any_pb2.Any: ...
+    @_builtins.property
+    def maybe(self) -> _struct_pb2.Value: ...
+    @_builtins.property
+    def nulls(self) -> _containers.RepeatedScalarFieldContainer[_struct_pb2.NullValue.ValueType]: ...
+    def __init__(
+        self,
+        *,
+        value: _struct_pb2.Value | None = ...,
+        object: _struct_pb2.Struct | None = ...,
+        array: _struct_pb2.ListValue | None = ...,
+        text: _wrappers_pb2.StringValue | None = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        anything: _any_pb2.Any | None = ...,
+        null: _struct_pb2.NullValue.ValueType | None = ...,
+        maybe: _struct_pb2.Value | None = ...,
+        maybe_null: _struct_pb2.NullValue.ValueType | None = ...,
+        nulls: _abc.Iterable[_struct_pb2.NullValue.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["anything", b"anything", "array", b"array", "at", b"at", "maybe", b"maybe", "maybe_null", b"maybe_null", "null", b"null", "object", b"object", "text", b"text", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anything", b"anything", "array", b"array", "at", b"at", "maybe", b"maybe", "maybe_null", b"maybe_null", "null", b"null", "nulls", b"nulls", "object", b"object", "text", b"text", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Filled: _TypeAlias = Filled  # noqa: Y015

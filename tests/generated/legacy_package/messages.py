@@ -9,6 +9,7 @@ import typing
 import msgspec
 
 import eventflux_runtime.codegen_api as runtime
+from eventflux_runtime import well_known
 
 
 if typing.TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "Choice",
     "Closed",
     "Color",
+    "Filled",
     "Open",
     "Order",
     "OrderKind",
@@ -61,7 +63,7 @@ class Size(runtime.ClosedEnum):
     LARGE = 2
 
 
-class Choice(runtime.Message["legacy_edition_pb2.Choice", typing.Never]):
+class Choice(runtime.Message["legacy_edition_pb2.Choice", typing.Never], kw_only=True):
     """The message legacy.Choice."""
 
     explicit: str | None = None
@@ -78,7 +80,7 @@ class Choice(runtime.Message["legacy_edition_pb2.Choice", typing.Never]):
     by_name: dict[str, Open] = {}
 
 
-class Part(runtime.Message["legacy_pb2.Part", typing.Never]):
+class Part(runtime.Message["legacy_pb2.Part", typing.Never], kw_only=True):
     """A message that cannot be without its number."""
 
     id: int | None = None
@@ -110,7 +112,7 @@ class OrderKindSaid(msgspec.Struct):
 OrderKind: typing.TypeAlias = OrderKindChosen | OrderKindPart | OrderKindSaid
 
 
-class Order(runtime.Message["legacy_pb2.Order", typing.Never]):
+class Order(runtime.Message["legacy_pb2.Order", typing.Never], kw_only=True):
     """The message legacy.Order."""
 
     name: str | None = None
@@ -158,3 +160,46 @@ class Order(runtime.Message["legacy_pb2.Order", typing.Never]):
     Where it is None, inf is meant.
     """
     choice: Choice | None = None
+
+
+class Filled(runtime.Message["legacy_pb2.Filled", typing.Never], kw_only=True):
+    """What protobuf brings, where it has to be set."""
+
+    value: well_known.JsonValue | msgspec.UnsetType = msgspec.UNSET
+    """The field value.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    object: dict[str, typing.Any] | None = None
+    """The field object.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    array: list[typing.Any] | None = None
+    """The field array.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    text: str | None = None
+    """The field text.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    at: well_known.Timestamp | None = None
+    """The field at.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    anything: well_known.Any | None = None
+    """The field anything.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    null: well_known.NullValue | None = None
+    """The field null.
+
+    It is required: without it, the message can be neither sent nor read.
+    """
+    maybe: well_known.JsonValue | msgspec.UnsetType = msgspec.UNSET
+    maybe_null: well_known.NullValue | None = None
+    nulls: list[well_known.NullValue] = []

@@ -11,9 +11,10 @@ Offsets in errors count from the first byte of the message that is decoded.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from librt.strings import BytesWriter, read_f64_le, write_f64_le
+from msgspec import UNSET
 from msgspec.structs import astuple
 
 from eventflux_runtime.codegen_api import (
@@ -45,11 +46,28 @@ from eventflux_runtime.codegen_api import (
     write_block,
     write_varint,
 )
+from eventflux_runtime.well_known import Any as WellKnownAny, NullValue, Timestamp
+from eventflux_runtime.well_known.protobuf import (
+    encode_any_protobuf as write_any_protobuf,
+    encode_timestamp_protobuf as write_timestamp_protobuf,
+    read_any_protobuf,
+    read_timestamp_protobuf,
+)
+from eventflux_runtime.well_known.struct.protobuf import (
+    read_list_value_protobuf,
+    read_struct_protobuf,
+    read_value_protobuf,
+    write_list_value_protobuf,
+    write_struct_protobuf,
+    write_value_protobuf,
+)
+from eventflux_runtime.well_known.wrapper import read_string_value_protobuf, write_string_value_protobuf
 from legacy_package.codec import EXPECTS
 from legacy_package.messages import (
     Choice,
     Closed,
     Color,
+    Filled,
     Open,
     Order,
     OrderKind,
@@ -65,9 +83,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "decode_choice_protobuf",
+    "decode_filled_protobuf",
     "decode_order_protobuf",
     "decode_part_protobuf",
     "encode_choice_protobuf",
+    "encode_filled_protobuf",
     "encode_order_protobuf",
     "encode_part_protobuf",
 ]
@@ -78,6 +98,7 @@ _CLOSED: Final[dict[int, Closed]] = {int(member): member for member in Closed}
 _OPEN: Final[tuple[Open, ...]] = tuple(sorted(Open))
 _COLOR: Final[dict[int, Color]] = {int(member): member for member in Color}
 _SIZE: Final[tuple[Size, ...]] = tuple(sorted(Size))
+_NULL_VALUE: Final[tuple[NullValue, ...]] = tuple(sorted(NullValue))
 
 FIELDS: Final[dict[str, dict[int, str]]] = {
     "Choice": {
@@ -115,6 +136,18 @@ FIELDS: Final[dict[str, dict[int, str]]] = {
         18: "Order.ratio",
         19: "Order.choice",
     },
+    "Filled": {
+        1: "Filled.value",
+        2: "Filled.object",
+        3: "Filled.array",
+        4: "Filled.text",
+        5: "Filled.at",
+        6: "Filled.anything",
+        7: "Filled.null",
+        8: "Filled.maybe",
+        9: "Filled.maybe_null",
+        10: "Filled.nulls",
+    },
 }
 
 # What compiled code would look up by name at each use, if it were not a constant of this module.
@@ -122,12 +155,13 @@ _astuple: Final = astuple
 _Choice: Final = Choice
 _Part: Final = Part
 _Order: Final = Order
+_Filled: Final = Filled
 
 
 def encode_choice_protobuf(message: Choice, writer: BytesWriter) -> None:
     """Appends a Choice in protobuf's encoding. Raises CodecError."""
     if type(message) is not _Choice:
-        require(message, _Choice)
+        message = require(message, _Choice)
     field = ""
     try:
         values = _astuple(message)
@@ -307,7 +341,16 @@ def _read_choice(data: bytes, pos: i64, limit: i64, depth: i64) -> Choice:
             raise absent("Choice.needed", limit)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Choice"], "Choice", tag), record, pos, limit, error) from None
-    message = _Choice(explicit_, implicit_, needed_, packed_, expanded_, closed_, open_, by_name_)
+    message = _Choice(
+        explicit=explicit_,
+        implicit=implicit_,
+        needed=needed_,
+        packed=packed_,
+        expanded=expanded_,
+        closed=closed_,
+        open=open_,
+        by_name=by_name_,
+    )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -385,7 +428,7 @@ def _write_part(message: Part, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Part", _MAX_DEPTH, -1)
     if type(message) is not _Part:
-        require(message, _Part)
+        message = require(message, _Part)
     field = ""
     try:
         values = _astuple(message)
@@ -481,7 +524,7 @@ def _read_part(data: bytes, pos: i64, limit: i64, depth: i64) -> Part:
                 inner_ = repeats.read(_read_part, 0x12, data, begin1, end1, depth + 1)
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Part"], "Part", tag), record, pos, limit, error) from None
-    message = _Part(id_, inner_)
+    message = _Part(id=id_, inner=inner_)
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
     return message
@@ -496,7 +539,7 @@ def _write_order(message: Order, writer: BytesWriter, depth: i64) -> None:
     if depth > _MAX_DEPTH:
         raise too_deep("Order", _MAX_DEPTH, -1)
     if type(message) is not _Order:
-        require(message, _Order)
+        message = require(message, _Order)
     field = ""
     try:
         values = _astuple(message)
@@ -908,23 +951,23 @@ def decode_order_protobuf(data: bytes, start: int, end: int) -> Order:
     except (IndexError, ValueError) as error:
         raise bad_record(path_of(FIELDS["Order"], "Order", tag), record, pos, limit, error) from None
     message = _Order(
-        name_,
-        count_,
-        text_,
-        color_,
-        size_,
-        colors_,
-        packed_sizes_,
-        numbers_,
-        size_by_name_,
-        kind_,
-        main_,
-        flag_,
-        data_,
-        parts_,
-        part_by_number_,
-        ratio_,
-        choice_,
+        name=name_,
+        count=count_,
+        text=text_,
+        color=color_,
+        size=size_,
+        colors=colors_,
+        packed_sizes=packed_sizes_,
+        numbers=numbers_,
+        size_by_name=size_by_name_,
+        kind=kind_,
+        main=main_,
+        flag=flag_,
+        data=data_,
+        parts=parts_,
+        part_by_number=part_by_number_,
+        ratio=ratio_,
+        choice=choice_,
     )
     if unknown is not None:
         message.unknown_fields = unknown.getvalue()
@@ -1091,6 +1134,304 @@ def _choose_order_9(tag: i64, data: bytes, begin: i64, end: i64, depth: i64, rep
     return OrderKindPart(item10)
 
 
+def encode_filled_protobuf(message: Filled, writer: BytesWriter) -> None:
+    """Appends a Filled in protobuf's encoding. Raises CodecError."""
+    _write_filled(message, writer, 0)
+
+
+def _write_filled(message: Filled, writer: BytesWriter, depth: i64) -> None:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Filled", _MAX_DEPTH, -1)
+    if type(message) is not _Filled:
+        message = require(message, _Filled)
+    field = ""
+    try:
+        values = _astuple(message)
+        field = "Filled.value"
+        value_: object = values[0]
+        if value_ is UNSET:
+            raise unset(field)
+        part = BytesWriter()
+        write_value_protobuf(value_, part, depth + 1)
+        bits0 = part.getvalue()
+        writer.append(0x0A)
+        write_block(writer, bits0)
+        field = "Filled.object"
+        object_: object = values[1]
+        if object_ is None:
+            raise unset(field)
+        part = BytesWriter()
+        write_struct_protobuf(object_, part, depth + 1)
+        bits1 = part.getvalue()
+        writer.append(0x12)
+        write_block(writer, bits1)
+        field = "Filled.array"
+        array_: object = values[2]
+        if array_ is None:
+            raise unset(field)
+        part = BytesWriter()
+        write_list_value_protobuf(array_, part, depth + 1)
+        bits2 = part.getvalue()
+        writer.append(0x1A)
+        write_block(writer, bits2)
+        field = "Filled.text"
+        text_: str | None = values[3]
+        if text_ is None:
+            raise unset(field)
+        part = BytesWriter()
+        write_string_value_protobuf(text_, part)
+        bits3 = part.getvalue()
+        writer.append(0x22)
+        write_block(writer, bits3)
+        field = "Filled.at"
+        at_: object = values[4]
+        if at_ is None:
+            raise unset(field)
+        if not isinstance(at_, Timestamp):
+            raise TypeError
+        part = BytesWriter()
+        write_timestamp_protobuf(at_, part)
+        bits4 = part.getvalue()
+        writer.append(0x2A)
+        write_block(writer, bits4)
+        field = "Filled.anything"
+        anything_: object = values[5]
+        if anything_ is None:
+            raise unset(field)
+        if not isinstance(anything_, WellKnownAny):
+            raise TypeError
+        part = BytesWriter()
+        write_any_protobuf(anything_, part)
+        bits5 = part.getvalue()
+        writer.append(0x32)
+        write_block(writer, bits5)
+        field = "Filled.null"
+        null_: NullValue | None = values[6]
+        if null_ is None:
+            raise unset(field)
+        bits6 = int32_bits(null_)
+        writer.append(0x38)
+        write_varint(writer, bits6)
+        field = "Filled.maybe"
+        maybe_: object = values[7]
+        if maybe_ is not UNSET:
+            part = BytesWriter()
+            write_value_protobuf(maybe_, part, depth + 1)
+            bits7 = part.getvalue()
+            writer.append(0x42)
+            write_block(writer, bits7)
+        field = "Filled.maybe_null"
+        maybe_null_: NullValue | None = values[8]
+        if maybe_null_ is not None:
+            bits8 = int32_bits(maybe_null_)
+            writer.append(0x48)
+            write_varint(writer, bits8)
+        field = "Filled.nulls"
+        nulls_: object = values[9]
+        if not isinstance(nulls_, list):
+            raise TypeError
+        item9: NullValue
+        for item9 in nulls_:
+            bits9 = int32_bits(item9)
+            writer.append(0x50)
+            write_varint(writer, bits9)
+        if message.__has_unknown_fields__:
+            writer.write(message.unknown_fields)
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise unfit(message, field, EXPECTS) from None
+
+
+def decode_filled_protobuf(data: bytes, start: int, end: int) -> Filled:
+    """The Filled in ``data[start:end]``, protobuf's encoding. Raises CodecError."""
+    if start != 0 or end != len(data):
+        data = data[start:end]
+    pos: i64 = 0
+    limit: i64 = len(data)
+    depth: i64 = 0
+    begin0: i64 = -1
+    end0: i64 = 0
+    begin1: i64 = -1
+    end1: i64 = 0
+    begin2: i64 = -1
+    end2: i64 = 0
+    begin3: i64 = -1
+    end3: i64 = 0
+    begin4: i64 = -1
+    end4: i64 = 0
+    begin5: i64 = -1
+    end5: i64 = 0
+    null_: NullValue | None = None
+    begin7: i64 = -1
+    end7: i64 = 0
+    maybe_null_: NullValue | None = None
+    nulls_: list[NullValue] = []
+    unknown: BytesWriter | None = None
+    repeats: Repeats | None = None
+    record: i64 = pos
+    tag: i64 = 0
+    kind: i64
+    size: i64
+    begin: i64
+    number: i64
+    at: i64
+    try:
+        while pos < limit:
+            record = pos
+            tag = data[pos]
+            pos += 1
+            if tag >= 0x80:
+                tag, pos = long_tag(data, record)
+            kind = tag & 7
+            if kind == 2:
+                size = data[pos]
+                pos += 1
+                if size >= 0x80:
+                    size, pos = long_size(data, pos - 1)
+                begin = pos
+                pos += size
+                if pos > limit:
+                    raise overrun(path_of(FIELDS["Filled"], "Filled", tag), record, size, limit - begin)
+                if tag == 0x0A:
+                    if begin0 >= 0:
+                        repeats = repeated(repeats, tag, data, begin0, end0, depth + 1)
+                    begin0 = begin
+                    end0 = pos
+                elif tag == 0x12:
+                    if begin1 >= 0:
+                        repeats = repeated(repeats, tag, data, begin1, end1, depth + 1)
+                    begin1 = begin
+                    end1 = pos
+                elif tag == 0x1A:
+                    if begin2 >= 0:
+                        repeats = repeated(repeats, tag, data, begin2, end2, depth + 1)
+                    begin2 = begin
+                    end2 = pos
+                elif tag == 0x22:
+                    if begin3 >= 0:
+                        repeats = repeated(repeats, tag, data, begin3, end3, depth + 1)
+                    begin3 = begin
+                    end3 = pos
+                elif tag == 0x2A:
+                    if begin4 >= 0:
+                        repeats = repeated(repeats, tag, data, begin4, end4, depth + 1)
+                    begin4 = begin
+                    end4 = pos
+                elif tag == 0x32:
+                    if begin5 >= 0:
+                        repeats = repeated(repeats, tag, data, begin5, end5, depth + 1)
+                    begin5 = begin
+                    end5 = pos
+                elif tag == 0x42:
+                    if begin7 >= 0:
+                        repeats = repeated(repeats, tag, data, begin7, end7, depth + 1)
+                    begin7 = begin
+                    end7 = pos
+                elif tag == 0x52:
+                    at = begin
+                    while at < pos:
+                        number = data[at]
+                        at += 1
+                        if number >= 0x80:
+                            number, at = long_varint(data, at - 1)
+                        nulls_.append(_NULL_VALUE[number] if 0 <= number < 1 else NullValue(signed32(number)))
+                    if at != pos:
+                        raise ValueError("its length is not that of its elements")
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            elif kind == 0:
+                number = data[pos]
+                pos += 1
+                if number >= 0x80:
+                    number, pos = long_varint(data, pos - 1)
+                if tag == 0x38:
+                    null_ = _NULL_VALUE[number] if 0 <= number < 1 else NullValue(signed32(number))
+                elif tag == 0x48:
+                    maybe_null_ = _NULL_VALUE[number] if 0 <= number < 1 else NullValue(signed32(number))
+                elif tag == 0x50:
+                    nulls_.append(_NULL_VALUE[number] if 0 <= number < 1 else NullValue(signed32(number)))
+                else:
+                    unknown = keep(unknown, data, record, pos, tag)
+            else:
+                pos = skip_value(data, pos, limit, tag, depth)
+                unknown = keep(unknown, data, record, pos, tag)
+        if pos != limit:
+            raise IndexError
+        value_: Any = UNSET
+        if begin0 >= 0:
+            if repeats is None:
+                value_ = read_value_protobuf(data, begin0, end0, depth + 1)
+            else:
+                value_ = repeats.read(read_value_protobuf, 0x0A, data, begin0, end0, depth + 1)
+        if value_ is UNSET:
+            raise absent("Filled.value", limit)
+        object_: dict[str, Any] | None = None
+        if begin1 >= 0:
+            if repeats is None:
+                object_ = read_struct_protobuf(data, begin1, end1, depth + 1)
+            else:
+                object_ = repeats.read(read_struct_protobuf, 0x12, data, begin1, end1, depth + 1)
+        if object_ is None:
+            raise absent("Filled.object", limit)
+        array_: list[Any] | None = None
+        if begin2 >= 0:
+            if repeats is None:
+                array_ = read_list_value_protobuf(data, begin2, end2, depth + 1)
+            else:
+                array_ = repeats.read(read_list_value_protobuf, 0x1A, data, begin2, end2, depth + 1)
+        if array_ is None:
+            raise absent("Filled.array", limit)
+        text_: str | None = None
+        if begin3 >= 0:
+            if repeats is None:
+                text_ = read_string_value_protobuf(data, begin3, end3, depth + 1)
+            else:
+                text_ = repeats.read(read_string_value_protobuf, 0x22, data, begin3, end3, depth + 1)
+        if text_ is None:
+            raise absent("Filled.text", limit)
+        at_: Timestamp | None = None
+        if begin4 >= 0:
+            if repeats is None:
+                at_ = read_timestamp_protobuf(data, begin4, end4, depth + 1)
+            else:
+                at_ = repeats.read(read_timestamp_protobuf, 0x2A, data, begin4, end4, depth + 1)
+        if at_ is None:
+            raise absent("Filled.at", limit)
+        anything_: WellKnownAny | None = None
+        if begin5 >= 0:
+            if repeats is None:
+                anything_ = read_any_protobuf(data, begin5, end5, depth + 1)
+            else:
+                anything_ = repeats.read(read_any_protobuf, 0x32, data, begin5, end5, depth + 1)
+        if anything_ is None:
+            raise absent("Filled.anything", limit)
+        if null_ is None:
+            raise absent("Filled.null", limit)
+        maybe_: Any = UNSET
+        if begin7 >= 0:
+            if repeats is None:
+                maybe_ = read_value_protobuf(data, begin7, end7, depth + 1)
+            else:
+                maybe_ = repeats.read(read_value_protobuf, 0x42, data, begin7, end7, depth + 1)
+    except (IndexError, ValueError) as error:
+        raise bad_record(path_of(FIELDS["Filled"], "Filled", tag), record, pos, limit, error) from None
+    message = _Filled(
+        value=value_,
+        object=object_,
+        array=array_,
+        text=text_,
+        at=at_,
+        anything=anything_,
+        null=null_,
+        maybe=maybe_,
+        maybe_null=maybe_null_,
+        nulls=nulls_,
+    )
+    if unknown is not None:
+        message.unknown_fields = unknown.getvalue()
+    return message
+
+
 register_protobuf(Choice, encode_choice_protobuf, decode_choice_protobuf)
 register_protobuf(Part, encode_part_protobuf, decode_part_protobuf)
 register_protobuf(Order, encode_order_protobuf, decode_order_protobuf)
+register_protobuf(Filled, encode_filled_protobuf, decode_filled_protobuf)
