@@ -86,8 +86,9 @@ def split(
     """The modules of all classes; one that imports another stands behind it."""
     if len(enums) + len(messages) <= _MOST_AT_ALL:
         return (MessageModule("messages", tuple(enums.values()), tuple(messages.values()), tuple(aliases)),)
+    all_names = {*messages, *enums}
     needed = {
-        name: [value.full_name for value in values_of([message]) if value.full_name in {*messages, *enums}]
+        name: [value.full_name for value in values_of([message]) if value.full_name in all_names]
         for name, message in messages.items()
     }
     groups = _packed(list(components({**needed, **{name: [] for name in enums}})))

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from eventflux_codegen.message_module import MessageModule
 from eventflux_codegen.model import Enumeration, Lines, Message, ValueKind
 from eventflux_codegen.package import Package
+from eventflux_codegen.reserved import defined_in, words_of
 from eventflux_codegen.shared import values_of
 
-__all__ = ["Part", "imports_among", "parts_of"]
+__all__ = ["Code", "Part", "imports_among", "parts_of"]
 
-_DEFINED: Final = re.compile(r"^def (\w+)", re.MULTILINE)
-_WORD: Final = re.compile(r"\w+")
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The functions of one part in one codec, not formatted."""
+
+    functions: Lines
+    words: frozenset[str]
+    """The names that stand in them."""
+    defined: frozenset[str]
+    """Those that they define."""
+
+    @staticmethod
+    def of(functions: Iterable[str]) -> Code:
+        """The source of functions, and what stands in it."""
+        functions = tuple(functions)
+        defined = (name for function in functions for name in defined_in(function))
+        return Code(functions, words_of("\n".join(functions)), frozenset(defined))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +51,10 @@ class Part:
         """The kinds of values that occur, keys and choices included."""
         return frozenset(value.kind for value in values_of(self.messages))
 
-    def classes_in(self, code: str) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-        """Those of the classes that some code names, or what stands around the functions of a codec."""
-        words = {*_WORD.findall(code), *(own.local for own in self.messages), *(own.local for own in self.enum_tables)}
-        named = [(module, tuple(pair for pair in pairs if pair[1] in words)) for module, pairs in self.classes]
+    def classes_in(self, words: frozenset[str]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+        """Those of the classes that the functions of a codec name, or what stands around them."""
+        used = {*words, *(own.local for own in self.messages), *(own.local for own in self.enum_tables)}
+        named = [(module, tuple(pair for pair in pairs if pair[1] in used)) for module, pairs in self.classes]
         return tuple((module, pairs) for module, pairs in named if pairs)
 
     @property
@@ -74,20 +88,18 @@ def _part(own: MessageModule, tables: Sequence[Enumeration], local: Mapping[str,
     )
 
 
-def imports_among(stem: str, parts: Sequence[Part], texts: Iterable[str]) -> Iterator[tuple[tuple[str, Lines], ...]]:
+def imports_among(stem: str, parts: Sequence[Part], codes: Iterable[Code]) -> Iterator[tuple[tuple[str, Lines], ...]]:
     """For the code of each part, the modules of earlier ones whose functions it calls, and the functions.
 
     Args:
         stem: what the names of the modules begin with.
         parts: the parts.
-        texts: their functions.
+        codes: their functions.
     """
     homes: dict[str, str] = {}
-    for part, text in zip(parts, texts, strict=True):
-        own = set(_DEFINED.findall(text))
+    for part, code in zip(parts, codes, strict=True):
         found: dict[str, list[str]] = {}
-        for word in sorted(set(_WORD.findall(text)) - own):
-            if word in homes:
-                found.setdefault(homes[word], []).append(word)
+        for word in sorted(code.words & homes.keys() - code.defined):
+            found.setdefault(homes[word], []).append(word)
         yield tuple((module, tuple(names)) for module, names in sorted(found.items()))
-        homes |= dict.fromkeys(own, f"{stem}{part.suffix}")
+        homes |= dict.fromkeys(code.defined, f"{stem}{part.suffix}")

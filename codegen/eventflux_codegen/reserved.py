@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from typing import Final
 
 from eventflux_codegen.kind import KINDS
@@ -15,7 +14,8 @@ __all__ = [
     "MESSAGE_MODULE_NAMES",
     "NATIVE_RUNTIME",
     "PROTOBUF_RUNTIME",
-    "named_in",
+    "defined_in",
+    "words_of",
 ]
 
 IMPORTED_CLASSES: Final = frozenset(
@@ -103,6 +103,14 @@ LIBRT: Final = frozenset(f"{verb}_{kind}_le" for verb in ("read", "write") for k
 """The functions of librt that both codecs may call."""
 
 _DEFINED: Final = re.compile(r"^def (\w+)", re.MULTILINE)
+_TEXT: Final = re.compile(
+    r'"""(?s:.*?)"""'  # a docstring
+    r"|#.*"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'(?:\\.|[^'\\\n])*'"
+)
+"""What has no names in it: texts and comments. The codecs have no f-strings."""
+_WORD: Final = re.compile(r"[^\W\d]\w*")
 
 CODEC_NAMES: Final = frozenset(
     {
@@ -123,6 +131,11 @@ CODEC_NAMES: Final = frozenset(
 """What the codecs import, or define whatever the messages are."""
 
 
-def named_in(code: str, names: Iterable[str]) -> Iterator[str]:
-    """Those of the names that stand in some code as whole words."""
-    return (name for name in names if name in code and re.search(rf"\b{name}\b", code))
+def defined_in(code: str) -> list[str]:
+    """The functions that some code defines."""
+    return _DEFINED.findall(code)
+
+
+def words_of(code: str) -> frozenset[str]:
+    """The names that stand in some code, and its keywords; what stands in its texts is left out."""
+    return frozenset(_WORD.findall(_TEXT.sub("", code)))
