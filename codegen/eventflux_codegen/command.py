@@ -137,11 +137,24 @@ def order_of(options: argparse.Namespace) -> Order:
     check_tools(_ARGUMENTS)
     from eventflux_codegen.order import Order  # noqa: PLC0415 - it needs what was just looked for
 
-    return Order.of_paths(paths, options.package, options.include, options.out or ".")
+    extern = dict(_external(text) for text in options.extern)
+    return Order.of_paths(paths, options.package, options.include, options.out or ".", tree=options.tree, extern=extern)
+
+
+def _external(text: str) -> tuple[str, str]:
+    key, sign, package = text.partition("=")
+    if not (key and sign and package):
+        raise GenerationError(f"--extern {text} names no package: say PROTO_PACKAGE=PYTHON_PACKAGE", _ARGUMENTS)
+    return key, package
 
 
 def _order_of_yaml(options: argparse.Namespace, config: str) -> Order:
-    given = {"--package": options.package, "--include": options.include}
+    given = {
+        "--package": options.package,
+        "--include": options.include,
+        "--tree": options.tree,
+        "--extern": options.extern,
+    }
     for name in (name for name, value in given.items() if value):
         raise GenerationError(f"{name} goes with .proto files: {config} says it by itself", _ARGUMENTS)
     check_tools(Place(config))
@@ -191,4 +204,6 @@ def _sources(options: argparse.Namespace) -> str:
         return shlex.join(["--config", options.config or DEFAULT_CONFIG])
     named = {"--package": options.package, "--out": options.out, "--output": options.output}
     words = [*options.sources, *(word for name, value in named.items() if value for word in (name, value))]
-    return shlex.join([*words, *(word for folder in options.include for word in ("--include", folder))])
+    words += [word for folder in options.include for word in ("--include", folder)]
+    words += [word for external in options.extern for word in ("--extern", external)]
+    return shlex.join([*words, *(["--tree"] if options.tree else [])])

@@ -90,7 +90,7 @@ class _Type:
     default: str
     value: str
     """The runtime's, as an expression."""
-    imported: tuple[tuple[str, str], ...] = ()
+    imported: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,9 @@ class _Builder:
             if full_name in self.messages:
                 message = self.messages[full_name]
                 value = f"runtime.MessageValue({message.local})"
-                return _Type(full_name, message.local, "None", value, ((message.name, message.local),))
+                return _Type(
+                    full_name, message.local, "None", value, ((message.home, message.exported, message.local),)
+                )
         if name.startswith("map"):
             raise self._wrong(f"{field} is a map, which no error can carry: take a message with a map in it", field)
         valid = (*_SCALARS, *(message.rpartition(".")[2] for message in (*self.enums, *self.messages)))
@@ -191,7 +193,7 @@ class _Builder:
         listed = ", ".join(f'{number}: "{name}"' for number, name in names.items())
         default = f"{enum.local}.{enum.members[0].name}"
         value = f"runtime.EnumValue({enum.local}, {{{listed}}})"
-        return _Type(enum.full_name, enum.local, default, value, ((enum.name, enum.local),))
+        return _Type(enum.full_name, enum.local, default, value, ((enum.home, enum.exported, enum.local),))
 
     def _wrong(self, message: str, field: str | None = None) -> GenerationError:
         path = self.path if field is None else (*self.path, "fields", field)

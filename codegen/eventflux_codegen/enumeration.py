@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from eventflux_codegen.deprecation import noted, reason
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
+from eventflux_codegen.foreign import Names
 from eventflux_codegen.model import Enumeration, Member
 from eventflux_codegen.names import ClassNames, resolve
 from eventflux_codegen.naming import as_constant, as_member
 from eventflux_codegen.options import EnumOptions, Options
 from eventflux_codegen.schema import EnumNode, Schema
 from eventflux_codegen.scope import Scope
-from eventflux_codegen.shared import is_in_runtime
+from eventflux_codegen.shared import HOME, is_in_runtime
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["build_enums"]
@@ -22,7 +23,7 @@ __all__ = ["build_enums"]
 
 def build_enums(schema: Schema, options: Options, places: Places, names: ClassNames) -> dict[str, Enumeration]:
     """Every enum by its full name."""
-    keys = resolve(options.enums, schema.enums, schema, places, "enums", "enum")
+    keys = resolve(options.enums, schema.own_enums, schema, places, "enums", "enum")
     enums = {}
     for full_name, node in schema.enums.items():
         key = keys.get(full_name)
@@ -30,6 +31,7 @@ def build_enums(schema: Schema, options: Options, places: Places, names: ClassNa
         prefix = _prefix(node, own, key, places)
         stem = names.by_full_name[full_name]
         is_shared = is_in_runtime(node)
+        home = schema.foreign.get(full_name)
         is_deprecated = node.descriptor.options.deprecated or node.source.descriptor.options.deprecated
         local = names.shared_local(stem) if is_shared else names.local(stem)
         enums[full_name] = Enumeration(
@@ -38,12 +40,21 @@ def build_enums(schema: Schema, options: Options, places: Places, names: ClassNa
             full_name=full_name,
             snake=names.stems[full_name],
             is_shared=is_shared,
+            home=HOME if is_shared else home.package if home is not None else "",
+            exported=stem if home is None else home.classes[full_name],
             doc=noted(as_docstring(node.comment, f"The enum {full_name}."), is_deprecated=is_deprecated),
-            members=_members(node, prefix, _wished(node, own, key, places, names)),
+            members=_members(
+                node, prefix, _wished(node, own, key, places, names) if home is None else _named(node, home)
+            ),
             is_closed=node.is_closed,
             deprecated=reason(full_name, node.comment, is_deprecated=is_deprecated),
         )
     return enums
+
+
+def _named(node: EnumNode, home: Names) -> dict[str, str]:
+    """The members that another package has."""
+    return {value.name: home.called(node.full_name, value.name) for value in node.descriptor.value}
 
 
 def _wished(node: EnumNode, own: EnumOptions, key: str | None, places: Places, names: ClassNames) -> dict[str, str]:

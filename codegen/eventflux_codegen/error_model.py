@@ -28,8 +28,8 @@ class ErrorField:
     is_repeated: bool
     type_text: str
     """The type as the options name it, messages and enums in full."""
-    imported: tuple[tuple[str, str], ...]
-    """The class that it needs, and its name where it is imported."""
+    imported: tuple[tuple[str, str, str], ...]
+    """The class that it needs: the module that has it, empty for the package's own, its name there, and that here."""
 
 
 @dataclass(frozen=True, slots=True)

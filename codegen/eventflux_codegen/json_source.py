@@ -9,6 +9,7 @@ from typing import Final
 
 from eventflux_codegen.model import Cardinality, Field, Lines, Message, Value, ValueKind, Variant
 from eventflux_codegen.part import Part
+from eventflux_codegen.shared import Imports
 
 __all__ = ["JsonTables", "build_json_tables", "field_row"]
 
@@ -23,8 +24,6 @@ _KINDS: Final = {
     ValueKind.LIST_VALUE: "list",
 }
 """The runtime's names of kinds that have another one here."""
-_ONE_MODULE: Final[Mapping[str, str]] = {}
-"""The modules of classes in a package of usual size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,8 @@ class JsonTables:
     """The modules of messages that the rows name, sorted."""
     has_well_known: bool
     """Whether some row names a class of the runtime's."""
+    foreign: Imports
+    """The classes of other packages that rows name."""
 
 
 def build_json_tables(parts: Sequence[Part]) -> tuple[JsonTables, ...]:
@@ -50,7 +51,7 @@ def _tables(part: Part) -> JsonTables:
     rows = {message.name: _rows(message, homes) for message in part.messages}
     whole = "\n".join(row for lines in rows.values() for row in lines)
     modules = {f"messages{part.suffix}", *(home for home in homes.values() if f"{home}." in whole)}
-    return JsonTables(part, rows, tuple(sorted(modules)), "well_known." in whole)
+    return JsonTables(part, rows, tuple(sorted(modules)), "well_known." in whole, part.named)
 
 
 def _rows(message: Message, homes: Mapping[str, str]) -> Lines:
@@ -65,8 +66,11 @@ def _rows(message: Message, homes: Mapping[str, str]) -> Lines:
     return tuple(row for _, row in sorted(numbered))
 
 
-def field_row(field: Field, variant: Variant | None, homes: Mapping[str, str] = _ONE_MODULE) -> str:
-    """The row of a field, or of a choice of a oneof; `homes` has the modules of classes, where there are several."""
+def field_row(field: Field, variant: Variant | None, homes: Mapping[str, str] | None = None) -> str:
+    """The row of a field, or of a choice of a oneof.
+
+    `homes` has the modules of the package's own classes; None: all are in one. Others are imported by themselves.
+    """
     given = variant or field
     value = given.value
     assert value is not None
@@ -88,11 +92,13 @@ def field_row(field: Field, variant: Variant | None, homes: Mapping[str, str] = 
     return f"runtime.JsonField({', '.join(parts)})"
 
 
-def _kind(value: Value, homes: Mapping[str, str]) -> str:
+def _kind(value: Value, homes: Mapping[str, str] | None) -> str:
     if value.kind in (ValueKind.MESSAGE, ValueKind.ENUM):
         return value.annotation if "." in value.annotation else _place(value.annotation, homes)
     return f'"{_KINDS.get(value.kind, value.kind.value)}"'
 
 
-def _place(name: str, homes: Mapping[str, str]) -> str:
-    return f"{homes.get(name, 'messages')}.{name}"
+def _place(name: str, homes: Mapping[str, str] | None) -> str:
+    if homes is None:
+        return f"messages.{name}"
+    return f"{homes[name]}.{name}" if name in homes else name

@@ -18,6 +18,7 @@ from eventflux_codegen.error import GenerationError, Place
 from eventflux_codegen.features import Presence
 from eventflux_codegen.package import Package
 from eventflux_codegen.schema import MessageNode, Schema
+from eventflux_codegen.version import GENERATOR
 
 __all__ = ["Facts", "find_breaking", "idl_facts", "list_changes", "lock_text", "read_lock", "wire_facts"]
 
@@ -32,9 +33,15 @@ _PRESENCES: Final = {Presence.IMPLICIT: "", Presence.EXPLICIT: "optional ", Pres
 _SECTIONS: Final = ("messages", "enums", "methods", "layouts", "errors")
 
 
-def wire_facts(schema: Schema, package: Package) -> Facts:
+def wire_facts(schema: Schema, *packages: Package) -> Facts:
     """The facts as the IDL and the options now state them; protobuf's own types are protobuf's business."""
     facts = idl_facts(schema)
+    for package in packages:
+        _add_package(facts, package)
+    return facts
+
+
+def _add_package(facts: Facts, package: Package) -> None:
     for service in package.services:
         for method in service.methods:
             known = facts["methods"][f"/{service.full_name}/{method.proto_name}"]
@@ -47,8 +54,8 @@ def wire_facts(schema: Schema, package: Package) -> Facts:
             }
     for error in package.errors:
         fields = {field.name: field.type_text for field in error.fields}
-        facts["errors"][error.reason] = {"code": error.code, "domain": error.domain, "fields": fields}
-    return facts
+        key = error.reason if error.reason not in facts["errors"] else f"{error.domain} {error.reason}"
+        facts["errors"][key] = {"code": error.code, "domain": error.domain, "fields": fields}
 
 
 def idl_facts(schema: Schema) -> Facts:
@@ -73,10 +80,10 @@ def idl_facts(schema: Schema) -> Facts:
     return facts
 
 
-def lock_text(facts: Facts, package: Package) -> str:
+def lock_text(facts: Facts) -> str:
     """The lock as it is written to its file."""
     written = {section: known for section, known in facts.items() if known or section != "errors"}
-    return json.dumps({"generator": package.generator, **written}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"generator": GENERATOR, **written}, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_lock(lock: Path) -> Facts:

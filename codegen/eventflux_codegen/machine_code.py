@@ -10,13 +10,12 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from eventflux_codegen.compilation import (
-    LIBRARY_SUFFIXES,
     REQUIREMENTS,
     CompileError,
     find_lack,
@@ -24,6 +23,8 @@ from eventflux_codegen.compilation import (
     run_mypyc,
 )
 from eventflux_codegen.error import GenerationError, Place
+from eventflux_codegen.foreign import MODULE as NAMES_MODULE
+from eventflux_codegen.foreign import names_in
 from eventflux_codegen.output import MARK
 
 __all__ = ["Target", "build_wheel", "compile_in_place", "find_package"]
@@ -46,7 +47,7 @@ class Compiled(Distribution):
 setup(
     name={name!r},
     version={version!r},
-    packages=[{package!r}],
+    packages={packages!r},
     package_data={{"": ["*.pyi", "py.typed", "*.so", "*.pyd"]}},
     install_requires=["eventflux-transport"],
     python_requires=">=3.11",
@@ -92,10 +93,9 @@ def compile_in_place(target: Target) -> list[Path]:
     """
     with tempfile.TemporaryDirectory() as scratch:
         built = _compile(target, Path(scratch))
-        for path in target.folder.iterdir():
-            if path.suffix in LIBRARY_SUFFIXES:
-                path.unlink()
-        return [Path(shutil.copy2(library, target.folder)) for library in built]
+        for path in find_libraries(target.folder):
+            path.unlink()
+        return [Path(shutil.copy2(library, target.folder / place)) for place, library in built.items()]
 
 
 def build_wheel(target: Target, folder: Path, version: str) -> Path:
@@ -107,11 +107,12 @@ def build_wheel(target: Target, folder: Path, version: str) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         home = root / target.name.replace(".", "/")
-        for library in _compile(target, root):
-            shutil.copy2(library, home)
+        for place, library in _compile(target, root).items():
+            shutil.copy2(library, home / place)
         name = target.name.replace("_", "-").replace(".", "-")
         script = root / "setup.py"
-        script.write_text(_WHEEL_SCRIPT.format(name=name, version=version, package=target.name))
+        packages = [path.parent.relative_to(root).as_posix().replace("/", ".") for path in home.rglob("__init__.py")]
+        script.write_text(_WHEEL_SCRIPT.format(name=name, version=version, packages=sorted(packages)))
         command = [sys.executable, script.name, "--quiet", "bdist_wheel", f"--dist-dir={root / 'dist'}"]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, errors="replace", check=False)
         made = list((root / "dist").glob("*.whl"))
@@ -122,8 +123,8 @@ def build_wheel(target: Target, folder: Path, version: str) -> Path:
         return Path(shutil.copy2(made[0], folder))
 
 
-def _compile(target: Target, root: Path) -> list[Path]:
-    """The libraries, made of a copy of the package in `root`."""
+def _compile(target: Target, root: Path) -> dict[Path, Path]:
+    """The libraries by where they belong in the package, made of a copy of it in `root`."""
     for module in ("mypyc", "setuptools"):
         if importlib.util.find_spec(module) is None:
             wanted = " ".join(f"'{requirement}'" for requirement in REQUIREMENTS)
@@ -134,18 +135,26 @@ def _compile(target: Target, root: Path) -> list[Path]:
     shutil.copytree(target.folder, home, ignore=shutil.ignore_patterns("__pycache__", "*.so", "*.pyd"))
     sources = [path.relative_to(root).as_posix() for path in _hot(home)]
     top = target.name.partition(".")[0]
+    others = sorted(_others(home) - {top})
     try:
         run_mypyc(
             root,
             sources,
             root / "libraries",
             group=f"{target.name}._compiled",
-            own=(top, _RUNTIME),
-            paths=_paths_of_runtime(),
+            own=(top, _RUNTIME, *others),
+            paths=_paths_of((_RUNTIME, *others), target),
         )
     except CompileError as error:
         raise GenerationError(f"compiling failed: {error.reason}: {_kept(error)}", target.place) from None
-    return find_libraries(root / "libraries")
+    made = root / "libraries" / target.name.replace(".", "/")
+    return {library.relative_to(made): library for library in find_libraries(made)}
+
+
+def _others(home: Path) -> set[str]:
+    """The packages, by the first part of their names, whose classes those in a directory take."""
+    texts = [path.read_text("utf-8") for path in home.rglob(f"{NAMES_MODULE}.py")]
+    return {package.partition(".")[0] for text in texts for package in names_in(text, home.name).elsewhere.values()}
 
 
 def _kept(error: CompileError) -> str:
@@ -157,14 +166,18 @@ def _kept(error: CompileError) -> str:
     return f"{first} (all of it is in {log})"
 
 
-def _paths_of_runtime() -> Iterator[str]:
-    """Where mypy finds the runtime, if it is not installed where mypy looks by itself."""
-    found = importlib.util.find_spec(_RUNTIME)
+def _paths_of(packages: Iterable[str], target: Target) -> Iterator[str]:
+    """Where mypy finds packages: beside the target, or where Python does, if mypy does not look there by itself."""
+    beside = target.folder.resolve().parents[target.name.count(".")]
     places = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
-    for location in (found.submodule_search_locations if found is not None else None) or ():
-        parent = Path(location).parent
-        if str(parent) not in places:
-            yield str(parent)
+    for package in packages:
+        if (beside / package).is_dir():
+            yield str(beside)
+            continue
+        found = importlib.util.find_spec(package)
+        for location in (found.submodule_search_locations if found is not None else None) or ():
+            if str(Path(location).parent) not in places:
+                yield str(Path(location).parent)
 
 
 def _search_path() -> Iterator[Path]:
@@ -177,10 +190,11 @@ def _name_of(folder: Path) -> str:
     for source in _hot(folder):
         found = _IMPORT.search(source.read_text("utf-8"))
         if found is not None:
-            return found[1]
+            below = source.relative_to(folder).parent.as_posix().replace("/", ".")
+            return found[1].removesuffix(f".{below}")
     return folder.resolve().name
 
 
 def _hot(folder: Path) -> list[Path]:
-    """The hot modules of a package, sorted."""
-    return sorted(path for path in folder.iterdir() if _HOT.fullmatch(path.name))
+    """The hot modules of a package and of those in it, sorted."""
+    return sorted(path for path in folder.rglob("*.py") if _HOT.fullmatch(path.name))

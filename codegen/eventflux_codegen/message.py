@@ -13,6 +13,7 @@ from eventflux_codegen.deprecation import noted, reason
 from eventflux_codegen.docstring import as_docstring
 from eventflux_codegen.error import GenerationError, nearest
 from eventflux_codegen.features import Presence
+from eventflux_codegen.foreign import Names
 from eventflux_codegen.kind import form_of
 from eventflux_codegen.layout import build_layouts
 from eventflux_codegen.model import Cardinality, Enumeration, Field, Message, Value, ValueKind, Variant
@@ -21,7 +22,7 @@ from eventflux_codegen.naming import as_json_name
 from eventflux_codegen.options import MessageOptions, Options
 from eventflux_codegen.relocation import PbModule
 from eventflux_codegen.schema import MessageNode, Schema
-from eventflux_codegen.shared import is_in_runtime
+from eventflux_codegen.shared import HOME, is_in_runtime
 from eventflux_codegen.shortcut import build_builders, build_factories, build_payload
 from eventflux_codegen.value import ValueTypes, describe
 from eventflux_codegen.yaml_source import Places
@@ -44,7 +45,7 @@ def build_messages(
     The functions of public ones are there for other packages.
     """
     values = ValueTypes(schema, names, enums, is_public=is_public)
-    keys = resolve(options.messages, schema.messages, schema, places, "messages", "message")
+    keys = resolve(options.messages, schema.own_messages, schema, places, "messages", "message")
     by_class = {enum.name: enum for enum in enums.values()}
     messages = {}
     for full_name, node in schema.messages.items():
@@ -53,8 +54,9 @@ def build_messages(
             raise GenerationError(f"{full_name} is a class of the runtime: drop its options", places("messages", key))
         own = options.messages[key] if key is not None else MessageOptions()
         path = ("messages", key if key is not None else "")
-        attributes = Attributes.of(node, own, places, names, *path)
-        fields = _FieldBuilder(node, own, names, values, attributes).build()
+        home = schema.foreign.get(full_name)
+        attributes = Attributes.of(node, own, places, names, *path) if home is None else Attributes.named(node, home)
+        fields = _FieldBuilder(node, own, names, values, attributes, home).build()
         by_proto_name = {field.proto_name: field for field in fields}
         for unit in own.units:
             if unit not in {name for field in fields for name in (field.proto_name, *_variant_names(field))}:
@@ -81,6 +83,8 @@ def build_messages(
             is_embedded=values.is_embedded(full_name) or is_public,
             is_public=is_public,
             is_shared=is_shared,
+            home=HOME if is_shared else home.package if home is not None else "",
+            exported=name if home is None else home.classes[full_name],
             deprecated=reason(full_name, node.comment, is_deprecated=_is_deprecated(node)),
             codec_constant=names.constants[full_name],
             hidden_enums=_hidden(fields, ValueKind.ENUM),
@@ -133,6 +137,8 @@ class _FieldBuilder:
     names: ClassNames
     values: ValueTypes
     attributes: Attributes
+    home: Names | None
+    """What the package that has the class calls it; None: this one has it."""
 
     def build(self) -> tuple[Field, ...]:
         """The fields in the order of the IDL; a oneof stands where its first field does."""
@@ -153,6 +159,10 @@ class _FieldBuilder:
 
     def _path(self, proto_name: str) -> str:
         return f"{self.names.by_full_name[self.node.full_name]}.{self.attributes[proto_name]}"
+
+    def _exported(self, proto_name: str, name: str) -> str:
+        """What a class of a oneof is called where it is."""
+        return name if self.home is None else self.home.classes[f"{self.node.full_name}.{proto_name}"]
 
     def _local_end(self, attribute: str) -> str:
         end = "_"
@@ -233,6 +243,7 @@ class _FieldBuilder:
             variants=variants,
             union=union,
             union_local=self.names.local(union),
+            union_exported=self._exported(name, union),
             union_hidden_as=hidden,
             local_end=self._local_end(self.attributes[name]),
         )
@@ -245,6 +256,7 @@ class _FieldBuilder:
         return Variant(
             class_name=name,
             local=self.names.local(name),
+            exported=self._exported(proto.name, name),
             proto_name=proto.name,
             number=proto.number,
             index=index,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from eventflux_codegen.cycle import components
 from eventflux_codegen.model import Enumeration, Lines, Message
-from eventflux_codegen.shared import has_unset, values_of
+from eventflux_codegen.shared import Imports, has_unset, imports_of, values_of
 
 __all__ = ["MessageModule", "import_order", "split"]
 
@@ -28,6 +28,8 @@ class MessageModule:
     aliases: tuple[tuple[str, str], ...]
     imports: tuple[tuple[str, Lines], ...] = ()
     """Other such modules, and the classes that are needed of them, sorted."""
+    foreign: Imports = ()
+    """Modules of other packages, and the same of them."""
 
     @property
     def exports(self) -> Lines:
@@ -81,11 +83,19 @@ def import_order(name: str) -> tuple[int, str]:
 
 
 def split(
-    enums: Mapping[str, Enumeration], messages: Mapping[str, Message], aliases: Sequence[tuple[str, str]]
+    enums: Mapping[str, Enumeration],
+    messages: Mapping[str, Message],
+    aliases: Sequence[tuple[str, str]],
+    foreign: Sequence[Enumeration | Message],
 ) -> tuple[MessageModule, ...]:
-    """The modules of all classes; one that imports another stands behind it."""
+    """The modules of all classes; one that imports another stands behind it. `foreign` has those of other packages."""
     if len(enums) + len(messages) <= _MOST_AT_ALL:
-        return (MessageModule("messages", tuple(enums.values()), tuple(messages.values()), tuple(aliases)),)
+        all_messages = tuple(messages.values())
+        return (
+            MessageModule(
+                "messages", tuple(enums.values()), all_messages, tuple(aliases), foreign=_taken(all_messages, foreign)
+            ),
+        )
     all_names = {*messages, *enums}
     needed = {
         name: [value.full_name for value in values_of([message]) if value.full_name in all_names]
@@ -115,9 +125,16 @@ def split(
                     (f"messages_{home}", tuple(sorted(found, key=import_order)))
                     for home, found in sorted(others.items())
                 ),
+                foreign=_taken([messages[name] for name in own], foreign),
             )
         )
     return tuple(modules)
+
+
+def _taken(messages: Iterable[Message], foreign: Sequence[Enumeration | Message]) -> Imports:
+    """The classes of other packages that annotations of messages name."""
+    needed = {value.full_name for value in values_of(messages)}
+    return imports_of((own.home, own.exported, own.name) for own in foreign if own.full_name in needed)
 
 
 def _packed(found: list[list[str]]) -> list[list[str]]:

@@ -60,6 +60,8 @@ class Variant:
     """The name in JSON, where the IDL gives it one of its own."""
     is_redacted: bool = False
     """Whether the value is not shown."""
+    exported: str = ""
+    """What the class is called in the module that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ class Field:
     union: str = ""
     """For a oneof: the name of the union of its classes."""
     union_local: str = ""
+    union_exported: str = ""
+    """What the union is called in the module that has it."""
     union_hidden_as: str = ""
     """Another name for the union, where the message has an attribute of its name."""
     is_packed: bool = False
@@ -203,10 +207,19 @@ class Message:
     """The same for messages and unions."""
     is_shared: bool = False
     """Whether the runtime has the class and its functions."""
+    home: str = ""
+    """The module that has the class, where that is none of the package's."""
+    exported: str = ""
+    """What it is called there."""
     is_public: bool = False
     """Whether the package has its functions for others."""
     deprecated: str = ""
     """What users are told, if the IDL calls it deprecated."""
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another generated package has the class."""
+        return bool(self.home) and not self.is_shared
 
     @property
     def redacted(self) -> Lines:
@@ -259,18 +272,29 @@ class Enumeration:
     """Whether a number without a name is no value of it."""
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether another generated package has the class."""
+        return bool(self.home) and not self.is_shared
+
+    @property
     def table(self) -> str:
         """The constant of the codecs that has its members by number."""
         return f"_{in_capitals(self.snake)}"
 
     is_shared: bool = False
     """Whether the runtime has the class."""
+    home: str = ""
+    """The module that has the class, where that is none of the package's."""
+    exported: str = ""
+    """What it is called there."""
     deprecated: str = ""
     """What users are told, if the IDL calls it deprecated."""
 
     @property
     def dense_members(self) -> int:
         """How many members there are, if their numbers count up from 0 without a gap; otherwise 0."""
+        if self.is_foreign:  # which may have other members than the IDL here
+            return 0
         numbers = {member.number for member in self.members}
         return len(numbers) if numbers == set(range(len(numbers))) else 0
 

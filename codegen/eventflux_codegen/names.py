@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from eventflux_codegen.error import GenerationError, Place, nearest
+from eventflux_codegen.foreign import Names
 from eventflux_codegen.naming import as_class, as_constant, as_snake, camel, flatten, in_capitals, keep_apart
 from eventflux_codegen.options import MessageOptions, Options
 from eventflux_codegen.reserved import CODEC_NAMES, IMPORTED_CLASSES, MESSAGE_MODULE_NAMES
@@ -64,13 +65,14 @@ class ClassNames:
                 names.service_stems[key] = found[0].removesuffix("Client")
             else:
                 names.by_full_name[key] = found[0]
-        own = [node for node in schema.messages.values() if not is_in_runtime(node)]
+        own = [node for node in schema.own_messages.values() if not is_in_runtime(node)]
         shared = [node for node in schema.messages.values() if is_in_runtime(node)]
         helpers = names._settle(list(maker.oneofs(own, names.by_full_name)))
         helpers |= {wish.key: wish.candidates[0] for wish in maker.oneofs(shared, names.by_full_name)}
         for key, found in helpers.items():
             kind, _, name = key.partition(" ")
             (names.unions if kind == "oneof" else names.choices)[name] = found[0]
+        names._name_foreign(schema)
         names._name_functions(schema, maker)
         names._name_constants(schema)
         return names
@@ -101,7 +103,7 @@ class ClassNames:
     def check(self) -> None:
         """Raises GenerationError for all names that could not be had."""
         if self._faults:
-            raise GenerationError.of_all(self._faults)
+            raise GenerationError.of_all(list({str(fault): fault for fault in self._faults}.values()))
 
     def is_class(self, name: str) -> bool:
         """Whether some class has that name, here or where it is imported."""
@@ -130,6 +132,26 @@ class ClassNames:
             for name in settled.get(wish.key, ()):
                 self._claims[name] = wish.what, wish.place
         return {wish.key: settled.get(wish.key, wish.candidates[0]) for wish in wishes}
+
+    def _name_foreign(self, schema: Schema) -> None:
+        """Gives what other packages have the names that it gets here: its own, or that of its package with it.
+
+        All names of this package are settled before, so that they do not depend on others.
+        """
+        nodes: dict[str, MessageNode | EnumNode] = {**schema.messages, **schema.enums}
+        wishes: dict[str, list[Wish]] = {"": [], "unions": [], "choices": []}
+        for full_name, home in schema.foreign.items():
+            node = nodes[full_name]
+            wishes[""].append(_foreign_wish(full_name, node, home))
+            if isinstance(node, MessageNode):
+                for index, oneof in enumerate(node.descriptor.oneof_decl):
+                    positions = node.choices(index)
+                    if positions:
+                        wishes["unions"].append(_foreign_wish(f"{full_name}.{oneof.name}", node, home))
+                    fields = (node.descriptor.field[position] for position in positions)
+                    wishes["choices"] += [_foreign_wish(f"{full_name}.{field.name}", node, home) for field in fields]
+        for kind, found in (("", self.by_full_name), ("unions", self.unions), ("choices", self.choices)):
+            found |= {key: names[0] for key, names in self._settle(wishes[kind]).items()}
 
     def _name_functions(self, schema: Schema, maker: _WishMaker) -> None:
         """Gives every class a stem: its name in snake case, or else, where two share that, its name."""
@@ -193,8 +215,8 @@ class _WishMaker:
 
     def __post_init__(self) -> None:
         schema, options, places = self.schema, self.options, self.places
-        self._messages = resolve(options.messages, schema.messages, schema, places, "messages", "message")
-        self._enums = resolve(options.enums, schema.enums, schema, places, "enums", "enum")
+        self._messages = resolve(options.messages, schema.own_messages, schema, places, "messages", "message")
+        self._enums = resolve(options.enums, schema.own_enums, schema, places, "enums", "enum")
         self._services = resolve(options.services, schema.services, schema, places, "services", "service")
         self._home = frozenset(source.descriptor.package for source in schema.sources if source.is_listed)
 
@@ -204,11 +226,11 @@ class _WishMaker:
 
     def types(self) -> Iterator[Wish]:
         """The classes of messages and enums."""
-        for name, message in self.schema.messages.items():
+        for name, message in self.schema.own_messages.items():
             if not is_in_runtime(message):
                 key = self._messages.get(name)
                 yield self._type(message, self.options.messages[key].name if key is not None else None)
-        for name, enum in self.schema.enums.items():
+        for name, enum in self.schema.own_enums.items():
             if not is_in_runtime(enum):
                 key = self._enums.get(name)
                 yield self._type(enum, self.options.enums[key].name if key is not None else None)
@@ -270,6 +292,11 @@ class _WishMaker:
     def _distance(self, node: MessageNode | EnumNode | ServiceNode) -> int:
         """How far from the files that the options name: of their packages, or another one, or protobuf's own."""
         return 0 if node.package in self._home else 2 if node.source.is_well_known else 1
+
+
+def _foreign_wish(key: str, node: MessageNode | EnumNode, home: Names) -> Wish:
+    name = home.classes[key]
+    return Wish(key, key, node.place, (9, 0, 0, 0), [(name,), (f"{camel(node.package)}{name}",)])
 
 
 def _helper(key: str, place: Place, kind: int, distance: int, wished: str | None, base: str, word: str) -> Wish:

@@ -231,6 +231,9 @@ class Options:
     What they import is generated with them."""
     descriptor_set: str | None = None
     """A descriptor set to take the files from, as ``buf build -o`` and ``protoc --descriptor_set_out`` make them."""
+    tree: bool = False
+    """Whether each proto package becomes a Python package of its own below the one that is named, or at its own name
+    where that begins with it."""
     output: str | None = None
     """The package's directory; None: one of its own name beside this file."""
     include: tuple[str, ...] = (".",)
@@ -239,6 +242,9 @@ class Options:
     """Where the wire facts are kept; None: beside this file, with the suffix .lock."""
     errors: Mapping[str, ErrorOptions] = field(default_factory=dict)
     """Errors that methods may name, by name, as ``NODE_FULL``."""
+    extern: Mapping[str, str] = field(default_factory=dict)
+    """What other packages have: by a proto package or a .proto file, the Python package that this generator made of it;
+    by a .proto file, a module ``…_pb2`` with protobuf's classes of it."""
     error_domain: str | None = None
     """Who declares them, the same in each language; None: the proto package of the first service."""
     enums: Mapping[str, EnumOptions] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,7 +51,15 @@ class Order:
         )
 
     @staticmethod
-    def of_paths(paths: Sequence[str], package: str, include: Sequence[str], out: str) -> Order:
+    def of_paths(
+        paths: Sequence[str],
+        package: str,
+        include: Sequence[str],
+        out: str,
+        *,
+        tree: bool = False,
+        extern: Mapping[str, str] | None = None,
+    ) -> Order:
         """What stands on a command line: files, directories and patterns of .proto files, or one descriptor set.
 
         Args:
@@ -59,6 +67,8 @@ class Order:
             package: the Python package to generate.
             include: directories in which imports are looked for; the given directories, and those of files, come after.
             out: the directory that the package is put into.
+            tree: whether each proto package becomes a package below that.
+            extern: what other packages have, as in the YAML.
 
         Raises:
             GenerationError: a path is not there.
@@ -77,7 +87,7 @@ class Order:
             options = FileOptions(package=package, protos=names, include=tuple(map(str, folders)))
             home = folders[len(include)] if len(folders) > len(include) else folders[0]
         return Order(
-            options=options,
+            options=replace(options, tree=tree, extern=extern or {}),
             places=places,
             folder=Path(),
             output=Path(os.path.normpath(Path(out, _folder_of(package)))),
@@ -89,6 +99,12 @@ class Order:
     def into(self, out: str) -> Order:
         """The same, with the package put into another directory."""
         return replace(self, output=Path(os.path.normpath(Path(out, _folder_of(self.options.package)))))
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Where packages lie that this one may refer to: beside it."""
+        depth = len(self.options.package.split("."))
+        return (Path(os.path.normpath(self.output.joinpath(*[os.pardir] * depth))),)
 
     def read(self) -> Input:
         """The sources.

@@ -53,8 +53,9 @@ class OutputDirectory:
         """The compiled modules, all of them, if the source of any has changed: Python would prefer them to it."""
         if not self.path.is_dir():
             return ()
-        libraries = sorted(path.name for path in self.path.iterdir() if path.suffix in _LIBRARY_SUFFIXES)
-        modules = {name.partition(".")[0] for name in libraries}
+        found = (path for path in self.path.rglob("*") if path.suffix in _LIBRARY_SUFFIXES)
+        libraries = sorted(path.relative_to(self.path).as_posix() for path in found)
+        modules = {name[: name.index(".")] for name in libraries}
         is_stale = any(name.removesuffix(".py") in modules for name in changed if name.endswith(".py"))
         return tuple(libraries) if is_stale else ()
 
@@ -69,13 +70,18 @@ class OutputDirectory:
             scratch = Path(tempfile.mkdtemp(prefix=f".{self.path.name}-", dir=self.path.parent))
             try:
                 for name, text in texts.items():
+                    (scratch / name).parent.mkdir(parents=True, exist_ok=True)
                     (scratch / name).write_bytes(text.encode())
                 for name in texts:
+                    (self.path / name).parent.mkdir(parents=True, exist_ok=True)
                     os.replace(scratch / name, self.path / name)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
         for name in removed:
             (self.path / name).unlink()
+            for folder in (self.path / name).relative_to(self.path).parents[:-1]:
+                if not any((self.path / folder).iterdir()):
+                    (self.path / folder).rmdir()
 
     def _is_current(self, name: str, text: str) -> bool:
         path = self.path / name

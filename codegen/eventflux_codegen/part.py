@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from eventflux_codegen.message_module import MessageModule
 from eventflux_codegen.model import Enumeration, Lines, Message, ValueKind
 from eventflux_codegen.package import Package
 from eventflux_codegen.reserved import defined_in, words_of
-from eventflux_codegen.shared import values_of
+from eventflux_codegen.shared import Imports, held_by, imports_of, values_of
 
 __all__ = ["Code", "Part", "imports_among", "parts_of"]
 
@@ -32,6 +32,9 @@ class Code:
         return Code(functions, words_of("\n".join(functions)), frozenset(defined))
 
 
+_Classes = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """The messages of one module, whose codecs and tables for JSON stand in modules of their own beside it."""
@@ -43,18 +46,36 @@ class Part:
     messages: tuple[Message, ...]
     enum_tables: tuple[Enumeration, ...]
     """The enums whose numbers the codecs look up."""
-    classes: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    classes: _Classes
     """The modules of the classes that they may name, each class with its name in the codecs."""
+    foreign: tuple[Message, ...]
+    """The messages of other packages that they hold; how those are written and read is repeated here."""
+    foreign_imports: Imports
+    """Their classes, the enums that they and the others hold, and the packages that have them."""
+    named: Imports
+    """Those of them that fields of the messages have, under the names that they have beside the messages."""
+
+    @property
+    def coded(self) -> tuple[Message, ...]:
+        """The messages that the codecs write and read."""
+        return (*self.messages, *self.foreign)
 
     @property
     def kinds(self) -> frozenset[ValueKind]:
         """The kinds of values that occur, keys and choices included."""
-        return frozenset(value.kind for value in values_of(self.messages))
+        return frozenset(value.kind for value in values_of(self.coded))
 
-    def classes_in(self, words: frozenset[str]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-        """Those of the classes that the functions of a codec name, or what stands around them."""
-        used = {*words, *(own.local for own in self.messages), *(own.local for own in self.enum_tables)}
-        named = [(module, tuple(pair for pair in pairs if pair[1] in used)) for module, pairs in self.classes]
+    def classes_in(self, words: frozenset[str]) -> Imports:
+        """Those of the classes that the functions of a codec name, or what stands around the functions of a codec."""
+        return self._named(self.classes, words)
+
+    def foreign_in(self, words: frozenset[str]) -> Imports:
+        """The same of other packages' classes."""
+        return self._named(self.foreign_imports, words)
+
+    def _named(self, homes: Imports, words: frozenset[str]) -> Imports:
+        used = {*words, *(own.local for own in self.coded), *(own.local for own in self.enum_tables)}
+        named = [(module, tuple(pair for pair in pairs if pair[1] in used)) for module, pairs in homes]
         return tuple((module, pairs) for module, pairs in named if pairs)
 
     @property
@@ -65,27 +86,44 @@ class Part:
 
 def parts_of(package: Package) -> tuple[Part, ...]:
     """The parts, each behind those that it needs; a package of usual size is one."""
-    modules = package.message_modules
+    modules, tables, local = package.message_modules, package.enum_tables, dict(package.imports)
     if len(modules) == 1:
         classes = ((modules[0].name, package.imports),) if package.imports else ()
-        return (Part("", package.enums, package.messages, package.enum_tables, classes),)
-    local, tables = dict(package.imports), package.enum_tables
-    return tuple(_part(own, tables, local) for own in modules)
+        return (_part(package, modules[0], tables, classes),)
+    parts = []
+    for own in modules:
+        used = {value.annotation for value in values_of(own.messages)}
+        needed = [(own.name, own.exports), *own.imports]
+        pairs = [
+            (module, tuple((name, local[name]) for name in sorted(names) if name in local)) for module, names in needed
+        ]
+        own_tables = tuple(enum for enum in tables if enum.name in used)
+        parts.append(_part(package, own, own_tables, tuple(sorted(pairs))))
+    return tuple(parts)
 
 
-def _part(own: MessageModule, tables: Sequence[Enumeration], local: Mapping[str, str]) -> Part:
-    used = {value.annotation for value in values_of(own.messages)}
-    needed = [(own.name, own.exports), *own.imports]
-    pairs = [
-        (module, tuple((name, local[name]) for name in sorted(names) if name in local)) for module, names in needed
-    ]
+def _part(package: Package, own: MessageModule, tables: tuple[Enumeration, ...], classes: _Classes) -> Part:
+    enums, messages = held_by(own.messages, package.foreign_enums, package.foreign_messages)
     return Part(
         suffix=own.name.removeprefix("messages"),
         enums=own.enums,
         messages=own.messages,
-        enum_tables=tuple(enum for enum in tables if enum.name in used),
-        classes=tuple(sorted(pairs)),
+        enum_tables=(*tables, *(enum for enum in enums if enum not in tables)),
+        classes=classes,
+        foreign=messages,
+        foreign_imports=_imports_of(enums, messages),
+        named=own.foreign,
     )
+
+
+def _imports_of(enums: Iterable[Enumeration], messages: Iterable[Message]) -> Imports:
+    found = [(enum.home, enum.exported, enum.local) for enum in enums]
+    for message in messages:
+        found.append((message.home, message.exported, message.local))
+        for oneof in message.oneofs:
+            found.append((message.home, oneof.union_exported, oneof.union_local))
+            found += [(message.home, variant.exported, variant.local) for variant in oneof.variants]
+    return imports_of(found)
 
 
 def imports_among(stem: str, parts: Sequence[Part], codes: Iterable[Code]) -> Iterator[tuple[tuple[str, Lines], ...]]:

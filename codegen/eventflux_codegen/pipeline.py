@@ -6,15 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from eventflux_codegen.build import build_package
 from eventflux_codegen.error import Place
+from eventflux_codegen.extern import Extern
 from eventflux_codegen.input import Input
 from eventflux_codegen.lock import Facts, find_breaking, lock_text, wire_facts
 from eventflux_codegen.order import Order
 from eventflux_codegen.protobuf_module import generate_protobuf
-from eventflux_codegen.relocation import relocate
-from eventflux_codegen.render import render
+from eventflux_codegen.render import format_modules, render_unformatted
 from eventflux_codegen.schema import Schema
+from eventflux_codegen.tree import Plan
 
 __all__ = ["Outcome", "run", "state_of"]
 
@@ -49,23 +49,29 @@ def run(order: Order, source: Input | None = None) -> Outcome:
     Raises:
         GenerationError: the sources are wrong.
     """
-    options, places = order.options, order.places
     source = source or order.read()
-    schema = Schema.of(source.descriptors, source.include, source.listed)
-    package = build_package(schema, options, places)
+    plan = _plan(order, source)
+    packages = plan.build()
+    heads = plan.heads(packages)
     with ThreadPoolExecutor(1) as beside:  # which mostly waits for protoc's plugins, each a process
-        moved = relocate(source.descriptors, package.name, package.pb_stems)
-        protobuf = beside.submit(generate_protobuf, moved, package.name, package.stub_head)
-        files = {**render(package), **protobuf.result(), "py.typed": ""}
-    facts = wire_facts(schema, package)
+        protobuf = beside.submit(generate_protobuf, source.descriptors, plan.modules, heads)
+        texts = {
+            plan.folder(package.name) + name: text
+            for package in packages
+            for name, text in render_unformatted(package).items()
+        }
+        levels = {f"{plan.folder(name)}__init__.py": text for name, text in plan.levels(packages).items()}
+        files = {**levels, **format_modules(texts), "py.typed": ""}
+        files |= {plan.folder(package) + name: text for (package, name), text in protobuf.result().items()}
+    facts = wire_facts(plan.schema, *packages)
     return Outcome(
         output=order.output,
         files=files,
         lock=order.lock,
-        lock_text=lock_text(facts, package),
+        lock_text=lock_text(facts),
         facts=facts,
-        schema=schema,
-        place=Place(places().file),
+        schema=plan.schema,
+        place=Place(order.places().file),
     )
 
 
@@ -75,6 +81,11 @@ def state_of(order: Order) -> tuple[Facts, Schema]:
     Raises:
         GenerationError: the sources are wrong.
     """
-    source = order.read()
-    schema = Schema.of(source.descriptors, source.include, source.listed)
-    return wire_facts(schema, build_package(schema, order.options, order.places)), schema
+    plan = _plan(order, order.read())
+    return wire_facts(plan.schema, *plan.build()), plan.schema
+
+
+def _plan(order: Order, source: Input) -> Plan:
+    extern = Extern.of(order.options, source, order.roots, order.places)
+    schema = Schema.of(source.descriptors, source.include, source.listed, extern.homes)
+    return Plan.of(schema, order.options, order.places, extern)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "respond"]
 
-_PARAMETERS: Final = ("accept_breaking", "package", "yaml")
+_PARAMETERS: Final = ("accept_breaking", "package", "tree", "yaml")
 _PLACE: Final = Place("parameters")
 
 
@@ -93,7 +93,7 @@ def _order(parameters: Mapping[str, str]) -> Order:
     if not package:
         message = "package is missing: say --eventflux_opt=package=NAME, or --eventflux_opt=yaml=FILE"
         raise GenerationError(message, _PLACE)
-    options = FileOptions(package=package, protos=())
+    options = FileOptions(package=package, protos=(), tree="tree" in parameters)
     return Order(options, Places(_PLACE.file, 0), Path(), Path(package), Path(f"{package}.lock"))
 
 

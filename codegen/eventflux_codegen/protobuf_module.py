@@ -7,18 +7,25 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGeneratorResponse
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+    FileDescriptorSet,
+)
 
 from eventflux_codegen.compiler import run_protoc
-from eventflux_codegen.well_known import is_provided
+from eventflux_codegen.naming import as_json_name
+from eventflux_codegen.relocation import PbModule, relocate, restore
 
 __all__ = ["generate_protobuf"]
 
+_JSON_NAME: Final = FieldDescriptorProto.JSON_NAME_FIELD_NUMBER
 _STUB_PLUGINS: Final = ("mypy_protobuf.main:main", "mypy_protobuf.main:grpc")
 _UNCHECKED: Final = """\
 # mypy: ignore-errors
@@ -26,44 +33,51 @@ _UNCHECKED: Final = """\
 """The types of protobuf and grpcio are in packages of stubs that a user need not have."""
 
 
-def generate_protobuf(descriptors: FileDescriptorSet, package: str, head: str) -> dict[str, str]:
-    """The modules of protoc's own plugins and the stubs of mypy-protobuf's, by file name in the package.
+def generate_protobuf(
+    descriptors: FileDescriptorSet, modules: Mapping[str, PbModule], heads: Mapping[str, str]
+) -> dict[tuple[str, str], str]:
+    """The modules of protoc's own plugins and the stubs of mypy-protobuf's, by package and file name.
 
     Args:
-        descriptors: as `relocate` leaves them.
-        package: the Python package that the files are relocated into.
-        head: the line that each file begins with.
+        descriptors: files and all that they import, dependencies first.
+        modules: where the module of each of them is.
+        heads: the packages that are made, and the lines that their files begin with. Modules of other packages are
+            imported and not made.
     """
-    own = [file for file in descriptors.file if not is_provided(file.name)]
+    own = [index for index, file in enumerate(descriptors.file) if modules[file.name][0] in heads]
     if not own:
         return {}
-    names = [file.name for file in own]
-    texts: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        source = Path(scratch) / "descriptors.bin"
-        source.write_bytes(_without_json_names(descriptors).SerializeToString(deterministic=True))
-        _run_builtins(source, Path(scratch), names)
-        for path in sorted(Path(scratch, *package.split(".")).iterdir()):
-            texts[path.name] = path.read_text("utf-8")
-    with_services = [file.name for file in own if file.service]
-    for file in own:
-        module = f"{_module_name(file.name)}_pb2_grpc.py"
-        if not file.service:  # protoc writes a module without anything in it
-            del texts[module]
-        else:
-            texts[module] = _without_keywords(texts[module])
+    moved = relocate(descriptors, modules)
+    names = [moved.file[index].name for index in own]
+    texts = _run_builtins(_without_json_names(moved), names)
+    for index in own:
+        original, stem = descriptors.file[index], moved.file[index].name.removesuffix(".proto")
+        texts[f"{stem}_pb2.py"] = restore(texts[f"{stem}_pb2.py"], moved.file[index], original)
+        if original.service:
+            texts[f"{stem}_pb2_grpc.py"] = _without_keywords(texts[f"{stem}_pb2_grpc.py"])
+        else:  # protoc writes a module without anything in it
+            del texts[f"{stem}_pb2_grpc.py"]
+    with_services = [moved.file[index].name for index in own if descriptors.file[index].service]
     for plugin, wanted in zip(_STUB_PLUGINS, (names, with_services), strict=True):
-        texts.update(_run_plugin(plugin, descriptors, wanted))
-    return {name: f"{head}\n{_UNCHECKED}\n{_without_version_check(text)}" for name, text in texts.items()}
+        texts |= _run_plugin(plugin, moved, wanted)
+    done = {}
+    for path, text in texts.items():
+        folder, _, name = path.rpartition("/")
+        package = folder.replace("/", ".")
+        done[package, name] = f"{heads[package]}\n{_UNCHECKED}\n{_without_version_check(text)}"
+    return done
 
 
-def _module_name(file: str) -> str:
-    return Path(file).stem
-
-
-def _run_builtins(source: Path, out: Path, names: Sequence[str]) -> None:
-    done = run_protoc([f"--descriptor_set_in={source}", f"--python_out={out}", f"--grpc_python_out={out}", *names])
-    done.check_returncode()
+def _run_builtins(descriptors: FileDescriptorSet, names: Sequence[str]) -> dict[str, str]:
+    """What protoc's own plugins write, by path."""
+    with tempfile.TemporaryDirectory() as scratch:
+        source, out = Path(scratch, "descriptors.bin"), Path(scratch, "out")
+        out.mkdir()
+        source.write_bytes(descriptors.SerializeToString(deterministic=True))
+        run_protoc(
+            [f"--descriptor_set_in={source}", f"--python_out={out}", f"--grpc_python_out={out}", *names]
+        ).check_returncode()
+        return {path.relative_to(out).as_posix(): path.read_text("utf-8") for path in sorted(out.rglob("*.py"))}
 
 
 def _run_plugin(plugin: str, descriptors: FileDescriptorSet, names: Sequence[str]) -> dict[str, str]:
@@ -77,30 +91,37 @@ def _run_plugin(plugin: str, descriptors: FileDescriptorSet, names: Sequence[str
     response = CodeGeneratorResponse.FromString(done.stdout)
     if response.error:
         raise RuntimeError(f"{plugin}: {response.error}")
-    return {Path(file.name).name: file.content for file in response.file}
+    return {file.name: file.content for file in response.file}
 
 
 def _without_json_names(descriptors: FileDescriptorSet) -> FileDescriptorSet:
-    """A copy without the JSON names that protoc puts into descriptor sets, though not into modules."""
+    """A copy without the JSON names that protoc puts into descriptor sets, though not into modules.
+
+    Those that the IDL gives stay, which shows in the places of the source; of one that is as it would be without that,
+    nothing else tells.
+    """
     lean = FileDescriptorSet()
-    lean.CopyFrom(descriptors)
-    for file in lean.file:
-        _clear_json_names(file)
+    for file in descriptors.file:
+        places = {tuple(place.path) for place in file.source_code_info.location if place.path[-1:] == [_JSON_NAME]}
+        copy = lean.file.add()
+        copy.CopyFrom(file)
+        for path, field in _fields(copy):
+            if (*path, _JSON_NAME) not in places and field.json_name in {"", as_json_name(field.name)}:
+                field.ClearField("json_name")
     return lean
 
 
-def _clear_json_names(file: FileDescriptorProto) -> None:
-    pending = list(file.message_type)
+def _fields(file: FileDescriptorProto) -> Iterator[tuple[tuple[int, ...], FieldDescriptorProto]]:
+    """Every field and extension of a file, and the path that the places of the source call it by."""
+    yield from (((7, index), field) for index, field in enumerate(file.extension))
+    pending: list[tuple[tuple[int, ...], DescriptorProto]] = [
+        ((4, index), message) for index, message in enumerate(file.message_type)
+    ]
     while pending:
-        message = pending.pop()
-        pending.extend(message.nested_type)
-        for field in message.field:
-            if field.json_name == _default_json_name(field.name):
-                field.ClearField("json_name")
-
-
-def _default_json_name(name: str) -> str:
-    return re.sub(r"_+([a-zA-Z0-9])", lambda match: match[1].upper(), name)
+        path, message = pending.pop()
+        pending += [((*path, 3, index), nested) for index, nested in enumerate(message.nested_type)]
+        yield from (((*path, 2, index), field) for index, field in enumerate(message.field))
+        yield from (((*path, 6, index), field) for index, field in enumerate(message.extension))
 
 
 _VERSION_CHECKS: Final = re.compile(

@@ -27,6 +27,8 @@ class ProtobufCodec:
     """The modules of the classes that it names, and the classes."""
     imports: tuple[tuple[str, Lines], ...]
     """The modules of other parts whose functions it calls, and the functions."""
+    foreign: Imports
+    """The packages that have other classes that it names, and the classes."""
     names: Lines
     """The public functions, sorted."""
     functions: Lines
@@ -53,7 +55,7 @@ def build_protobuf_codecs(parts: Sequence[Part]) -> tuple[ProtobufCodec, ...]:
 
 
 def _functions(part: Part) -> list[str]:
-    return ["\n".join(lines) for message in part.messages for lines in protobuf_functions(message)]
+    return ["\n".join(lines) for message in part.coded for lines in protobuf_functions(message)]
 
 
 def _protobuf(part: Part, code: Code, imports: tuple[tuple[str, Lines], ...]) -> ProtobufCodec:
@@ -63,6 +65,7 @@ def _protobuf(part: Part, code: Code, imports: tuple[tuple[str, Lines], ...]) ->
     return ProtobufCodec(
         part=part,
         classes=part.classes_in(words),
+        foreign=part.foreign_in(words),
         imports=imports,
         names=tuple(
             sorted([*(f"{verb}_{stem}_protobuf" for verb in ("decode", "encode") for stem in stems), *readers])
@@ -73,7 +76,7 @@ def _protobuf(part: Part, code: Code, imports: tuple[tuple[str, Lines], ...]) ->
         ),
         librt_imports=("BytesWriter", *sorted(LIBRT & words)),
         max_depth=_MAX_DEPTH if "_MAX_DEPTH" in words else None,
-        shared=shared_imports(part.messages, part.enum_tables, "protobuf", words),
+        shared=shared_imports(part.coded, part.enum_tables, "protobuf", words),
         typing_imports=typing_imports(words),
         has_unset="UNSET" in words,
     )

@@ -21,7 +21,7 @@ from eventflux_codegen.protobuf_source import build_protobuf_codecs
 
 __all__ = ["format_modules", "render", "render_unformatted"]
 
-_MODULES: Final = ("__init__.py", "__init__.pyi")
+_MODULES: Final = ("__init__.py", "__init__.pyi", "idl_names.py")
 _PART_MODULES: Final = ("codec", "json_fields", "protobuf")
 _SERVICE_MODULES: Final = ("client.py", "methods.py", "service.py")
 _STYLE: Final = ("--line-length=120", "--target-version=py311")
@@ -89,6 +89,7 @@ def format_modules(texts: dict[str, str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as scratch:
         for name, text in texts.items():
             # The formatter leaves two empty lines where it finds more, but one at the least where it finds any.
+            Path(scratch, name).parent.mkdir(parents=True, exist_ok=True)
             Path(scratch, name).write_bytes(re.sub(r"\n{4,}", "\n\n\n", text).encode())
         command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", *_STYLE, scratch]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)

@@ -29,7 +29,8 @@ IMPORTED_CLASSES: Final = frozenset(
 
 MESSAGE_MODULE_NAMES: Final = frozenset(
     {
-        "bool", "bytes", "classmethod", "client", "codec", "dict", "errors", "float", "int", "list", "messages",
+        "bool", "bytes", "classmethod", "client", "codec", "dict", "errors", "float", "idl_names", "int", "json_fields",
+        "list", "messages",
         "methods", "msgspec", "protobuf", "runtime", "service", "str", "super", "type", "typing", "uuid", "well_known",
     }
 )  # fmt: skip

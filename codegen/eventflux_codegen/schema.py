@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from google.protobuf.descriptor_pb2 import (
 
 from eventflux_codegen.error import GenerationError, Place
 from eventflux_codegen.features import Presence, features_of, is_delimited, is_packed, narrowed, presence_of
+from eventflux_codegen.foreign import Names
 from eventflux_codegen.well_known import is_descriptor, is_well_known
 
 __all__ = ["EnumNode", "MessageNode", "Schema", "ServiceNode", "Source"]
@@ -41,6 +42,8 @@ class Source:
     locations: dict[tuple[int, ...], SourceCodeInfo.Location]
     is_listed: bool
     """Whether the options name it; of a file that is only imported, the package has what it needs."""
+    is_elsewhere: bool
+    """Whether another package has its types."""
 
     @property
     def is_well_known(self) -> bool:
@@ -56,7 +59,7 @@ class Source:
     def has_classes(self) -> bool:
         """Whether its messages may become classes: a file of proto2 may be there for its options alone."""
         syntax = self.descriptor.syntax or "proto2"
-        return self.is_listed or self.is_well_known or syntax != "proto2"
+        return self.is_listed or self.is_elsewhere or self.is_well_known or syntax != "proto2"
 
     def place(self, path: Sequence[int]) -> Place:
         """The line of an element."""
@@ -107,6 +110,15 @@ class MessageNode(_Node):
     def _entries(self) -> dict[str, DescriptorProto]:
         nested = self.descriptor.nested_type
         return {f".{self.full_name}.{entry.name}": entry for entry in nested if entry.options.map_entry}
+
+    @property
+    def references(self) -> Iterator[str]:
+        """The full names of the messages and enums that its fields have."""
+        for proto in self.descriptor.field:
+            entry = self.entry(proto)
+            for candidate in entry.field if entry is not None else (proto,):
+                if candidate.type_name:
+                    yield candidate.type_name[1:]
 
     def entry(self, field: FieldDescriptorProto) -> DescriptorProto | None:
         """The entry type of a map field; None for any other field."""
@@ -175,15 +187,38 @@ class Schema:
     enums: dict[str, EnumNode]
     services: dict[str, ServiceNode]
     sources: tuple[Source, ...]
+    foreign: Mapping[str, Names] = field(default_factory=dict)
+    """Those messages and enums whose classes another package has, and what it calls them."""
+
+    @property
+    def own_messages(self) -> dict[str, MessageNode]:
+        """The messages whose classes no other package has."""
+        return {name: node for name, node in self.messages.items() if name not in self.foreign}
+
+    @property
+    def own_enums(self) -> dict[str, EnumNode]:
+        """The enums whose classes no other package has."""
+        return {name: node for name, node in self.enums.items() if name not in self.foreign}
 
     @staticmethod
-    def of(descriptors: FileDescriptorSet, include: Sequence[Path], listed: Collection[str]) -> Schema:
+    def of(
+        descriptors: FileDescriptorSet,
+        include: Sequence[Path],
+        listed: Collection[str],
+        elsewhere: Collection[str] = (),
+    ) -> Schema:
         """Indexes descriptors: all of the listed files, and of those that they import what they use.
+
+        Args:
+            descriptors: dependencies first.
+            include: where the files lie, for places in error messages.
+            listed: the files to make something of.
+            elsewhere: files whose types another package has.
 
         Raises:
             GenerationError: a message has something that no class can be made of.
         """
-        sources = tuple(_source(file, include, listed) for file in descriptors.file)
+        sources = tuple(_source(file, include, listed, elsewhere) for file in descriptors.file)
         schema = Schema({}, {}, {}, sources)
         for source in sources:
             features, package = source.features, source.descriptor.package
@@ -238,14 +273,14 @@ class Schema:
         )
 
     def _references(self, node: MessageNode) -> Iterator[str]:
-        for index, field in enumerate(node.descriptor.field):
-            if node.is_delimited(field):
-                raise _unsupported("is a group", f"{node.full_name}.{field.name}", node.field_place(index))
-            entry = node.entry(field)
-            for candidate in entry.field if entry is not None else (field,):
+        for index, proto in enumerate(node.descriptor.field):
+            if node.is_delimited(proto):
+                raise _unsupported("is a group", f"{node.full_name}.{proto.name}", node.field_place(index))
+            entry = node.entry(proto)
+            for candidate in entry.field if entry is not None else (proto,):
                 if candidate.type_name:
                     name = candidate.type_name[1:]
-                    self._refuse_unlisted(name, f"{node.full_name}.{field.name}", node.field_place(index))
+                    self._refuse_unlisted(name, f"{node.full_name}.{proto.name}", node.field_place(index))
                     yield name
 
     def _refuse_unlisted(self, name: str, user: str, place: Place) -> None:
@@ -271,10 +306,13 @@ class Schema:
             raise _unsupported("is an extension", name, source.place(path))
 
 
-def _source(file: FileDescriptorProto, include: Sequence[Path], listed: Collection[str]) -> Source:
+def _source(
+    file: FileDescriptorProto, include: Sequence[Path], listed: Collection[str], elsewhere: Collection[str]
+) -> Source:
     found = (path / file.name for path in include if (path / file.name).is_file())
     locations = {tuple(location.path): location for location in file.source_code_info.location}
-    return Source(file, str(next(found, file.name)), locations, file.name in listed)
+    place = str(next(found, file.name))
+    return Source(file, place, locations, file.name in listed, file.name in elsewhere)
 
 
 def _unsupported(what: str, name: str, place: Place) -> GenerationError:

@@ -13,6 +13,8 @@ __all__ = [
     "PROVIDED",
     "Imports",
     "has_unset",
+    "held_by",
+    "imports_of",
     "is_in_runtime",
     "shared_imports",
     "typing_imports",
@@ -78,10 +80,31 @@ def shared_imports(
     for value in values_of(messages):
         if value.is_shared:
             found += _names_of(value, module)
+    return imports_of(each for each in found if each[2] in words)
+
+
+def held_by(
+    messages: Iterable[Message], enums: Iterable[Enumeration], others: Iterable[Message]
+) -> tuple[tuple[Enumeration, ...], tuple[Message, ...]]:
+    """Of enums and of other messages, those that messages hold, at any depth, in their order."""
+    by_name = {message.full_name: message for message in others}
+    pending, found = list(messages), set()
+    while pending:
+        for value in values_of([pending.pop()]):
+            if value.full_name not in found:
+                found.add(value.full_name)
+                pending += [by_name[value.full_name]] if value.full_name in by_name else []
+    return (
+        tuple(enum for enum in enums if enum.full_name in found),
+        tuple(message for name, message in by_name.items() if name in found),
+    )
+
+
+def imports_of(found: Iterable[tuple[str, str, str]]) -> Imports:
+    """The same by modules: of a module, the name there, and the name here."""
     homes: dict[str, set[tuple[str, str]]] = {}
     for home, name, local in found:
-        if local in words:
-            homes.setdefault(home, set()).add((name, local))
+        homes.setdefault(home, set()).add((name, local))
     return tuple((home, tuple(sorted(names))) for home, names in sorted(homes.items()))
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-__all__ = ["is_descriptor", "is_provided", "is_well_known"]
+__all__ = ["GOOGLEAPIS", "is_descriptor", "is_provided", "is_well_known"]
 
 _FILES: Final = frozenset(
     f"google/protobuf/{name}.proto"
@@ -25,7 +24,23 @@ _FILES: Final = frozenset(
     )
 )
 
-_PROVIDED: Final = re.compile(r"google/(?:api|rpc|type)/\w+\.proto")
+_FOLDERS: Final = {
+    "google/api": """annotations auth backend billing client config_change consumer context control distribution
+        documentation endpoint error_reason field_behavior field_info http httpbody label launch_stage log logging
+        metric monitored_resource monitoring policy quota resource routing service source_info system_parameter usage
+        visibility""",
+    "google/cloud": "common_resources extended_operations",
+    "google/cloud/location": "locations",
+    "google/gapic/metadata": "gapic_metadata",
+    "google/logging/type": "http_request log_severity",
+    "google/longrunning": "operations",
+    "google/rpc": "code error_details http status",
+    "google/rpc/context": "attribute_context audit_context",
+    "google/type": """calendar_period color date datetime dayofweek decimal expr fraction interval latlng localized_text
+        money month phone_number postal_address quaternion timeofday""",
+}
+"""What googleapis-common-protos brings. Each by its name: beside these, the folders have files that it lacks."""
+GOOGLEAPIS: Final = frozenset(f"{folder}/{name}.proto" for folder, names in _FOLDERS.items() for name in names.split())
 
 
 def is_well_known(file: str) -> bool:
@@ -36,9 +51,9 @@ def is_well_known(file: str) -> bool:
 def is_provided(file: str) -> bool:
     """Whether a package of somebody else's brings the file's Python module: protobuf, or googleapis-common-protos.
 
-    A second module of the same names would not load into the same process.
+    A module of our own would not load beside theirs where the two were made of different versions of the file.
     """
-    return is_well_known(file) or _PROVIDED.fullmatch(file) is not None
+    return file in _FILES or file in GOOGLEAPIS
 
 
 def is_descriptor(type_name: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Final
 
 from eventflux_codegen.compiler import compile_protos
 from eventflux_codegen.enumeration import build_enums
+from eventflux_codegen.foreign import Names
 from eventflux_codegen.message import build_messages
 from eventflux_codegen.message_module import split
 from eventflux_codegen.names import ClassNames
@@ -24,7 +25,6 @@ from eventflux_codegen.package import Package
 from eventflux_codegen.render import format_modules, render_unformatted
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.shared import HOME, PROVIDED
-from eventflux_codegen.version import GENERATOR
 from eventflux_codegen.yaml_source import Places
 
 __all__ = ["main", "well_known_codecs"]
@@ -51,15 +51,15 @@ def well_known_codecs() -> dict[str, str]:
     package = Package(
         name=HOME,
         sources=tuple(protos),
-        generator=GENERATOR,
         contract=0,
         enums=tuple(enums.values()),
         messages=tuple(messages.values()),
         services=(),
         errors=(),
-        message_modules=split(enums, messages, ()),
+        message_modules=split(enums, messages, (), ()),
         pb_modules=(),
-        pb_stems={},
+        pb_files={},
+        names=Names(HOME, {}, {}, {}, {}),
     )
     texts = render_unformatted(package)
     return format_modules({name: texts[name] for name in ("codec.py", "protobuf.py")})

@@ -9,12 +9,7 @@ from typing import Any, Unpack
 
 from eventflux_runtime.codegen_api import BidiStream, CallOptions, Client, ServerStream
 from eventflux_transport import methods
-from eventflux_transport.messages import (
-    EventRequest,
-    HeartbeatRequest,
-    HeartbeatResponse,
-    TransportMessage,
-)
+from eventflux_transport.messages import EventRequest, HeartbeatRequest, HeartbeatResponse, TransportMessage
 
 __all__ = [
     "TransportClient",

@@ -8,12 +8,7 @@ from typing import Final
 
 from eventflux_runtime.codegen_api import Method, MethodKind, StatusCode, codec_of
 from eventflux_transport.frame import TRANSPORT_MESSAGE_PEER_CODEC
-from eventflux_transport.messages import (
-    EventRequest,
-    HeartbeatRequest,
-    HeartbeatResponse,
-    TransportMessage,
-)
+from eventflux_transport.messages import EventRequest, HeartbeatRequest, HeartbeatResponse, TransportMessage
 
 __all__ = [
     "EVENT_REQUEST_CODEC",

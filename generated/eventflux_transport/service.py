@@ -9,12 +9,7 @@ from collections.abc import AsyncIterator
 
 from eventflux_runtime.codegen_api import AnyBinding, Binding, Context, Service
 from eventflux_transport import methods
-from eventflux_transport.messages import (
-    EventRequest,
-    HeartbeatRequest,
-    HeartbeatResponse,
-    TransportMessage,
-)
+from eventflux_transport.messages import EventRequest, HeartbeatRequest, HeartbeatResponse, TransportMessage
 
 __all__ = [
     "TransportService",

@@ -27,6 +27,10 @@ _READ_AHEAD: Final = 256
 """Records read at a time in a worker thread; one at a time from a pipe, whose next line may be long in coming."""
 
 
+_LONGEST_CELL: Final = 0x7FFFFFFF
+"""Bytes that a cell of CSV may have: what bounds it is the size of a message. A C long of 32 bits holds no more."""
+
+
 class UnreadableFileError(TransportError):
     """A file that cannot be opened, or a line of it that is not what its format asks for."""
 
@@ -121,6 +125,7 @@ def read_payloads(path: Path, file_format: FileFormat) -> Iterator[bytes]:
 
 
 def _csv_payloads(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
+    csv.field_size_limit(_LONGEST_CELL)  # of the whole process; its own limit of 128 KiB is there for no reason of ours
     reader = csv.reader(_decoded(path, lines), strict=True)
     names: list[str] | None = None
     try:
@@ -153,6 +158,8 @@ def _json_payloads(path: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
             json.loads(text)
         except ValueError as error:
             raise _wrong_line(path, number, f"not JSON: {error}") from error
+        except RecursionError:
+            raise _wrong_line(path, number, "nested too deep for JSON that Python reads") from None
         yield text.encode()
 
 

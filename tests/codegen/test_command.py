@@ -47,6 +47,7 @@ def test_generate_writes_a_package_and_a_lock(workspace: Workspace, capsys: pyte
             "__init__.pyi",
             "client.py",
             "codec.py",
+            "idl_names.py",
             "json_fields.py",
             "messages.py",
             "methods.py",

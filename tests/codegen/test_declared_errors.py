@@ -203,8 +203,8 @@ BREAKING = {
 
 def lock(workspace: Workspace, config: str) -> None:
     workspace.write(config=config)
-    facts, _, package = workspace.facts()
-    workspace.lock.write_text(lock_text(facts, package))
+    facts, _, _ = workspace.facts()
+    workspace.lock.write_text(lock_text(facts))
 
 
 def breaking(workspace: Workspace, config: str) -> str:

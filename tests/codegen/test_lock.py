@@ -114,8 +114,8 @@ def workspace(tmp_path: Path) -> Workspace:
     """Sources with a lock, and nothing generated."""
     workspace = Workspace(tmp_path)
     workspace.write(config=LAYOUT, proto=PROTO)
-    facts, _, package = workspace.facts()
-    workspace.lock.write_text(lock_text(facts, package))
+    facts, _, _ = workspace.facts()
+    workspace.lock.write_text(lock_text(facts))
     return workspace
 
 
@@ -164,8 +164,8 @@ def test_variants_may_only_be_added_at_the_end(workspace: Workspace) -> None:
     config = CONFIG + "messages:\n  Dot:\n    layouts:\n      small: {fields: [c], variants: {c: [RED, BLUE]}}\n"
     proto = PROTO + "message Dot { Color c = 1; }\n"
     workspace.write(config=config, proto=proto)
-    facts, _, package = workspace.facts()
-    workspace.lock.write_text(lock_text(facts, package))
+    facts, _, _ = workspace.facts()
+    workspace.lock.write_text(lock_text(facts))
     workspace.write(config=config.replace("[RED, BLUE]", "[RED, BLUE, NONE]"), proto=proto)
     assert breaking(workspace) is None
     workspace.write(config=config.replace("[RED, BLUE]", "[BLUE, RED, NONE]"), proto=proto)

@@ -20,36 +20,49 @@ from tests.support.workspace import PROTO, Workspace
 PROGRAM = """
 import sys
 from acme.sample import Color, Point, codec, protobuf
+from acme.sample.more import Holder, codec as within
 value = Point(x=1, y=2, color=Color.RED, notes={"a": "b"})
 assert Point.from_wire(value.to_wire()) == Point.from_protobuf(value.to_protobuf()) == value
-print([module.__file__.rpartition(".")[2] for module in (codec, protobuf)])
+assert Holder.from_wire(Holder(point=value).to_wire()).point == value
+print([module.__file__.rpartition(".")[2] for module in (codec, protobuf, within)])
 """
+MORE = """syntax = "proto3";
+package acme.sample.more;
+import "sample.proto";
+message Holder { acme.sample.Point point = 1; }
+"""
+SAMPLE = PROTO.replace("package demo;", "package acme.sample;")
+ARGUMENTS = ["generate", "sample.proto", "more.proto", "--package", "acme.sample", "--tree", "--out", "src"]
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose ``src`` holds a generated package."""
+    """A project whose ``src`` holds a generated package, with another in it."""
     root = tmp_path_factory.mktemp("project")
-    (root / "sample.proto").write_text(PROTO)
-    assert main(["generate", str(root / "sample.proto"), "--package", "acme.sample", "--out", str(root / "src")]) == 0
+    (root / "sample.proto").write_text(SAMPLE)
+    (root / "more.proto").write_text(MORE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        assert main(ARGUMENTS) == 0
     return root
 
 
 @pytest.fixture(scope="module")
-def libraries(template: Path) -> list[Path]:
-    """The compiled modules of the package: they are made once, because that takes long."""
+def libraries(template: Path) -> dict[Path, Path]:
+    """The compiled modules by their places in the package: they are made once, because that takes long."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(LEVEL_VARIABLE, "0")
         patch.chdir(template)
         target = machine_code.find_package("acme.sample")
-        return [path.resolve() for path in machine_code.compile_in_place(target)]
+        made = [path.resolve() for path in machine_code.compile_in_place(target)]
+        return {path.relative_to(target.folder.resolve()): path for path in made}
 
 
 @pytest.fixture
-def quick(libraries: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(libraries: dict[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes what was compiled before."""
 
-    def compiled(target: machine_code.Target, root: Path) -> list[Path]:
+    def compiled(target: machine_code.Target, root: Path) -> dict[Path, Path]:
         shutil.copytree(target.folder, root / target.name.replace(".", "/"), ignore=shutil.ignore_patterns("*.so"))
         return libraries
 
@@ -81,18 +94,19 @@ def run(folder: Path) -> str:
 def test_a_package_is_compiled_in_place_until_it_changes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compile", "acme.sample"]) == 0
     package = project / "src" / "acme" / "sample"
-    names = sorted(path.name for path in package.iterdir() if path.suffix in {".so", ".pyd"})
-    assert [name.partition(".")[0] for name in names] == ["_compiled__mypyc", "codec", "protobuf"]
-    assert run(project / "src") == "['so', 'so']"
-    arguments = ["generate", "sample.proto", "--package", "acme.sample", "--out", "src"]
-    assert main(arguments) == 0
-    assert run(project / "src") == "['so', 'so']"
-    (project / "sample.proto").write_text(PROTO.replace("int32 y = 2;", "int32 y = 2; int32 z = 9;"))
+    found = (path.relative_to(package) for path in package.rglob("*") if path.suffix in {".so", ".pyd"})
+    names = sorted(path.as_posix() for path in found)
+    hot = ["_compiled__mypyc", "codec", "more/codec", "more/protobuf", "protobuf"]
+    assert [name.partition(".")[0] for name in names] == hot
+    assert run(project / "src") == "['so', 'so', 'so']"
+    assert main(ARGUMENTS) == 0
+    assert run(project / "src") == "['so', 'so', 'so']"
+    (project / "sample.proto").write_text(SAMPLE.replace("int32 y = 2;", "int32 y = 2; int32 z = 9;"))
     capsys.readouterr()
-    assert main(arguments) == 0
+    assert main(ARGUMENTS) == 0
     said = capsys.readouterr().out
     assert all(f"removed {name}" in said for name in names)
-    assert run(project / "src") == "['py', 'py']"
+    assert run(project / "src") == "['py', 'py', 'py']"
 
 
 @pytest.mark.slow
@@ -103,14 +117,14 @@ def test_a_wheel_holds_the_compiled_package(project: Path) -> None:
     (wheel,) = (project / "dist").iterdir()
     assert wheel.name.startswith("acme_sample-1.2.3-cp")
     assert not wheel.name.endswith("-any.whl")
-    assert not any(path.suffix == ".so" for path in (project / "src" / "acme" / "sample").iterdir())
+    assert not list((project / "src").rglob("*.so"))
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(project / "installed")
         metadata = archive.read("acme_sample-1.2.3.dist-info/METADATA").decode()
     assert "Requires-Dist: eventflux-transport" in metadata
     assert (project / "installed" / "acme" / "sample" / "py.typed").is_file()
     assert (project / "installed" / "acme" / "sample" / "__init__.pyi").is_file()
-    assert run(project / "installed") == "['so', 'so']"
+    assert run(project / "installed") == "['so', 'so', 'so']"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ def random_object(kind: type[Any], source: random.Random, depth: int = 0) -> Any
     for field in proto.DESCRIPTOR.fields:
         if field.is_required or source.random() < (0.6 if depth == 0 else 0.3):
             _fill(proto, field, source, depth)
+    if proto.DESCRIPTOR.full_name == "google.protobuf.Value" and proto.WhichOneof("kind") in (None, "null_value"):
+        proto.null_value = 0  # a plain value knows one null, and no absence of a kind
     return proto
 
 

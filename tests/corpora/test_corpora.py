@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.resources
-import os
 import shutil
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -55,20 +54,6 @@ def test_what_is_refused_is_refused_at_its_place(tmp_path: Path) -> None:
     for result in (try_text(corpus, corpus.subjects()[0]), try_whole(corpus, corpus.subjects()[0], "made", tmp_path)):
         assert result.verdict == "refused"
         assert result.text.startswith(f"{tmp_path}/grouped.proto:2: M.g is a group")
-
-
-@pytest.mark.skipif(
-    "EVENTFLUX_TEST_MESSAGES" not in os.environ, reason="set it to the folder of protobuf's test protos"
-)
-@pytest.mark.parametrize("name", ["test_messages_proto3.proto", "test_messages_proto3_editions.proto"])
-def test_the_messages_of_protobufs_own_tests(name: str, tmp_path: Path) -> None:
-    """They are in no package of a registry, but in protobuf's repository."""
-    folder = tmp_path / "tree"
-    folder.mkdir()
-    shutil.copy(Path(os.environ["EVENTFLUX_TEST_MESSAGES"]) / name, folder / name)
-    result = try_whole(Corpus.of(folder, tmp_path), Subject(name, (name,)), "made", tmp_path)
-    assert (result.verdict, result.text) == ("passed", "")
-    assert run_mypy(["made"], tmp_path, bare_python(tmp_path / "bare")) == ""
 
 
 @pytest.mark.slow

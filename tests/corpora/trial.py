@@ -27,7 +27,7 @@ from eventflux_codegen.yaml_source import Places
 from tests.corpora.corpus import Corpus, Subject
 from tests.corpora.random_object import random_object
 
-__all__ = ["Result", "lint", "try_text", "try_whole"]
+__all__ = ["Result", "check_object", "lint", "try_text", "try_whole"]
 
 _OBJECTS: Final = 3
 """How many random objects of each message go through all encodings."""
@@ -112,12 +112,13 @@ def round_trip(package: str) -> tuple[int, int]:
         for part in path.split("."):
             pb_class = getattr(pb_class, part)
         for _ in range(_OBJECTS):
-            _check(kind, random_object(pb_class, source))
+            check_object(kind, random_object(pb_class, source))
             objects += 1
     return len(kinds), objects
 
 
-def _check(kind: Any, proto: Any) -> None:
+def check_object(kind: Any, proto: Any) -> None:
+    """Has a class read protobuf's object, and write it again, in each encoding. Raises AssertionError."""
     data = proto.SerializeToString(deterministic=True)
     message = kind.from_protobuf(data)
     assert message.to_protobuf() == data, f"{kind.__name__}: {data.hex()} became {message.to_protobuf().hex()}"

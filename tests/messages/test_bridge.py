@@ -155,9 +155,9 @@ def test_codecs_carry_both_encodings() -> None:
         TRANSPORT_MESSAGE_CODEC.to_protobuf(Message(priority=2**40))
 
 
-def test_descriptors_lie_under_the_packages_own_path() -> None:
-    assert transport_pb2.DESCRIPTOR.name == "eventflux_transport/transport.proto"
-    assert kitchen_pb2.DESCRIPTOR.name == "kitchen_package/kitchen.proto"
+def test_descriptors_keep_the_names_of_their_files() -> None:
+    assert transport_pb2.DESCRIPTOR.name == "transport.proto"
+    assert kitchen_pb2.DESCRIPTOR.name == "kitchen.proto"
     names = {dependency.name for dependency in kitchen_pb2.DESCRIPTOR.dependencies}
-    assert "kitchen_package/shared_point.proto" in names
+    assert "shared/point.proto" in names
     assert "google/protobuf/timestamp.proto" in names

@@ -26,7 +26,7 @@ for message in (
     proto = message.to_proto()
     assert type(message).from_proto(type(proto).FromString(proto.SerializeToString())) == message
     assert type(message).from_json(message.to_json()) == message
-assert transport_pb2.DESCRIPTOR.name == "eventflux_transport/transport.proto"
+assert transport_pb2.DESCRIPTOR.name == "transport.proto"
 print(google.protobuf.__version__)
 """
 

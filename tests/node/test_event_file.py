@@ -66,11 +66,17 @@ def test_an_empty_file_has_no_payload(tmp_path: Path) -> None:
         ("csv", b"a\n1\n\xff\n", "line 3: not UTF-8"),
         ("jsonl", b"{}\n{]\n", "line 2: not JSON"),
         ("jsonl", b"{}\n\xe4\n", "line 2: not UTF-8"),
+        ("jsonl", b"{}\n" + b"[" * 100_000 + b"]" * 100_000 + b"\n", "line 2: nested too deep"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, file_format: FileFormat, content: bytes, fault: str) -> None:
     with pytest.raises(UnreadableFileError, match=fault.replace("(", r"\(")):
         payloads(tmp_path, content, file_format)
+
+
+def test_a_cell_may_be_as_long_as_a_message(tmp_path: Path) -> None:
+    (payload,) = payloads(tmp_path, b"a\n" + b"x" * 200_000 + b"\n", "csv")
+    assert payload == b'{"a":"' + b"x" * 200_000 + b'"}'
 
 
 def test_what_comes_before_a_wrong_line_is_read(tmp_path: Path) -> None:

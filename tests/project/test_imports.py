@@ -39,7 +39,8 @@ LAYERS: Final = {
     "rpc": Layer(modules=("rpc", "loading"), forbidden=SANS_IO),
     "handler": Layer(modules=("rpc.context", "rpc.binding"), may_import=("rpc",), forbidden=NETWORK | GRPC),
     "compression": Layer(modules=("compression",), may_import=("rpc",), forbidden=SANS_IO),
-    "message": Layer(modules=("message",), may_import=("rpc",), forbidden=SANS_IO - {"google"}),
+    "proto": Layer(modules=("loading.proto",), may_import=("rpc",), forbidden=SANS_IO - {"google"}),
+    "message": Layer(modules=("message",), may_import=("rpc", "proto"), forbidden=SANS_IO - {"google"}),
     "well_known": Layer(
         modules=("well_known",), may_import=("rpc", "message", "contract"), forbidden=SANS_IO - {"google"}
     ),
@@ -66,7 +67,7 @@ LAYERS: Final = {
     "grpcio": Layer(modules=("grpcio",), may_import=("rpc", "handler", "net", "calls")),
     "wire": Layer(modules=("wire",), may_import=("rpc", "net", "calls", "pipe", "protocol"), forbidden=GRPC),
     "health": Layer(modules=("health",), may_import=("rpc", "message"), forbidden=NETWORK | (GRPC - {"google"})),
-    "reflection": Layer(modules=("reflection",), may_import=("rpc",), forbidden=SANS_IO - {"google"}),
+    "reflection": Layer(modules=("reflection",), may_import=("rpc", "proto"), forbidden=SANS_IO - {"google"}),
     "client": Layer(
         modules=("client",),
         may_import=("rpc", "net", "calls", "health"),

@@ -25,6 +25,7 @@ from tests.support.reflecting import pool_of, question
 THEIRS: tuple[Any, ...] = (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR)
 """Protobuf's default pool has these, which define the same names as our own files."""
 OPTIONS = "google.protobuf.FieldOptions"
+GONE = "tests.absent_pb2"
 EXTENDED_PLACE = "tests.reflection.extended:EXTENDED"
 
 
@@ -50,12 +51,12 @@ def catalogue() -> Catalogue:
 @pytest.mark.parametrize(
     ("symbol", "file"),
     [
-        ("kitchen.sink.Kitchen", "kitchen_package/kitchen.proto"),
-        ("kitchen.sink.Kitchen.Scatter", "kitchen_package/kitchen.proto"),
-        ("kitchen.sink.Scalars", "kitchen_package/kitchen.proto"),
-        ("kitchen.sink.Scalars.a_double", "kitchen_package/kitchen.proto"),
-        ("kitchen.shared.Direction", "kitchen_package/shared_point.proto"),
-        ("kitchen.shared.NORTH", "kitchen_package/shared_point.proto"),
+        ("kitchen.sink.Kitchen", "kitchen.proto"),
+        ("kitchen.sink.Kitchen.Scatter", "kitchen.proto"),
+        ("kitchen.sink.Scalars", "kitchen.proto"),
+        ("kitchen.sink.Scalars.a_double", "kitchen.proto"),
+        ("kitchen.shared.Direction", "shared/point.proto"),
+        ("kitchen.shared.NORTH", "shared/point.proto"),
         ("google.protobuf.Empty", "google/protobuf/empty.proto"),
         ("extended.Thing.Size", "extended/service.proto"),
         ("extended.Thing.SMALL", "extended/service.proto"),
@@ -161,15 +162,26 @@ def test_a_service_without_a_place_is_found_by_its_messages() -> None:
     assert catalogue.file_of_symbol(SERVICE) is EXTENDED
 
 
-@pytest.mark.parametrize("place", ["tests.reflection.no_such_module:DESCRIPTOR", "tests.reflection.extended:NO_SUCH"])
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        (
+            f"{GONE}:DESCRIPTOR",
+            f"what {GONE}:DESCRIPTOR defines needs {GONE}, which cannot be imported: install the package that has it",
+        ),
+        ("tests.reflection.extended:NO_SUCH", "what tests.reflection.extended:NO_SUCH defines cannot be described"),
+    ],
+)
 def test_what_cannot_be_loaded_is_logged_once_and_hides_nothing_else(
-    place: str, caplog: pytest.LogCaptureFixture
+    place: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     catalogue = Catalogue([method_of("broken.Service", place), HEALTH_CHECK, method_of(SERVICE, EXTENDED_PLACE)])
     with caplog.at_level(logging.ERROR):
         assert catalogue.file_of_symbol("grpc.health.v1.Health").name == "grpc/health/v1/health.proto"
         assert catalogue.file_of_symbol(SERVICE) is EXTENDED
-        response = answer(catalogue, question(REFLECTION_V1, file_containing_symbol="broken.Service"))
-    assert response.error_response.error_code == StatusCode.NOT_FOUND
+        for symbol in ("broken.Service", "broken.Service.Get"):
+            response = answer(catalogue, question(REFLECTION_V1, file_containing_symbol=symbol))
+            assert response.error_response.error_code == StatusCode.NOT_FOUND
+            assert response.error_response.error_message == reason
     assert catalogue.services == ("broken.Service", SERVICE, "grpc.health.v1.Health")
-    assert [record.getMessage() for record in caplog.records] == [f"what {place} defines cannot be described"]
+    assert [record.getMessage() for record in caplog.records] == [reason]

@@ -14,6 +14,7 @@ from eventflux_runtime.loading.lazy import lazy_names as lazy_names
 from eventflux_runtime.message.base import Message as Message
 from eventflux_runtime.message.codec import codec_of as codec_of
 from eventflux_runtime.message.deprecation import deprecated as deprecated
+from eventflux_runtime.message.expectation import expect_fields as expect_fields
 from eventflux_runtime.message.json_table import JsonField as JsonField
 from eventflux_runtime.message.json_table import register_json as register_json
 from eventflux_runtime.message.json_table import register_json_enum as register_json_enum

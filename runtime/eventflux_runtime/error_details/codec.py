@@ -17,13 +17,8 @@ from librt.strings import BytesWriter, read_i64_le, write_i64_le
 from msgspec.structs import astuple
 
 from eventflux_runtime.codegen_api import bad_flag, bad_length, malformed, overlong, register, require, trailing, unfit
-from eventflux_runtime.well_known import (
-    Duration,
-)
-from eventflux_runtime.well_known.codec import (
-    encode_duration as write_duration,
-    read_duration,
-)
+from eventflux_runtime.well_known import Duration
+from eventflux_runtime.well_known.codec import encode_duration as write_duration, read_duration
 from eventflux_runtime.error_details.messages import (
     BadRequest,
     BadRequestFieldViolation,

@@ -36,9 +36,7 @@ from eventflux_runtime.codegen_api import (
     write_block,
     write_varint,
 )
-from eventflux_runtime.well_known import (
-    Duration,
-)
+from eventflux_runtime.well_known import Duration
 from eventflux_runtime.well_known.protobuf import (
     encode_duration_protobuf as write_duration_protobuf,
     read_duration_protobuf,

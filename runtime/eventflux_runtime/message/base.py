@@ -9,7 +9,8 @@ import msgspec
 from librt.strings import BytesWriter
 
 from eventflux_runtime.message.redaction import Redacted, redacted_repr
-from eventflux_runtime.message.registration import Registration, module_of
+from eventflux_runtime.message.registration import Registration
+from eventflux_runtime.message.sibling import module_of
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message as AnyProto
@@ -130,13 +131,19 @@ class Message(_WithUnknownFields, msgspec.Struct, Generic[P, L], kw_only=True):
         return _as(cls, decode(data, 0, len(data)))
 
     def to_proto(self) -> P:
-        """The same message as an object of protobuf's. Raises CodecError, or MissingExtraError without protobuf."""
+        """The same message as an object of protobuf's.
+
+        Raises:
+            CodecError: the message is none of its types.
+            MissingExtraError: protobuf is not installed, or googleapis-common-protos where the IDL imports that.
+            ConfigError: protobuf's class cannot be loaded beside another version of its file.
+        """
         proto: P = self.__registration__.bridge.to_proto(self)
         return proto
 
     @classmethod
     def from_proto(cls, proto: P) -> Self:
-        """The message that an object of protobuf's holds. Raises CodecError, or MissingExtraError without protobuf."""
+        """The message that an object of protobuf's holds. Raises as `to_proto`."""
         return _as(cls, cls.__registration__.bridge.from_proto(proto))
 
     def to_json(self) -> str:

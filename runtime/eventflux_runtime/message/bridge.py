@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
-from operator import attrgetter
 from typing import Any, Final, Generic, TypeVar
 
 from librt.strings import BytesWriter
@@ -19,21 +17,18 @@ class Bridge(Generic[T]):
 
     def __init__(
         self,
-        kind: type[T],
-        proto: str,
+        proto: Any,
         encode: Callable[[T, BytesWriter], None],
         decode: Callable[[bytes, int, int], T],
     ) -> None:
         """The bridge of one class.
 
         Args:
-            kind: ours.
-            proto: where protobuf's is, as ``package.module_pb2:Outer.Inner``.
+            proto: protobuf's.
             encode: appends a message in protobuf's encoding.
             decode: the message in ``data[start:end]`` of that encoding.
         """
-        module, _, path = proto.partition(":")
-        self._proto: Final[Any] = attrgetter(path)(import_module(module))
+        self._proto: Final = proto
         self._encode: Final = encode
         self._decode: Final = decode
 

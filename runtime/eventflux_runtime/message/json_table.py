@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, final
 
 from eventflux_runtime.message.json_scalar import SCALARS, Scalar
 from eventflux_runtime.message.open_enum import ClosedEnum
-from eventflux_runtime.message.registration import module_of
+from eventflux_runtime.message.sibling import module_of
 
 __all__ = [
     "EnumNames",

@@ -9,30 +9,20 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from librt.strings import BytesWriter
 
+from eventflux_runtime.loading.proto import load_proto
 from eventflux_runtime.message.refusal import unknown_layout
-from eventflux_runtime.rpc.errors import MissingExtraError
+from eventflux_runtime.message.sibling import module_of
 
 if TYPE_CHECKING:
     from eventflux_runtime.message.bridge import Bridge
     from eventflux_runtime.message.json_table import JsonForm, JsonTable
 
-__all__ = ["Registration", "has_siblings", "module_of", "register", "register_protobuf", "registered"]
+__all__ = ["Registration", "register", "register_protobuf", "registered"]
 
 T = TypeVar("T")
 
 _Layout: TypeAlias = tuple[Callable[[T, BytesWriter], None], Callable[[bytes, int, int], T]]
 """What appends a message, and what reads the one in ``data[start:end]``."""
-
-
-def module_of(kind: type[Any], stem: str) -> str:
-    """The module that has something for a generated class: ``codec_3`` where the class is in ``messages_3``."""
-    package, _, module = kind.__module__.rpartition(".")
-    return f"{package}.{stem}{module.removeprefix('messages') if has_siblings(kind) else ''}"
-
-
-def has_siblings(kind: type[Any]) -> bool:
-    """Whether the package of a generated class has several modules of messages, each with a codec of its own."""
-    return kind.__module__.rpartition(".")[2].startswith("messages_")
 
 
 class Registration(Generic[T]):
@@ -88,15 +78,13 @@ class Registration(Generic[T]):
         """The way to protobuf's own objects, which is loaded when it is first used.
 
         Raises:
-            MissingExtraError: protobuf is not installed.
+            MissingExtraError: protobuf, or what else the class needs, is not installed.
+            ConfigError: the class cannot be loaded beside what this process has.
         """
-        try:
-            from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - needs protobuf
+        from eventflux_runtime.message.bridge import Bridge  # noqa: PLC0415 - few programs need it
 
-            return Bridge(self.kind, self.proto, *self.protobuf)
-        except ModuleNotFoundError as missing:
-            package = self.kind.__module__.rpartition(".")[0]
-            raise MissingExtraError(f"protobuf's objects of {package}", "protobuf") from missing
+        package = self.kind.__module__.rpartition(".")[0]
+        return Bridge(load_proto(self.proto, f"protobuf's objects of {package}"), *self.protobuf)
 
 
 _REGISTERED: Final[dict[str, Registration[Any]]] = {}

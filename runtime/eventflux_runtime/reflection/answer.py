@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FileDescriptor
 
-from eventflux_runtime.reflection.catalogue import Catalogue, with_imports
+from eventflux_runtime.reflection.catalogue import Catalogue, Undescribed, with_imports
 from eventflux_runtime.reflection.descriptor import message_class
 from eventflux_runtime.rpc.status import StatusCode
 
@@ -24,6 +24,8 @@ def answer(catalogue: Catalogue, request: Any) -> Any:
     kind = request.WhichOneof("message_request")
     try:
         _fill(response, catalogue, kind, request)
+    except Undescribed as error:
+        _refuse(response, StatusCode.NOT_FOUND, str(error))
     except KeyError:
         _refuse(response, StatusCode.NOT_FOUND, f"{_asked(kind, request)} is not known here")
     return response

@@ -1,7 +1,7 @@
 """What a server can describe: the files that define its services, and all that they refer to.
 
 Invariants: a module with descriptors is loaded at the first look-up; one that cannot be loaded is logged once, and its
-services are listed all the same.
+services are listed all the same. They are described by nobody else's file of the same name.
 """
 
 from __future__ import annotations
@@ -9,21 +9,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from importlib import import_module
-from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from eventflux_runtime.loading.proto import load_proto
+from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.method import AnyMethod
 
-__all__ = ["Catalogue", "with_imports"]
+__all__ = ["Catalogue", "Undescribed", "with_imports"]
 
 T = TypeVar("T")
 
 _log: Final = logging.getLogger("eventflux_runtime.server")
+
+
+class Undescribed(LookupError):
+    """A service is served, and what it consists of cannot be loaded; the text says why."""
 
 
 class Catalogue:
@@ -45,8 +49,11 @@ class Catalogue:
     def file_of_symbol(self, symbol: str) -> FileDescriptor:
         """The file that defines a message, an enum, a service, or what is within one, as ``package.Service.Method``.
 
-        Raises KeyError.
+        Raises KeyError, and Undescribed for a service that cannot be described and its methods.
         """
+        for method in self._methods:
+            if symbol in {method.service, f"{method.service}.{method.name}"}:
+                self._refuse_unloaded(method)
         return self._first(lambda pool: _file_of_symbol(pool, symbol))
 
     def file_of_extension(self, type_name: str, number: int) -> FileDescriptor:
@@ -66,23 +73,26 @@ class Catalogue:
                 continue
         return find(self._pools[-1])
 
+    def _refuse_unloaded(self, method: AnyMethod) -> None:
+        for place in _places(method):
+            found = self._loaded[place]
+            if isinstance(found, str):
+                raise Undescribed(found)
+
     @cached_property
     def _pools(self) -> tuple[DescriptorPool, ...]:
         default = descriptor_pool.Default()
         own: list[DescriptorPool] = []
-        for place in self._places():
-            file = _load(place)
-            if file is not None and file.pool is not default and file.pool not in own:
+        for file in self._loaded.values():
+            if not isinstance(file, str) and file.pool is not default and file.pool not in own:
                 own.append(file.pool)
         return (*own, default)
 
-    def _places(self) -> dict[str, None]:
-        """Where the descriptors of the methods are, each place once."""
-        found: dict[str, None] = {}
-        for method in self._methods:
-            places = (method.proto,) if method.proto else (method.request.proto, method.response.proto)
-            found.update(dict.fromkeys(filter(None, places)))
-        return found
+    @cached_property
+    def _loaded(self) -> dict[str, FileDescriptor | str]:
+        """The file of each place that the methods name, or why there is none."""
+        places = dict.fromkeys(place for method in self._methods for place in _places(method))
+        return {place: _load(place) for place in places}
 
 
 def with_imports(file: FileDescriptor) -> Iterator[FileDescriptor]:
@@ -112,13 +122,20 @@ def _file_of_extension(pool: DescriptorPool, type_name: str, number: int) -> Fil
     return file
 
 
-def _load(place: str) -> FileDescriptor | None:
-    """The file at a place, as a `Method` and a `MessageCodec` name them."""
-    module, _, path = place.partition(":")
+def _places(method: AnyMethod) -> Iterable[str]:
+    """Where the descriptors of a method are."""
+    return filter(None, (method.proto,) if method.proto else (method.request.proto, method.response.proto))
+
+
+def _load(place: str) -> FileDescriptor | str:
+    """The file at a place, as a `Method` and a `MessageCodec` name them, or why there is none."""
     try:
-        found: Any = attrgetter(path)(import_module(module))
+        found = load_proto(place, f"what {place} defines")
         file: FileDescriptor = found if isinstance(found, FileDescriptor) else found.DESCRIPTOR.file
+    except ConfigError as error:
+        _log.error("%s", error)
+        return str(error)
     except Exception:  # noqa: BLE001 - logged; whatever a module lets out, the other services are described
         _log.exception("what %s defines cannot be described", place)
-        return None
+        return f"what {place} defines cannot be described"
     return file

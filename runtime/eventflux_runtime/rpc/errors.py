@@ -22,8 +22,10 @@ class ConfigError(TransportError):
 class MissingExtraError(ConfigError):
     """A feature needs a package that the base install leaves out; the message names the command that adds it."""
 
-    def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs an extra: run pip install 'eventflux-transport[{extra}]'")
+    def __init__(self, feature: str, extra: str, *, package: str = "") -> None:
+        """Names the extra, or the one `package` of it that is not there."""
+        what, name = (package, package) if package else ("an extra", f"'eventflux-transport[{extra}]'")
+        super().__init__(f"{feature} needs {what}: run pip install {name}")
         self.feature = feature
         self.extra = extra
 

@@ -15,7 +15,8 @@ from eventflux_runtime.message.json_read import read_message
 from eventflux_runtime.message.json_scalar import checked_text
 from eventflux_runtime.message.json_table import JsonForm
 from eventflux_runtime.message.json_write import write_message
-from eventflux_runtime.message.registration import Registration, has_siblings, registered
+from eventflux_runtime.message.registration import Registration, registered
+from eventflux_runtime.message.sibling import has_siblings
 from eventflux_runtime.message.unknown import MAX_DEPTH
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.well_known import messages

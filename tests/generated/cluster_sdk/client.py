@@ -9,10 +9,7 @@ from typing import Any, Unpack
 
 from eventflux_runtime.codegen_api import BidiStream, CallOptions, Client, ClientStream, ServerStream
 from cluster_sdk import methods
-from cluster_sdk.messages import (
-    Job,
-    Placement,
-)
+from cluster_sdk.messages import Job, Placement
 
 __all__ = [
     "ClusterClient",

@@ -17,11 +17,7 @@ from librt.strings import BytesWriter, read_i32_le, read_i64_le, write_i32_le, w
 from msgspec.structs import astuple
 
 from eventflux_runtime.codegen_api import bad_length, malformed, register, require, trailing, unfit
-from cluster_sdk.messages import (
-    Job,
-    NodeState,
-    Placement,
-)
+from cluster_sdk.messages import Job, NodeState, Placement
 
 if TYPE_CHECKING:
     from mypy_extensions import i64

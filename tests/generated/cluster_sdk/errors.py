@@ -8,10 +8,8 @@ import collections.abc
 import typing
 
 import eventflux_runtime.codegen_api as runtime
-from cluster_sdk.messages import (
-    Job,
-    NodeState,
-)
+from cluster_sdk.messages import Job, NodeState
+
 
 __all__ = [
     "JobRefused",

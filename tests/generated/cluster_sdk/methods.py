@@ -8,10 +8,7 @@ from typing import Final
 
 from eventflux_runtime.codegen_api import Method, MethodKind, StatusCode, codec_of
 from cluster_sdk import errors
-from cluster_sdk.messages import (
-    Job,
-    Placement,
-)
+from cluster_sdk.messages import Job, Placement
 
 __all__ = [
     "CLUSTER_PLACE",

@@ -33,11 +33,7 @@ from eventflux_runtime.codegen_api import (
     write_varint,
 )
 from cluster_sdk.codec import EXPECTS
-from cluster_sdk.messages import (
-    Job,
-    NodeState,
-    Placement,
-)
+from cluster_sdk.messages import Job, NodeState, Placement
 
 if TYPE_CHECKING:
     from mypy_extensions import i64

@@ -9,10 +9,7 @@ from collections.abc import AsyncIterator
 
 from eventflux_runtime.codegen_api import AnyBinding, Binding, Context, Service
 from cluster_sdk import methods
-from cluster_sdk.messages import (
-    Job,
-    Placement,
-)
+from cluster_sdk.messages import Job, Placement
 
 __all__ = [
     "ClusterService",

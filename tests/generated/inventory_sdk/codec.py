@@ -27,13 +27,8 @@ from eventflux_runtime.codegen_api import (
     trailing,
     unfit,
 )
-from eventflux_runtime.well_known import (
-    Timestamp,
-)
-from eventflux_runtime.well_known.codec import (
-    encode_timestamp as write_timestamp,
-    read_timestamp,
-)
+from eventflux_runtime.well_known import Timestamp
+from eventflux_runtime.well_known.codec import encode_timestamp as write_timestamp, read_timestamp
 from inventory_sdk.messages import (
     ChangeKind,
     ChangeSummary,

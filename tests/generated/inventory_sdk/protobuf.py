@@ -45,9 +45,7 @@ from eventflux_runtime.codegen_api import (
     write_block,
     write_varint,
 )
-from eventflux_runtime.well_known import (
-    Timestamp,
-)
+from eventflux_runtime.well_known import Timestamp
 from eventflux_runtime.well_known.protobuf import (
     encode_timestamp_protobuf as write_timestamp_protobuf,
     read_timestamp_protobuf,

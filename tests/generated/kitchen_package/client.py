@@ -17,14 +17,7 @@ from eventflux_runtime.codegen_api import (
     ServerStream,
     deprecated as _deprecated,
 )
-from eventflux_runtime.well_known import (
-    BoolValue,
-    Empty,
-    StringValue,
-    Struct,
-    Timestamp as WellKnownTimestamp,
-    Value,
-)
+from eventflux_runtime.well_known import BoolValue, Empty, StringValue, Struct, Timestamp as WellKnownTimestamp, Value
 from kitchen_package import methods
 from kitchen_package.messages import (
     Aged,

@@ -9,14 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from eventflux_runtime.codegen_api import Method, MethodKind, codec_of
-from eventflux_runtime.well_known import (
-    BoolValue,
-    Empty,
-    StringValue,
-    Struct,
-    Timestamp as WellKnownTimestamp,
-    Value,
-)
+from eventflux_runtime.well_known import BoolValue, Empty, StringValue, Struct, Timestamp as WellKnownTimestamp, Value
 from kitchen_package.messages import (
     Aged,
     Context as ContextMessage,

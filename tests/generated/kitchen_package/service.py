@@ -10,14 +10,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator
 
 from eventflux_runtime.codegen_api import AnyBinding, Binding, Context, Service
-from eventflux_runtime.well_known import (
-    BoolValue,
-    Empty,
-    StringValue,
-    Struct,
-    Timestamp as WellKnownTimestamp,
-    Value,
-)
+from eventflux_runtime.well_known import BoolValue, Empty, StringValue, Struct, Timestamp as WellKnownTimestamp, Value
 from kitchen_package import methods
 from kitchen_package.messages import (
     Aged,

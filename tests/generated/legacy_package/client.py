@@ -9,11 +9,7 @@ from typing import Any, Unpack
 
 from eventflux_runtime.codegen_api import CallOptions, Client, ServerStream
 from legacy_package import methods
-from legacy_package.messages import (
-    Choice,
-    Order,
-    Part,
-)
+from legacy_package.messages import Choice, Order, Part
 
 __all__ = [
     "OrdersClient",

@@ -7,11 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from eventflux_runtime.codegen_api import Method, MethodKind, codec_of
-from legacy_package.messages import (
-    Choice,
-    Order,
-    Part,
-)
+from legacy_package.messages import Choice, Order, Part
 
 __all__ = [
     "CHOICE_CODEC",

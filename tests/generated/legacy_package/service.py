@@ -9,11 +9,7 @@ from collections.abc import AsyncIterator
 
 from eventflux_runtime.codegen_api import AnyBinding, Binding, Context, Service
 from legacy_package import methods
-from legacy_package.messages import (
-    Choice,
-    Order,
-    Part,
-)
+from legacy_package.messages import Choice, Order, Part
 
 __all__ = [
     "OrdersService",

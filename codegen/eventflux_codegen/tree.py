@@ -1,0 +1,193 @@
+"""The packages of a run: one, or with `tree` one for each proto package, below the one that the options name."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from eventflux_codegen.build import build_package
+from eventflux_codegen.cycle import components
+from eventflux_codegen.element import element_names
+from eventflux_codegen.enumeration import build_enums
+from eventflux_codegen.error import GenerationError
+from eventflux_codegen.extern import Extern
+from eventflux_codegen.foreign import Names
+from eventflux_codegen.names import ClassNames, resolve
+from eventflux_codegen.options import Options
+from eventflux_codegen.package import Package, head_of
+from eventflux_codegen.product import EXTENSIONS
+from eventflux_codegen.relocation import PbModule, pb_modules
+from eventflux_codegen.schema import EnumNode, MessageNode, Schema
+from eventflux_codegen.schema_part import only, part_of
+from eventflux_codegen.shared import is_in_runtime
+from eventflux_codegen.yaml_source import Places
+
+__all__ = ["Plan", "python_package"]
+
+_MODULE: Final = re.compile(
+    r"client|codec|errors|idl_names|json_fields|messages(_\d+)?|methods|protobuf|service|\w+_pb2(_grpc)?"
+)
+"""What the modules of a package may be called; a package within it is called otherwise."""
+
+
+def python_package(root: str, package: str) -> str:
+    """Where a proto package lies: below the root, or at its own name if that begins with the root's."""
+    if package == root or package.startswith(f"{root}."):
+        package = package[len(root) + 1 :]
+    parts = package.split(".") if package else []
+    taken = (f"{part}_" if keyword.iskeyword(part) or _MODULE.fullmatch(part) else part for part in parts)
+    return ".".join([root, *taken])
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which file's types go into which package."""
+
+    schema: Schema
+    options: Options
+    places: Places
+    extern: Extern
+    homes: Mapping[str, str]
+    """The package of each file that is neither protobuf's nor somebody else's."""
+    modules: Mapping[str, PbModule]
+    """Where protobuf's classes of each file are."""
+
+    @staticmethod
+    def of(schema: Schema, options: Options, places: Places, extern: Extern) -> Plan:
+        """The plan for a schema.
+
+        Raises:
+            GenerationError: the files cannot be laid out so.
+        """
+        files = {source.descriptor.name: source.descriptor.package for source in schema.sources}
+        root = options.package
+        where = {file: python_package(root, package) if options.tree else root for file, package in files.items()}
+        modules = pb_modules(where, extern.modules, places, is_tree=options.tree)
+        made = _with_types(schema) | {file for file in files if modules[file][0] == where[file]}
+        homes = {file: package for file, package in where.items() if file in made and file not in extern.homes}
+        return Plan(schema, options, places, extern, homes, modules)
+
+    def build(self) -> tuple[Package, ...]:
+        """The models of the packages, in the order of their names.
+
+        Raises:
+            GenerationError: the files or the options cannot be turned into code.
+        """
+        if not self.options.tree:
+            return (self._build_one(),)
+        self._refuse_sections()
+        files = self._files()
+        self._refuse_circles(files)
+        options = {package: self._options_of(package, own) for package, own in files.items()}
+        names = {package: self._names(options[package], own) for package, own in files.items()}
+        packages = []
+        for package, own in files.items():
+            others = {file: names[other] for other, theirs in files.items() if other != package for file in theirs}
+            part = part_of(self.schema, own, {**others, **self.extern.homes})
+            packages.append(build_package(part, options[package], self.places, self.modules))
+        return tuple(packages)
+
+    def _build_one(self) -> Package:
+        own = {source.descriptor.name for source in self.schema.sources} - self.extern.homes.keys()
+        part = part_of(self.schema, own, self.extern.homes) if self.extern.homes else self.schema
+        return build_package(part, self.options, self.places, self.modules)
+
+    def heads(self, packages: Iterable[Package]) -> dict[str, str]:
+        """The first lines of protobuf's modules, by the package that they are made in."""
+        files: dict[str, list[str]] = {}
+        for file, package in self.homes.items():
+            files.setdefault(package, []).append(file)
+        found = {package: head_of(sorted(own)) for package, own in files.items()}
+        return found | {package.name: package.stub_head for package in packages}
+
+    def levels(self, packages: Iterable[Package]) -> dict[str, str]:
+        """What makes packages of directories that have nothing but packages or protobuf's modules in them."""
+        made = {package.name for package in packages}
+        above = {
+            ".".join(parts[:depth]) for parts in map(_parts, self.homes.values()) for depth in range(len(parts) + 1)
+        }
+        root = self.options.package
+        below = {name for name in above if name == root or name.startswith(f"{root}.")} - made
+        head = head_of(["the .proto files of the packages in it"])
+        return {name: f'{head}\n"""Packages of the types below {name}."""\n' for name in below}
+
+    def folder(self, package: str) -> str:
+        """Where a package lies below the root, with a slash behind it."""
+        parts = package.removeprefix(self.options.package).replace(".", "/").removeprefix("/")
+        return f"{parts}/" if parts else ""
+
+    def _files(self) -> dict[str, tuple[str, ...]]:
+        """The files of each package that has classes: those that are listed, and those with types that they need."""
+        found: dict[str, tuple[str, ...]] = {}
+        for file, package in sorted(self.homes.items(), key=lambda home: home[1]):
+            if file in _with_types(self.schema):
+                found[package] = (*found.get(package, ()), file)
+        return found
+
+    def _names(self, options: Options, files: tuple[str, ...]) -> Names:
+        """What the package of some files calls its own; that depends on no other package."""
+        own = only(self.schema, files)
+        names = ClassNames.of(own, options, self.places)
+        enums = build_enums(own, options, self.places, names)
+        return element_names(own, options, self.places, names, enums, self.modules)
+
+    def _options_of(self, package: str, files: tuple[str, ...]) -> Options:
+        """Those that are about elements of some files."""
+        whole, own, options = self.schema, only(self.schema, files), self.options
+        messages = resolve(options.messages, whole.messages, whole, self.places, "messages", "message")
+        enums = resolve(options.enums, whole.enums, whole, self.places, "enums", "enum")
+        services = resolve(options.services, whole.services, whole, self.places, "services", "service")
+        kept = {key: options.services[key] for name, key in services.items() if name in own.services}
+        named = {error for service in kept.values() for method in service.methods.values() for error in method.errors}
+        return replace(
+            options,
+            package=package,
+            messages={key: options.messages[key] for name, key in messages.items() if name in own.messages},
+            enums={key: options.enums[key] for name, key in enums.items() if name in own.enums},
+            services=kept,
+            errors={name: error for name, error in options.errors.items() if name in named},
+        )
+
+    def _refuse_sections(self) -> None:
+        for extension in EXTENSIONS:
+            if getattr(self.options, extension.section, None) is not None:
+                message = f"{extension.section} goes with one package: drop it, or drop tree"
+                raise GenerationError(message, self.places(extension.section))
+        methods = [method for service in self.options.services.values() for method in service.methods.values()]
+        for name in self.options.errors:
+            if not any(name in method.errors for method in methods):
+                message = f"no method names {name}, and in a tree an error goes where its methods are: name it at one"
+                raise GenerationError(message, self.places("errors", name))
+
+    def _refuse_circles(self, files: Mapping[str, tuple[str, ...]]) -> None:
+        """Refuses proto packages that import each other, although no files of theirs do."""
+        edges = {package: sorted(self._needed(package, own)) for package, own in files.items()}
+        for circle in components(edges):
+            if len(circle) > 1:
+                first, second = sorted(circle)[:2]
+                raise GenerationError(
+                    f"{first} and {second} would import each other, as files of their proto packages do, and Python "
+                    "cannot: generate one package of all, without tree",
+                    self.places("tree"),
+                )
+
+    def _needed(self, package: str, files: tuple[str, ...]) -> set[str]:
+        """The packages whose classes those of one package name."""
+        nodes = {**self.schema.messages, **self.schema.enums}
+        own = only(self.schema, files).messages.values()
+        needed = {nodes[name].source.descriptor.name for node in own for name in node.references}
+        return {self.homes[file] for file in needed if file in self.homes} - {package}
+
+
+def _with_types(schema: Schema) -> set[str]:
+    """The files that are listed, and those with types that are needed and are not the runtime's."""
+    nodes: list[MessageNode | EnumNode] = [*schema.messages.values(), *schema.enums.values()]
+    used = {node.source.descriptor.name for node in nodes if not is_in_runtime(node)}
+    return used | {source.descriptor.name for source in schema.sources if source.is_listed}
+
+
+def _parts(package: str) -> list[str]:
+    return package.split(".")
