@@ -9,8 +9,8 @@ from typing import Final
 from eventflux_codegen.codec_function import layout_functions, native_functions
 from eventflux_codegen.kind import KINDS
 from eventflux_codegen.model import Lines, Message
-from eventflux_codegen.part import Part, imports_among
-from eventflux_codegen.reserved import LIBRT, NATIVE_RUNTIME, named_in, runtime_names
+from eventflux_codegen.part import Code, Part, imports_among
+from eventflux_codegen.reserved import LIBRT, NATIVE_RUNTIME
 from eventflux_codegen.shared import Imports, shared_imports, typing_imports
 
 __all__ = ["Codec", "build_codecs"]
@@ -50,9 +50,9 @@ class Codec:
 
 def build_codecs(parts: Sequence[Part]) -> tuple[Codec, ...]:
     """The codec of all messages of a package, for each of its parts."""
-    texts = [_functions(part) for part in parts]
-    imported = imports_among("codec", parts, ["\n".join(functions) for functions in texts])
-    return tuple(_codec(part, functions, found) for part, functions, found in zip(parts, texts, imported, strict=True))
+    codes = [Code.of(_functions(part)) for part in parts]
+    imported = imports_among("codec", parts, codes)
+    return tuple(_codec(part, code, found) for part, code, found in zip(parts, codes, imported, strict=True))
 
 
 def _functions(part: Part) -> list[str]:
@@ -67,24 +67,24 @@ def _functions(part: Part) -> list[str]:
     return [*("\n".join(lines) for lines in functions), *dict.fromkeys(called_by)]
 
 
-def _codec(part: Part, functions: list[str], imports: tuple[tuple[str, Lines], ...]) -> Codec:
+def _codec(part: Part, code: Code, imports: tuple[tuple[str, Lines], ...]) -> Codec:
     stems = [stem for message in part.messages for stem in _stems(message)]
     readers = [message.reader for message in part.messages if message.is_public]
-    whole = "\n".join(functions)
+    words = code.words
     expected = ["expect_fields"] if part.foreign else []
     return Codec(
         part=part,
-        classes=part.classes_in(whole),
-        foreign=part.foreign_in(whole),
+        classes=part.classes_in(words),
+        foreign=part.foreign_in(words),
         imports=imports,
         names=tuple(sorted([*(f"{verb}_{stem}" for verb in ("decode", "encode") for stem in stems), *readers])),
-        functions=tuple(functions),
-        runtime_imports=tuple(sorted({"register", *expected, *runtime_names(whole, NATIVE_RUNTIME)})),
-        librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
-        limits=tuple((name, limit) for name, limit in _LIMITS.items() if name in whole),
-        shared=shared_imports(part.coded, part.enum_tables, "codec", whole),
-        typing_imports=typing_imports(whole),
-        has_unset=any(named_in(whole, ("UNSET",))),
+        functions=code.functions,
+        runtime_imports=tuple(sorted({"register", *expected, *(NATIVE_RUNTIME & words)})),
+        librt_imports=("BytesWriter", *sorted(LIBRT & words)),
+        limits=tuple((name, limit) for name, limit in _LIMITS.items() if name in words),
+        shared=shared_imports(part.coded, part.enum_tables, "codec", words),
+        typing_imports=typing_imports(words),
+        has_unset="UNSET" in words,
     )
 
 

@@ -96,8 +96,9 @@ def split(
                 "messages", tuple(enums.values()), all_messages, tuple(aliases), foreign=_taken(all_messages, foreign)
             ),
         )
+    all_names = {*messages, *enums}
     needed = {
-        name: [value.full_name for value in values_of([message]) if value.full_name in {*messages, *enums}]
+        name: [value.full_name for value in values_of([message]) if value.full_name in all_names]
         for name, message in messages.items()
     }
     groups = _packed(list(components({**needed, **{name: [] for name in enums}})))

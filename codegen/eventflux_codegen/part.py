@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from eventflux_codegen.message_module import MessageModule
 from eventflux_codegen.model import Enumeration, Lines, Message, ValueKind
 from eventflux_codegen.package import Package
+from eventflux_codegen.reserved import defined_in, words_of
 from eventflux_codegen.shared import Imports, held_by, imports_of, values_of
 
-__all__ = ["Part", "imports_among", "parts_of"]
+__all__ = ["Code", "Part", "imports_among", "parts_of"]
 
-_DEFINED: Final = re.compile(r"^def (\w+)", re.MULTILINE)
-_WORD: Final = re.compile(r"\w+")
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The functions of one part in one codec, not formatted."""
+
+    functions: Lines
+    words: frozenset[str]
+    """The names that stand in them."""
+    defined: frozenset[str]
+    """Those that they define."""
+
+    @staticmethod
+    def of(functions: Iterable[str]) -> Code:
+        """The source of functions, and what stands in it."""
+        functions = tuple(functions)
+        defined = (name for function in functions for name in defined_in(function))
+        return Code(functions, words_of("\n".join(functions)), frozenset(defined))
+
 
 _Classes = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
@@ -50,17 +65,17 @@ class Part:
         """The kinds of values that occur, keys and choices included."""
         return frozenset(value.kind for value in values_of(self.coded))
 
-    def classes_in(self, code: str) -> Imports:
-        """Those of the classes that some code names, or what stands around the functions of a codec."""
-        return self._named(self.classes, code)
+    def classes_in(self, words: frozenset[str]) -> Imports:
+        """Those of the classes that the functions of a codec name, or what stands around the functions of a codec."""
+        return self._named(self.classes, words)
 
-    def foreign_in(self, code: str) -> Imports:
+    def foreign_in(self, words: frozenset[str]) -> Imports:
         """The same of other packages' classes."""
-        return self._named(self.foreign_imports, code)
+        return self._named(self.foreign_imports, words)
 
-    def _named(self, homes: Imports, code: str) -> Imports:
-        words = {*_WORD.findall(code), *(own.local for own in self.coded), *(own.local for own in self.enum_tables)}
-        named = [(module, tuple(pair for pair in pairs if pair[1] in words)) for module, pairs in homes]
+    def _named(self, homes: Imports, words: frozenset[str]) -> Imports:
+        used = {*words, *(own.local for own in self.coded), *(own.local for own in self.enum_tables)}
+        named = [(module, tuple(pair for pair in pairs if pair[1] in used)) for module, pairs in homes]
         return tuple((module, pairs) for module, pairs in named if pairs)
 
     @property
@@ -71,10 +86,10 @@ class Part:
 
 def parts_of(package: Package) -> tuple[Part, ...]:
     """The parts, each behind those that it needs; a package of usual size is one."""
-    modules, local = package.message_modules, dict(package.imports)
+    modules, tables, local = package.message_modules, package.enum_tables, dict(package.imports)
     if len(modules) == 1:
         classes = ((modules[0].name, package.imports),) if package.imports else ()
-        return (_part(package, modules[0], package.enum_tables, classes),)
+        return (_part(package, modules[0], tables, classes),)
     parts = []
     for own in modules:
         used = {value.annotation for value in values_of(own.messages)}
@@ -82,8 +97,8 @@ def parts_of(package: Package) -> tuple[Part, ...]:
         pairs = [
             (module, tuple((name, local[name]) for name in sorted(names) if name in local)) for module, names in needed
         ]
-        tables = tuple(enum for enum in package.enum_tables if enum.name in used)
-        parts.append(_part(package, own, tables, tuple(sorted(pairs))))
+        own_tables = tuple(enum for enum in tables if enum.name in used)
+        parts.append(_part(package, own, own_tables, tuple(sorted(pairs))))
     return tuple(parts)
 
 
@@ -111,20 +126,18 @@ def _imports_of(enums: Iterable[Enumeration], messages: Iterable[Message]) -> Im
     return imports_of(found)
 
 
-def imports_among(stem: str, parts: Sequence[Part], texts: Iterable[str]) -> Iterator[tuple[tuple[str, Lines], ...]]:
+def imports_among(stem: str, parts: Sequence[Part], codes: Iterable[Code]) -> Iterator[tuple[tuple[str, Lines], ...]]:
     """For the code of each part, the modules of earlier ones whose functions it calls, and the functions.
 
     Args:
         stem: what the names of the modules begin with.
         parts: the parts.
-        texts: their functions.
+        codes: their functions.
     """
     homes: dict[str, str] = {}
-    for part, text in zip(parts, texts, strict=True):
-        own = set(_DEFINED.findall(text))
+    for part, code in zip(parts, codes, strict=True):
         found: dict[str, list[str]] = {}
-        for word in sorted(set(_WORD.findall(text)) - own):
-            if word in homes:
-                found.setdefault(homes[word], []).append(word)
+        for word in sorted(code.words & homes.keys() - code.defined):
+            found.setdefault(homes[word], []).append(word)
         yield tuple((module, tuple(names)) for module, names in sorted(found.items()))
-        homes |= dict.fromkeys(own, f"{stem}{part.suffix}")
+        homes |= dict.fromkeys(code.defined, f"{stem}{part.suffix}")

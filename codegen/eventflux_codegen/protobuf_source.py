@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from eventflux_codegen.model import Lines
-from eventflux_codegen.part import Part, imports_among
+from eventflux_codegen.part import Code, Part, imports_among
 from eventflux_codegen.protobuf_function import protobuf_functions
-from eventflux_codegen.reserved import LIBRT, PROTOBUF_RUNTIME, named_in, runtime_names
+from eventflux_codegen.reserved import LIBRT, PROTOBUF_RUNTIME
 from eventflux_codegen.shared import Imports, shared_imports, typing_imports
 
 __all__ = ["ProtobufCodec", "build_protobuf_codecs"]
@@ -49,38 +49,34 @@ class ProtobufCodec:
 
 def build_protobuf_codecs(parts: Sequence[Part]) -> tuple[ProtobufCodec, ...]:
     """The protobuf codec of all messages of a package, for each of its parts."""
-    texts = [_functions(part) for part in parts]
-    imported = imports_among("protobuf", parts, ["\n".join(functions) for functions in texts])
-    return tuple(
-        _protobuf(part, functions, found) for part, functions, found in zip(parts, texts, imported, strict=True)
-    )
+    codes = [Code.of(_functions(part)) for part in parts]
+    imported = imports_among("protobuf", parts, codes)
+    return tuple(_protobuf(part, code, found) for part, code, found in zip(parts, codes, imported, strict=True))
 
 
 def _functions(part: Part) -> list[str]:
     return ["\n".join(lines) for message in part.coded for lines in protobuf_functions(message)]
 
 
-def _protobuf(part: Part, functions: list[str], imports: tuple[tuple[str, Lines], ...]) -> ProtobufCodec:
-    whole = "\n".join(functions)
+def _protobuf(part: Part, code: Code, imports: tuple[tuple[str, Lines], ...]) -> ProtobufCodec:
+    words = code.words
     stems = [message.snake for message in part.messages]
     readers = [message.protobuf_reader for message in part.messages if message.is_public]
     return ProtobufCodec(
         part=part,
-        classes=part.classes_in(whole),
-        foreign=part.foreign_in(whole),
+        classes=part.classes_in(words),
+        foreign=part.foreign_in(words),
         imports=imports,
         names=tuple(
             sorted([*(f"{verb}_{stem}_protobuf" for verb in ("decode", "encode") for stem in stems), *readers])
         ),
-        functions=tuple(functions),
+        functions=code.functions,
         runtime_imports=tuple(
-            sorted(
-                {"register_protobuf", *runtime_names(whole, PROTOBUF_RUNTIME)}, key=lambda name: (name.islower(), name)
-            )
+            sorted({"register_protobuf", *(PROTOBUF_RUNTIME & words)}, key=lambda name: (name.islower(), name))
         ),
-        librt_imports=("BytesWriter", *sorted(named_in(whole, LIBRT))),
-        max_depth=_MAX_DEPTH if "_MAX_DEPTH" in whole else None,
-        shared=shared_imports(part.coded, part.enum_tables, "protobuf", whole),
-        typing_imports=typing_imports(whole),
-        has_unset=any(named_in(whole, ("UNSET",))),
+        librt_imports=("BytesWriter", *sorted(LIBRT & words)),
+        max_depth=_MAX_DEPTH if "_MAX_DEPTH" in words else None,
+        shared=shared_imports(part.coded, part.enum_tables, "protobuf", words),
+        typing_imports=typing_imports(words),
+        has_unset="UNSET" in words,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from typing import Final
 
 from eventflux_codegen.kind import KINDS
@@ -15,8 +14,8 @@ __all__ = [
     "MESSAGE_MODULE_NAMES",
     "NATIVE_RUNTIME",
     "PROTOBUF_RUNTIME",
-    "named_in",
-    "runtime_names",
+    "defined_in",
+    "words_of",
 ]
 
 IMPORTED_CLASSES: Final = frozenset(
@@ -40,6 +39,7 @@ MESSAGE_MODULE_NAMES: Final = frozenset(
 
 NATIVE_RUNTIME: Final = frozenset(
     {
+        "CodecError",
         "bad_flag",
         "bad_length",
         "bad_variant",
@@ -61,6 +61,7 @@ NATIVE_RUNTIME: Final = frozenset(
 
 PROTOBUF_RUNTIME: Final = frozenset(
     {
+        "CodecError",
         "Repeats",
         "absent",
         "bad_record",
@@ -108,6 +109,14 @@ LIBRT: Final = frozenset(f"{verb}_{kind}_le" for verb in ("read", "write") for k
 """The functions of librt that both codecs may call."""
 
 _DEFINED: Final = re.compile(r"^def (\w+)", re.MULTILINE)
+_TEXT: Final = re.compile(
+    r'"""(?s:.*?)"""'  # a docstring
+    r"|#.*"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'(?:\\.|[^'\\\n])*'"
+)
+"""What has no names in it: texts and comments. The codecs have no f-strings."""
+_WORD: Final = re.compile(r"[^\W\d]\w*")
 
 CODEC_NAMES: Final = frozenset(
     {
@@ -128,12 +137,11 @@ CODEC_NAMES: Final = frozenset(
 """What the codecs import, or define whatever the messages are."""
 
 
-def runtime_names(code: str, names: frozenset[str]) -> set[str]:
-    """What a codec has to import of the runtime; `names` are those that it may name."""
-    caught = {"CodecError"} if "except CodecError" in code else set()  # docstrings name it, too
-    return {*caught, *named_in(code, names)}
+def defined_in(code: str) -> list[str]:
+    """The functions that some code defines."""
+    return _DEFINED.findall(code)
 
 
-def named_in(code: str, names: Iterable[str]) -> Iterator[str]:
-    """Those of the names that stand in some code as whole words."""
-    return (name for name in names if name in code and re.search(rf"\b{name}\b", code))
+def words_of(code: str) -> frozenset[str]:
+    """The names that stand in some code, and its keywords; what stands in its texts is left out."""
+    return frozenset(_WORD.findall(_TEXT.sub("", code)))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from eventflux_codegen.model import Enumeration, Lines, Message, Value, ValueKind
@@ -45,8 +44,6 @@ PROVIDED: Final = frozenset(
 Imports = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 """Modules with the names that are imported from them, each with its name there and its name here, sorted."""
 
-_TEXT: Final = re.compile(r'""".*?"""|"[^"\n]*"', re.DOTALL)
-_WORD: Final = re.compile(r"\w+")
 _PLAIN: Final = frozenset({ValueKind.STRUCT, ValueKind.LIST_VALUE, ValueKind.VALUE})
 
 
@@ -64,10 +61,9 @@ def values_of(messages: Iterable[Message]) -> Iterator[Value]:
                     yield value
 
 
-def typing_imports(code: str) -> Lines:
-    """What the functions of a codec have to import of typing, sorted."""
-    has_plain = re.search(r"\bAny\b", _TEXT.sub("", code)) is not None
-    return ("TYPE_CHECKING", "Any", "Final") if has_plain else ("TYPE_CHECKING", "Final")
+def typing_imports(words: Collection[str]) -> Lines:
+    """What the functions of a codec, in which these words stand, have to import of typing; sorted."""
+    return ("TYPE_CHECKING", "Any", "Final") if "Any" in words else ("TYPE_CHECKING", "Final")
 
 
 def has_unset(messages: Iterable[Message]) -> bool:
@@ -76,9 +72,10 @@ def has_unset(messages: Iterable[Message]) -> bool:
     return any(field.value is not None and field.value.absent == "UNSET" for field in fields)
 
 
-def shared_imports(messages: Iterable[Message], enums: Iterable[Enumeration], module: str, text: str) -> Imports:
-    """What the text of a codec, of the module ``codec`` or ``protobuf``, has to import of well-known types."""
-    words = set(_WORD.findall(text))
+def shared_imports(
+    messages: Iterable[Message], enums: Iterable[Enumeration], module: str, words: Collection[str]
+) -> Imports:
+    """What a codec, ``codec`` or ``protobuf`` by its `module`, has to import of well-known types for its words."""
     found = [(HOME, enum.name.rpartition(".")[2], enum.local) for enum in enums if enum.is_shared]
     for value in values_of(messages):
         if value.is_shared:
