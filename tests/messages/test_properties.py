@@ -19,8 +19,8 @@ from tests.support.catalogue import descriptor_of, message_classes
 from tests.support.strategy import any_message, messages_of
 
 KINDS = pytest.mark.parametrize("kind", message_classes(), ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
-FEW = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-SOME = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+FEW = settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SOME = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 @KINDS
@@ -86,7 +86,7 @@ def test_trailing_bytes_are_a_codec_error(message: Any, rest: bytes) -> None:
         type(message).from_wire(message.to_wire() + rest)
 
 
-@settings(SOME, max_examples=200)
+@settings(SOME, max_examples=100)
 @given(message=any_message(), data=st.data())
 def test_a_mutated_message_is_a_value_or_a_codec_error(message: Any, data: st.DataObject) -> None:
     encoded = bytearray(message.to_wire())
