@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,9 @@ from eventflux_codegen.version import GENERATOR
 
 __all__ = ["Package", "head_of"]
 
+_UNTYPED: Final = """\
+# Protobuf's classes that other packages bring need not be there, nor their types.
+# pyright: reportAttributeAccessIssue=false, reportUnknownMemberType=false"""
 _NOT_WARNED: Final = '# mypy: disable-error-code="deprecated"\n# pyright: reportDeprecated=false'
 
 
@@ -62,6 +65,11 @@ class Package:
     def not_warned(self) -> str:
         """What keeps type checkers from telling of deprecated elements within the package that has them."""
         return _NOT_WARNED
+
+    def untyped(self, modules: Collection[str]) -> str:
+        """What keeps pyright from telling that some modules of protobuf's classes are not there, or without types."""
+        is_others = any(name != local and local in modules for _, name, local in self.pb_modules)
+        return _UNTYPED if is_others else ""
 
     @property
     def stub_head(self) -> str:

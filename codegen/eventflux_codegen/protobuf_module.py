@@ -29,8 +29,8 @@ _JSON_NAME: Final = FieldDescriptorProto.JSON_NAME_FIELD_NUMBER
 _STUB_PLUGINS: Final = ("mypy_protobuf.main:main", "mypy_protobuf.main:grpc")
 _UNCHECKED: Final = """\
 # mypy: ignore-errors
-# pyright: basic, reportMissingModuleSource=false, reportAttributeAccessIssue=false"""
-"""The types of protobuf and grpcio are in packages of stubs that a user need not have."""
+# pyright: basic, reportMissingImports=false, reportMissingModuleSource=false, reportAttributeAccessIssue=false"""
+"""A user need not have protobuf, grpcio and Google's modules, nor the packages of stubs for them."""
 
 
 def generate_protobuf(
