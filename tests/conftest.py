@@ -93,7 +93,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if pair is None or pair in _pairs(item, *groups[_without_pair(item)]):
             kept.append(item)
     if len(kept) < len(items):
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        taken = set(kept)
+        config.hook.pytest_deselected(items=[item for item in items if item not in taken])
         items[:] = kept
 
 
