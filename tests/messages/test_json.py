@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from typing import Any
 
@@ -61,6 +62,10 @@ GREATEST = "3.4028235e+38"
 """What protobuf writes for the greatest float of 32 bits, and does not read."""
 
 
+CUT_ENUM = re.compile(r"expected an integer from -2147483648 to 2147483647; found '?-?\d{10,}")
+"""Numbers of enums beyond 32 bits, whose upper bits protobuf drops, if the lower ones look right."""
+
+
 def text_of(proto: Any) -> str | None:
     """Protobuf's own JSON of an object; None where it has none."""
     try:
@@ -88,6 +93,8 @@ def assert_read_alike(kind: type[Any], text: str, *, ignoring: bool) -> None:
     except CodecError as error:
         if ignoring and "expected an object; found" in str(error):
             return  # protobuf takes the letters of a text, and the texts of a list, for names that it does not know
+        if CUT_ENUM.search(str(error)):
+            return
         raise
     assert quieted(ours.to_proto()) == quieted(theirs)
 
@@ -392,3 +399,10 @@ def test_a_message_without_fields() -> None:
     assert Nothing.from_json(" { } ") == Nothing.from_json("[]") == Nothing()
     assert Scalars.from_json('{"maybeColor": 1}').maybe_color == Color.RED
     assert Tree.from_json('{"left": {}}') == Tree(left=Tree())
+
+
+def test_a_number_of_an_enum_is_not_cut_down_to_32_bits() -> None:
+    assert json_format.Parse('{"maybeColor": 4294967297}', Scalars().to_proto()).maybe_color == 1
+    for number in (2**32 + 1, 2**31, -(2**31) - 1):
+        with pytest.raises(CodecError, match=r"Scalars.maybe_color: expected an integer from -2147483648"):
+            Scalars.from_json(f'{{"maybeColor": {number}}}')

@@ -1,8 +1,8 @@
 """Reads messages from proto3's JSON mapping, by the tables of their packages.
 
 Text becomes Python's objects by the standard library. What they may be is what protobuf's own runtime for Python takes.
-It is stricter in three points: NaN and Infinity stand in quotes, one field does not stand there under both its names,
-and no number becomes infinite.
+It is stricter in four points: NaN and Infinity stand in quotes, one field does not stand there under both its names,
+no number becomes infinite, and a number of an enum that has more than 32 bits is not cut down to those.
 """
 
 from __future__ import annotations
