@@ -91,7 +91,10 @@ def run(folder: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # mypyc reads the types of the whole runtime
 @pytest.mark.usefixtures("quick")
-def test_a_package_is_compiled_in_place_until_it_changes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_package_is_compiled_in_place_until_it_changes_and_for_a_wheel(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _check_wheel(project)
     assert main(["compile", "acme.sample"]) == 0
     package = project / "src" / "acme" / "sample"
     found = (path.relative_to(package) for path in package.rglob("*") if path.suffix in {".so", ".pyd"})
@@ -109,10 +112,8 @@ def test_a_package_is_compiled_in_place_until_it_changes(project: Path, capsys: 
     assert run(project / "src") == "['py', 'py', 'py']"
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.usefixtures("quick")
-def test_a_wheel_holds_the_compiled_package(project: Path) -> None:
+def _check_wheel(project: Path) -> None:
+    """In one test with what is compiled in place, because compiling takes long, and processes share no fixture."""
     assert main(["compile", "src/acme/sample", "--wheel", "dist", "--wheel-version", "1.2.3"]) == 0
     (wheel,) = (project / "dist").iterdir()
     assert wheel.name.startswith("acme_sample-1.2.3-cp")
