@@ -80,7 +80,6 @@ def build_package(
         foreign_messages=foreign_messages,
         message_modules=split(own_enums, own_messages, aliases, (*foreign_enums, *foreign_messages)),
         pb_modules=tuple(modules.values()),
-        pb_files=pb_files,
         names=element_names(schema, options, places, names, enums, pb_files),
         additions=additions,
     )
@@ -88,9 +87,9 @@ def build_package(
 
 def _sources(schema: Schema, package: str, pb_files: Mapping[str, PbModule]) -> tuple[str, ...]:
     """The files that the package is made of: those of its own that are listed, or else all of its own."""
-    own = [source for source in schema.sources if pb_files[source.descriptor.name][0] == package]
-    files = [source for source in schema.sources if source.is_listed and (source in own or not own)]
-    return tuple(sorted(source.descriptor.name for source in files or own))
+    listed = {source.descriptor.name: source.is_listed for source in schema.sources}
+    own = {file for file in listed if pb_files[file][0] == package} or listed.keys()
+    return tuple(sorted({file for file in own if listed[file]} or own))
 
 
 def _build_aliases(

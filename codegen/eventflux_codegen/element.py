@@ -48,7 +48,8 @@ def element_names(
             if fields:
                 classes[f"{full_name}.{oneof.name}"] = names.unions[f"{full_name}.{oneof.name}"]
     differing = {element: name for element, name in changed.items() if element.rpartition(".")[2] != name}
-    files = {file: module for file, (package, module, _) in pb_files.items() if package == options.package}
+    places_of = ((source.descriptor.name, pb_files[source.descriptor.name]) for source in schema.sources)
+    files = {file: module for file, (package, module, _) in places_of if package == options.package}
     nodes: dict[str, MessageNode | EnumNode] = {**schema.messages, **schema.enums}
     elsewhere = {nodes[name].source.descriptor.name: home.package for name, home in schema.foreign.items()}
     return Names(options.package, files, classes, differing, elsewhere)

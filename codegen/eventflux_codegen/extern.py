@@ -69,10 +69,8 @@ class Extern:
                 homes[file.name] = names
         here = {file.name for file in source.descriptors.file} - set(source.listed)
         _follow(homes, here, folders, places("extern"))
-        modules |= {
-            file: f"{names.package}.{names.files[file]}" for file, names in homes.items() if file in names.files
-        }
-        return Extern(homes, modules)
+        theirs = {file: f"{names.package}.{names.files[file]}" for file, names in homes.items() if file in names.files}
+        return Extern(homes, theirs | modules)
 
 
 def _follow(homes: dict[str, Names], here: Collection[str], folders: Sequence[Path], place: Place) -> None:

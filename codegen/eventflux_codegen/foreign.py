@@ -32,6 +32,17 @@ class Names:
     elsewhere: Mapping[str, str]
     """The packages that have the types of other .proto files, which it refers to."""
 
+    def class_of(self, element: str, place: Place) -> str:
+        """The class of an element.
+
+        Raises:
+            GenerationError: the package was made of files without it.
+        """
+        if element not in self.classes:
+            message = f"{self.package} has nothing of {element}: generate that package from the same .proto files"
+            raise GenerationError(message, place)
+        return self.classes[element]
+
     def called(self, owner: str, name: str) -> str:
         """The attribute of a field or a oneof, or the member of an enum's value."""
         return self.names.get(f"{owner}.{name}", name)

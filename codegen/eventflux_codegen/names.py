@@ -295,7 +295,7 @@ class _WishMaker:
 
 
 def _foreign_wish(key: str, node: MessageNode | EnumNode, home: Names) -> Wish:
-    name = home.classes[key]
+    name = home.class_of(key, node.place)
     return Wish(key, key, node.place, (9, 0, 0, 0), [(name,), (f"{camel(node.package)}{name}",)])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -11,7 +11,7 @@ from eventflux_codegen.error_model import DeclaredError
 from eventflux_codegen.extension import Addition
 from eventflux_codegen.foreign import Names
 from eventflux_codegen.message_module import MessageModule, import_order
-from eventflux_codegen.model import Enumeration, Lines, Message, Method, Service, ValueKind
+from eventflux_codegen.model import Enumeration, Lines, Message, Method, Service
 from eventflux_codegen.relocation import PbModule
 from eventflux_codegen.shared import Imports, imports_of, values_of
 from eventflux_codegen.version import GENERATOR
@@ -42,10 +42,8 @@ class Package:
     message_modules: tuple[MessageModule, ...]
     """The modules of messages and enums; where there are several, one more names all that they have."""
     errors: tuple[DeclaredError, ...]
-    pb_modules: tuple[tuple[str, str, str], ...]
+    pb_modules: tuple[PbModule, ...]
     """Modules of pb2 classes: the package each is imported from, its name, and its name where it is imported."""
-    pb_files: Mapping[str, PbModule]
-    """Where the pb2 module of each file is."""
     names: Names
     """What it tells other packages of the names in it."""
     additions: tuple[Addition, ...] = ()
@@ -102,11 +100,6 @@ class Package:
                 local[oneof.union] = oneof.union_local
                 local.update({variant.class_name: variant.local for variant in oneof.variants})
         return tuple((name, local[name]) for name in self.class_names)
-
-    @property
-    def kinds(self) -> frozenset[ValueKind]:
-        """The kinds of values that occur, keys and choices included."""
-        return frozenset(value.kind for value in values_of((*self.messages, *self.foreign_messages)))
 
     @cached_property
     def enum_tables(self) -> tuple[Enumeration, ...]:

@@ -32,9 +32,6 @@ class Code:
         return Code(functions, words_of("\n".join(functions)), frozenset(defined))
 
 
-_Classes = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Part:
     """The messages of one module, whose codecs and tables for JSON stand in modules of their own beside it."""
@@ -46,7 +43,7 @@ class Part:
     messages: tuple[Message, ...]
     enum_tables: tuple[Enumeration, ...]
     """The enums whose numbers the codecs look up."""
-    classes: _Classes
+    classes: Imports
     """The modules of the classes that they may name, each class with its name in the codecs."""
     foreign: tuple[Message, ...]
     """The messages of other packages that they hold; how those are written and read is repeated here."""
@@ -102,7 +99,7 @@ def parts_of(package: Package) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _part(package: Package, own: MessageModule, tables: tuple[Enumeration, ...], classes: _Classes) -> Part:
+def _part(package: Package, own: MessageModule, tables: tuple[Enumeration, ...], classes: Imports) -> Part:
     enums, messages = held_by(own.messages, package.foreign_enums, package.foreign_messages)
     return Part(
         suffix=own.name.removeprefix("messages"),

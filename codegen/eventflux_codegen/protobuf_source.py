@@ -23,7 +23,7 @@ class ProtobufCodec:
     """What the template of the protobuf codec sees of one part."""
 
     part: Part
-    classes: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    classes: Imports
     """The modules of the classes that it names, and the classes."""
     imports: tuple[tuple[str, Lines], ...]
     """The modules of other parts whose functions it calls, and the functions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,11 +21,14 @@ from eventflux_codegen.package import Package, head_of
 from eventflux_codegen.product import EXTENSIONS
 from eventflux_codegen.relocation import PbModule, pb_modules
 from eventflux_codegen.schema import EnumNode, MessageNode, Schema
-from eventflux_codegen.schema_part import only, part_of
+from eventflux_codegen.schema_part import part_of, split_schema
 from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.yaml_source import Places
 
-__all__ = ["Plan", "python_package"]
+__all__ = ["Plan"]
+
+Keys = Mapping[str, str]
+"""The key of the options of each element that has some."""
 
 _MODULE: Final = re.compile(
     r"client|codec|errors|idl_names|json_fields|messages(_\d+)?|methods|protobuf|service|\w+_pb2(_grpc)?"
@@ -66,8 +69,12 @@ class Plan:
         root = options.package
         where = {file: python_package(root, package) if options.tree else root for file, package in files.items()}
         modules = pb_modules(where, extern.modules, places, is_tree=options.tree)
-        made = _with_types(schema) | {file for file in files if modules[file][0] == where[file]}
-        homes = {file: package for file, package in where.items() if file in made and file not in extern.homes}
+        typed = _with_types(schema)
+        homes = {
+            file: package
+            for file, package in where.items()
+            if file not in extern.homes and (file in typed or modules[file][0] == package)
+        }
         return Plan(schema, options, places, extern, homes, modules)
 
     def build(self) -> tuple[Package, ...]:
@@ -76,24 +83,27 @@ class Plan:
         Raises:
             GenerationError: the files or the options cannot be turned into code.
         """
-        if not self.options.tree:
-            return (self._build_one(),)
-        self._refuse_sections()
-        files = self._files()
-        self._refuse_circles(files)
-        options = {package: self._options_of(package, own) for package, own in files.items()}
-        names = {package: self._names(options[package], own) for package, own in files.items()}
-        packages = []
-        for package, own in files.items():
-            others = {file: names[other] for other, theirs in files.items() if other != package for file in theirs}
-            part = part_of(self.schema, own, {**others, **self.extern.homes})
-            packages.append(build_package(part, options[package], self.places, self.modules))
-        return tuple(packages)
+        if self.options.tree:
+            return tuple(self._build_tree())
+        schema = self.schema
+        if self.extern.homes:
+            files = {source.descriptor.name for source in schema.sources} - self.extern.homes.keys()
+            (own,) = split_schema(schema, dict.fromkeys(files, self.options.package)).values()
+            schema = part_of(schema, own, self.extern.homes)
+        return (build_package(schema, self.options, self.places, self.modules),)
 
-    def _build_one(self) -> Package:
-        own = {source.descriptor.name for source in self.schema.sources} - self.extern.homes.keys()
-        part = part_of(self.schema, own, self.extern.homes) if self.extern.homes else self.schema
-        return build_package(part, self.options, self.places, self.modules)
+    def _build_tree(self) -> Iterator[Package]:
+        self._refuse_sections()
+        typed = _with_types(self.schema)
+        packages = {file: package for file, package in self.homes.items() if file in typed}
+        parts = split_schema(self.schema, packages)
+        self._refuse_circles(parts, packages)
+        keys = self._keys()
+        options = {package: self._options_of(package, own, *keys) for package, own in parts.items()}
+        names = {package: self._names(options[package], own) for package, own in parts.items()}
+        homes = {file: names[package] for file, package in packages.items()} | dict(self.extern.homes)
+        for package, own in parts.items():
+            yield build_package(part_of(self.schema, own, homes), options[package], self.places, self.modules)
 
     def heads(self, packages: Iterable[Package]) -> dict[str, str]:
         """The first lines of protobuf's modules, by the package that they are made in."""
@@ -105,41 +115,39 @@ class Plan:
 
     def levels(self, packages: Iterable[Package]) -> dict[str, str]:
         """What makes packages of directories that have nothing but packages or protobuf's modules in them."""
-        made = {package.name for package in packages}
-        above = {
-            ".".join(parts[:depth]) for parts in map(_parts, self.homes.values()) for depth in range(len(parts) + 1)
-        }
-        root = self.options.package
-        below = {name for name in above if name == root or name.startswith(f"{root}.")} - made
+        root, found = self.options.package, {self.options.package}
+        for home in set(self.homes.values()):
+            name = home
+            while name != root:
+                found.add(name)
+                name = name.rpartition(".")[0]
         head = head_of(["the .proto files of the packages in it"])
-        return {name: f'{head}\n"""Packages of the types below {name}."""\n' for name in below}
+        below = found - {package.name for package in packages}
+        return {name: f'{head}\n"""Packages of the types below {name}."""\n' for name in sorted(below)}
 
     def folder(self, package: str) -> str:
         """Where a package lies below the root, with a slash behind it."""
         parts = package.removeprefix(self.options.package).replace(".", "/").removeprefix("/")
         return f"{parts}/" if parts else ""
 
-    def _files(self) -> dict[str, tuple[str, ...]]:
-        """The files of each package that has classes: those that are listed, and those with types that they need."""
-        found: dict[str, tuple[str, ...]] = {}
-        for file, package in sorted(self.homes.items(), key=lambda home: home[1]):
-            if file in _with_types(self.schema):
-                found[package] = (*found.get(package, ()), file)
-        return found
-
-    def _names(self, options: Options, files: tuple[str, ...]) -> Names:
-        """What the package of some files calls its own; that depends on no other package."""
-        own = only(self.schema, files)
+    def _names(self, options: Options, own: Schema) -> Names:
+        """What a package calls its own; that depends on no other package."""
         names = ClassNames.of(own, options, self.places)
         enums = build_enums(own, options, self.places, names)
         return element_names(own, options, self.places, names, enums, self.modules)
 
-    def _options_of(self, package: str, files: tuple[str, ...]) -> Options:
-        """Those that are about elements of some files."""
-        whole, own, options = self.schema, only(self.schema, files), self.options
-        messages = resolve(options.messages, whole.messages, whole, self.places, "messages", "message")
-        enums = resolve(options.enums, whole.enums, whole, self.places, "enums", "enum")
-        services = resolve(options.services, whole.services, whole, self.places, "services", "service")
+    def _keys(self) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+        """The keys of the options of messages, enums and services."""
+        schema, options, places = self.schema, self.options, self.places
+        return (
+            resolve(options.messages, schema.messages, schema, places, "messages", "message"),
+            resolve(options.enums, schema.enums, schema, places, "enums", "enum"),
+            resolve(options.services, schema.services, schema, places, "services", "service"),
+        )
+
+    def _options_of(self, package: str, own: Schema, messages: Keys, enums: Keys, services: Keys) -> Options:
+        """Those that are about elements of one package."""
+        options = self.options
         kept = {key: options.services[key] for name, key in services.items() if name in own.services}
         named = {error for service in kept.values() for method in service.methods.values() for error in method.errors}
         return replace(
@@ -162,9 +170,9 @@ class Plan:
                 message = f"no method names {name}, and in a tree an error goes where its methods are: name it at one"
                 raise GenerationError(message, self.places("errors", name))
 
-    def _refuse_circles(self, files: Mapping[str, tuple[str, ...]]) -> None:
-        """Refuses proto packages that import each other, although no files of theirs do."""
-        edges = {package: sorted(self._needed(package, own)) for package, own in files.items()}
+    def _refuse_circles(self, parts: Mapping[str, Schema], packages: Mapping[str, str]) -> None:
+        """Refuses proto packages whose types refer to each other, although their files import one another in order."""
+        edges = {package: sorted(self._needed(own, packages) - {package}) for package, own in parts.items()}
         for circle in components(edges):
             if len(circle) > 1:
                 first, second = sorted(circle)[:2]
@@ -174,12 +182,11 @@ class Plan:
                     self.places("tree"),
                 )
 
-    def _needed(self, package: str, files: tuple[str, ...]) -> set[str]:
-        """The packages whose classes those of one package name."""
-        nodes = {**self.schema.messages, **self.schema.enums}
-        own = only(self.schema, files).messages.values()
-        needed = {nodes[name].source.descriptor.name for node in own for name in node.references}
-        return {self.homes[file] for file in needed if file in self.homes} - {package}
+    def _needed(self, own: Schema, packages: Mapping[str, str]) -> set[str]:
+        """The packages that have the types which fields of one have."""
+        names = {name for node in own.messages.values() for name in node.references}
+        nodes = (self.schema.messages.get(name) or self.schema.enums[name] for name in names)
+        return {packages[file] for node in nodes if (file := node.source.descriptor.name) in packages}
 
 
 def _with_types(schema: Schema) -> set[str]:
@@ -187,7 +194,3 @@ def _with_types(schema: Schema) -> set[str]:
     nodes: list[MessageNode | EnumNode] = [*schema.messages.values(), *schema.enums.values()]
     used = {node.source.descriptor.name for node in nodes if not is_in_runtime(node)}
     return used | {source.descriptor.name for source in schema.sources if source.is_listed}
-
-
-def _parts(package: str) -> list[str]:
-    return package.split(".")

@@ -58,7 +58,6 @@ def well_known_codecs() -> dict[str, str]:
         errors=(),
         message_modules=split(enums, messages, (), ()),
         pb_modules=(),
-        pb_files={},
         names=Names(HOME, {}, {}, {}, {}),
     )
     texts = render_unformatted(package)

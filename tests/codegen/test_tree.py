@@ -299,6 +299,20 @@ def test_a_type_that_has_changed_elsewhere_is_noticed(apart: Path) -> None:
     assert "generate both packages from the same .proto files" in said
 
 
+def test_a_type_that_is_not_there_yet_is_named(apart: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, old, new in (
+        ("common/money", "message Order {", "message Parcel {} message Order {"),
+        ("orders/v1/orders", "message Order {", "message Order { shop.common.Parcel parcel = 9;"),
+    ):
+        path = apart / f"proto/shop/{name}.proto"
+        path.write_text(path.read_text().replace(old, new))
+    sources = ("proto/shop/orders", "--include", "proto", "--package", "orders_sdk")
+    assert generate(*sources, "--extern", "shop.common=common_sdk") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("eventflux-codegen: proto/shop/common/money.proto:")
+    assert "common_sdk has nothing of shop.common.Parcel: generate that package from the same .proto files\n" in said
+
+
 MISTAKES = [
     ("shop.comon=common_sdk", "extern: shop.comon is no file and no package here: did you mean 'shop.common'?"),
     ("shop.common=common_sd", "no package common_sd that this generator made is here or installed"),

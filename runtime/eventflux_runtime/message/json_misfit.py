@@ -37,11 +37,6 @@ class Misfit(ValueError):
         """Something else was expected."""
         return Misfit(f"expected {expected}", found)
 
-    @property
-    def is_located(self) -> bool:
-        """Whether a part of the path is known."""
-        return bool(self._steps)
-
     def within(self, step: str) -> Misfit:
         """The same, seen from one level above: ``.field``, ``[3]`` or ``["key"]``."""
         self._steps.append(step)
