@@ -19,7 +19,7 @@ from eventflux_codegen.options import Options
 from eventflux_codegen.package import Package
 from eventflux_codegen.product import EXTENSIONS
 from eventflux_codegen.relocation import PbModule, pb_modules
-from eventflux_codegen.schema import Schema
+from eventflux_codegen.schema import EnumNode, MessageNode, Schema
 from eventflux_codegen.service import build_services
 from eventflux_codegen.shared import held_by, is_in_runtime
 from eventflux_codegen.yaml_source import Places
@@ -31,7 +31,12 @@ CONTRACT_VERSION: Final = 5
 
 
 def build_package(
-    schema: Schema, options: Options, places: Places, pb_files: Mapping[str, PbModule] | None = None
+    schema: Schema,
+    options: Options,
+    places: Places,
+    pb_files: Mapping[str, PbModule] | None = None,
+    *,
+    is_in_circle: bool = False,
 ) -> Package:
     """The model of the whole package.
 
@@ -40,6 +45,7 @@ def build_package(
         options: of the package.
         places: of the options.
         pb_files: where protobuf's classes of each file are; None: all in the package, but for those that others bring.
+        is_in_circle: whether the package and others refer to each other.
 
     Raises:
         GenerationError: the files or the options cannot be turned into code.
@@ -78,7 +84,13 @@ def build_package(
         errors=tuple(errors.values()),
         foreign_enums=foreign_enums,
         foreign_messages=foreign_messages,
-        message_modules=split(own_enums, own_messages, aliases, (*foreign_enums, *foreign_messages)),
+        message_modules=split(
+            own_enums,
+            own_messages,
+            aliases,
+            (*foreign_enums, *foreign_messages),
+            _files_of(schema) if is_in_circle else None,
+        ),
         pb_modules=tuple(modules.values()),
         names=element_names(schema, options, places, names, enums, pb_files),
         additions=additions,
@@ -90,6 +102,14 @@ def _sources(schema: Schema, package: str, pb_files: Mapping[str, PbModule]) -> 
     listed = {source.descriptor.name: source.is_listed for source in schema.sources}
     own = {file for file in listed if pb_files[file][0] == package} or listed.keys()
     return tuple(sorted({file for file in own if listed[file]} or own))
+
+
+def _files_of(schema: Schema) -> dict[str, str]:
+    """The .proto file of each message and enum, dependencies first."""
+    order = {source.descriptor.name: index for index, source in enumerate(schema.sources)}
+    nodes: list[MessageNode | EnumNode] = [*schema.messages.values(), *schema.enums.values()]
+    files = {node.full_name: node.source.descriptor.name for node in nodes}
+    return dict(sorted(files.items(), key=lambda each: order[each[1]]))
 
 
 def _build_aliases(

@@ -87,21 +87,29 @@ def split(
     messages: Mapping[str, Message],
     aliases: Sequence[tuple[str, str]],
     foreign: Sequence[Enumeration | Message],
+    files: Mapping[str, str] | None = None,
 ) -> tuple[MessageModule, ...]:
-    """The modules of all classes; one that imports another stands behind it. `foreign` has those of other packages."""
-    if len(enums) + len(messages) <= _MOST_AT_ALL:
-        all_messages = tuple(messages.values())
-        return (
-            MessageModule(
-                "messages", tuple(enums.values()), all_messages, tuple(aliases), foreign=_taken(all_messages, foreign)
-            ),
-        )
+    """The modules of all classes; one that imports another stands behind it.
+
+    Args:
+        enums: those of the package, by full name.
+        messages: the same.
+        aliases: further names of classes, and the classes.
+        foreign: what other packages have.
+        files: the .proto file of each, where a module is to be made for each file, because the package and others
+            refer to each other; files never do.
+    """
     all_names = {*messages, *enums}
     needed = {
         name: [value.full_name for value in values_of([message]) if value.full_name in all_names]
         for name, message in messages.items()
     }
-    groups = _packed(list(components({**needed, **{name: [] for name in enums}})))
+    if files is not None:
+        groups = _by_file(all_names, files)
+    elif len(all_names) <= _MOST_AT_ALL:
+        groups = [[*all_names]]
+    else:
+        groups = _packed(list(components({**needed, **{name: [] for name in enums}})))
     homes = {name: number for number, group in enumerate(groups, 1) for name in group}
     classes = {name: own.name for name, own in messages.items()} | {name: own.name for name, own in enums.items()}
     order = {name: index for index, name in enumerate(classes)}
@@ -117,7 +125,7 @@ def split(
         names = {classes[name] for name in group}
         modules.append(
             MessageModule(
-                name=f"messages_{number}",
+                name=f"messages_{number}" if len(groups) > 1 else "messages",
                 enums=tuple(enums[name] for name in group if name in enums),
                 messages=tuple(messages[name] for name in own),
                 aliases=tuple((alias, name) for alias, name in aliases if name in names),
@@ -129,6 +137,14 @@ def split(
             )
         )
     return tuple(modules)
+
+
+def _by_file(names: Iterable[str], files: Mapping[str, str]) -> list[list[str]]:
+    """Groups of the names of each file, in the order of `files`."""
+    groups: dict[str, list[str]] = {file: [] for file in files.values()}
+    for name in names:
+        groups[files[name]].append(name)
+    return [group for group in groups.values() if group] or [[]]
 
 
 def _taken(messages: Iterable[Message], foreign: Sequence[Enumeration | Message]) -> Imports:

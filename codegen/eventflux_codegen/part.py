@@ -83,34 +83,37 @@ class Part:
 
 def parts_of(package: Package) -> tuple[Part, ...]:
     """The parts, each behind those that it needs; a package of usual size is one."""
-    modules, tables, local = package.message_modules, package.enum_tables, dict(package.imports)
-    if len(modules) == 1:
-        classes = ((modules[0].name, package.imports),) if package.imports else ()
-        return (_part(package, modules[0], tables, classes),)
-    parts = []
-    for own in modules:
-        used = {value.annotation for value in values_of(own.messages)}
-        needed = [(own.name, own.exports), *own.imports]
-        pairs = [
-            (module, tuple((name, local[name]) for name in sorted(names) if name in local)) for module, names in needed
-        ]
-        own_tables = tuple(enum for enum in tables if enum.name in used)
-        parts.append(_part(package, own, own_tables, tuple(sorted(pairs))))
-    return tuple(parts)
+    return tuple(_part(package, own) for own in package.message_modules)
 
 
-def _part(package: Package, own: MessageModule, tables: tuple[Enumeration, ...], classes: Imports) -> Part:
+def _part(package: Package, own: MessageModule) -> Part:
     enums, messages = held_by(own.messages, package.foreign_enums, package.foreign_messages)
+    used = {value.annotation for value in values_of((*own.messages, *messages))}
+    is_whole = len(package.message_modules) == 1
     return Part(
         suffix=own.name.removeprefix("messages"),
         enums=own.enums,
         messages=own.messages,
-        enum_tables=(*tables, *(enum for enum in enums if enum not in tables)),
-        classes=classes,
+        enum_tables=tuple(enum for enum in package.enum_tables if enum.name in used or (is_whole and not enum.home)),
+        classes=_classes(package, own, is_all=bool(messages)),
         foreign=messages,
         foreign_imports=_imports_of(enums, messages),
         named=own.foreign,
     )
+
+
+def _classes(package: Package, own: MessageModule, *, is_all: bool) -> Imports:
+    """The package's classes that a part may name: those of its module and of modules that this imports, or all.
+
+    Messages of other packages may hold any of those that they were made after.
+    """
+    local = dict(package.imports)
+    homes = [(module.name, module.exports) for module in package.message_modules] if is_all else own.imports
+    pairs = (
+        (module, tuple((name, local[name]) for name in sorted(names) if name in local))
+        for module, names in {**dict(homes), own.name: own.exports}.items()
+    )
+    return tuple(sorted(each for each in pairs if each[1]))
 
 
 def _imports_of(enums: Iterable[Enumeration], messages: Iterable[Message]) -> Imports:

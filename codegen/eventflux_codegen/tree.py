@@ -97,13 +97,14 @@ class Plan:
         typed = _with_types(self.schema)
         packages = {file: package for file, package in self.homes.items() if file in typed}
         parts = split_schema(self.schema, packages)
-        self._refuse_circles(parts, packages)
+        circles = self._circles(parts, packages)
         keys = self._keys()
         options = {package: self._options_of(package, own, *keys) for package, own in parts.items()}
         names = {package: self._names(options[package], own) for package, own in parts.items()}
         homes = {file: names[package] for file, package in packages.items()} | dict(self.extern.homes)
         for package, own in parts.items():
-            yield build_package(part_of(self.schema, own, homes), options[package], self.places, self.modules)
+            part, is_in_circle = part_of(self.schema, own, homes), package in circles
+            yield build_package(part, options[package], self.places, self.modules, is_in_circle=is_in_circle)
 
     def heads(self, packages: Iterable[Package]) -> dict[str, str]:
         """The first lines of protobuf's modules, by the package that they are made in."""
@@ -170,17 +171,10 @@ class Plan:
                 message = f"no method names {name}, and in a tree an error goes where its methods are: name it at one"
                 raise GenerationError(message, self.places("errors", name))
 
-    def _refuse_circles(self, parts: Mapping[str, Schema], packages: Mapping[str, str]) -> None:
-        """Refuses proto packages whose types refer to each other, although their files import one another in order."""
+    def _circles(self, parts: Mapping[str, Schema], packages: Mapping[str, str]) -> set[str]:
+        """The packages that refer to each other, although their files import one another in order."""
         edges = {package: sorted(self._needed(own, packages) - {package}) for package, own in parts.items()}
-        for circle in components(edges):
-            if len(circle) > 1:
-                first, second = sorted(circle)[:2]
-                raise GenerationError(
-                    f"{first} and {second} would import each other, as files of their proto packages do, and Python "
-                    "cannot: generate one package of all, without tree",
-                    self.places("tree"),
-                )
+        return {package for circle in components(edges) if len(circle) > 1 for package in circle}
 
     def _needed(self, own: Schema, packages: Mapping[str, str]) -> set[str]:
         """The packages that have the types which fields of one have."""

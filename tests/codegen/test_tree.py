@@ -235,20 +235,37 @@ def test_what_a_tree_cannot_have(folder: Path, capsys: pytest.CaptureFixture[str
     assert said in capsys.readouterr().err
 
 
-def test_packages_that_import_each_other_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_packages_may_refer_to_each_other(folder: Path) -> None:
     put(
         folder / "proto",
         {
-            "a/one.proto": HEAD + "package a;\nmessage One { int32 x = 1; }\n",
-            "b/two.proto": HEAD + 'package b;\nimport "a/one.proto";\nmessage Two { a.One one = 1; }\n',
-            "a/three.proto": HEAD + 'package a;\nimport "b/two.proto";\nmessage Three { b.Two two = 1; }\n',
+            "a/one.proto": HEAD
+            + "package a;\nenum Kind { KIND_NONE = 0; KIND_ONE = 1; }\nmessage One { Kind kind = 1; }\n",
+            "b/two.proto": HEAD + 'package b;\nimport "a/one.proto";\nenum Sort { SORT_NONE = 0; }\n'
+            "message Two { a.One one = 1; a.Kind kind = 2; Two two = 3; }\n",
+            "a/three.proto": HEAD + 'package a;\nimport "b/two.proto";\nimport "a/one.proto";\n'
+            "message Three { b.Two two = 1; b.Sort sort = 2; One one = 3; }\n"
+            "service S { rpc Get(b.Two) returns (Three); }\n",
         },
     )
-    assert generate("proto/a", "proto/b", "--include", "proto", "--package", "acme", "--tree") == 2
-    said = capsys.readouterr().err
-    assert "acme.a and acme.b would import each other" in said
-    assert "without tree" in said
-    assert generate("proto/a", "proto/b", "--include", "proto", "--package", "acme") == 0
+    assert generate("proto/a", "proto/b", "--include", "proto", "--package", "acme", "--tree") == 0
+    program = """
+from {first} import {name}
+from acme.a import Kind, One, SClient, Three
+from acme.b import Sort, Two
+three = Three(two=Two(one=One(kind=Kind.ONE), kind=Kind.ONE, two=Two()), sort=Sort.NONE, one=One())
+for way in ("wire", "protobuf", "json", "proto"):
+    assert getattr(Three, "from_" + way)(getattr(three, "to_" + way)()) == three, way
+assert three.to_proto().SerializeToString(deterministic=True) == three.to_protobuf()
+print("works")
+"""
+    for first, name in (
+        ("acme.a", "Three"),
+        ("acme.b", "Two"),
+        ("acme.a.messages", "One"),
+        ("acme.b.codec", "EXPECTS"),
+    ):
+        assert run(folder, program.format(first=first, name=name)) == "works\n"
 
 
 @pytest.fixture(scope="module")
