@@ -27,11 +27,13 @@ _WHEELS: Final = ("googleapis-common-protos", "xds-protos")
 
 @dataclass(frozen=True)
 class Subject:
-    """What becomes one package."""
+    """What becomes one package, or a tree of packages."""
 
     name: str
-    """That of the file, or of the directory with a slash behind it."""
+    """That of the file, of the directory with a slash behind it, or of a tree with stars there."""
     files: tuple[str, ...]
+    is_tree: bool = False
+    """Whether each proto package of it becomes one."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,20 @@ class Corpus:
         return Corpus.of_modules(file for file in files if file.name.endswith("_pb2.py"))
 
     def subjects(self, every: int = 1) -> list[Subject]:
-        """Every Nth file alone, and every Nth directory that has several."""
+        """Every Nth file alone, every Nth directory that has several, and every Nth tree of several proto packages."""
         folders: dict[str, list[str]] = {}
         for name in self.names:
             folders.setdefault(name.rpartition("/")[0], []).append(name)
         whole = [Subject(f"{folder}/", tuple(names)) for folder, names in folders.items() if len(names) > 1]
-        return [*(Subject(name, (name,)) for name in self.names[::every]), *whole[::every]]
+        return [*(Subject(name, (name,)) for name in self.names[::every]), *whole[::every], *self.trees()[::every]]
+
+    def trees(self) -> list[Subject]:
+        """The directories below those at the top with all that is in them, where that is of several proto packages."""
+        found: dict[str, list[str]] = {}
+        for name in self.names:
+            found.setdefault("/".join(name.split("/")[:-1][:2]), []).append(name)
+        several = {folder for folder, names in found.items() if len({self.files[name].package for name in names}) > 1}
+        return [Subject(f"{folder}/**", tuple(found[folder]), is_tree=True) for folder in sorted(several)]
 
     def closure(self, names: Iterable[str]) -> FileDescriptorSet:
         """Files and all that they import, dependencies first."""

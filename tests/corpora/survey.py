@@ -36,8 +36,12 @@ def survey(corpus: Corpus, folder: Path, every: int, sample: int, processes: int
     """Tries the files and directories, prints what came of it, and tells whether nothing failed."""
     subjects = {subject.name: subject for subject in corpus.subjects(every)}
     files = sum(len(subject.files) == 1 for subject in subjects.values())
+    trees = sum(subject.is_tree for subject in subjects.values())
     print(f"{len(corpus.names)} files, and {len(corpus.broken)} more that are not whole: {', '.join(corpus.broken)}")
-    print(f"{files} of them are generated alone, and {len(subjects) - files} directories as a whole", flush=True)
+    others = len(subjects) - files - trees
+    print(
+        f"{files} of them are generated alone, {others} directories as a whole, {trees} trees of packages", flush=True
+    )
     _held[:] = [corpus]
     with get_context("fork").Pool(processes) as pool:
         texts = pool.map(_try_text, subjects.values(), chunksize=8)

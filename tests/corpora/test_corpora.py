@@ -43,7 +43,7 @@ def test_every_file_and_folder_becomes_text_that_parses(corpus: Corpus) -> None:
 
 def test_a_part_of_envoys_files_becomes_text_that_parses(envoy: Corpus) -> None:
     assert len(envoy.names) > 500
-    results = [try_text(envoy, subject) for subject in envoy.subjects(every=40)]
+    results = [try_text(envoy, subject) for subject in envoy.subjects(every=40) if not subject.is_tree]
     assert len(results) > 15
     assert [result for result in results if result.verdict != "passed"] == []
 
@@ -54,6 +54,13 @@ def test_what_is_refused_is_refused_at_its_place(tmp_path: Path) -> None:
     for result in (try_text(corpus, corpus.subjects()[0]), try_whole(corpus, corpus.subjects()[0], "made", tmp_path)):
         assert result.verdict == "refused"
         assert result.text.startswith(f"{tmp_path}/grouped.proto:2: M.g is a group")
+
+
+def test_a_tree_of_envoys_becomes_text_that_parses(envoy: Corpus) -> None:
+    trees = {tree.name: tree for tree in envoy.trees()}
+    result = try_text(envoy, trees["envoy/type/**"])
+    assert (result.verdict, result.text) == ("passed", "")
+    assert result.messages > 20
 
 
 @pytest.mark.slow
@@ -77,6 +84,14 @@ def _check_whole(corpus: Corpus, subject: Subject, folder: Path) -> None:
     result = try_whole(corpus, subject, "made", folder)
     assert (result.verdict, result.text) == ("passed", "")
     assert result.objects >= 3 * result.messages > 0
+
+
+@pytest.mark.skipif(not has_pyright(), reason="pyright is a requirement of the session corpora: run nox -s corpora")
+def test_pyright_takes_a_message_of_a_hundred_choices(tmp_path: Path) -> None:
+    choices = " ".join(f"M choice{number} = {number};" for number in range(1, 100))
+    (tmp_path / "many.proto").write_text(f'syntax = "proto3"; message M {{ oneof one {{ {choices} }} }}')
+    _check_whole(Corpus.of(tmp_path, tmp_path), Subject("many", ("many.proto",)), tmp_path)
+    assert run_pyright(["made"], tmp_path, bare_python(tmp_path / "bare")) == ""
 
 
 def test_code_has_nothing_that_it_does_not_use(tmp_path: Path) -> None:

@@ -16,13 +16,14 @@ from typing import Any, Final
 
 from google.protobuf import json_format
 
-from eventflux_codegen.build import build_package
 from eventflux_codegen.error import GenerationError
+from eventflux_codegen.extern import Extern
 from eventflux_codegen.generator import generate
 from eventflux_codegen.lock import wire_facts
 from eventflux_codegen.product import FileOptions
 from eventflux_codegen.render import render_unformatted
 from eventflux_codegen.schema import Schema
+from eventflux_codegen.tree import Plan
 from eventflux_codegen.yaml_source import Places
 from tests.corpora.corpus import Corpus, Subject
 from tests.corpora.random_object import random_object
@@ -47,26 +48,34 @@ class Result:
 
 def try_text(corpus: Corpus, subject: Subject) -> Result:
     """Builds and renders the package of a subject, all but protoc's own modules, and has a linter look at it."""
-    options = FileOptions(package="made", protos=subject.files)
+    options = FileOptions(package="made", protos=subject.files, tree=subject.is_tree)
     try:
         include = [corpus.root] if corpus.root is not None else []
         schema = Schema.of(corpus.closure(subject.files), include, options.protos)
-        package = build_package(schema, options, Places("made.yaml"))
-        wire_facts(schema, package)
-        said = lint(render_unformatted(package))
+        plan = Plan.of(schema, options, Places("made.yaml"), Extern())
+        packages = plan.build()
+        wire_facts(schema, *packages)
+        said = lint(
+            {
+                plan.folder(package.name) + name: text
+                for package in packages
+                for name, text in render_unformatted(package).items()
+            }
+        )
     except GenerationError as error:
         return Result(subject.name, "refused", str(error))
     except Exception:  # noqa: BLE001 - whatever is wrong with one, the others are tried
         return Result(subject.name, "failed", traceback.format_exc()[-2000:])
     if said:
         return Result(subject.name, "failed", said)
-    return Result(subject.name, "passed", messages=len(package.messages))
+    return Result(subject.name, "passed", messages=sum(len(package.messages) for package in packages))
 
 
 def lint(texts: Mapping[str, str]) -> str:
     """What is not Python in modules, or names what is not there, or imports what is not used; empty if nothing."""
     with tempfile.TemporaryDirectory() as scratch:
         for name, text in texts.items():
+            Path(scratch, name).parent.mkdir(parents=True, exist_ok=True)
             Path(scratch, name).write_text(text, "utf-8")
         options = ["--isolated", "--no-cache", "--quiet", "--ignore-noqa", "--target-version=py311"]
         # What only texts in annotations name is of use for type checkers.
@@ -78,7 +87,7 @@ def lint(texts: Mapping[str, str]) -> str:
 def try_whole(corpus: Corpus, subject: Subject, package: str, folder: Path) -> Result:
     """Generates the package of a subject as a user does, imports it, and sends random objects through all encodings."""
     config = folder / f"{package}.yaml"
-    settings: dict[str, object] = {"package": package, "protos": subject.files}
+    settings: dict[str, object] = {"package": package, "protos": subject.files, "tree": subject.is_tree}
     if corpus.root is not None:
         settings["include"] = [str(corpus.root)]
     else:
@@ -98,6 +107,12 @@ def try_whole(corpus: Corpus, subject: Subject, package: str, folder: Path) -> R
         return Result(subject.name, "failed", (done.stdout + done.stderr)[-2000:])
     messages, objects = map(int, done.stdout.split())
     return Result(subject.name, "passed", "", messages, objects)
+
+
+def packages_in(package: str, folder: Path) -> list[str]:
+    """The packages that have classes: the package itself, or those of a tree."""
+    found = (path.parent.relative_to(folder) for path in folder.joinpath(package).rglob("idl_names.py"))
+    return sorted(".".join(path.parts) for path in found)
 
 
 def round_trip(package: str) -> tuple[int, int]:
@@ -139,4 +154,5 @@ def check_object(kind: Any, proto: Any) -> None:
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[2])
     sys.pycache_prefix = tempfile.mkdtemp()
-    print(*round_trip(sys.argv[1]))
+    counts = [round_trip(package) for package in packages_in(sys.argv[1], Path(sys.argv[2]))]
+    print(*map(sum, zip(*counts, strict=True)))

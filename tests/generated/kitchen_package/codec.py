@@ -2,8 +2,9 @@
 # ruff: noqa - generated: names, sizes and texts are those of the IDL
 # mypy: disable-error-code="deprecated"
 # pyright: reportDeprecated=false
-# What it writes may be of any type until it is checked; mypy's strict mode holds for that.
-# pyright: basic
+# What it writes may be of any type until it is checked, and a function may have a hundred choices, where pyright gives up;
+# mypy's strict mode holds for both.
+# pyright: basic, reportGeneralTypeIssues=false
 """The wire layouts of the messages: bincode 1.3 with its default options, strict and bounded.
 
 Runs as it is, or compiled by mypyc without a change: straight-line code for each message, to be fast. The native layout of a message is what bincode makes of the

@@ -2,8 +2,9 @@
 # ruff: noqa - generated: names, sizes and texts are those of the IDL
 # mypy: disable-error-code="deprecated"
 # pyright: reportDeprecated=false
-# What it writes may be of any type until it is checked; mypy's strict mode holds for that.
-# pyright: basic
+# What it writes may be of any type until it is checked, and a function may have a hundred choices, where pyright gives up;
+# mypy's strict mode holds for both.
+# pyright: basic, reportGeneralTypeIssues=false
 """Protobuf's encoding of the messages, straight from and to their classes, strict and bounded.
 
 Runs as it is, or compiled by mypyc without a change: straight-line code for each message, to be fast. It accepts, refuses and writes what protobuf's own runtimes do:
