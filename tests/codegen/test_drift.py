@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -50,7 +51,8 @@ def test_generation_does_not_depend_on_hashing_or_the_working_directory(tmp_path
             "--config",
             str(ROOT / "tests/idl/kitchen.yaml"),
         ]
-        done = subprocess.run(command, cwd=directory, env={"PYTHONHASHSEED": seed}, capture_output=True, check=False)
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, check=False)
         assert (done.returncode, done.stderr) == (0, b"")
 
 
