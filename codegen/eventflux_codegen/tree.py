@@ -25,7 +25,7 @@ from eventflux_codegen.schema_part import part_of, split_schema
 from eventflux_codegen.shared import is_in_runtime
 from eventflux_codegen.yaml_source import Places
 
-__all__ = ["Plan"]
+__all__ = ["Keys", "Plan", "python_package"]
 
 Keys = Mapping[str, str]
 """The key of the options of each element that has some."""
