@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -39,6 +40,7 @@ def modules_of(package: str) -> dict[str, Path]:
     return {_dotted(path.relative_to(root)): path for path in sorted((root / package).rglob("*.py"))}
 
 
+@cache
 def all_imports_of(module: str, path: Path) -> list[Import]:
     """Every import of a module, and of the stub beside it, in which a package lists its public names."""
     found = imports_of(module, path.read_text())
