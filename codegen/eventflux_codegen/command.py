@@ -36,7 +36,7 @@ FOUND: Final = 1
 MISTAKEN: Final = 2
 """Exit codes."""
 DEFAULT_CONFIG: Final = "idl/transport.yaml"
-LANGUAGES: Final[dict[str, str]] = {}
+LANGUAGES: Final = {"typescript": "TypeScript"}
 """What else can be generated: the sections of options, and what people call the languages."""
 _ARGUMENTS: Final = Place(COMMAND_LINE)
 
