@@ -2,7 +2,7 @@
 
 import { Code, codeOf, type ErrorDetail } from "./error.ts";
 import { type FieldReader, ProtocolError } from "./frame.ts";
-import type { Writer } from "./message.ts";
+import type { Writer } from "./writer.ts";
 import { isBinaryKey, keyFault, Metadata, type MetadataValue, textFault } from "./metadata.ts";
 
 export const MAX_PAIRS = 32_767;

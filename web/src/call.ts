@@ -2,7 +2,9 @@
 
 import type { Status } from "./block.ts";
 import { Code, RpcError } from "./error.ts";
-import { CodecError, Reader, Writer } from "./message.ts";
+import { Reader } from "./reader.ts";
+import { CodecError } from "./codec_error.ts";
+import { Writer } from "./writer.ts";
 import { Metadata } from "./metadata.ts";
 import type { Method } from "./method.ts";
 import type { CallScope } from "./scope.ts";
@@ -121,7 +123,7 @@ export class Call<I, O> {
       if (this.#isProtobuf) input.writeProtobuf(request, scratch);
       else input.writeNative(request, scratch);
     } catch (error) {
-      scratch.take();
+      scratch.rewind(0);
       throw error;
     }
     return scratch.take();
