@@ -32,6 +32,10 @@ _LINGER_S: Final = 0.5
 unread is reset, which can cost the client the answer."""
 _LAST_S: Final = 0.9
 """Seconds that a client has to take its answer once the server stops."""
+_INSTEAD: Final = {
+    Sniff.NATIVE: "it speaks the native protocol: use a ws:// URL, or have the server listen on tcp:// too",
+    Sniff.HTTP2: "it speaks HTTP/2: use a ws:// URL, or have the server listen on grpc:// too",
+}
 
 
 class Http1Connection:
@@ -122,8 +126,8 @@ class Http1Connection:
     def _check_kind(self, beginning: bytes) -> None:
         """Where nothing but HTTP/1 is spoken, peers of everything else come here too."""
         if len(beginning) >= SNIFF_BYTES and sniff(beginning) is not Sniff.HTTP1:
-            reason = f"the peer sends no request of HTTP/1: {describe_peer(beginning, 'ws')}"
-            self._refuse(HTTPStatus.BAD_REQUEST, reason)
+            found = _INSTEAD.get(sniff(beginning)) or describe_peer(beginning, "ws")
+            self._refuse(HTTPStatus.BAD_REQUEST, f"the peer sends no request of HTTP/1: {found}")
 
     def on_eof(self) -> None:
         """See `PipeHandler.on_eof`; the pipe closes by itself."""
