@@ -591,6 +591,18 @@ describe("close", () => {
     await rig.channel.close();
   });
 
+  test("leaves no timer of a stream that nobody reads any more", async () => {
+    const stream = rig.channel.serverStream(EVENTS, EventRequest.create(), { timeoutMs: 60_000 })[Symbol.asyncIterator]();
+    const first = stream.next();
+    await settled();
+    rig.peer.send(frame(FrameType.Message, 0, 1, encoded()));
+    await first;
+    assert.equal(rig.clock.running, 1);
+    await rig.channel.close();
+    assert.equal(rig.clock.running, 0);
+    assert.match((await failure(stream.next())).rawMessage, /channel is closed/);
+  });
+
   test("while it connects, and while it waits", async () => {
     byHand();
     const connecting = call();
