@@ -65,7 +65,7 @@ def test_origins(origins: tuple[str, ...], origin: str, host: str, is_taken: boo
     ],
 )
 def test_clients_behind_proxies(proxies: tuple[str, ...], peer: str, hops: list[str], client: str) -> None:
-    access = Access(WebConfig(trusted_proxies=proxies))
+    access = Access(WebConfig(trusted_proxies=tuple(proxies)))
     assert access.forwarded(Peer(f"tcp+ws://{peer}"), hops).address == f"tcp+ws://{client}"
 
 
@@ -94,7 +94,7 @@ def test_a_wrong_configuration_is_refused_when_it_is_made(settings: dict[str, ob
         (request(Sec_WebSocket_Key="short"), 400, "the WebSocket's handshake is wrong"),
         (request(Connection="keep-alive"), 426, "the WebSocket's handshake is wrong"),
         (request("/other"), 404, "nothing is at /other: this port serves RPC (ws)"),
-        (request(method="POST"), 405, "handshake is wrong"),
+        (request("/", "POST"), 405, "handshake is wrong"),
         (request(Host=None), 400, "a request has one Host, this one has 0"),
     ],
 )
@@ -114,7 +114,7 @@ async def test_a_request_that_is_refused_learns_why(
 
 
 async def test_pages_of_listed_origins_connect() -> None:
-    config = ServerConfig(web=WebConfig(origins=["https://a.example", "same-origin"]), drain_grace_s=0)
+    config = ServerConfig(web=WebConfig(origins=("https://a.example", "same-origin")), drain_grace_s=0)
     with anyio.fail_after(LONG_S):
         async with serve([Probe()], "ws://127.0.0.1:0/rpc", config=config) as server:
             url = server.endpoints[0]
@@ -131,7 +131,7 @@ async def test_a_handler_knows_the_client_behind_a_proxy() -> None:
     """The proxy is one of ours that adds the header; a client that is none is not believed."""
     service = Probe()
     for proxies, address in ((["127.0.0.0/8"], "ws://203.0.113.7"), (["192.0.2.1"], "ws://127.0.0.1:")):
-        config = ServerConfig(web=WebConfig(trusted_proxies=proxies), drain_grace_s=0)
+        config = ServerConfig(web=WebConfig(trusted_proxies=tuple(proxies)), drain_grace_s=0)
         with anyio.fail_after(LONG_S):
             async with serve([service], "ws://127.0.0.1:0", config=config) as server:
                 field = "X-Forwarded-For: 198.51.100.1, 203.0.113.7"

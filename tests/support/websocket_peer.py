@@ -29,7 +29,7 @@ OPENING: Final = {
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-def request(path: str = "/", method: str = "GET", **fields: str | None) -> bytes:
+def request(path: str = "/", method: str = "GET", /, **fields: str | None) -> bytes:
     """A request for a WebSocket; a field that is None is left out, and an underscore in its name is a hyphen."""
     changed = {name.replace("_", "-"): value for name, value in fields.items()}
     lines = [f"{name}: {value}" for name, value in (OPENING | changed).items() if value is not None]

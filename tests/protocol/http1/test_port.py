@@ -10,7 +10,7 @@ import anyio
 import pytest
 from anyio.to_thread import run_sync
 
-from eventflux_runtime import Page, Server, ServerConfig, ServingStatus, WebConfig, connect, serve
+from eventflux_runtime import Page, PageSource, Server, ServerConfig, ServingStatus, WebConfig, connect, serve
 from eventflux_transport import HeartbeatRequest, TransportClient
 from tests.support.probe import Probe
 from tests.support.websocket_peer import connected, request
@@ -93,7 +93,7 @@ async def test_pages_are_shown_and_made(caplog: pytest.LogCaptureFixture) -> Non
     def fail() -> Page:
         raise ZeroDivisionError("secret")
 
-    pages = {
+    pages: dict[str, PageSource] = {
         "/": Page(body=b"<p>", headers=(("Content-Security-Policy", "default-src 'self'"),)),
         "/count": count,
         "/fail": fail,
