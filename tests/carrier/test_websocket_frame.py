@@ -22,28 +22,11 @@ from eventflux_runtime.carrier.websocket_frame import (
     UNSUPPORTED_DATA,
     FrameMachine,
 )
-
-KEY = bytes.fromhex("37fa213d")
+from tests.support.websocket_peer import KEY, frame, masked
 
 
 def machine(*, is_client: bool = False) -> FrameMachine:
     return FrameMachine(is_client=is_client, now=0.0)
-
-
-def masked(data: bytes, key: bytes = KEY) -> bytes:
-    return bytes(byte ^ key[i % 4] for i, byte in enumerate(data))
-
-
-def frame(
-    opcode: int, payload: bytes = b"", *, final: bool = True, key: bytes | None = KEY, reserved: int = 0, form: int = 0
-) -> bytes:
-    """A frame as RFC 6455 draws it; `form` is the number of bytes of the length, where it is not the shortest."""
-    size = len(payload)
-    form = form or (1 if size < 126 else 2 if size < 65536 else 8)
-    mask = 0x80 if key is not None else 0
-    head = bytes((final << 7 | reserved << 4 | opcode, mask | (size if form == 1 else 126 if form == 2 else 127)))
-    head += b"" if form == 1 else size.to_bytes(form, "big")
-    return head + (payload if key is None else key + masked(payload, key))
 
 
 # -- vectors of RFC 6455, 5.7, but in binary where the page has text

@@ -61,6 +61,8 @@ class Http1Connection:
         self._reader = HeadReader()
         self._is_over = False
         self._alarm: Alarm | None = None
+        # Here and not in `start`, which is not called where another one has started the pipe.
+        self._set_alarm(self._patience_s, self._give_up)
 
     @property
     def active_calls(self) -> int:
@@ -71,7 +73,6 @@ class Http1Connection:
 
     def start(self, handler: PipeHandler | None = None) -> None:
         """See `ServerConnection.start`."""
-        self._set_alarm(self._patience_s, self._give_up)
         self.pipe.start(self if handler is None else handler)
 
     def step_aside(self) -> None:
