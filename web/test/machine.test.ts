@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { Code } from "../src/error.ts";
+import type { MachineEvent, Opening } from "../src/event.ts";
 import { Flag, FrameType } from "../src/frame.ts";
-import { ClientMachine, type MachineEvent, type Opening } from "../src/machine.ts";
+import { ClientMachine } from "../src/machine.ts";
 import { Metadata } from "../src/metadata.ts";
 import { checkSettings, DEFAULT_SETTINGS, type Settings } from "../src/settings.ts";
 import { block, bytesOf, frame, framesOf, hello, helloPayload, status, u16, u32, vectors } from "./support/script.ts";
