@@ -299,10 +299,12 @@ def web(session: nox.Session) -> None:
     folder = _build_web(session)
     if not folder:
         session.skip("the TypeScript runtime cannot be built here: see the warning above")
-    _install(session, "websocket")
+    _install(session, "websocket", "web")
     python = str(Path(session.bin) / "python")
     packed = Path("dist").resolve()
     packed.mkdir(exist_ok=True)
+    for older in packed.glob("eventflux-transport-*.tgz"):
+        older.unlink()
     with session.chdir(folder):
         ours = {"EVENTFLUX_ROOT": str(Path(folder).parent), "EVENTFLUX_PYTHON": python}
         session.run("npm", "run", "--silent", "test", *session.posargs, env=ours, external=True)
