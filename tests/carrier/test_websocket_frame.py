@@ -98,8 +98,11 @@ def test_both_ways_to_mask_are_the_same(mask: object, data: bytes, key: bytes, c
 @pytest.mark.parametrize("size", [65536, 65537, 200_003])
 def test_long_payloads_are_masked_in_parts(size: int) -> None:
     data = os.urandom(size)
-    assert websocket_mask.masked(data, 0, size, KEY) == websocket_mask.masked_as_number(data, 0, size, KEY)
-    assert websocket_mask.masked(data, 3, size, KEY) == websocket_mask.masked_as_number(data, 3, size, KEY)
+    for start in (0, 3):
+        parts: list[bytes] = []
+        websocket_mask.mask_into(parts, data, start, size, KEY)
+        assert b"".join(parts) == websocket_mask.masked_as_number(data, start, size, KEY)
+        assert len(parts) > 1 or size == 65536
 
 
 def test_keys_do_not_come_again() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import Final, final
 
-from eventflux_runtime.carrier.websocket_mask import KEY_BYTES, masked
+from eventflux_runtime.carrier.websocket_mask import KEY_BYTES, mask_into
 from eventflux_runtime.rpc.errors import ProtocolError
 from eventflux_runtime.rpc.rate_limit import RateLimit
 
@@ -142,7 +142,7 @@ class FrameMachine:
         while position < end:
             if self._left:
                 stop = min(position + self._left, end)
-                pieces.append(self._payload(data, position, stop))
+                self._take_payload(pieces, data, position, stop)
                 self._left -= stop - position
                 position = stop
                 continue
@@ -160,7 +160,9 @@ class FrameMachine:
                 self._left = self._length
                 continue
             position += self._length
-            self._take_control(self._payload(data, start, position))
+            payload: list[bytes] = []
+            self._take_payload(payload, data, start, position)
+            self._take_control(b"".join(payload))
             if self.close_code:
                 return
 
@@ -210,15 +212,15 @@ class FrameMachine:
             rule = "a server must not mask its frames" if self._is_client else "a client has to mask its frames"
             raise FrameError(PROTOCOL_ERROR, rule)
 
-    def _payload(self, data: bytes, start: int, stop: int) -> bytes:
-        """A piece of the payload as it was before it was masked."""
+    def _take_payload(self, pieces: list[bytes], data: bytes, start: int, stop: int) -> None:
+        """Appends a piece of the payload as it was before it was masked."""
         if self._is_client:
-            return data if stop - start == len(data) else data[start:stop]
-        piece = masked(data, start, stop, self._key)
+            pieces.append(data[start:stop])
+            return
+        mask_into(pieces, data, start, stop, self._key)
         turn = (stop - start) % KEY_BYTES
         if turn:  # the next piece begins in the middle of the key
             self._key = self._key[turn:] + self._key[:turn]
-        return piece
 
     def _take_control(self, payload: bytes) -> None:
         if self._opcode == _PING:
@@ -257,7 +259,9 @@ class FrameMachine:
         if not mask:
             return header + payload
         key = self._next_key()
-        return header + key + masked(payload, 0, size, key)
+        parts = [header, key]
+        mask_into(parts, payload, 0, size, key)
+        return b"".join(parts)
 
     def _next_key(self) -> bytes:
         """Four bytes that nobody can foresee (RFC 6455, 10.3); asked of the system a thousand at a time."""
