@@ -126,6 +126,7 @@ async def refused(data: bytes, config: ServerConfig | None = None, scheme: str =
             return answer
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize(
     ("data", "status"),
     [
@@ -150,6 +151,7 @@ async def test_a_head_that_does_not_come_on_is_given_up(data: bytes, scheme: str
     assert answer.startswith(b"HTTP/1.1 408 ") or (data == b"GET" and scheme != "ws")
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize(
     ("data", "words"),
     [
