@@ -3,7 +3,7 @@
 import { CodecError } from "./codec_error.ts";
 import { MAX_DEPTH } from "./writer.ts";
 
-const SHORT_TEXT = 48;
+const SHORT_TEXT = 12;
 const WIRE_TYPES = { varint: 0, i64: 1, block: 2, group: 3, groupEnd: 4, i32: 5 } as const;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
