@@ -81,7 +81,7 @@ def lint(session: nox.Session) -> None:
     """Check formatting and rules, of code and of pages; ``-- --fix`` mends what can be mended."""
     session.install(*_group("lint"))
     is_fixing = "--fix" in session.posargs
-    pages = [*map(str, Path().glob("*.md")), *map(str, Path("docs").glob("*.md"))]
+    pages = [*map(str, Path().glob("*.md")), *map(str, Path("docs").glob("*.md")), "web/README.md"]
     session.run("ruff", "format", *([] if is_fixing else ["--check"]), ".")
     session.run("ruff", "check", *(["--fix"] if is_fixing else []), ".")
     session.run("mdformat", *([] if is_fixing else ["--check"]), "--wrap", "120", "--compact-tables", *pages)
@@ -144,7 +144,7 @@ def build(session: nox.Session) -> None:
         session.run("sh", "-c", active, "sh", str(Path(python).parent), env=typed, external=True)
         schemes = ["tcp", "unix", "memory", "grpc", "grpc+unix", "grpc+memory"]
         if "[all]" in command:
-            schemes.append("grpcio")
+            schemes += ["grpcio", "ws"]
         if "[" not in command:
             # What speaks gRPC here is ours alone.
             session.run(python, "-I", "-c", "import grpc", external=True, silent=True, success_codes=[1])
@@ -191,7 +191,7 @@ def _install_compiled(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Compare our wires with gRPC's libraries and with the ceiling; ``-- --quick`` ends within a minute."""
-    _install(session, "grpc,trio,uvloop", "bench")
+    _install(session, "grpc,trio,uvloop,websocket", "bench")
     session.run("python", "-m", "benchmarks.compare", *session.posargs)
     if "--quick" in session.posargs:
         session.run("python", "-m", "benchmarks.peer", "--seconds", "0.2", "--loop", "asyncio")
@@ -236,6 +236,26 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session
+def autobahn(session: nox.Session) -> None:
+    """Have Autobahn's test suite judge our WebSockets, as client and as server, and print what it says.
+
+    It is a program of Python 2.7, which is looked for by the name `python2.7`, and comes from PyPI.
+    """
+    python = shutil.which("python2.7")
+    if python is None:
+        session.skip("there is no python2.7 for Autobahn's test suite")
+    _install(session, "uvloop,websocket", "tests")
+    libraries = Path(session.create_tmp()).resolve() / "autobahn"
+    if not (libraries / "autobahntestsuite").is_dir():
+        target = ["--quiet", "--target", str(libraries), "autobahntestsuite"]
+        session.run(python, "-m", "pip", "install", *target, external=True, silent=True)
+    suite = {"EVENTFLUX_AUTOBAHN": str(libraries), "EVENTFLUX_AUTOBAHN_PYTHON": python}
+    # Each side takes minutes, longer than any test of the suite may.
+    options = ["-s", "-o", "faulthandler_timeout=0", "tests/carrier/test_autobahn.py", *session.posargs]
+    session.run("python", "-m", "pytest", *options, env=suite)
+
+
+@nox.session
 def soak(session: nox.Session) -> None:
     """Make 20,000 large calls on each wire and see that none fails, memory stays flat; ``-- --wire tcp`` takes one."""
     _install(session, "all", "tests")
@@ -252,22 +272,91 @@ GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 def interop(session: nox.Session) -> None:
     """Run our node against one in Rust (EventFlux's TCP frames) and one in JavaScript (gRPC), both ways.
 
-    And gRPC's own cases between us and JavaScript, grpclib and connectrpc; and ask our server what it serves with buf.
-    Rust needs cargo and Debian's librust packages, which root installs here; JavaScript and buf need npm. Where one is
-    lacking, its tests are skipped and the session says so.
+    And gRPC's own cases between us and JavaScript, grpclib and connectrpc; the tests of the TypeScript runtime that
+    need no more than one server; generated TypeScript beside generated Python; and ask our server what it serves with
+    buf. Rust needs cargo and Debian's librust packages, which root installs here; JavaScript, TypeScript and buf need
+    npm. Where one is lacking, its tests are skipped and the session says so.
     """
     peers = {
         "EVENTFLUX_RUST_PEER": _build_rust_peer(session),
         "EVENTFLUX_NODE_PEER": _build_node_peer(session),
         "EVENTFLUX_BUF": _install_buf(session),
+        "EVENTFLUX_WEB": _build_web(session),
     }
     _run_interop(session, {variable: path for variable, path in peers.items() if path})
 
 
 def _run_interop(session: nox.Session, peers: dict[str, str]) -> None:
     """Runs the tests of peers, those in Python included; `peers` tells where others are, by variable."""
-    _install(session, "grpc,codegen,compression,trio,uvloop", "interop", "tests")
-    session.run("python", "-m", "pytest", "tests/interop", *session.posargs, env=peers)
+    _install(session, "grpc,codegen,compression,trio,uvloop,websocket", "interop", "tests")
+    session.run("python", "-m", "pytest", "tests/interop", "tests/typescript", *session.posargs, env=peers)
+
+
+@nox.session
+def web(session: nox.Session) -> None:
+    """Build the npm package of web/, test it on each wire against a server in Python, pack it into dist/.
+
+    A user's program is compiled against what was packed, and the sizes of what a page loads are printed. Needs npm.
+    """
+    folder = _build_web(session)
+    if not folder:
+        session.skip("the TypeScript runtime cannot be built here: see the warning above")
+    _install(session, "websocket", "web")
+    python = str(Path(session.bin) / "python")
+    packed = Path("dist").resolve()
+    packed.mkdir(exist_ok=True)
+    for older in packed.glob("eventflux-transport-*.tgz"):
+        older.unlink()
+    with session.chdir(folder):
+        ours = {"EVENTFLUX_ROOT": str(Path(folder).parent), "EVENTFLUX_PYTHON": python}
+        session.run("npm", "run", "--silent", "test", *session.posargs, env=ours, external=True)
+        shutil.rmtree("dist", ignore_errors=True)
+        session.run("npm", "run", "--silent", "build", external=True)
+        session.run("npm", "pack", "--silent", "--pack-destination", str(packed), external=True)
+        session.run("npm", "run", "--silent", "sizes", external=True)
+    _compile_web_readme(session, Path(folder), packed)
+
+
+def _compile_web_readme(session: nox.Session, folder: Path, packed: Path) -> None:
+    """Compiles the programs of the package's README against the package as it was packed, as strictly as can be."""
+    user = Path(session.create_tmp()).resolve() / "web-user"
+    shutil.rmtree(user, ignore_errors=True)
+    user.mkdir(parents=True)
+    blocks = re.findall(r"^```ts\n(.*?)^```$", (folder / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for number, block in enumerate(blocks):
+        (user / f"program{number}.ts").write_text(block, "utf-8")
+    (user / "package.json").write_text('{"type": "module", "private": true}')
+    (tarball,) = packed.glob("eventflux-transport-*.tgz")
+    compiler = [str(folder / "node_modules/.bin/tsc"), "--module", "NodeNext", "--target", "ES2022", "--noEmit"]
+    strict = ("--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess")
+    with session.chdir(user):
+        options = ("--no-audit", "--no-fund", "--ignore-scripts", "--offline")
+        session.run("npm", "install", *options, str(tarball), external=True, silent=True)
+        for program in sorted(user.glob("*.ts")):
+            # What is for browsers must not need the types of Node.
+            needs_node = "eventflux-transport/node" in program.read_text("utf-8")
+            types = ("--types", "node", "--typeRoots", str(folder / "node_modules/@types"))
+            session.run(*compiler, *strict, *(types if needs_node else ("--types", "")), program.name, external=True)
+
+
+LEAST_NODE = (20, 10)
+
+
+def _build_web(session: nox.Session) -> str:
+    """The folder of the TypeScript runtime with its tests compiled; empty where what it needs cannot be had."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        session.warn("skipped the TypeScript runtime: there is no npm")
+        return ""
+    version = subprocess.run(("node", "--version"), capture_output=True, text=True, check=True).stdout.strip()
+    if tuple(int(part) for part in version.removeprefix("v").split(".")[:2]) < LEAST_NODE:
+        session.warn("skipped the TypeScript runtime: node is %s, 20.10 is the least that it takes", version)
+        return ""
+    folder = Path("web").resolve()
+    with session.chdir(folder):
+        session.run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", external=True, silent=True)
+        shutil.rmtree("build", ignore_errors=True)
+        session.run("npm", "run", "--silent", "build:test", external=True)
+    return str(folder)
 
 
 @nox.session(name="interop-go")
