@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,20 @@ from tests.support.codec_page import SAMPLE_PROTO
 from tests.support.typescript import DRIVER, ROOT, Driver, compile_project, lacking, typescript_of
 
 CONFIGS = [ROOT / "idl/transport.yaml", *sorted((ROOT / "tests/idl").glob("*.yaml"))]
+
+
+HEAD = """\
+import { ClusterClient, NodeFull } from "../gen/cluster_sdk/index.ts";
+import { Shape } from "../gen/kitchen_package/index.ts";
+declare const client: ClusterClient;
+"""
+
+
+def _program_of(page: str) -> str:
+    """The examples of docs/typescript.md, to be compiled."""
+    examples = re.findall(r"^```ts\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 2
+    return HEAD + "".join(f"{{\n{example}}}\n" for example in examples)
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +49,9 @@ def typescript_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (scratch / "sample.proto").write_text(SAMPLE_PROTO, "utf-8")
             orders.append(Order.of_paths([str(scratch / "sample.proto")], "page_sdk", (), "."))
             packages = {order.options.package: typescript_of(order) for order in orders}
-            programs = [DRIVER, *sorted(DRIVER.parent.glob("*.test.ts"))]
+            page = scratch / "page.ts"
+            page.write_text(_program_of((ROOT / "docs/typescript.md").read_text("utf-8")), "utf-8")
+            programs = [DRIVER, page, *sorted(DRIVER.parent.glob("*.test.ts"))]
             said = compile_project(scratch, packages, programs)
             assert not said, said
             scratch.rename(folder)
