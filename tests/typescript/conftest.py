@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def typescript_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             scratch = Path(f"{folder}.scratch")
+            shutil.rmtree(scratch, ignore_errors=True)  # of a process that failed
             scratch.mkdir()
             orders = [Order.of_yaml(config) for config in CONFIGS]
             orders.append(Order.of_paths([str(DRIVER.parent / "names.proto")], "names_sdk", (), "."))
