@@ -254,7 +254,9 @@ def autobahn(session: nox.Session) -> None:
         target = ["--quiet", "--target", str(libraries), "autobahntestsuite"]
         session.run(python, "-m", "pip", "install", *target, external=True, silent=True)
     suite = {"EVENTFLUX_AUTOBAHN": str(libraries), "EVENTFLUX_AUTOBAHN_PYTHON": python}
-    session.run("python", "-m", "pytest", "-s", "tests/carrier/test_autobahn.py", *session.posargs, env=suite)
+    # Each side takes minutes, longer than any test of the suite may.
+    options = ["-s", "-o", "faulthandler_timeout=0", "tests/carrier/test_autobahn.py", *session.posargs]
+    session.run("python", "-m", "pytest", *options, env=suite)
 
 
 @nox.session
@@ -303,10 +305,12 @@ def web(session: nox.Session) -> None:
     folder = _build_web(session)
     if not folder:
         session.skip("the TypeScript runtime cannot be built here: see the warning above")
-    _install(session, "websocket")
+    _install(session, "websocket", "web")
     python = str(Path(session.bin) / "python")
     packed = Path("dist").resolve()
     packed.mkdir(exist_ok=True)
+    for older in packed.glob("eventflux-transport-*.tgz"):
+        older.unlink()
     with session.chdir(folder):
         ours = {"EVENTFLUX_ROOT": str(Path(folder).parent), "EVENTFLUX_PYTHON": python}
         session.run("npm", "run", "--silent", "test", *session.posargs, env=ours, external=True)
