@@ -208,6 +208,8 @@ def bench_codec(session: nox.Session) -> None:
 def corpora(session: nox.Session) -> None:
     """Generate packages of thousands of .proto files of other people; compare a sample with protobuf, check its types.
 
+    TypeScript is made of some directories of them, too, where npm is.
+
     Takes npm's google-proto-files, or wheels of PyPI where npm is missing, and then what Envoy's xds-protos brings;
     ``-- --every 40`` takes a part of them.
     """
@@ -215,6 +217,8 @@ def corpora(session: nox.Session) -> None:
     _provide_node(session)
     kept = Path(session.create_tmp()).resolve() / "corpora"
     session.run("python", "-m", "tests.corpora.survey", "--keep", str(kept), *session.posargs)
+    if _build_web(session):
+        session.run("python", "-m", "tests.corpora.typescript", "--keep", str(kept))
     few = ["--sample", "20", *session.posargs]
     session.run("python", "-m", "tests.corpora.survey", "--installed", "xds-protos", *few)
 
