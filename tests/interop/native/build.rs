@@ -8,7 +8,7 @@ use std::{env, error::Error, fmt::Write, fs, path::PathBuf};
 use prost::Message;
 use prost_build::Config;
 
-const FILES: [&str; 3] = ["interop.proto", "inventory.proto", "kitchen.proto"];
+const FILES: [&str; 4] = ["interop.proto", "inventory.proto", "kitchen.proto", "shared/known.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-env-changed=EVENTFLUX_TEST_IDL");
