@@ -26,6 +26,11 @@ export class RateSeries {
     return seconds(end).map((second) => (second < this.first ? null : (this.counts.get(second) ?? 0)));
   }
 
+  /** How many seconds are held. */
+  get held(): number {
+    return this.counts.size;
+  }
+
   private forget(now: number): void {
     for (const second of this.counts.keys()) {
       if (second < now - SPAN_S) this.counts.delete(second);
@@ -49,6 +54,11 @@ export class LatencySeries {
     for (const kept of this.seconds.keys()) {
       if (kept < second - SPAN_S) this.seconds.delete(kept);
     }
+  }
+
+  /** How many samples and seconds are held. */
+  get held(): number {
+    return this.samples.length + this.seconds.size;
   }
 
   /** The median and the 99th percentile at each of the last seconds, in milliseconds. */
