@@ -69,6 +69,9 @@ from eventflux_runtime.rpc.status import DetailMessage as DetailMessage
 from eventflux_runtime.rpc.status import ErrorDetail as ErrorDetail
 from eventflux_runtime.rpc.status import Status as Status
 from eventflux_runtime.rpc.status import StatusCode as StatusCode
+from eventflux_runtime.rpc.web import Page as Page
+from eventflux_runtime.rpc.web import PageSource as PageSource
+from eventflux_runtime.rpc.web import WebConfig as WebConfig
 from eventflux_runtime.serve import serve as serve
 from eventflux_runtime.serve import serve_forever as serve_forever
 from eventflux_runtime.server.interceptor import ServerInterceptor as ServerInterceptor

@@ -44,7 +44,7 @@ def serve(
     """
     given, parsed, settings, wrappers = checked_arguments(services, endpoints, config, interceptors)
     health = Health(_names(given))
-    dispatcher = ServiceDispatcher(_with_our_own(given, health, settings), wrappers)
+    dispatcher = ServiceDispatcher(_with_our_own(given, health, settings), wrappers, health)
     return Server(dispatcher, parsed, settings, health, wire_of)
 
 

@@ -9,7 +9,7 @@ from tests.project.import_graph import ROOT, SOURCE_ROOTS
 RUNTIME = SOURCE_ROOTS["eventflux_runtime"] / "eventflux_runtime"
 PACKAGES_BELOW = {
     "client": {"pool"},
-    "protocol": {"core", "driver", "native", "grpc", "eventflux"},
+    "protocol": {"core", "driver", "native", "grpc", "eventflux", "http1"},
     "well_known": {"struct"},
 }
 """Packages inside packages; `protocol/native` has two more, which its own line names."""

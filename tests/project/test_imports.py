@@ -53,6 +53,8 @@ LAYERS: Final = {
             "protocol.native.core",
             "protocol.grpc.http2",
             "protocol.eventflux.frame",
+            "protocol.http1.answer",
+            "protocol.http1.head",
             "protocol.sniff",
         ),
         may_import=("rpc",),
@@ -63,7 +65,17 @@ LAYERS: Final = {
         may_import=("rpc", "handler", "compression", "net", "calls", "pipe", "core"),
         forbidden=GRPC,
     ),
-    "carrier": Layer(modules=("carrier",), may_import=("rpc", "net", "pipe"), forbidden=GRPC),
+    "websocket core": Layer(
+        modules=(
+            "carrier.websocket_access",
+            "carrier.websocket_frame",
+            "carrier.websocket_handshake",
+            "carrier.websocket_mask",
+        ),
+        may_import=("rpc", "pipe"),
+        forbidden=SANS_IO,
+    ),
+    "carrier": Layer(modules=("carrier",), may_import=("rpc", "net", "pipe", "websocket core"), forbidden=GRPC),
     "grpcio": Layer(modules=("grpcio",), may_import=("rpc", "handler", "net", "calls")),
     "wire": Layer(modules=("wire",), may_import=("rpc", "net", "calls", "pipe", "protocol"), forbidden=GRPC),
     "health": Layer(modules=("health",), may_import=("rpc", "message"), forbidden=NETWORK | (GRPC - {"google"})),
@@ -182,7 +194,12 @@ def test_a_wrong_arrow_is_found(module: str, source: str, reason: str) -> None:
 
 
 def test_carriers_and_protocols_do_not_know_each_other() -> None:
-    named = [name for row in SCHEMES.values() for name in (row.carrier, *row.layers, row.protocol, *row.guests) if name]
+    named = [
+        name
+        for row in SCHEMES.values()
+        for name in (row.carrier, *row.layers, row.upgrade, row.protocol, *row.guests, row.front)
+        if name
+    ]
     rooms = {_room(name.partition(":")[0]) for name in named}
     wrong = []
     for found in all_imports("eventflux_runtime"):

@@ -18,7 +18,7 @@ from eventflux_runtime import ClientConfig, ServerConfig
 from eventflux_runtime.grpcio.option import channel_options, server_options
 from eventflux_runtime.protocol.grpc.http2 import settings as http2
 from eventflux_runtime.protocol.native.core.settings import Settings
-from eventflux_runtime.rpc import config
+from eventflux_runtime.rpc import config, web
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import MonitorConfig
 from tests.project.import_graph import ROOT, modules_of
@@ -57,7 +57,7 @@ def dataclasses_of(module: ModuleType) -> list[type[Any]]:
 
 
 CONFIGS: Final = {
-    **{owner.__name__: owner for owner in [*dataclasses_of(config), MonitorConfig, Settings]},
+    **{owner.__name__: owner for owner in [*dataclasses_of(config), *dataclasses_of(web), MonitorConfig, Settings]},
     "http2.Settings": http2.Settings,
 }
 """Every class that has settings, by its name on the page."""

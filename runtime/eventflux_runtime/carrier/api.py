@@ -1,13 +1,13 @@
 """What carriers offer to protocols: pipes, byte streams that are pushed in by callbacks and written without waiting.
 
-A new carrier implements `Carrier`, or `PipeLayer` where it runs inside another one, and has a row in the table of
-schemes (`eventflux_runtime.rpc.scheme`).
+A new carrier implements `Carrier`, or `PipeLayer` where it runs inside another one, or `UpgradeLayer` where that begins
+with a request of HTTP/1, and has a row in the table of schemes (`eventflux_runtime.rpc.scheme`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 import anyio
 
@@ -16,6 +16,7 @@ from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
+    from eventflux_runtime.net.limited_log import LimitedLog
     from eventflux_runtime.net.reactor import Reactor
 
 __all__ = [
@@ -24,11 +25,17 @@ __all__ = [
     "READ_BYTES",
     "Carrier",
     "CarrierListener",
+    "HttpRefusal",
+    "HttpUpgrade",
+    "HttpUpgraded",
     "Pipe",
     "PipeHandler",
     "PipeLayer",
+    "Relay",
+    "StackedPipe",
     "StallDetector",
     "Upgrade",
+    "UpgradeLayer",
     "wait_closed",
 ]
 
@@ -57,6 +64,28 @@ class PipeHandler(Protocol):
 
     def on_writable(self) -> None:
         """A congested pipe has room again."""
+
+
+class Relay:
+    """A `PipeHandler` that forwards everything to another one, which can be changed.
+
+    A pipe looks its handler's callbacks up each time, so once they are the other one's, nothing stands in between.
+    """
+
+    __slots__ = ("on_congested", "on_data", "on_eof", "on_lost", "on_writable")
+
+    def __init__(self, handler: PipeHandler | None = None) -> None:
+        """A relay to a handler; without one, `forward_to` has to come before a pipe is given the relay."""
+        if handler is not None:
+            self.forward_to(handler)
+
+    def forward_to(self, handler: PipeHandler) -> None:
+        """Forwards to this one from now on."""
+        self.on_data = handler.on_data
+        self.on_eof = handler.on_eof
+        self.on_lost = handler.on_lost
+        self.on_congested = handler.on_congested
+        self.on_writable = handler.on_writable
 
 
 class Pipe(Protocol):
@@ -159,6 +188,59 @@ class PipeLayer(Protocol):
         """
 
     def of_server(self, config: ServerConfig, protocols: tuple[str, ...]) -> Upgrade:
+        """The listening side's half; as `of_client`."""
+
+
+class StackedPipe(Pipe, PipeHandler, Protocol):
+    """A pipe over another one, whose handler it is."""
+
+
+class HttpRefusal(NamedTuple):
+    """Why a request of HTTP/1 is not answered with another protocol."""
+
+    status: int
+    reason: str
+    """For the client and for the log."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """What the answer says beside that."""
+
+
+class HttpUpgraded(NamedTuple):
+    """What comes of a request of HTTP/1 for another protocol."""
+
+    answer: bytes
+    """To be sent before anything else."""
+    pipe: StackedPipe
+    """To be made the handler of the pipe below, which has brought the request."""
+
+
+HttpUpgrade: TypeAlias = "Callable[[bytes, Pipe, Reactor, LimitedLog], HttpUpgraded | HttpRefusal]"
+"""Judges the head of a request, as it came, that asks for the layer's protocol; never raises."""
+
+
+class UpgradeLayer(Protocol):
+    """A layer that begins with a request of HTTP/1, as WebSocket does. One instance serves the whole process."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages, such as ``WebSocket``."""
+
+    @property
+    def token(self) -> str:
+        """What a request has in its header ``Upgrade``, in small letters (RFC 9110, 7.8)."""
+
+    @property
+    def alpn(self) -> str:
+        """What it is called in ALPN, as seen by TLS."""
+
+    def of_client(self, endpoint: Endpoint, config: ClientConfig) -> Upgrade:
+        """The connecting side's half.
+
+        Raises:
+            ConfigError: the configuration does not fit.
+        """
+
+    def of_server(self, config: ServerConfig) -> HttpUpgrade:
         """The listening side's half; as `of_client`."""
 
 

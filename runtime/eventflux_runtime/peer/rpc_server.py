@@ -132,6 +132,10 @@ class PeerDispatcher(Generic[M]):
         """See `Dispatcher.find`."""
         return self._inner.find(path)
 
+    def is_serving(self, service: str) -> bool | None:
+        """See `Dispatcher.is_serving`; a listener knows no services, and is well as long as it is there."""
+        return None if service else True
+
     async def handle(self, binding: AnyBinding, call: ServerCall) -> None:
         """See `Dispatcher.handle`."""
         methods = self._listener.binding

@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from eventflux_runtime.carrier.api import Pipe, PipeHandler
+from eventflux_runtime.carrier.api import HttpUpgraded, Pipe, PipeHandler, Relay
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.net.wheel import Alarm
-from eventflux_runtime.protocol.api import Dispatcher, ServerConnection, ServerProtocol, ServingProtocol
+from eventflux_runtime.protocol.api import (
+    Dispatcher,
+    FrontProtocol,
+    FrontServer,
+    Offer,
+    ServerConnection,
+    ServerProtocol,
+    ServingProtocol,
+)
 from eventflux_runtime.protocol.detector import ProtocolDetector
 from eventflux_runtime.protocol.sniff import Sniff
 from eventflux_runtime.rpc.config import ServerConfig
@@ -39,8 +47,19 @@ class Acceptor:
         dispatcher: Dispatcher,
         reactor: Reactor,
         protocols: Sequence[ServingProtocol],
+        front: FrontProtocol | None = None,
+        offers: Sequence[Offer] = (),
     ) -> None:
-        """An acceptor of some protocols, the first of which also answers peers of none.
+        """An acceptor of some protocols, the first of which also answers peers of none; the front, where there is none.
+
+        Args:
+            endpoint: where they are spoken.
+            config: the server's.
+            dispatcher: where calls go.
+            reactor: whose tasks serve.
+            protocols: told apart by the first bytes.
+            front: what answers HTTP/1; None: nothing does.
+            offers: what requests of HTTP/1 may lead to.
 
         Raises:
             ConfigError: the configuration does not fit one of them.
@@ -50,9 +69,19 @@ class Acceptor:
         self.is_draining = False
         self._config = config
         self._reactor = reactor
-        made = [protocol.server(config, dispatcher, reactor, self.log) for protocol in protocols]
-        self._first, *self._others = (server for server in made if server is not None)
+        self._direct = [server for protocol in protocols if (server := self._server(protocol, dispatcher)) is not None]
+        self._behind: dict[Offer, ServerProtocol] = {}
+        for offer in offers:
+            server = self._server(offer.protocol, dispatcher)
+            if server is not None:
+                self._behind[offer] = server
+        self._front: FrontServer | None = None
+        if front is not None:
+            self._front = front.server(endpoint, config, dispatcher, reactor, self.log, tuple(self._behind))
         self._connections: dict[ServerConnection, Alarm | None] = {}
+
+    def _server(self, protocol: ServingProtocol, dispatcher: Dispatcher) -> ServerProtocol | None:
+        return protocol.server(self._config, dispatcher, self._reactor, self.log)
 
     @property
     def active_calls(self) -> int:
@@ -69,23 +98,52 @@ class Acceptor:
             self.log.warning("refused a connection on %s: max_connections (%d) are open", self.endpoint, limit)
             pipe.abort()
             return
-        connection = self._connect(self._first, pipe)
-        if self._others:
-            connection.start(ProtocolDetector(connection, lambda first: self._chosen(first, connection, pipe)))
+        if not self._direct:
+            relay = Relay()
+            request = self._answer(pipe, relay)
+            relay.forward_to(request)
+            request.start(relay)
+            return
+        connection = self._keep(self._direct[0].connection(pipe, self._on_lost))
+        if len(self._direct) > 1 or self._front is not None:
+            connection.start(
+                ProtocolDetector(connection, lambda first, relay: self._chosen(first, relay, connection, pipe))
+            )
         else:
             connection.start()
 
-    def _chosen(self, first: Sniff, stand_in: ServerConnection, pipe: Pipe) -> PipeHandler:
+    def _chosen(self, first: Sniff, relay: Relay, stand_in: ServerConnection, pipe: Pipe) -> PipeHandler:
         """Who speaks with a peer that begins so."""
-        for protocol in self._others:
+        if self._direct[0].speaks(first):
+            return stand_in
+        for protocol in self._direct[1:]:
             if protocol.speaks(first):
-                self._on_lost(stand_in)
-                stand_in.step_aside()
-                return self._connect(protocol, pipe)
+                self._replace(stand_in)
+                return self._keep(protocol.connection(pipe, self._on_lost))
+        if self._front is not None and self._front.speaks(first):
+            self._replace(stand_in)
+            return self._answer(pipe, relay)
         return stand_in
 
-    def _connect(self, protocol: ServerProtocol, pipe: Pipe) -> ServerConnection:
-        connection = protocol.connection(pipe, self._on_lost)
+    def _replace(self, stand_in: ServerConnection) -> None:
+        self._on_lost(stand_in)
+        stand_in.step_aside()
+
+    def _answer(self, pipe: Pipe, relay: Relay) -> ServerConnection:
+        """A connection of HTTP/1, whose request may lead to another protocol."""
+
+        def lead(request: ServerConnection, offer: Offer, upgraded: HttpUpgraded, rest: bytes) -> None:
+            self._replace(request)
+            connection = self._keep(self._behind[offer].connection(upgraded.pipe, self._on_lost))
+            relay.forward_to(upgraded.pipe)
+            connection.start()
+            if rest:
+                upgraded.pipe.on_data(rest)
+
+        assert self._front is not None
+        return self._keep(self._front.connection(pipe, self._on_lost, lead))
+
+    def _keep(self, connection: ServerConnection) -> ServerConnection:
         self._connections[connection] = self._age_of(connection)
         return connection
 

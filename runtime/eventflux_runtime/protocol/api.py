@@ -16,10 +16,11 @@ Rules that hold for every implementation:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from eventflux_runtime.carrier.api import Pipe, PipeHandler
+from eventflux_runtime.carrier.api import HttpUpgrade, HttpUpgraded, Pipe, PipeHandler
 from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.call_head import CallHead, ResponseInfo
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
@@ -40,7 +41,10 @@ __all__ = [
     "ClientConnection",
     "ConnectionState",
     "Dispatcher",
+    "FrontProtocol",
+    "FrontServer",
     "Listener",
+    "Offer",
     "ResponseInfo",
     "ServerCall",
     "ServerConnection",
@@ -178,6 +182,12 @@ class Dispatcher(Protocol):
     def find(self, path: str) -> AnyBinding | None:
         """The binding of ``/service/method``."""
 
+    def is_serving(self, service: str) -> bool | None:
+        """Whether a service is well, or the server as a whole, whose name is empty; None: none of that name is known.
+
+        For probes, which ask before they send calls.
+        """
+
     async def handle(self, binding: AnyBinding, call: ServerCall) -> None:
         """Runs one call to its end, `ServerCall.finish` included. Raises nothing but cancellation."""
 
@@ -280,3 +290,61 @@ class StreamProtocol(ServingProtocol, Protocol):
         Raises:
             Unavailable: it closed instead, or speaks another protocol. The pipe is closed then.
         """
+
+
+# -- what stands in front of protocols: HTTP/1
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a request of HTTP/1 may ask for in the place of an answer."""
+
+    path: str
+    """Where it is asked for."""
+    token: str
+    """By what name, in the header ``Upgrade``."""
+    upgrade: HttpUpgrade
+    """Judges the request, and makes the pipe."""
+    protocol: ServingProtocol
+    """What is spoken inside."""
+
+
+class FrontServer(Protocol):
+    """HTTP/1 as one listening endpoint speaks it."""
+
+    def speaks(self, first: Sniff) -> bool:
+        """See `ServerProtocol.speaks`."""
+
+    def connection(
+        self,
+        pipe: Pipe,
+        on_lost: Callable[[ServerConnection], None],
+        lead: Callable[[ServerConnection, Offer, HttpUpgraded, bytes], None],
+    ) -> ServerConnection:
+        """A connection over an accepted pipe.
+
+        Args:
+            pipe: the pipe, which the connection's `start` starts.
+            on_lost: called once, at the connection's end, unless `lead` was.
+            lead: gives the pipe to what was offered, with what came behind the request; the connection has no part in
+                it any more.
+        """
+
+
+class FrontProtocol(Protocol):
+    """A protocol that answers requests of HTTP/1. One instance serves the whole process."""
+
+    @property
+    def alpn(self) -> str:
+        """Its name in ALPN (RFC 7301)."""
+
+    def server(
+        self,
+        endpoint: Endpoint,
+        config: ServerConfig,
+        dispatcher: Dispatcher,
+        reactor: Reactor,
+        log: LimitedLog,
+        offers: Sequence[Offer],
+    ) -> FrontServer:
+        """Makes ready to serve one endpoint."""

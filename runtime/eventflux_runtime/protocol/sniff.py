@@ -60,6 +60,10 @@ def describe_peer(prefix: bytes, spoken: str = "tcp") -> str:
     if prefix[:1] == b"\x15" and prefix[1:2] == b"\x03":
         return f"it expects TLS: use a {spoken}s:// URL"
     match sniff(prefix):
+        case Sniff.NATIVE if spoken == "ws":
+            return "it speaks the native protocol: use a ws:// URL, or have the server listen on tcp:// too"
+        case Sniff.HTTP2 if spoken == "ws":
+            return "it speaks HTTP/2: use a ws:// URL, or have the server listen on grpc:// too"
         case Sniff.NATIVE if spoken != "tcp":
             return "it speaks the native protocol: use a tcp:// URL"
         case Sniff.TLS_CLIENT_HELLO:
@@ -67,7 +71,11 @@ def describe_peer(prefix: bytes, spoken: str = "tcp") -> str:
         case Sniff.HTTP2:
             return "it speaks HTTP/2: use a grpc:// URL if it is a gRPC client"
         case Sniff.HTTP1:
-            return "it speaks HTTP/1: this is no web server's port"
+            return (
+                "it answers in HTTP/1: use a ws:// URL if it takes WebSockets, and check that it is no web server"
+                if prefix[:4] == b"HTTP"
+                else "it speaks HTTP/1, which is answered on ports alone that have a host"
+            )
         case Sniff.UNKNOWN if prefix[0] == 0:
             return (
                 f"if it is an EventFlux peer, it announced a frame of {int.from_bytes(prefix[:4], 'big')} bytes, "

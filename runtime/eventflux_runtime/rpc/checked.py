@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from types import NoneType, UnionType
@@ -67,8 +67,8 @@ FilePath: TypeAlias = str | os.PathLike[str]
 class Checked:
     """The base of a frozen dataclass that checks its fields when it is made.
 
-    Every field is annotated with what it takes; numbers have `Limits`. A path is kept as text, and what is given for a
-    frozenset may be any set, list or tuple.
+    Every field is annotated with what it takes; numbers have `Limits`. A path is kept as text, what is given for a
+    frozenset may be any set, list or tuple, and what is given for a tuple of any length may be a list.
     """
 
     __slots__ = ()
@@ -175,6 +175,12 @@ def _rule(annotation: Any) -> _Rule:
         return _literal_rule(arguments)
     if origin is frozenset:
         return _set_rule(_rule(arguments[0]))
+    if origin is tuple:
+        return _tuple_rule(arguments)
+    if origin is Mapping:
+        return _mapping_rule(*map(_rule, arguments))
+    if origin is Callable:
+        return _Rule("a function", lambda value: value if callable(value) else _REFUSED)
     if origin is os.PathLike:
         return _Rule("a path", _path)
     return _class_rule(annotation)
@@ -200,6 +206,8 @@ def _class_rule(kind: type[Any]) -> _Rule:
         return _Rule("True or False", _instance_of(bool))
     if kind is str:
         return _Rule("text", _instance_of(str))
+    if kind is bytes:
+        return _Rule("bytes", _instance_of(bytes))
     if Protocol in kind.__bases__:
         return _protocol_rule(kind)
     if issubclass(kind, Enum):
@@ -256,6 +264,39 @@ def _set_rule(element: _Rule) -> _Rule:
         return (value if isinstance(value, frozenset) else frozenset(value)) if fits else _REFUSED
 
     return _Rule(f"a set, each {element.wanted}", accept)
+
+
+def _tuple_rule(arguments: tuple[Any, ...]) -> _Rule:
+    """Of any number of things of one kind, which may be a list too, or of a few, each of its kind."""
+    if arguments[-1] is not Ellipsis:
+        rules = [_rule(argument) for argument in arguments]
+
+        def accept_few(value: object) -> object:
+            if not isinstance(value, tuple) or len(value) != len(rules):
+                return _REFUSED
+            fits = all(rule.accept(item) is not _REFUSED for rule, item in zip(rules, value, strict=True))
+            return value if fits else _REFUSED
+
+        return _Rule(f"a tuple of {' and '.join(rule.wanted for rule in rules)}", accept_few)
+    element = _rule(arguments[0])
+
+    def accept(value: object) -> object:
+        if not isinstance(value, tuple | list):
+            return _REFUSED
+        fits = all(element.accept(item) is not _REFUSED for item in value)
+        return (value if isinstance(value, tuple) else tuple(value)) if fits else _REFUSED
+
+    return _Rule(f"a tuple, each {element.wanted}", accept)
+
+
+def _mapping_rule(key: _Rule, item: _Rule) -> _Rule:
+    def accept(value: object) -> object:
+        if not isinstance(value, Mapping):
+            return _REFUSED
+        fits = all(key.accept(k) is not _REFUSED and item.accept(v) is not _REFUSED for k, v in value.items())
+        return value if fits else _REFUSED
+
+    return _Rule(f"a dict of {key.wanted} to {item.wanted}", accept)
 
 
 def _path(value: object) -> object:

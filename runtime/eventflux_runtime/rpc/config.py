@@ -20,6 +20,7 @@ from eventflux_runtime.rpc.checked import (
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.host import parse_host
 from eventflux_runtime.rpc.status import StatusCode
+from eventflux_runtime.rpc.web import WebConfig
 
 __all__ = [
     "BalancerName",
@@ -200,7 +201,7 @@ class ClientConfig(Checked):
     """Everything a channel can be told."""
 
     tls: TlsConfig | None = None
-    """Certificates for ``tcps`` and ``grpcs``; None there: the system's authorities."""
+    """Certificates for ``tcps``, ``grpcs`` and ``wss``; None there: the system's authorities."""
     pool: PoolConfig = field(default_factory=PoolConfig)
     keepalive: KeepaliveConfig | None = field(default_factory=KeepaliveConfig)
     """None: no pings."""
@@ -240,7 +241,7 @@ class ServerConfig(Checked):
     """Everything a server can be told."""
 
     tls: TlsConfig | None = None
-    """Certificate and key for ``tcps`` and ``grpcs``."""
+    """Certificate and key for ``tcps``, ``grpcs`` and ``wss``."""
     keepalive: KeepaliveConfig | None = field(default_factory=KeepaliveConfig)
     """None: no pings; a dead client is then noticed only when a write fails."""
     compression: Compression = Compression.NONE
@@ -267,10 +268,13 @@ class ServerConfig(Checked):
     it a second on average over each such time."""
     drain_grace_s: Seconds = 10.0
     """Seconds calls in flight have to finish once the server is told to stop."""
+    web: WebConfig | None = None
+    """For browsers, probes and proxies; None: pages of no origin may open WebSockets, and no page is shown."""
     health: bool = True
-    """Serve ``grpc.health.v1.Health`` on every endpoint. On unless told otherwise, because whoever starts and stops
-    servers asks it before he sends calls, and the answer tells nothing but the names of services that the asker
-    knows already. A service of that name among the application's own takes its place."""
+    """Serve ``grpc.health.v1.Health`` on every endpoint, and ``GET /healthz`` on each that has a host. On unless told
+    otherwise, because whoever starts and stops servers asks it before he sends calls, and the answer tells nothing but
+    the names of services that the asker knows already. A service of that name among the application's own takes its
+    place."""
     reflection: bool | None = None
     """Serve ``grpc.reflection`` on every endpoint, ``v1`` and ``v1alpha``, which show everybody who can connect the
     definitions of all services and of what else protobuf has loaded. None: where protobuf is installed; True: it has to

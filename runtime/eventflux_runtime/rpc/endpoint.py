@@ -21,6 +21,7 @@ ANY_HOST: Final = "*"
 
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_NOT_IN_PATH: Final = re.compile(r"[^!-~]|[?#]")
 LONGEST_PATH: Final = 107 if sys.platform == "linux" else 103
 """Bytes of a Unix socket's path at most: the system's room for one, less the zero at its end (unix(7))."""
 
@@ -30,7 +31,7 @@ class Endpoint:
     """One parsed URL.
 
     ``host`` and ``port`` are set where the scheme takes a host; ``path`` holds a Unix socket's path, a memory
-    endpoint's name, or what a resolver of the protocol's own is handed (``dns:///host:port``).
+    endpoint's name, what a resolver of the protocol's own is handed (``dns:///host:port``), or the path of a WebSocket.
     """
 
     scheme: str
@@ -97,7 +98,8 @@ class Endpoint:
     def __str__(self) -> str:
         if self.form is AddressForm.RESOLVER:
             return f"{self.scheme}:{self.path.split(':', 1)[1]}"
-        return f"{self.scheme}://{self.address}"
+        path = self.path if self.form is AddressForm.HOST and self.path != "/" else ""
+        return f"{self.scheme}://{self.address}{path}"
 
 
 def parse_endpoint(url: str) -> Endpoint:
@@ -160,7 +162,23 @@ def _parse_url(url: str) -> list[Endpoint]:
         case AddressForm.PATH | AddressForm.NAME as form:
             return [_path_endpoint(url, scheme, rest, is_file=form is AddressForm.PATH)]
         case AddressForm.HOST:
-            return [_host_endpoint(url, scheme, part) for part in rest.removesuffix("/").split(",")]
+            hosts, path = _split_path(url, rows, rest)
+            return [_host_endpoint(url, scheme, part, path) for part in hosts.split(",")]
+
+
+def _split_path(url: str, rows: tuple[Scheme, ...], rest: str) -> tuple[str, str]:
+    """The hosts and ports, and the path behind them; empty: none of the schemes has one."""
+    hosts, slash, path = rest.partition("/")
+    if not any(row.has_path for row in rows):
+        if path:
+            names = " and ".join(f"{row.name}://" for row in SCHEMES.values() if row.has_path)
+            raise ConfigError(f"{url!r}: only {names} take a path behind the port, drop {slash}{path}")
+        return hosts, ""
+    if wrong := _NOT_IN_PATH.search(path):
+        raise ConfigError(f"{url!r}: a path has printable ASCII without ? and #, and here is {wrong[0]!r}")
+    if "," in path:
+        raise ConfigError(f"{url!r}: the path stands once, behind the last address, and has no comma")
+    return hosts, f"/{path}"
 
 
 def _check_joined(url: str, rows: tuple[Scheme, ...]) -> None:
@@ -173,7 +191,7 @@ def _check_joined(url: str, rows: tuple[Scheme, ...]) -> None:
             raise ConfigError(f"{url!r} names {row.name} twice: once is enough")
         if row.is_tls is not first.is_tls:
             raise ConfigError(f"{url!r}: {first.name} and {row.name} cannot share a port, one of them is encrypted")
-        if (row.carrier, row.form) != (first.carrier, first.form):
+        if (row.carrier, row.form, row.layers) != (first.carrier, first.form, first.layers):
             raise ConfigError(f"{url!r}: {first.name} and {row.name} cannot share an address: give each its own URL")
 
 
@@ -207,7 +225,7 @@ def _check_socket_path(url: str, path: str) -> None:
         )
 
 
-def _host_endpoint(url: str, scheme: str, part: str) -> Endpoint:
+def _host_endpoint(url: str, scheme: str, part: str, path: str) -> Endpoint:
     is_bracketed = part.startswith("[")
     if is_bracketed:
         host, closed, tail = part[1:].partition("]")
@@ -223,7 +241,7 @@ def _host_endpoint(url: str, scheme: str, part: str) -> Endpoint:
     if is_bracketed and ":" not in host:
         raise ConfigError(f"{url!r}: only an IPv6 address stands in brackets, not {host!r}")
     try:
-        return Endpoint(scheme, host if host == ANY_HOST else parse_host(host), int(port))
+        return Endpoint(scheme, host if host == ANY_HOST else parse_host(host), int(port), path)
     except ConfigError as error:
         raise ConfigError(f"{url!r}: {error}") from None
 

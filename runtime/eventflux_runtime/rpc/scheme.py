@@ -45,8 +45,15 @@ class Scheme:
     """The `eventflux_runtime.protocol.api.StreamProtocol` that gives them a meaning; empty: that of `wire`."""
     layers: tuple[str, ...] = ()
     """Each `eventflux_runtime.carrier.api.PipeLayer` between them, the lowest first."""
+    upgrade: str = ""
+    """The `eventflux_runtime.carrier.api.UpgradeLayer` above these, which a request of HTTP/1 leads to."""
+    has_path: bool = False
+    """Whether a path may follow the host and port: that of the request for `upgrade`."""
     guests: tuple[str, ...] = ()
     """Each `eventflux_runtime.protocol.api.ServingProtocol` whose peers are answered on the same port."""
+    front: str = ""
+    """The `eventflux_runtime.protocol.api.FrontProtocol` that answers requests of HTTP/1 on the same port, and leads
+    those to `upgrade` who ask for it."""
     wire: str = ""
     """An `eventflux_runtime.protocol.api.Wire` in place of all these, for a library that moves its bytes itself."""
     is_tls: bool = False
@@ -66,6 +73,8 @@ _MEMORY: Final = "eventflux_runtime.carrier.memory:CARRIER"
 _NATIVE: Final = "eventflux_runtime.protocol.native.driver.protocol:PROTOCOL"
 _GRPC: Final = "eventflux_runtime.protocol.grpc.driver.protocol:PROTOCOL"
 _EVENTFLUX: Final = ("eventflux_runtime.protocol.eventflux.protocol:PROTOCOL",)
+_HTTP1: Final = "eventflux_runtime.protocol.http1.protocol:PROTOCOL"
+_WEBSOCKET: Final = "eventflux_runtime.carrier.websocket:LAYER"
 
 
 def _native(name: str, form: AddressForm, carrier: str, *, layers: tuple[str, ...] = (), encrypted: str = "") -> Scheme:
@@ -76,8 +85,26 @@ def _native(name: str, form: AddressForm, carrier: str, *, layers: tuple[str, ..
         protocol=_NATIVE,
         layers=layers,
         guests=_EVENTFLUX,
+        front=_HTTP1 if form is AddressForm.HOST else "",
         is_tls=layers == _TLS,
         encrypted=encrypted,
+    )
+
+
+def _websocket(name: str, *, layers: tuple[str, ...] = (), encrypted: str = "") -> Scheme:
+    return Scheme(
+        name=name,
+        form=AddressForm.HOST,
+        carrier=_TCP,
+        protocol=_NATIVE,
+        layers=layers,
+        upgrade=_WEBSOCKET,
+        has_path=True,
+        front=_HTTP1,
+        is_tls=layers == _TLS,
+        encrypted=encrypted,
+        extra="websocket",
+        packages=("websockets",),
     )
 
 
@@ -88,6 +115,7 @@ def _grpc(name: str, form: AddressForm, carrier: str, *, layers: tuple[str, ...]
         carrier=carrier,
         protocol=_GRPC,
         layers=layers,
+        front=_HTTP1 if form is AddressForm.HOST else "",
         is_tls=layers == _TLS,
         encrypted=encrypted,
     )
@@ -113,6 +141,8 @@ SCHEMES: Final[dict[str, Scheme]] = {
         _native("tcps", AddressForm.HOST, _TCP, layers=_TLS),
         _grpc("grpc", AddressForm.HOST, _TCP, encrypted="grpcs"),
         _grpc("grpcs", AddressForm.HOST, _TCP, layers=_TLS),
+        _websocket("ws", encrypted="wss"),
+        _websocket("wss", layers=_TLS),
         _native("unix", AddressForm.PATH, _UNIX),
         _native("memory", AddressForm.NAME, _MEMORY),
         _grpc("grpc+unix", AddressForm.PATH, _UNIX),

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import anyio
 
+from eventflux_runtime.health.board import Health
+from eventflux_runtime.health.message import ServingStatus
 from eventflux_runtime.net.cancellation import cancellation_in, is_cancelled
 from eventflux_runtime.protocol.api import ServerCall
 from eventflux_runtime.rpc.binding import AnyBinding
@@ -36,7 +38,12 @@ _UNTOLD: Final = Status(StatusCode.INTERNAL, "the call failed, and its error can
 class ServiceDispatcher:
     """A `Dispatcher` over services."""
 
-    def __init__(self, services: Sequence[Service], interceptors: Sequence[ServerInterceptor] = ()) -> None:
+    def __init__(
+        self,
+        services: Sequence[Service],
+        interceptors: Sequence[ServerInterceptor] = (),
+        health: Health | None = None,
+    ) -> None:
         self.bindings: tuple[AnyBinding, ...] = tuple(b for service in services for b in service._bindings())
         self._by_path: dict[str, AnyBinding] = {}
         for binding in self.bindings:
@@ -44,6 +51,7 @@ class ServiceDispatcher:
                 raise ConfigError(f"two services serve {binding.method.path}: pass each service once")
             self._by_path[binding.method.path] = binding
         self._interceptors = tuple(interceptors)
+        self._health = health
         self._active = 0
         self._idle: anyio.Event | None = None
 
@@ -62,6 +70,11 @@ class ServiceDispatcher:
     def find(self, path: str) -> AnyBinding | None:
         """See `Dispatcher.find`."""
         return self._by_path.get(path)
+
+    def is_serving(self, service: str) -> bool | None:
+        """See `Dispatcher.is_serving`."""
+        status = self._health.get(service) if self._health is not None else None
+        return None if status is None else status == ServingStatus.SERVING
 
     async def handle(self, binding: AnyBinding, call: ServerCall) -> None:
         """See `Dispatcher.handle`."""

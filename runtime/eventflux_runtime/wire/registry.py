@@ -35,13 +35,14 @@ def _made(rows: tuple[Scheme, ...]) -> Wire:
     first = rows[0]
     if first.wire:
         return cast("Wire", _loaded(first, first.wire))
-    from eventflux_runtime.wire.stack import StackedWire  # noqa: PLC0415 - only stacked wires need what it imports
+    from eventflux_runtime.wire.stack import Inner, StackedWire  # noqa: PLC0415 - only stacked wires need what it imports
 
     return StackedWire(
         _loaded(first, first.carrier),
         [_loaded(first, layer) for layer in first.layers],
-        [_loaded(row, row.protocol) for row in rows],
+        [Inner(_loaded(row, row.protocol), _loaded(row, row.upgrade) if row.upgrade else None) for row in rows],
         [_loaded(row, guest) for row, guest in {guest: (row, guest) for row in rows for guest in row.guests}.values()],
+        next((_loaded(row, row.front) for row in rows if row.front), None),
     )
 
 

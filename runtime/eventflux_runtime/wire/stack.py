@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
-from eventflux_runtime.carrier.api import Carrier, CarrierListener, PipeLayer
+from eventflux_runtime.carrier.api import Carrier, CarrierListener, PipeLayer, UpgradeLayer
 from eventflux_runtime.net.connecting import connecting
 from eventflux_runtime.protocol.acceptor import Acceptor
-from eventflux_runtime.protocol.api import ClientConnection, Dispatcher, ServingProtocol, StreamProtocol
+from eventflux_runtime.protocol.api import (
+    ClientConnection,
+    Dispatcher,
+    FrontProtocol,
+    Offer,
+    ServingProtocol,
+    StreamProtocol,
+)
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.wire.upgrade import Upgrader
@@ -18,41 +25,77 @@ from eventflux_runtime.wire.upgrade import Upgrader
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor
 
-__all__ = ["StackedListener", "StackedWire"]
+__all__ = ["Inner", "StackedListener", "StackedWire"]
+
+
+class Inner(NamedTuple):
+    """What is spoken above the layers."""
+
+    protocol: StreamProtocol
+    upgrade: UpgradeLayer | None
+    """What a request of HTTP/1 leads to, with the protocol inside; None: the protocol is spoken as it is."""
+
+    @property
+    def alpn(self) -> str:
+        """What a layer below sees of it."""
+        return self.protocol.alpn if self.upgrade is None else self.upgrade.alpn
 
 
 class StackedWire:
-    """A `Wire`. Clients speak the first of its protocols; a listener answers peers of each."""
+    """A `Wire`. Clients speak the first of what is inside; a listener answers peers of each."""
 
     def __init__(
         self,
         carrier: Carrier,
         layers: Sequence[PipeLayer],
-        protocols: Sequence[StreamProtocol],
+        inner: Sequence[Inner],
         guests: Sequence[ServingProtocol],
+        front: FrontProtocol | None,
     ) -> None:
         self._carrier = carrier
         self._layers = layers
-        self._protocols = protocols
+        self._inner = inner
         self._guests = guests
-        self._alpn = tuple(protocol.alpn for protocol in protocols)
+        self._front = front
 
     async def open(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
         """See `Wire.open`."""
-        upgrades = [layer.of_client(endpoint, config, self._alpn) for layer in self._layers]
+        inner = self._inner[0]
+        upgrades = [layer.of_client(endpoint, config, (inner.alpn,)) for layer in self._layers]
+        if inner.upgrade is not None:
+            upgrades.append(inner.upgrade.of_client(endpoint, config))
         timeout_s = config.connect_timeout_s
         with connecting(endpoint, timeout_s, f"connect_timeout_s={timeout_s:g}"):
             pipe = await self._carrier.connect(endpoint, config, reactor)
             for upgrade in upgrades:
                 pipe = await upgrade(pipe, reactor)
-            return await self._protocols[0].connect(pipe, endpoint, config, reactor)
+            return await inner.protocol.connect(pipe, endpoint, config, reactor)
+
+    def _alpn(self, config: ServerConfig) -> tuple[str, ...]:
+        """What may be spoken inside TLS, what is preferred first.
+
+        HTTP/1 comes last, because clients of gRPC may offer it as well. Where there are pages it comes first: browsers
+        offer HTTP/2 too, in which no pages are shown here.
+        """
+        names = dict.fromkeys(inner.alpn for inner in self._inner)
+        if self._front is None:
+            return tuple(names)
+        names.pop(self._front.alpn, None)
+        has_pages = config.web is not None and len(config.web.pages) > 0
+        return (self._front.alpn, *names) if has_pages else (*names, self._front.alpn)
 
     async def listen(
         self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
     ) -> StackedListener:
         """See `Wire.listen`."""
-        upgrades = [layer.of_server(config, self._alpn) for layer in self._layers]
-        acceptor = Acceptor(endpoint, config, dispatcher, reactor, (*self._protocols, *self._guests))
+        upgrades = [layer.of_server(config, self._alpn(config)) for layer in self._layers]
+        direct = [inner.protocol for inner in self._inner if inner.upgrade is None]
+        offers = [
+            Offer(endpoint.path or "/", inner.upgrade.token, inner.upgrade.of_server(config), inner.protocol)
+            for inner in self._inner
+            if inner.upgrade is not None
+        ]
+        acceptor = Acceptor(endpoint, config, dispatcher, reactor, (*direct, *self._guests), self._front, offers)
         carried = await self._carrier.bind(endpoint, config, reactor)
         acceptor.endpoint = carried.endpoint
         upgrader: Upgrader | None = None

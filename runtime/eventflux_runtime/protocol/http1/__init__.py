@@ -1,0 +1,1 @@
+"""HTTP/1 in front of a port's protocols: probes, pages, and requests for another protocol."""
