@@ -31,7 +31,7 @@ _HEADERS: Final = (
 )
 _SOCKET_META: Final = '<meta name="eventflux-socket" content="/">'
 _SCHEMES: Final = {"ws": "http", "wss": "https"}
-_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what to show for it, nothing listens here
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}
 
 
 def socket_path(endpoints: Iterable[str]) -> str:

@@ -1,5 +1,5 @@
-import { Code, RpcError, type CallOptions, type Method, type Transport } from "../../src/index.ts";
-import { MessageType, NodeHealth, type HeartbeatResponse, type TransportMessage } from "../../generated/index.ts";
+import { Code, Metadata, RpcError, type CallOptions, type Method, type Transport } from "../../src/index.ts";
+import { HeartbeatResponse, MessageType, NodeHealth, TransportMessage } from "../../generated/index.ts";
 import { delay } from "../state/delay.ts";
 import { randomId } from "../state/draft.ts";
 
@@ -24,16 +24,16 @@ export class FakeTransport implements Transport {
 
   async unary<I, O>(method: Method<I, O>, request: I, options?: CallOptions): Promise<O> {
     await delay(0.6 + Math.random() ** 8 * 9, options?.signal ?? new AbortController().signal);
-    if (this.node.isOffline) throw new RpcError(Code.UNAVAILABLE, "the connection could not be made");
+    if (this.node.isOffline) throw new RpcError("the connection could not be made", Code.Unavailable);
     if (method.path.endsWith("/Heartbeat")) return this.heartbeat() as O;
     const sent = request as unknown as TransportMessage;
-    if (sent.priority === 9) throw new RpcError(Code.INVALID_ARGUMENT, "nothing of that priority is taken");
+    if (sent.priority === 9) throw new RpcError("nothing of that priority is taken", Code.InvalidArgument);
     return { ...sent, id: randomId(), messageType: MessageType.ACKNOWLEDGMENT } as O;
   }
 
   async *serverStream<I, O>(_method: Method<I, O>, _request: I, options?: CallOptions): AsyncIterable<O> {
     const signal = options?.signal ?? new AbortController().signal;
-    options?.onHeader?.(new Headers());
+    options?.onHeader?.(new Metadata());
     let seconds = 0;
     while (!signal.aborted) {
       await delay(100, signal);
@@ -44,11 +44,11 @@ export class FakeTransport implements Transport {
   }
 
   clientStream<_I, O>(): Promise<O> {
-    throw new RpcError(Code.UNKNOWN, "the page makes no such call");
+    throw new RpcError("the page makes no such call", Code.Unimplemented);
   }
 
   bidiStream<_I, O>(): AsyncIterable<O> {
-    throw new RpcError(Code.UNKNOWN, "the page makes no such call");
+    throw new RpcError("the page makes no such call", Code.Unimplemented);
   }
 
   private heartbeat(): HeartbeatResponse {
@@ -61,9 +61,9 @@ export class FakeTransport implements Transport {
       activeConnections: 4,
       eventsPerSecond: BigInt(Math.round(eventsPerSecond)),
       version: "0.1.0",
-      metadata: { uptime_s: uptime, events_total: "48213", subscribers: "3" },
+      metadata: new Map([["uptime_s", uptime]]),
     };
-    return { serverTimestamp: BigInt(Date.now()), serverNodeId: name, serverStatus };
+    return HeartbeatResponse.create({ serverTimestamp: BigInt(Date.now()), serverNodeId: name, serverStatus });
   }
 }
 
@@ -75,15 +75,12 @@ function event(source: string, count: number): TransportMessage {
   const types = [MessageType.EVENT, MessageType.EVENT, MessageType.EVENT, MessageType.STATE, MessageType.CONTROL];
   const symbol = SYMBOLS[Math.floor(Math.random() * SYMBOLS.length)];
   const text = JSON.stringify({ symbol, price: Number((100 + 40 * Math.random()).toFixed(2)), quantity: 100 + count });
-  return {
+  return TransportMessage.create({
     id: randomId(),
     messageType: types[Math.floor(Math.random() * types.length)] ?? MessageType.EVENT,
     payload: stream === "alerts" ? crypto.getRandomValues(new Uint8Array(48)) : encoder.encode(text),
-    headers: { stream, partition: String(count % 4) },
+    headers: new Map([["stream", stream], ["partition", String(count % 4)]]),
     timestamp: BigInt(Date.now()),
     sourceNode: source,
-    targetNode: "",
-    priority: 0,
-    compression: 0,
-  };
+  });
 }

@@ -1,4 +1,4 @@
-import type { TransportMessage } from "../../generated/index.ts";
+import { TransportMessage } from "../../generated/index.ts";
 
 const PRIORITIES = { least: 0, greatest: 9 };
 
@@ -24,8 +24,8 @@ export class DraftError extends Error {
 }
 
 /** The message that a draft says. Throws a `DraftError` for the first field that is wrong. */
-export function messageOf(draft: Draft, now: number): TransportMessageInit {
-  return {
+export function messageOf(draft: Draft, now: number): TransportMessage {
+  return TransportMessage.create({
     id: randomId(),
     messageType: Number(draft.type),
     payload: new TextEncoder().encode(draft.payload),
@@ -34,15 +34,10 @@ export function messageOf(draft: Draft, now: number): TransportMessageInit {
     sourceNode: draft.source.trim(),
     targetNode: draft.target.trim(),
     priority: priorityOf(draft.priority),
-  };
+  });
 }
 
-type TransportMessageInit = Pick<
-  TransportMessage,
-  "id" | "messageType" | "payload" | "headers" | "timestamp" | "sourceNode" | "targetNode" | "priority"
->;
-
-function headersOf(text: string): { [name: string]: string } {
+function headersOf(text: string): Map<string, string> {
   const headers = new Map<string, string>();
   for (const [index, line] of text.split("\n").entries()) {
     if (line.trim() === "") continue;
@@ -52,7 +47,7 @@ function headersOf(text: string): { [name: string]: string } {
     if (headers.has(name)) throw new DraftError("headers", `${name} stands twice: a message has one header of a name`);
     headers.set(name, line.slice(colon + 1).trim());
   }
-  return Object.fromEntries(headers);
+  return headers;
 }
 
 function priorityOf(text: string): number {

@@ -27,7 +27,7 @@ export interface EventRecord {
 
 /** The record of a message; it shares no memory with it, so that nothing large is held by a small part of it. */
 export function recordOf(message: TransportMessage, number: number, arrivedAt: number): EventRecord {
-  const headers = Object.entries(message.headers);
+  const headers = [...message.headers];
   return {
     number,
     arrivedAt,

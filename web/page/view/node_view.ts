@@ -61,7 +61,7 @@ export class NodeCard {
     if (answer.serverNodeId !== "") setText(this.name, answer.serverNodeId);
     const status = answer.serverStatus;
     if (status === undefined) return;
-    const uptime = Number(status.metadata["uptime_s"] ?? Number.NaN);
+    const uptime = Number(status.metadata.get("uptime_s") ?? Number.NaN);
     const texts: Partial<Record<Figure, string>> = {
       CPU: formatPercent(status.cpuUsage),
       Memory: formatPercent(status.memoryUsage),

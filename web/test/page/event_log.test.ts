@@ -1,12 +1,12 @@
 /** The log of the page: bounded however much arrives, frozen while it is paused, filtered by words. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MessageType, type TransportMessage } from "../../generated/index.ts";
+import { MessageType, type TransportMessageInit } from "../../generated/index.ts";
 import { EventLog } from "../../page/state/event_log.ts";
 import { KEPT_PAYLOAD_BYTES } from "../../page/state/event_record.ts";
 import { message } from "./message.ts";
 
-function filled(count: number, capacity: number, change: (index: number) => Partial<TransportMessage> = () => ({})): EventLog {
+function filled(count: number, capacity: number, change: (index: number) => TransportMessageInit = () => ({})): EventLog {
   const log = new EventLog(capacity);
   for (let index = 1; index <= count; index++) log.add(message({ id: `${index}`, ...change(index) }), index);
   return log;
@@ -22,7 +22,7 @@ test("the newest events come first, and no more are held than there is room for"
 });
 
 test("what is kept of a large event is small, and does not hold the rest of it in memory", () => {
-  const headers = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`name-${index}`, "v".repeat(10_000)]));
+  const headers = new Map(Array.from({ length: 100 }, (_, index) => [`name-${index}`, "v".repeat(10_000)]));
   const log = new EventLog();
   log.add(message({ payload: new Uint8Array(1_000_000), id: "i".repeat(10_000), headers }), 0);
   const [record] = log.shown(1);
@@ -51,7 +51,7 @@ test("a paused log shows what it showed, and counts what arrives", () => {
 test("words are looked for in every field, in any case, and each has to be there", () => {
   const log = new EventLog();
   log.add(message({ id: "a", payload: new TextEncoder().encode('{"symbol":"ASML"}') }), 0);
-  log.add(message({ id: "b", headers: { stream: "Trades" }, sourceNode: "lisbon" }), 0);
+  log.add(message({ id: "b", headers: new Map([["stream", "Trades"]]), sourceNode: "lisbon" }), 0);
   log.add(message({ id: "c", messageType: MessageType.CONTROL }), 0);
   for (const [text, found] of [
     ["asml", ["a"]],

@@ -10,7 +10,7 @@ const draft: Draft = { type: "1", payload: "", headers: "", source: "", target: 
 test("a draft becomes a message", () => {
   const headers = "stream: trades\n\nurl:http://a:1/\n__proto__: x";
   const message = messageOf({ ...draft, payload: "Grüße", headers, source: " web ", target: "n", priority: "9" }, 1234);
-  assert.deepEqual(Object.entries(message.headers), [["stream", "trades"], ["url", "http://a:1/"], ["__proto__", "x"]]);
+  assert.deepEqual([...message.headers], [["stream", "trades"], ["url", "http://a:1/"], ["__proto__", "x"]]);
   assert.equal(new TextDecoder().decode(message.payload), "Grüße");
   assert.deepEqual([message.sourceNode, message.targetNode, message.priority], ["web", "n", 9]);
   assert.equal(message.timestamp, 1234n);
