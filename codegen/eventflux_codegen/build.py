@@ -84,6 +84,8 @@ def build_package(
         errors=tuple(errors.values()),
         foreign_enums=foreign_enums,
         foreign_messages=foreign_messages,
+        referred_enums=tuple(enum for enum in enums.values() if enum.home),
+        referred_messages=tuple(message for message in messages.values() if message.home),
         message_modules=split(
             own_enums,
             own_messages,

@@ -120,6 +120,8 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         "--include", "-I", action="append", default=[], metavar="DIR", help="a directory that imports are looked for in"
     )
     parser.add_argument("--out", metavar="DIR", help="the directory to put the package into (.)")
+    for section, name in command.LANGUAGES.items():
+        parser.add_argument(f"--{section}", metavar="DIR", help=f"a directory for the same in {name}")
     parser.add_argument("--tree", action="store_true", help="make each proto package a package below that one")
     parser.add_argument(
         "--extern",

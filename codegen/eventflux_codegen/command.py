@@ -19,6 +19,7 @@ __all__ = [
     "DEFAULT_CONFIG",
     "DONE",
     "FOUND",
+    "LANGUAGES",
     "MISTAKEN",
     "breaking",
     "check_package",
@@ -35,6 +36,8 @@ FOUND: Final = 1
 MISTAKEN: Final = 2
 """Exit codes."""
 DEFAULT_CONFIG: Final = "idl/transport.yaml"
+LANGUAGES: Final = {"typescript": "TypeScript"}
+"""What else can be generated: the sections of options, and what people call the languages."""
 _ARGUMENTS: Final = Place(COMMAND_LINE)
 
 
@@ -138,7 +141,21 @@ def order_of(options: argparse.Namespace) -> Order:
     from eventflux_codegen.order import Order  # noqa: PLC0415 - it needs what was just looked for
 
     extern = dict(_external(text) for text in options.extern)
-    return Order.of_paths(paths, options.package, options.include, options.out or ".", tree=options.tree, extern=extern)
+    return Order.of_paths(
+        paths,
+        options.package,
+        options.include,
+        options.out or ".",
+        tree=options.tree,
+        extern=extern,
+        languages=_languages(options),
+    )
+
+
+def _languages(options: argparse.Namespace) -> dict[str, str]:
+    """The directory that each further language is to have."""
+    given = {section: getattr(options, section) for section in LANGUAGES}
+    return {section: folder for section, folder in given.items() if folder is not None}
 
 
 def _external(text: str) -> tuple[str, str]:
@@ -154,6 +171,7 @@ def _order_of_yaml(options: argparse.Namespace, config: str) -> Order:
         "--include": options.include,
         "--tree": options.tree,
         "--extern": options.extern,
+        **{f"--{section}": folder for section, folder in _languages(options).items()},
     }
     for name in (name for name, value in given.items() if value):
         raise GenerationError(f"{name} goes with .proto files: {config} says it by itself", _ARGUMENTS)
@@ -205,5 +223,6 @@ def _sources(options: argparse.Namespace) -> str:
     named = {"--package": options.package, "--out": options.out, "--output": options.output}
     words = [*options.sources, *(word for name, value in named.items() if value for word in (name, value))]
     words += [word for folder in options.include for word in ("--include", folder)]
+    words += [word for section, folder in _languages(options).items() for word in (f"--{section}", folder)]
     words += [word for external in options.extern for word in ("--extern", external)]
     return shlex.join([*words, *(["--tree"] if options.tree else [])])

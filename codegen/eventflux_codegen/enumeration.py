@@ -106,5 +106,6 @@ def _members(node: EnumNode, prefix: str, wished: Mapping[str, str]) -> tuple[Me
         comment = node.source.comment((*node.path, 2, index))
         doc = as_docstring(comment, f"The value {value.name}.") if comment else ()
         doc = noted(doc, is_deprecated=value.options.deprecated)
-        members.append(Member(taken[value.name], value.name, value.number, doc))
+        plain_name = value.name.removeprefix(prefix)
+        members.append(Member(taken[value.name], value.name, value.number, doc, plain_name))
     return tuple(members)

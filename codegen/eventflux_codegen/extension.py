@@ -8,14 +8,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, make_dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from eventflux_codegen.model import Enumeration, Lines, Message, Service
 from eventflux_codegen.names import ClassNames
 from eventflux_codegen.options import Options
 from eventflux_codegen.yaml_source import Places
 
-__all__ = ["Addition", "Draft", "Extension", "Module", "options_with"]
+__all__ = ["Addition", "Draft", "Extension", "Module", "Section", "options_with"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,19 @@ class Extension(ABC):
         """
 
 
-def options_with(extensions: Iterable[Extension]) -> type[Options]:
-    """The options of a file, a section for each extension among them; None where a file lacks it."""
-    sections = [(own.section, own.options | None, field(default=None)) for own in extensions]
+class Section(Protocol):
+    """What has a section of the options: an extension, or a language."""
+
+    @property
+    def section(self) -> str:
+        """Its key."""
+
+    @property
+    def options(self) -> type:
+        """The class of what it says."""
+
+
+def options_with(owners: Iterable[Section]) -> type[Options]:
+    """The options of a file, a section for each owner among them; None where a file lacks it."""
+    sections = [(own.section, own.options | None, field(default=None)) for own in owners]
     return make_dataclass("Options", sections, bases=(Options,), frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -66,7 +67,8 @@ def generate(
 
     Args:
         config: the YAML file beside the .proto files, or an order that was made otherwise.
-        output: a directory for the package instead of the configured one; the lock is then left as it is.
+        output: a directory for the package instead of the configured one; the lock, and what is generated in other
+            languages, are then left as they are.
         accept_breaking: take over changes that break peers, rather than refuse them.
 
     Raises:
@@ -76,17 +78,21 @@ def generate(
     outcome = run(config)
     if not accept_breaking:
         outcome.refuse_breaking()
-    directory = OutputDirectory(outcome.output if output is None else Path(output))
-    directory.check_ownership(outcome.place)
-    changes = directory.changes(outcome.files)
-    extra = directory.extra(outcome.files)
-    removed = (*extra, *directory.outdated((*changes, *extra)))
-    directory.replace(changes, removed)
-    written = sorted(changes)
+    parts = list(_parts(outcome, output))
+    for part in parts:
+        part.directory.check_ownership(outcome.place)
+    written: list[str] = []
+    removed: list[str] = []
+    for part in parts:
+        changes, extra = part.directory.changes(part.files), part.directory.extra(part.files)
+        stale = (*extra, *part.directory.outdated((*changes, *extra)))
+        part.directory.replace(changes, stale)
+        written += map(part.shown, sorted(changes))
+        removed += map(part.shown, stale)
     if output is None and _read(outcome.lock) != outcome.lock_text:
         OutputDirectory(outcome.lock.parent).replace({outcome.lock.name: outcome.lock_text}, ())
         written.append(outcome.lock.name)
-    return GenerationResult(directory.path, tuple(sorted(outcome.files)), tuple(written), removed)
+    return GenerationResult(parts[0].directory.path, tuple(sorted(outcome.files)), tuple(written), tuple(removed))
 
 
 def check(config: str | os.PathLike[str] | Order, *, output: str | os.PathLike[str] | None = None) -> CheckResult:
@@ -94,24 +100,55 @@ def check(config: str | os.PathLike[str] | Order, *, output: str | os.PathLike[s
 
     Args:
         config: the YAML file beside the .proto files, or an order that was made otherwise.
-        output: the directory of a package to check instead of the configured one; the lock is then not compared.
+        output: the directory of a package to check instead of the configured one; the lock, and what is generated in
+            other languages, are then not compared.
 
     Raises:
         GenerationError: the sources are wrong.
     """
     outcome = run(config)
-    directory = OutputDirectory(outcome.output if output is None else Path(output))
-    changes = directory.changes(outcome.files)
-    old = {name: _read(directory.path / name) for name in changes}
-    extra = directory.extra(outcome.files)
-    diffs = [_diff(directory.path / name, old[name], changes[name]) for name in sorted(changes)]
-    diffs += [_diff(directory.path / name, _read(directory.path / name), None) for name in extra]
-    changed = [name for name in sorted(changes) if old[name] is not None]
-    missing = [name for name in sorted(changes) if old[name] is None]
+    parts = list(_parts(outcome, output))
+    changed: list[str] = []
+    missing: list[str] = []
+    extra: list[str] = []
+    diffs: list[str] = []
+    for part in parts:
+        path, changes, surplus = (
+            part.directory.path,
+            part.directory.changes(part.files),
+            part.directory.extra(part.files),
+        )
+        old = {name: _read(path / name) for name in changes}
+        diffs += [_diff(path / name, old[name], changes[name]) for name in sorted(changes)]
+        diffs += [_diff(path / name, _read(path / name), None) for name in surplus]
+        changed += [part.shown(name) for name in sorted(changes) if old[name] is not None]
+        missing += [part.shown(name) for name in sorted(changes) if old[name] is None]
+        extra += map(part.shown, surplus)
     if output is None and (lock := _read(outcome.lock)) != outcome.lock_text:
         (missing if lock is None else changed).append(outcome.lock.name)
         diffs.append(_diff(outcome.lock, lock, outcome.lock_text))
-    return CheckResult(directory.path, tuple(changed), tuple(missing), extra, "".join(diffs))
+    return CheckResult(parts[0].directory.path, tuple(changed), tuple(missing), tuple(extra), "".join(diffs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One directory of those that a run makes."""
+
+    directory: OutputDirectory
+    files: Mapping[str, str]
+    is_package: bool
+
+    def shown(self, name: str) -> str:
+        """A file as results name it: one of the Python package within that, any other by its path."""
+        return name if self.is_package else str(self.directory.path / name)
+
+
+def _parts(outcome: Outcome, output: str | os.PathLike[str] | None) -> Iterator[_Part]:
+    """The Python package, and what is made in other languages unless that alone is to go elsewhere."""
+    yield _Part(OutputDirectory(outcome.output if output is None else Path(output)), outcome.files, is_package=True)
+    if output is None:
+        for target in outcome.targets:
+            yield _Part(OutputDirectory(target.path, target.entry, target.mark), target.files, is_package=False)
 
 
 def run(config: str | os.PathLike[str] | Order) -> Outcome:

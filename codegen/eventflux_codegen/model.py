@@ -270,6 +270,8 @@ class Member:
     proto_name: str
     number: int
     doc: Lines
+    plain_name: str = ""
+    """The IDL's name without the prefix that all values of the enum have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +333,8 @@ class Method:
     doc: Lines
     raises: tuple[tuple[str, str], ...]
     """Exceptions and what they mean here."""
+    errors: Lines = ()
+    """The same by their names in the options: status codes and declared errors."""
     deprecated: str = ""
     """What users are told, if the IDL calls it deprecated."""
 

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from eventflux_codegen.error import COMMAND_LINE, GenerationError
 from eventflux_codegen.input import Input
 from eventflux_codegen.options import Options
-from eventflux_codegen.product import FileOptions
+from eventflux_codegen.product import LANGUAGES, FileOptions
 from eventflux_codegen.proto_files import Folders, expand, is_pattern, literal_part
 from eventflux_codegen.yaml_source import Places, read_yaml
 
@@ -59,6 +60,7 @@ class Order:
         *,
         tree: bool = False,
         extern: Mapping[str, str] | None = None,
+        languages: Mapping[str, str] | None = None,
     ) -> Order:
         """What stands on a command line: files, directories and patterns of .proto files, or one descriptor set.
 
@@ -69,6 +71,7 @@ class Order:
             out: the directory that the package is put into.
             tree: whether each proto package becomes a package below that.
             extern: what other packages have, as in the YAML.
+            languages: the directories of what is to be generated in other languages, by their sections.
 
         Raises:
             GenerationError: a path is not there.
@@ -87,7 +90,7 @@ class Order:
             options = FileOptions(package=package, protos=names, include=tuple(map(str, folders)))
             home = folders[len(include)] if len(folders) > len(include) else folders[0]
         return Order(
-            options=replace(options, tree=tree, extern=extern or {}),
+            options=replace(options, tree=tree, extern=extern or {}, **_sections(languages or {})),
             places=places,
             folder=Path(),
             output=Path(os.path.normpath(Path(out, _folder_of(package)))),
@@ -123,6 +126,10 @@ class Order:
         for path in self.options.include:
             include = self.folder / path
             yield from (include / name for name in Folders([include]).below("."))
+
+
+def _sections(languages: Mapping[str, str]) -> dict[str, Any]:
+    return {own.section: own.options(output=languages[own.section]) for own in LANGUAGES if own.section in languages}
 
 
 def _folder_of(package: str) -> str:

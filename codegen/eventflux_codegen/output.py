@@ -27,13 +27,17 @@ class OutputDirectory:
     """A directory that belongs to the generator, whole."""
 
     path: Path
+    entry: str = "__init__.py"
+    """The file that shows whose directory it is."""
+    mark: str = MARK
+    """How its first line begins."""
 
     def check_ownership(self, config: Place) -> None:
         """Raises GenerationError for a directory with files in it that this generator did not make."""
         if self.path.exists() and not self.path.is_dir():
             raise GenerationError(f"output {self.path} is not a directory: choose another", config)
-        init = self.path / "__init__.py"
-        is_ours = init.is_file() and init.read_bytes().startswith(MARK.encode())
+        entry = self.path / self.entry
+        is_ours = entry.is_file() and entry.read_bytes().startswith(self.mark.encode())
         if not is_ours and self._present():
             raise GenerationError(
                 f"output {self.path} holds files that this generator did not write, such as {self._present()[0]}: "

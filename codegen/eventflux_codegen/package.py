@@ -54,6 +54,10 @@ class Package:
     """The enums of other packages that its messages hold."""
     foreign_messages: tuple[Message, ...] = ()
     """The same of messages. Their classes are imported; how they are written and read within others is made here."""
+    referred_enums: tuple[Enumeration, ...] = ()
+    """All enums that are not its own and that it refers to in any way: those of the runtime and of other packages."""
+    referred_messages: tuple[Message, ...] = ()
+    """The same of messages."""
 
     @cached_property
     def head(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,11 @@ from pathlib import Path
 from eventflux_codegen.error import Place
 from eventflux_codegen.extern import Extern
 from eventflux_codegen.input import Input
+from eventflux_codegen.language import Blueprint, Target
 from eventflux_codegen.lock import Facts, find_breaking, lock_text, wire_facts
 from eventflux_codegen.order import Order
+from eventflux_codegen.package import Package
+from eventflux_codegen.product import LANGUAGES
 from eventflux_codegen.protobuf_module import generate_protobuf
 from eventflux_codegen.render import format_modules, render_unformatted
 from eventflux_codegen.schema import Schema
@@ -31,6 +35,8 @@ class Outcome:
     schema: Schema
     place: Place
     """What the options came from."""
+    targets: tuple[Target, ...] = ()
+    """What is generated in other languages."""
 
     def refuse_breaking(self) -> None:
         """Raises GenerationError for the first change since the lock was written that breaks peers."""
@@ -72,6 +78,7 @@ def run(order: Order, source: Input | None = None) -> Outcome:
         facts=facts,
         schema=plan.schema,
         place=Place(order.places().file),
+        targets=tuple(_targets(order, plan, packages)),
     )
 
 
@@ -83,6 +90,15 @@ def state_of(order: Order) -> tuple[Facts, Schema]:
     """
     plan = _plan(order, order.read())
     return wire_facts(plan.schema, *plan.build()), plan.schema
+
+
+def _targets(order: Order, plan: Plan, packages: tuple[Package, ...]) -> Iterator[Target]:
+    folders = {package.name: plan.folder(package.name) for package in packages}
+    blueprint = Blueprint(plan.schema, order.options, order.places, packages, folders)
+    for language in LANGUAGES:
+        options = getattr(order.options, language.section, None)
+        if options is not None:
+            yield language.target(options, blueprint, order.folder)
 
 
 def _plan(order: Order, source: Input) -> Plan:

@@ -153,6 +153,7 @@ class _MethodBuilder:
             arguments=self._arguments(own, proto),
             doc=noted(as_docstring(comment, f"Calls {proto.name}."), is_deprecated=proto.options.deprecated),
             raises=raises,
+            errors=tuple(own.errors),
             deprecated=reason(f"{self._node.full_name}.{proto.name}", comment, is_deprecated=proto.options.deprecated),
         )
 

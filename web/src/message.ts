@@ -1,161 +1,248 @@
-/** What is read and written: growable buffers, and what a generated message type offers. */
+/** Message types: what generated code makes of the rows of a message. */
 
-const UTF8 = new TextEncoder();
-const TEXT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+import type { Field, Fields, MapField, OneofField } from "./field.ts";
+import { BLOCK, type Kind } from "./kind.ts";
+import { leastBytes, readNativeFields, writeNativeFields } from "./native_codec.ts";
+import { RecordTable } from "./protobuf_codec.ts";
+import { Reader } from "./reader.ts";
+import { Writer } from "./writer.ts";
 
-export class CodecError extends Error {
-  override readonly name = "CodecError";
+export { CodecError } from "./codec_error.ts";
+export { Reader } from "./reader.ts";
+export { Writer } from "./writer.ts";
+
+/** What every message may have beside its fields. */
+export interface Message {
+  /** Records of protobuf's encoding that its type has no field for. They are written again behind the fields. */
+  $unknown?: Uint8Array | undefined;
 }
 
+/** What a map may be made of: entries, or an object where its keys are strings. */
+export type MapInit<K, V> = Iterable<readonly [K, V]> | (K extends string ? { readonly [key: string]: V } : never);
+
+/** How messages of one type are made, written and read. The methods that write or read throw CodecError. */
 export interface MessageType<T, Init = T> {
+  /** The full name, as `eventflux.transport.EventRequest`. */
   readonly typeName: string;
+  /** A message with what the init object gives, and defaults. */
   create(init?: Init): T;
+  /** Appends a message in the native layout. */
   writeNative(message: T, out: Writer): void;
+  /** Reads one from the position of the input, and leaves what comes behind it. */
   readNative(input: Reader): T;
+  /** Appends a message in protobuf's encoding, without a length. */
   writeProtobuf(message: T, out: Writer): void;
+  /** Reads one that ends at `end`. */
   readProtobuf(input: Reader, end: number): T;
+  /** A message in protobuf's encoding. */
   toBinary(message: T): Uint8Array;
+  /** The message that bytes in protobuf's encoding are. */
   fromBinary(bytes: Uint8Array): T;
 }
 
-export class Writer {
-  pos = 0;
-  #bytes = new Uint8Array(256);
-  #view = new DataView(this.#bytes.buffer);
+/** A message type as rows of other messages refer to it. */
+export interface MessageDefinition<T, Init = T> extends MessageType<T, Init> {
+  readonly kind: Kind<T>;
+}
 
-  #need(size: number): void {
-    if (this.pos + size <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.pos + size));
-    grown.set(this.#bytes.subarray(0, this.pos));
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+/** Makes a message type of its rows, which are in the order of the native layout and asked for when first needed. */
+export function message<T extends object, Init = T>(
+  typeName: string,
+  fields: () => readonly Field[],
+): MessageDefinition<T, Init> {
+  return new Definition<T, Init>(typeName, fields);
+}
+
+/** Makes a message type whose messages are plain values: the only field of each is what stands for it. */
+export function boxed<T, Box extends object>(
+  inner: MessageDefinition<Box>,
+  box: (value: T, out: Writer) => Box,
+  unbox: (message: Box) => T,
+  from: (init: unknown) => T,
+): MessageDefinition<T> {
+  const kind: Kind<T> = {
+    wire: BLOCK,
+    isMessage: true,
+    numbers: undefined,
+    zero: () => unbox(inner.kind.zero()),
+    from,
+    least: () => inner.kind.least(),
+    isZero: () => false,
+    writeNative: (value, out) => inner.kind.writeNative(box(value, out), out),
+    readNative: (input) => unbox(inner.kind.readNative(input)),
+    writeRecord: (value, out) => inner.kind.writeRecord(box(value, out), out),
+    readRecord: (input, end) => unbox(inner.kind.readRecord(input, end)),
+  };
+  return {
+    typeName: inner.typeName,
+    kind,
+    create: (init) => (init === undefined ? kind.zero() : from(init)),
+    writeNative: (value, out) => inner.writeNative(box(value, out), out),
+    readNative: (input) => unbox(inner.readNative(input)),
+    writeProtobuf: (value, out) => inner.writeProtobuf(box(value, out), out),
+    readProtobuf: (input, end) => unbox(inner.readProtobuf(input, end)),
+    toBinary: (value) => inner.toBinary(box(value, new Writer())),
+    fromBinary: (bytes) => unbox(inner.fromBinary(bytes)),
+  };
+}
+
+class Definition<T extends object, Init> implements MessageDefinition<T, Init> {
+  readonly typeName: string;
+  readonly kind: Kind<T>;
+  private readonly makeFields: () => readonly Field[];
+  private madeFields: readonly Field[] | undefined;
+  private madeTable: RecordTable | undefined;
+  private leastBytes: number | undefined;
+
+  constructor(typeName: string, fields: () => readonly Field[]) {
+    this.typeName = typeName;
+    this.makeFields = fields;
+    this.kind = this.makeKind();
   }
 
-  u8(value: number): void {
-    this.#need(1);
-    this.#bytes[this.pos++] = value;
-  }
-
-  u16(value: number): void {
-    this.#need(2);
-    this.#view.setUint16(this.pos, value, true);
-    this.pos += 2;
-  }
-
-  u32(value: number): void {
-    this.#need(4);
-    this.#view.setUint32(this.pos, value, true);
-    this.pos += 4;
-  }
-
-  i32(value: number): void {
-    this.u32(value >>> 0);
-  }
-
-  u64(value: bigint): void {
-    this.#need(8);
-    this.#view.setBigUint64(this.pos, value, true);
-    this.pos += 8;
-  }
-
-  i64(value: bigint): void {
-    this.u64(BigInt.asUintN(64, value));
-  }
-
-  raw(bytes: Uint8Array): void {
-    this.#need(bytes.length);
-    this.#bytes.set(bytes, this.pos);
-    this.pos += bytes.length;
-  }
-
-  bytes(bytes: Uint8Array): void {
-    this.u64(BigInt(bytes.length));
-    this.raw(bytes);
-  }
-
-  string(text: string): void {
-    this.bytes(UTF8.encode(text));
-  }
-
-  varint(value: bigint): void {
-    let left = BigInt.asUintN(64, value);
-    while (left > 127n) {
-      this.u8(Number(left & 127n) | 128);
-      left >>= 7n;
+  create(init?: Init): T {
+    const given = (init ?? {}) as Fields;
+    const made: Fields = {};
+    for (const field of this.fields) {
+      const value = initialValue(field, given[field.name]);
+      if (value !== undefined) made[field.name] = value;
     }
-    this.u8(Number(left));
+    if (given["$unknown"] !== undefined) made["$unknown"] = given["$unknown"];
+    return made as T;
   }
 
-  patchU32(at: number, value: number): void {
-    this.#view.setUint32(at, value, true);
+  writeNative(message: T, out: Writer): void {
+    this.check(message, out);
+    writeNativeFields(this.typeName, this.fields, message as Fields, out);
   }
 
-  take(): Uint8Array<ArrayBuffer> {
-    const taken = this.#bytes.slice(0, this.pos);
-    this.pos = 0;
-    return taken;
+  readNative(input: Reader): T {
+    const made: Fields = {};
+    readNativeFields(this.typeName, this.fields, made, input);
+    input.field = this.typeName;
+    return made as T;
+  }
+
+  writeProtobuf(message: T, out: Writer): void {
+    this.check(message, out);
+    this.table.write(message as Fields, out);
+    const unknown = (message as Message).$unknown;
+    if (unknown === undefined) return;
+    out.field = `${this.typeName}.$unknown`;
+    if (!(unknown instanceof Uint8Array)) throw out.misfit("a Uint8Array", unknown);
+    out.raw(unknown);
+  }
+
+  readProtobuf(input: Reader, end: number): T {
+    const made = this.create();
+    const unknown = this.table.read(made as Fields, input, end);
+    if (unknown !== undefined) (made as Message).$unknown = unknown;
+    return made;
+  }
+
+  toBinary(message: T): Uint8Array {
+    const out = new Writer();
+    this.writeProtobuf(message, out);
+    return out.take();
+  }
+
+  fromBinary(bytes: Uint8Array): T {
+    return this.readProtobuf(new Reader(bytes), bytes.length);
+  }
+
+  private get fields(): readonly Field[] {
+    this.madeFields ??= this.makeFields();
+    return this.madeFields;
+  }
+
+  private get table(): RecordTable {
+    this.madeTable ??= new RecordTable(this.typeName, this.fields);
+    return this.madeTable;
+  }
+
+  private check(message: unknown, out: Writer): void {
+    if (typeof message !== "object" || message === null) throw out.misfit(`a ${this.typeName}`, message);
+  }
+
+  private least(): number {
+    if (this.leastBytes === undefined) {
+      this.leastBytes = 1; // of one that requires itself there can be none
+      this.leastBytes = leastBytes(this.fields);
+    }
+    return this.leastBytes;
+  }
+
+  private makeKind(): Kind<T> {
+    return {
+      wire: BLOCK,
+      isMessage: true,
+      numbers: undefined,
+      zero: () => this.create(),
+      from: (init) => this.create(init as Init),
+      least: () => this.least(),
+      isZero: () => false,
+      writeNative: (value, out) => {
+        const { field } = out;
+        out.enter();
+        this.writeNative(value, out);
+        out.depth -= 1;
+        out.field = field;
+      },
+      readNative: (input) => {
+        const { field } = input;
+        input.enter();
+        const value = this.readNative(input);
+        input.depth -= 1;
+        input.field = field;
+        return value;
+      },
+      writeRecord: (value, out) => {
+        const { field } = out;
+        out.enter();
+        const at = out.fork();
+        this.writeProtobuf(value, out);
+        out.join(at);
+        out.depth -= 1;
+        out.field = field;
+      },
+      readRecord: (input, end) => {
+        const { field } = input;
+        input.enter();
+        const value = this.readProtobuf(input, end);
+        input.depth -= 1;
+        input.field = field;
+        return value;
+      },
+    };
   }
 }
 
-export class Reader {
-  pos = 0;
-  readonly end: number;
-  readonly #view: DataView;
-
-  readonly buffer: Uint8Array;
-
-  constructor(buffer: Uint8Array) {
-    this.buffer = buffer;
-    this.end = buffer.length;
-    this.#view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+function initialValue(field: Field, init: unknown): unknown {
+  switch (field.shape) {
+    case "single":
+      return init === undefined ? field.kind.zero() : field.kind.from(init);
+    case "repeated":
+      return init === undefined ? [] : Array.from(init as Iterable<unknown>, (each) => field.kind.from(each));
+    case "map":
+      return initialMap(field, init);
+    case "oneof":
+      return initialChoice(field, init as { case?: string; value?: unknown } | undefined);
+    default:
+      return init === undefined ? undefined : field.kind.from(init);
   }
+}
 
-  #take(size: number): number {
-    if (size > this.end - this.pos) throw new CodecError(`${size} bytes are due at ${this.pos} of ${this.end}`);
-    this.pos += size;
-    return this.pos - size;
-  }
+function initialMap(field: MapField, init: unknown): Map<unknown, unknown> {
+  const made = new Map<unknown, unknown>();
+  if (init === undefined) return made;
+  const isIterable = typeof (init as Iterable<unknown>)[Symbol.iterator] === "function";
+  const entries = isIterable ? (init as Iterable<readonly [unknown, unknown]>) : Object.entries(init as object);
+  for (const [key, value] of entries) made.set(key, field.kind.from(value));
+  return made;
+}
 
-  u8(): number {
-    return this.#view.getUint8(this.#take(1));
-  }
-
-  i32(): number {
-    return this.#view.getInt32(this.#take(4), true);
-  }
-
-  i64(): bigint {
-    return this.#view.getBigInt64(this.#take(8), true);
-  }
-
-  u64(): bigint {
-    return this.#view.getBigUint64(this.#take(8), true);
-  }
-
-  raw(size: number): Uint8Array {
-    const at = this.#take(size);
-    return this.buffer.slice(at, at + size);
-  }
-
-  bytes(): Uint8Array {
-    return this.raw(Number(this.u64()));
-  }
-
-  string(): string {
-    return TEXT.decode(this.bytes());
-  }
-
-  varint(): bigint {
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = this.u8();
-      value |= BigInt(byte & 127) << shift;
-      if (byte < 128) return BigInt.asUintN(64, value);
-    }
-    throw new CodecError(`a varint at ${this.pos} is over ten bytes`);
-  }
-
-  expectEnd(): void {
-    if (this.pos !== this.end) throw new CodecError(`${this.end - this.pos} bytes are left at ${this.pos}`);
-  }
+function initialChoice(field: OneofField, init: { case?: string; value?: unknown } | undefined): unknown {
+  if (init?.case === undefined) return { case: undefined };
+  const choice = field.choices.find((each) => each.name === init.case);
+  return { case: init.case, value: choice === undefined ? init.value : choice.kind.from(init.value) };
 }

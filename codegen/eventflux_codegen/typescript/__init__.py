@@ -1,0 +1,1 @@
+"""TypeScript: the same messages, codecs and clients for browsers and Node."""
