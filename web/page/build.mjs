@@ -1,6 +1,6 @@
 /**
- * Builds the page into the Python package that serves it: `node page/build.mjs` in web/, after `npm ci`.
- * With `--check` nothing is written; it fails where the committed page is not what would be built.
+ * Builds the page into the Python package that serves it: `node page/build.mjs [FOLDER]` in web/, after `npm ci`.
+ * With `--check` nothing is written; it fails where the page in the folder is not what would be built.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,7 +9,9 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const source = dirname(fileURLToPath(import.meta.url));
-const target = join(source, "../../node/eventflux_node/page");
+const isCheck = process.argv.includes("--check");
+const [folder] = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const target = folder ?? join(source, "../../node/eventflux_node/page");
 
 /** The comment at the top of a built file. */
 function head(name) {
@@ -37,13 +39,12 @@ const files = {
   "icon.svg": copied("icon.svg"),
   "page.js": await script(),
 };
-const isCheck = process.argv.includes("--check");
 mkdirSync(target, { recursive: true });
 for (const [name, text] of Object.entries(files)) {
   const path = join(target, name);
   console.log(`${name}: ${Buffer.byteLength(text)} bytes, ${gzipSync(text).length} gzipped`);
   if (!isCheck) writeFileSync(path, text);
-  else if (read(path) !== text) fail(`${name} differs from what web/page makes: run node page/build.mjs in web/`);
+  else if (read(path) !== text) fail(`${name} differs from what web/page makes: run npm run build:page in web/`);
 }
 
 function read(path) {
