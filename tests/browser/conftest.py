@@ -1,0 +1,145 @@
+"""Chromium, the page that makes calls, and nodes and servers in processes: for the tests of ``nox -s browser`` alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.browser.bundle import build_probe
+from tests.support.node_command import COMMAND
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+CHROMIUM: Final = os.environ.get("EVENTFLUX_CHROMIUM", "")
+WEB: Final = os.environ.get("EVENTFLUX_WEB", "")
+PATIENCE_S: Final = 30.0
+
+# Without a browser there is nothing to collect, so that the suite needs neither Chromium nor what drives it.
+collect_ignore_glob = [] if CHROMIUM and WEB else ["test_*.py"]
+
+
+@dataclass
+class WebNode:
+    """A node in a process of its own, which can be ended and started again on the same port."""
+
+    port: int
+    options: tuple[str, ...] = ()
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where its page is."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    @property
+    def address(self) -> str:
+        """Where clients reach it, whatever they speak."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Starts it, and returns once it listens."""
+        listen = f"tcp+grpc+ws://127.0.0.1:{self.port}"
+        command = [*COMMAND, "node", "--node-id", f"node-{self.port}", "--listen", listen, *self.options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline().startswith("listening on ")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Ends it by a signal."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.communicate(timeout=PATIENCE_S)
+        self.process = None
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def running_node(*options: str) -> Iterator[WebNode]:
+    """A node with a page of its own, or with other options where they are given."""
+    node = WebNode(_free_port(), options or ("--web",))
+    node.start()
+    try:
+        yield node
+    finally:
+        node.stop()
+
+
+@pytest.fixture
+def node() -> Iterator[WebNode]:
+    """A node with its page, for one test."""
+    with running_node() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, for all tests."""
+    from playwright.sync_api import sync_playwright
+
+    # Its sandbox does not work for root, and these pages are our own.
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Tab:
+    """A page in a browser's tab, and what it has complained of."""
+
+    page: Page
+    complaints: list[str]
+
+
+@pytest.fixture
+def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
+    """Opens tabs, each in a profile of its own; none of them may complain of anything that the test has not taken."""
+    tabs: list[Tab] = []
+    contexts: list[BrowserContext] = []
+
+    def open_one(url: str, **options: Any) -> Tab:
+        context = browser.new_context(**options)
+        context.set_default_timeout(PATIENCE_S * 1000)
+        contexts.append(context)
+        tab = Tab(context.new_page(), [])
+        tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
+        tab.page.on("console", lambda line: tab.complaints.append(line.text) if line.type == "error" else None)
+        tab.page.goto(url)
+        tabs.append(tab)
+        return tab
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert [tab.complaints for tab in tabs if tab.complaints] == []
+
+
+@pytest.fixture(scope="session")
+def inventory_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the server of all kinds of call is, which also has the page that makes them."""
+    folder = tmp_path_factory.mktemp("probe")
+    build_probe(folder, Path(WEB))
+    command = [sys.executable, "-m", "tests.browser.inventory_server", str(folder)]
+    path = os.pathsep.join([".", "tests/generated", os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        yield f"http://{urlsplit(process.stdout.readline().strip()).netloc}/"
+        process.terminate()
