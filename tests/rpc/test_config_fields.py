@@ -23,12 +23,14 @@ from eventflux_runtime import (
     ConfigError,
     EjectionConfig,
     KeepaliveConfig,
+    Page,
     PoolConfig,
     RetryPolicy,
     ServerConfig,
     SocketConfig,
     StatusCode,
     TlsConfig,
+    WebConfig,
     connect,
 )
 from eventflux_runtime.rpc.checked import Checked
@@ -50,6 +52,7 @@ CLASSES: Final = (
     GrpcTransportConfig,
     KeepaliveConfig,
     MonitorConfig,
+    Page,
     PoolConfig,
     RetryPolicy,
     ServerConfig,
@@ -57,6 +60,7 @@ CLASSES: Final = (
     SocketConfig,
     TcpTransportConfig,
     TlsConfig,
+    WebConfig,
 )
 
 
@@ -117,6 +121,14 @@ VALUES: Final[tuple[Any, ...]] = (
     RetryPolicy(),
     EjectionConfig(),
     TlsConfig(),
+    WebConfig(),
+    ("https://a.example", "same-origin"),
+    ["10.0.0.0/8", "::1"],
+    (("X-Frame-Options", "DENY"),),
+    (("X-Frame-Options", b"DENY"),),
+    {"/": Page()},
+    {"/": Page},
+    {"/": b""},
     eventflux_transport.TlsConfig(),
     "pick_first",
     "random",
@@ -137,6 +149,10 @@ def is_whole(least: int) -> Callable[[Any], bool]:
 
 def is_file(value: Any) -> bool:
     return isinstance(value, str | Path) and str(value) == __file__
+
+
+def is_texts(value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(isinstance(item, str) for item in value)
 
 
 def is_codes(value: Any) -> bool:
@@ -166,6 +182,11 @@ ACCEPTED: Final[dict[str, Callable[[Any], bool]]] = {
     "RetryPolicy": lambda value: type(value) is RetryPolicy,
     "EjectionConfig": lambda value: type(value) is EjectionConfig,
     "SocketConfig": lambda value: type(value) is SocketConfig,
+    "WebConfig": lambda value: type(value) is WebConfig,
+    "bytes": lambda value: type(value) is bytes,
+    "tuple[str, ...]": lambda value: value == [] or is_texts(value),
+    "tuple[tuple[str, str], ...]": lambda value: value in ([], (("X-Frame-Options", "DENY"),)),
+    "Mapping[str, PageSource]": lambda value: value in ({}, {"/": Page()}, {"/": Page}),
     "None": lambda value: value is None,
 }
 """What a field takes, by the parts of its annotation."""
@@ -201,6 +222,10 @@ FIELDS: Final = [
 def accepts(field: dataclasses.Field[Any], value: Any) -> bool:
     if field.name == "server_name" and isinstance(value, str) and value in {"", __file__}:
         return False
+    if field.name == "content_type" and value == "":
+        return False
+    if field.name in {"origins", "trusted_proxies"} and is_texts(value) and value:
+        return ("same-origin" in value) is (field.name == "origins")
     return any(ACCEPTED[part](value) for part in str(field.type).split(" | "))
 
 

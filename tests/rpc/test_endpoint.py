@@ -49,7 +49,11 @@ def test_reads(url: str, expected: Endpoint) -> None:
         ("tcp://a:65536", "from 0 to 65535"),
         ("tcp://a:x", "from 0 to 65535"),
         ("tcp://::1:7", "brackets"),
-        ("tcp://a:1/path", "from 0 to 65535"),
+        ("tcp://a:1/path", "only ws:// and wss:// take a path behind the port, drop /path"),
+        ("ws://a:1/a?b", "a path has printable ASCII without \\? and #, and here is '\\?'"),
+        ("ws://a:1/a b", "here is ' '"),
+        ("wss://a:1/\u00e4", "a path has printable ASCII"),
+        ("ws://a:1/x,b:2/x", "the path stands once, behind the last address"),
         ("tcp://me@a:1", "leave out user"),
         ("unix://relative", "absolute path"),
         ("memory://", "names nothing"),
@@ -157,7 +161,16 @@ def test_any_text_parses_or_is_a_config_error(text: str) -> None:
             assert str(error)  # noqa: PT017 - any other exception fails the test by itself
 
 
-@pytest.mark.parametrize("url", ["tcp+grpc://127.0.0.1:1", "grpcs+tcps://[::1]:1", "TCP+Grpc://*:0"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tcp+grpc://127.0.0.1:1",
+        "grpcs+tcps://[::1]:1",
+        "TCP+Grpc://*:0",
+        "tcp+grpc+ws://a:1",
+        "wss+tcps://a:1/rpc",
+    ],
+)
 def test_schemes_that_share_a_port_are_joined(url: str) -> None:
     endpoint = parse_endpoint(url)
     assert [row.name for row in endpoint.rows] == endpoint.scheme.split("+")
@@ -175,6 +188,8 @@ def test_schemes_that_share_a_port_are_joined(url: str) -> None:
         ("tcp+grpcs://a:1", "tcp and grpcs cannot share a port, one of them is encrypted"),
         ("tcp+unix://a:1", "tcp and unix cannot share an address"),
         ("unix+memory:///tmp/a", "cannot share an address"),
+        ("ws+wss://a:1", "ws and wss cannot share a port, one of them is encrypted"),
+        ("ws+unix:///a", "ws and unix cannot share an address"),
         ("tcp+grpc+dns://a:1", "grpc\\+dns:// is only to connect to"),
     ],
 )
@@ -187,3 +202,23 @@ async def test_grpcio_shares_no_port() -> None:
     with pytest.raises(ConfigError, match="grpcio:// opens a port of its own and shares none with tcp://"):
         async with serve([], "tcp+grpcio://127.0.0.1:0"):
             pass
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "text"),
+    [
+        ("ws://a:1", "/", "ws://a:1"),
+        ("ws://a:1/", "/", "ws://a:1"),
+        ("wss://[::1]:1/a/b%20c/", "/a/b%20c/", "wss://[::1]:1/a/b%20c/"),
+        ("tcp+ws://a:1/rpc", "/rpc", "tcp+ws://a:1/rpc"),
+        ("tcp://a:1/", "", "tcp://a:1"),
+    ],
+)
+def test_the_path_of_a_websocket_is_part_of_its_endpoint(url: str, path: str, text: str) -> None:
+    endpoint = parse_endpoint(url)
+    assert (endpoint.path, str(endpoint)) == (path, text)
+    assert endpoint.with_port(2).path == path
+
+
+def test_one_path_is_that_of_each_address() -> None:
+    assert [str(endpoint) for endpoint in parse_target("ws://a:1,b:2/rpc")] == ["ws://a:1/rpc", "ws://b:2/rpc"]

@@ -22,7 +22,9 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @asynccontextmanager
-async def linked(authority: Authority, compression: Compression, **server_options: float) -> AsyncIterator[Link]:
+async def linked(
+    authority: Authority, compression: Compression, wire: str = "tcps", **server_options: float
+) -> AsyncIterator[Link]:
     service = Probe()
     server_config = ServerConfig(
         tls=authority.mutual(),
@@ -34,7 +36,7 @@ async def linked(authority: Authority, compression: Compression, **server_option
     client_config = ClientConfig(
         tls=authority.trusting(**authority.client().files), compression=compression, compression_min_bytes=0
     )
-    async with serve([service], "tcps://127.0.0.1:0", config=server_config) as server:
+    async with serve([service], f"{wire}://127.0.0.1:0", config=server_config) as server:
         url = server.endpoints[0]
         async with connect(url, config=client_config) as channel:
             client = TransportClient(channel)
@@ -42,19 +44,21 @@ async def linked(authority: Authority, compression: Compression, **server_option
             yield Link(client, service, channel, server, url)
 
 
+@pytest.mark.parametrize("wire", ["tcps", "wss"])
 @pytest.mark.parametrize("run", SCENARIOS, ids=lambda run: run.__name__)
-async def test_scenario(run: Scenario, authority: Authority) -> None:
+async def test_scenario(run: Scenario, wire: str, authority: Authority) -> None:
     # Flow control counts what is on the wire, so only plain messages of one repeated byte ever fill a window.
     compression = Compression.NONE if run.__name__.endswith("held_back") else Compression.LZ4
     with anyio.fail_after(20):
-        async with linked(authority, compression) as link:
+        async with linked(authority, compression, wire) as link:
             await run(link)
 
 
-async def test_large_messages_both_ways(authority: Authority) -> None:
+@pytest.mark.parametrize("wire", ["tcps", "wss"])
+async def test_large_messages_both_ways(wire: str, authority: Authority) -> None:
     payload = bytes(range(256)) * 40_000
     with anyio.fail_after(20):
-        async with linked(authority, Compression.NONE) as link, link.client.stream_messages() as stream:
+        async with linked(authority, Compression.NONE, wire) as link, link.client.stream_messages() as stream:
             for _ in range(3):
                 await stream.send(Message(payload=payload))
                 assert (await stream.receive()).payload == payload

@@ -12,7 +12,7 @@ from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import TransportClient
 from tests.support.probe import Probe
 
-WIRES = ("tcp", "unix", "memory", "grpc", "grpcio")
+WIRES = ("tcp", "unix", "memory", "grpc", "ws", "grpcio")
 SHORT_S = (0.3, 1.0, 5.0)
 """Timeouts of a call that is to reach its handler and end there: where the machine is too busy for one, the next."""
 

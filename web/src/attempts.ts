@@ -70,8 +70,13 @@ export class Attempts<I, O> {
   /** Lets go of everything; a call that has not ended is left. */
   close(): void {
     this.#isCommitted = true;
-    this.#setup.scope.close();
     if (this.#call?.isOver === false) this.#call.fail(new RpcError("the call was left by its caller", Code.Canceled));
+    this.#release();
+  }
+
+  /** Ends what would outlive the call: its timer, its listener, and its requests. */
+  #release(): void {
+    this.#setup.scope.close();
     this.#feed?.close();
   }
 
@@ -88,6 +93,9 @@ export class Attempts<I, O> {
     const connection = source instanceof Promise ? await source : source;
     const call = new Call<I, O>(connection, method, metadata, scope, this.#request);
     scope.watch((error) => call.fail(error));
+    call.onEnded = () => {
+      if (this.#isCommitted) this.#release();
+    };
     connection.start(call);
     if (this.#feed !== undefined) void this.#pump(call, this.#feed);
     return call;

@@ -1,8 +1,8 @@
 /** Blocks within frames: metadata, and the full status of a call. */
 
-import { codeOf, type Code, type ErrorDetail } from "./error.ts";
+import { Code, codeOf, type ErrorDetail } from "./error.ts";
 import { type FieldReader, ProtocolError } from "./frame.ts";
-import type { Writer } from "./message.ts";
+import type { Writer } from "./writer.ts";
 import { isBinaryKey, keyFault, Metadata, type MetadataValue, textFault } from "./metadata.ts";
 
 export const MAX_PAIRS = 32_767;
@@ -44,7 +44,10 @@ export function writeMetadata(metadata: Metadata, out: Writer): void {
 /** Reads a block. @throws ProtocolError it is over `limit`, or breaks the rules of metadata. */
 export function readMetadata(input: FieldReader, limit: number): Metadata {
   const size = input.u32();
-  if (size > limit) throw new ProtocolError(`a metadata block of ${size} bytes is over our max_metadata_bytes of ${limit}`);
+  if (size > limit) {
+    const text = `a metadata block of ${size} bytes is over our max_metadata_bytes of ${limit}`;
+    throw new ProtocolError(text, Code.ResourceExhausted);
+  }
   if (size < 2 || size > input.left) {
     throw new ProtocolError(`a metadata block of ${size} bytes in a frame with ${input.left} left`);
   }

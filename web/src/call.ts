@@ -2,7 +2,9 @@
 
 import type { Status } from "./block.ts";
 import { Code, RpcError } from "./error.ts";
-import { CodecError, Reader, Writer } from "./message.ts";
+import { Reader } from "./reader.ts";
+import { CodecError } from "./codec_error.ts";
+import { Writer } from "./writer.ts";
 import { Metadata } from "./metadata.ts";
 import type { Method } from "./method.ts";
 import type { CallScope } from "./scope.ts";
@@ -34,6 +36,8 @@ export class Call<I, O> {
   readonly request: I | undefined;
   /** The id on its connection; 0 until it is opened. */
   stream = 0;
+  /** Called when it has ended, whoever ended it, and whether or not somebody takes what came. */
+  onEnded: (() => void) | undefined;
   readonly #host: CallHost;
   #isProtobuf = false;
   #inbox: Uint8Array[] = [];
@@ -121,7 +125,7 @@ export class Call<I, O> {
       if (this.#isProtobuf) input.writeProtobuf(request, scratch);
       else input.writeNative(request, scratch);
     } catch (error) {
-      scratch.take();
+      scratch.rewind(0);
       throw error;
     }
     return scratch.take();
@@ -155,6 +159,11 @@ export class Call<I, O> {
     this.#taken = 0;
     this.#failure ??= { error };
     this.#host.leave(this, error instanceof Error ? error.message : String(error));
+    this.#ended();
+  }
+
+  #ended(): void {
+    this.onEnded?.();
     this.#wake();
   }
 
@@ -198,14 +207,14 @@ export class Call<I, O> {
     }
     if (message !== undefined) this.#inbox.push(message);
     this.#trailers = status.trailers;
-    this.#wake();
+    this.#ended();
   }
 
   /** The other side, or the connection, ended it; what came before is still there to be taken. */
   onLost(error: RpcError): void {
     if (this.hasEnded) return;
     this.#failure = { error };
-    this.#wake();
+    this.#ended();
   }
 }
 

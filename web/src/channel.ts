@@ -143,7 +143,7 @@ export class Channel implements Transport {
 
   #attempts<I, O>(method: Method<I, O>, requests: { only: I } | RequestFeed<I>, options: CallOptions): Attempts<I, O> {
     const metadata = new Metadata(options.headers);
-    const { timeoutMs = this.#config.timeoutMs, signal } = options;
+    const { timeoutMs = method.timeoutMs ?? this.#config.timeoutMs, signal } = options;
     const setup: CallSetup<I, O> = {
       method,
       scope: new CallScope(this.#config.clock, timeoutMs, signal),

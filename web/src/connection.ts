@@ -199,13 +199,14 @@ export class Connection implements CallHost {
   /** @throws RpcError the server cannot take it; CodecError a value cannot be written. */
   #open(call: AnyCall): void {
     const peer = this.#peer as Peer;
-    const { path, fingerprint } = call.method;
+    const { path, fingerprint, prefersProtobuf } = call.method;
     const served = peer.methods.get(path);
     if (served === undefined) {
       throw new RpcError(`the server does not serve ${path}`, Code.Unimplemented, { unprocessed: true });
     }
-    const isProtobuf = served.fingerprint !== fingerprint;
-    if (isProtobuf && !peer.hasProtobuf) {
+    const isSame = served.fingerprint === fingerprint;
+    const isProtobuf = !isSame || (prefersProtobuf && peer.hasProtobuf);
+    if (!isSame && !peer.hasProtobuf) {
       const [ours, theirs] = [fingerprint, served.fingerprint].map((value) => `0x${value.toString(16).padStart(16, "0")}`);
       const text = `${path} differs: its fingerprint is ${ours} here and ${theirs} there, and the server takes no protobuf`;
       throw new RpcError(text, Code.Unimplemented, { unprocessed: true });

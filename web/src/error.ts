@@ -1,7 +1,8 @@
 /** How calls fail: gRPC's codes, and the one class of error that a failed call ends with. */
 
-import { Reader, type MessageType } from "./message.ts";
+import type { MessageType } from "./message.ts";
 import { Metadata } from "./metadata.ts";
+import { Reader } from "./reader.ts";
 
 /** The codes of gRPC; their numbers are those on the wire. */
 export const Code = {

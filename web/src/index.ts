@@ -1,4 +1,4 @@
-/** EventFlux transport for browsers and Node. */
+/** EventFlux transport for browsers and Node: channels, calls, errors, metadata, and the well-known types of protobuf. */
 
 import { Channel, type ChannelOptions } from "./channel.ts";
 import { webSocket, type WebSocketOptions } from "./socket.ts";
@@ -15,9 +15,10 @@ export type { BackoffOptions } from "./backoff.ts";
 export type { Keepalive } from "./connection.ts";
 export { Code, codeName, type ErrorDetail, RpcError, type RpcErrorInit } from "./error.ts";
 export type { Requests } from "./feed.ts";
-export * from "./message.ts";
+export { DeclaredError } from "./declared_error.ts";
+export { CodecError, type Message, type MessageType, Reader, Writer } from "./message.ts";
 export { Metadata, type MetadataInit, type MetadataValue } from "./metadata.ts";
-export * from "./method.ts";
+export type { DeclaredErrorType, Method, MethodKind } from "./method.ts";
 export type { Settings } from "./settings.ts";
 export {
   type Socket,
@@ -29,6 +30,7 @@ export {
   type WebSocketLike,
   type WebSocketOptions,
 } from "./socket.ts";
+export * from "./wellknown.ts";
 
 /**
  * A channel over a WebSocket, which connects at the first call. In a browser `url` may be a path of the page's host.

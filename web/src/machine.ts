@@ -24,7 +24,7 @@ import {
   MAX_STREAM_ID,
   ProtocolError,
 } from "./frame.ts";
-import { Writer } from "./message.ts";
+import { Writer } from "./writer.ts";
 import type { Metadata } from "./metadata.ts";
 import { greeting, type Peer, readHello, type Settings } from "./settings.ts";
 

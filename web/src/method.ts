@@ -2,6 +2,7 @@
 
 import type { CallOptions, Transport } from "./channel.ts";
 import type { RpcError } from "./error.ts";
+import { mapped, type Requests } from "./feed.ts";
 import type { MessageType } from "./message.ts";
 
 export type MethodKind = "unary" | "server_streaming" | "client_streaming" | "bidi_streaming";
@@ -63,13 +64,13 @@ export function method<I, O>(row: MethodRow<I, O>): Method<I, O> {
 }
 
 /** Calls a method with one request and one response. */
-export function callUnary<I, O>(
+export async function callUnary<I, O>(
   transport: Transport,
   method: Method<I, O>,
   request: unknown,
   options: CallOptions | undefined,
 ): Promise<O> {
-  return transport.unary(method, method.input.create(request as I), options);
+  return await transport.unary(method, method.input.create(request as I), options);
 }
 
 /** Calls a method that answers with a stream. */
@@ -86,23 +87,20 @@ export function callServerStream<I, O>(
 export function callClientStream<I, O>(
   transport: Transport,
   method: Method<I, O>,
-  requests: AsyncIterable<unknown>,
+  requests: Requests<unknown>,
   options: CallOptions | undefined,
 ): Promise<O> {
-  return transport.clientStream(method, created(method, requests), options);
+  const created = mapped(requests, (request) => method.input.create(request as I));
+  return transport.clientStream(method, created, options);
 }
 
 /** Calls a method with a stream in each direction. */
 export function callBidiStream<I, O>(
   transport: Transport,
   method: Method<I, O>,
-  requests: AsyncIterable<unknown>,
+  requests: Requests<unknown>,
   options: CallOptions | undefined,
 ): AsyncIterable<O> {
-  return transport.bidiStream(method, created(method, requests), options);
-}
-
-/** Requests as whole messages, each made when it is asked for. */
-async function* created<I, O>(method: Method<I, O>, requests: AsyncIterable<unknown>): AsyncGenerator<I> {
-  for await (const request of requests) yield method.input.create(request as I);
+  const created = mapped(requests, (request) => method.input.create(request as I));
+  return transport.bidiStream(method, created, options);
 }

@@ -24,7 +24,7 @@ export interface CallOptions {
 
 /** What a channel can be told. */
 export interface ChannelOptions {
-  /** The deadline of calls that name none, in milliseconds; none unless given. */
+  /** The deadline of calls that name none, where their method names none either, in milliseconds; none unless given. */
   readonly timeoutMs?: number | undefined;
   /** For calls that do not say; false unless given. */
   readonly waitForReady?: boolean | undefined;

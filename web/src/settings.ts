@@ -2,7 +2,7 @@
 
 import { Code } from "./error.ts";
 import { FieldReader, FrameType, PREFACE, ProtocolError } from "./frame.ts";
-import { Writer } from "./message.ts";
+import { Writer } from "./writer.ts";
 
 /** What this side takes from the server. Whole numbers; `checkSettings` has their ranges. */
 export interface Settings {

@@ -60,13 +60,33 @@ export async function settled(): Promise<void> {
 export class MemoryPeer {
   readonly #events: SocketEvents;
   #chunks: Uint8Array[] = [];
-  /** What the client's socket says of bytes that have not left; the test's to set. */
-  bufferedAmount = 0;
+  #waiting = 0;
+  #isStalled = false;
   /** Whether the client has closed its socket, in good order or by `abort`. */
   isClosed = false;
 
   constructor(events: SocketEvents) {
     this.#events = events;
+  }
+
+  /** While set, what the client sends stays in its socket, as when the network takes nothing. */
+  get isStalled(): boolean {
+    return this.#isStalled;
+  }
+
+  set isStalled(isStalled: boolean) {
+    this.#isStalled = isStalled;
+    if (!isStalled) this.#waiting = 0;
+  }
+
+  /** Bytes that stay in the client's socket. */
+  get bufferedAmount(): number {
+    return this.#waiting;
+  }
+
+  #receive(bytes: Uint8Array): void {
+    this.#chunks.push(bytes);
+    if (this.#isStalled) this.#waiting += bytes.length;
   }
 
   /** The client's end. */
@@ -76,15 +96,15 @@ export class MemoryPeer {
       this.isClosed = true;
       queueMicrotask(() => this.#events.onClosed("closed by the client"));
     };
+    const waiting = (): number => this.#waiting;
     return {
-      send: (bytes) => void this.#chunks.push(bytes),
-      peer: this,
-      get bufferedAmount(): number {
-        return this.peer.bufferedAmount;
+      send: (bytes) => this.#receive(bytes),
+      get bufferedAmount() {
+        return waiting();
       },
       close,
       abort: close,
-    } as Socket & { peer: MemoryPeer };
+    };
   }
 
   /** Accepts the connection. */

@@ -72,15 +72,15 @@ def _refuse(headers: Headers, access: Access) -> HttpRefusal | None:
     if len(origins) > 1:
         return HttpRefusal(HTTPStatus.BAD_REQUEST, "the request has more than one Origin")
     if origins and not access.takes_origin(origins[0], ", ".join(headers.get_all("Host"))):
-        return HttpRefusal(HTTPStatus.FORBIDDEN, access.refused_origin(shown(origins[0])))
+        return HttpRefusal(HTTPStatus.FORBIDDEN, access.refused_origin(_shown(origins[0])))
     offered = [name.strip() for value in headers.get_all("Sec-WebSocket-Protocol") for name in value.split(",")]
     if SUBPROTOCOL not in offered:
-        names = shown(", ".join(offered)) or "none"
+        names = _shown(", ".join(offered)) or "none"
         return HttpRefusal(HTTPStatus.BAD_REQUEST, f"offer the subprotocol {SUBPROTOCOL}: the request has {names}")
     return None
 
 
-def shown(text: str) -> str:
+def _shown(text: str) -> str:
     """What a peer wrote, made short and printable."""
     text = _UNPRINTABLE.sub(" ", text.strip())
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
@@ -160,7 +160,7 @@ class ClientHandshake:
 
     def _check_consent(self) -> None:
         if self._protocol.state is not OPEN:
-            raise ConnectionError(f"its WebSocket handshake is wrong: {shown(str(self._protocol.handshake_exc))}")
+            raise ConnectionError(f"its WebSocket handshake is wrong: {_shown(str(self._protocol.handshake_exc))}")
         if self._protocol.subprotocol != SUBPROTOCOL:
             raise ConnectionError(f"its WebSocket does not speak {SUBPROTOCOL}: check path and port")
 
@@ -168,14 +168,14 @@ class ClientHandshake:
         response = self._response
         if response is None:
             line = self._answer.split(b"\r\n", 1)[0].decode(errors="replace")
-            return f"it answers {shown(line)!r} and no more, and not with a WebSocket: check path and port"
+            return f"it answers {_shown(line)!r} and no more, and not with a WebSocket: check path and port"
         status = response.status_code
         if 300 <= status < 400:
-            target = shown(response.headers.get("Location", "elsewhere"))
+            target = _shown(response.headers.get("Location", "elsewhere"))
             return f"it sends clients on to {target} ({status}), which is not followed: connect to that address"
-        name = f"{status} {shown(response.reason_phrase)}".strip()
+        name = f"{status} {_shown(response.reason_phrase)}".strip()
         lines = (response.body or b"").decode(errors="replace").strip().splitlines()
-        said = f": {shown(lines[0])}" if lines and not lines[0].lstrip().startswith("<") else ""
+        said = f": {_shown(lines[0])}" if lines and not lines[0].lstrip().startswith("<") else ""
         advice = ""
         if status == HTTPStatus.NOT_FOUND and not said:
             advice = f"; is {self._path} the path of the WebSocket there?"

@@ -182,7 +182,7 @@ class WebSocketPipe:
         """See `Pipe.close`. The peer has `CLOSE_S` seconds to say farewell too; what else it sends is dropped."""
         if self._is_closing or self._is_lost:
             return
-        self._send_close(NORMAL if self._is_client else GOING_AWAY, "")
+        self._send_close(self._machine.close_code or (NORMAL if self._is_client else GOING_AWAY), "")
         self.lower.resume_reading()  # the handler above may have paused, and the peer's close frame is behind that
         self._end_later()
 

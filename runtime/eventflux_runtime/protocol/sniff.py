@@ -60,10 +60,6 @@ def describe_peer(prefix: bytes, spoken: str = "tcp") -> str:
     if prefix[:1] == b"\x15" and prefix[1:2] == b"\x03":
         return f"it expects TLS: use a {spoken}s:// URL"
     match sniff(prefix):
-        case Sniff.NATIVE if spoken == "ws":
-            return "it speaks the native protocol: use a ws:// URL, or have the server listen on tcp:// too"
-        case Sniff.HTTP2 if spoken == "ws":
-            return "it speaks HTTP/2: use a ws:// URL, or have the server listen on grpc:// too"
         case Sniff.NATIVE if spoken != "tcp":
             return "it speaks the native protocol: use a tcp:// URL"
         case Sniff.TLS_CLIENT_HELLO:

@@ -169,6 +169,8 @@ def _parse_url(url: str) -> list[Endpoint]:
 def _split_path(url: str, rows: tuple[Scheme, ...], rest: str) -> tuple[str, str]:
     """The hosts and ports, and the path behind them; empty: none of the schemes has one."""
     hosts, slash, path = rest.partition("/")
+    if "]" in path:  # the slash is within an address
+        return rest, ""
     if not any(row.has_path for row in rows):
         if path:
             names = " and ".join(f"{row.name}://" for row in SCHEMES.values() if row.has_path)

@@ -29,7 +29,7 @@ HEALTH_PATH: Final = "/healthz"
 class Page(Checked):
     """What stands at a path of a port, for ``GET`` and ``HEAD``."""
 
-    body: bytes
+    body: bytes = b""
     content_type: str = "text/html; charset=utf-8"
     """The media type, as in the header of that name."""
     headers: tuple[tuple[str, str], ...] = ()

@@ -1,6 +1,6 @@
 /** The messages and methods of the test server, by tables: of eventflux.transport, and of grpc.testing in part. */
 
-import type { Method, MethodKind } from "../../src/method.ts";
+import { method as methodOf, type Method, type MethodKind } from "../../src/method.ts";
 import type { MessageType } from "../../src/message.ts";
 import { field, table } from "./table.ts";
 
@@ -98,7 +98,7 @@ function method<I, O>(
   input: MessageType<I, any>,
   output: MessageType<O, any>,
 ): Method<I, O> {
-  return { service, name, path: `/${service}/${name}`, kind, fingerprint, idempotent: false, input, output, errors: [] };
+  return methodOf({ service, name, kind, fingerprint, input, output });
 }
 
 export const SEND = method(TRANSPORT, "SendMessage", "unary", 0xdb86821be52b8cden, TransportMessage, TransportMessage);

@@ -115,13 +115,28 @@ function nativeRead({ kind, type }: Field, input: Reader): unknown {
   return type?.readNative(input);
 }
 
+function varint(out: Writer, value: bigint): void {
+  let left = BigInt.asUintN(64, value);
+  for (; left > 127n; left >>= 7n) out.u8(Number(left & 127n) | 128);
+  out.u8(Number(left));
+}
+
+function readVarint(input: Reader): bigint {
+  let value = 0n;
+  for (let shift = 0n; ; shift += 7n) {
+    const byte = input.u8();
+    value |= BigInt(byte & 127) << shift;
+    if (byte < 128) return BigInt.asIntN(64, value);
+  }
+}
+
 function tag(out: Writer, number: number, wire: number): void {
-  out.varint(BigInt((number << 3) | wire));
+  varint(out, BigInt((number << 3) | wire));
 }
 
 function block(out: Writer, number: number, bytes: Uint8Array): void {
   tag(out, number, BLOCK);
-  out.varint(BigInt(bytes.length));
+  varint(out, BigInt(bytes.length));
   out.raw(bytes);
 }
 
@@ -149,20 +164,20 @@ function protobufValue({ kind, number, type }: Field, value: any, out: Writer): 
     out.raw(new Uint8Array(Float32Array.of(value).buffer));
   } else {
     tag(out, number, VARINT);
-    out.varint(BigInt(value));
+    varint(out, BigInt(value));
   }
 }
 
 function readProtobuf(fields: readonly Field[], made: any, input: Reader): void {
-  const key = Number(input.varint());
+  const key = Number(readVarint(input));
   const one = fields.find(({ number }) => number === key >> 3);
   const wire = key & 7;
   let value: unknown;
   if (wire === VARINT) {
-    const number = BigInt.asIntN(64, input.varint());
+    const number = readVarint(input);
     value = one?.kind === "i64" ? number : one?.kind === "bool" ? number !== 0n : Number(BigInt.asIntN(32, number));
   } else if (wire === BLOCK) {
-    const bytes = input.raw(Number(input.varint()));
+    const bytes = input.raw(Number(readVarint(input)));
     value = one === undefined ? undefined : blockRead(one, bytes);
   } else if (wire === FIXED32) value = new DataView(input.raw(4).buffer).getFloat32(0, true);
   else if (wire === 1) input.raw(8);
@@ -183,6 +198,6 @@ function blockRead({ kind, label, type }: Field, bytes: Uint8Array): unknown {
   if (kind === "message") return type?.fromBinary(bytes);
   const packed = new Reader(bytes);
   const numbers: number[] = [];
-  while (packed.pos < packed.end) numbers.push(Number(BigInt.asIntN(32, packed.varint())));
+  while (packed.pos < packed.end) numbers.push(Number(BigInt.asIntN(32, readVarint(packed))));
   return numbers;
 }

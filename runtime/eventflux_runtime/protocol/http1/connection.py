@@ -32,6 +32,10 @@ _LINGER_S: Final = 0.5
 unread is reset, which can cost the client the answer."""
 _LAST_S: Final = 0.9
 """Seconds that a client has to take its answer once the server stops."""
+_INSTEAD: Final = {
+    Sniff.NATIVE: "it speaks the native protocol: use a ws:// URL, or have the server listen on tcp:// too",
+    Sniff.HTTP2: "it speaks HTTP/2: use a ws:// URL, or have the server listen on grpc:// too",
+}
 
 
 class Http1Connection:
@@ -57,6 +61,8 @@ class Http1Connection:
         self._reader = HeadReader()
         self._is_over = False
         self._alarm: Alarm | None = None
+        # Here and not in `start`, which is not called where another one has started the pipe.
+        self._set_alarm(self._patience_s, self._give_up)
 
     @property
     def active_calls(self) -> int:
@@ -67,7 +73,6 @@ class Http1Connection:
 
     def start(self, handler: PipeHandler | None = None) -> None:
         """See `ServerConnection.start`."""
-        self._set_alarm(self._patience_s, self._give_up)
         self.pipe.start(self if handler is None else handler)
 
     def step_aside(self) -> None:
@@ -122,8 +127,8 @@ class Http1Connection:
     def _check_kind(self, beginning: bytes) -> None:
         """Where nothing but HTTP/1 is spoken, peers of everything else come here too."""
         if len(beginning) >= SNIFF_BYTES and sniff(beginning) is not Sniff.HTTP1:
-            reason = f"the peer sends no request of HTTP/1: {describe_peer(beginning, 'ws')}"
-            self._refuse(HTTPStatus.BAD_REQUEST, reason)
+            found = _INSTEAD.get(sniff(beginning)) or describe_peer(beginning, "ws")
+            self._refuse(HTTPStatus.BAD_REQUEST, f"the peer sends no request of HTTP/1: {found}")
 
     def on_eof(self) -> None:
         """See `PipeHandler.on_eof`; the pipe closes by itself."""
