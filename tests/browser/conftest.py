@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -105,12 +105,22 @@ class Tab:
     """A page in a browser's tab, and what it has complained of."""
 
     page: Page
-    complaints: list[str]
+    complaints: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def expect(self, complaint: str) -> None:
+        """Takes complaints with this text as a part of the test, whenever they come."""
+        self.expected.append(complaint)
+
+    @property
+    def unexpected(self) -> list[str]:
+        """What the browser has complained of for no reason that the test knows."""
+        return [text for text in self.complaints if not any(known in text for known in self.expected)]
 
 
 @pytest.fixture
 def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
-    """Opens tabs, each in a profile of its own; none of them may complain of anything that the test has not taken."""
+    """Opens tabs, each in a profile of its own; none may complain of what its test does not expect."""
     tabs: list[Tab] = []
     contexts: list[BrowserContext] = []
 
@@ -118,7 +128,7 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
         context = browser.new_context(**options)
         context.set_default_timeout(PATIENCE_S * 1000)
         contexts.append(context)
-        tab = Tab(context.new_page(), [])
+        tab = Tab(context.new_page())
         tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
         tab.page.on("console", lambda line: tab.complaints.append(line.text) if line.type == "error" else None)
         tab.page.goto(url)
@@ -128,7 +138,7 @@ def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
     yield open_one
     for context in contexts:
         context.close()
-    assert [tab.complaints for tab in tabs if tab.complaints] == []
+    assert [tab.unexpected for tab in tabs if tab.unexpected] == []
 
 
 @pytest.fixture(scope="session")

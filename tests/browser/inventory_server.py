@@ -1,6 +1,6 @@
 """A server of all four kinds of call, and of the page that makes them; a program that runs until it is killed.
 
-    python -m tests.browser.inventory_server FOLDER    FOLDER has the page
+python -m tests.browser.inventory_server FOLDER    FOLDER has the page
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ class Inventory(InventoryService):
         finally:
             self._left += 1
 
-    async def reserve(
-        self, requests: AsyncIterator[Reservation], context: Context
-    ) -> AsyncIterator[ReservationResult]:
+    async def reserve(self, requests: AsyncIterator[Reservation], context: Context) -> AsyncIterator[ReservationResult]:
         """Confirms each reservation by its item and its place."""
         place = 0
         async for request in requests:

@@ -100,10 +100,9 @@ def test_a_message_of_many_frames_goes_both_ways(call: Call) -> None:
     assert call("large", 3_000_000) == {"value": True}
 
 
-def test_a_page_of_another_origin_is_refused(
-    inventory_url: str, open_tab: Callable[..., Tab]
-) -> None:
+def test_a_page_of_another_origin_is_refused(inventory_url: str, open_tab: Callable[..., Tab]) -> None:
     tab = open_tab(inventory_url)
+    tab.expect("WebSocket connection")
     tab.page.wait_for_function("globalThis.probe !== undefined")
     with running_node("--web") as node:
         url = f"ws://{node.address}/"
@@ -111,8 +110,7 @@ def test_a_page_of_another_origin_is_refused(
         assert failure["code"] == "unavailable"
         assert "WebSocket" in failure["text"], "the browser tells a page no more than that it was closed"
         tab.page.close()
-    assert [text for text in tab.complaints if "403" in text], "it tells the reason to people, in its console"
-    tab.complaints.clear()
+    assert any("403" in text for text in tab.complaints), "it tells the reason to people, in its console"
 
 
 def _counts(call: Call) -> dict[str, int]:

@@ -137,12 +137,12 @@ def test_a_mistake_in_the_form_is_named_and_nothing_is_sent(node: WebNode, open_
 
 def test_a_call_that_fails_is_told_with_its_code(node: WebNode, open_tab: OpenTab) -> None:
     tab = open_tab(node.url)
+    tab.expect("WebSocket connection")
     await_live(tab.page)
     node.stop()
     tab.page.get_by_text("Connection lost").wait_for()
     tab.page.get_by_role("button", name="Publish").click()
     tab.page.locator("#answers li.bad").get_by_text(re.compile("^unavailable: ")).wait_for()
-    tab.complaints.clear()
 
 
 def test_types_are_chosen_at_the_node_and_words_on_the_page(node: WebNode, open_tab: OpenTab) -> None:
@@ -178,6 +178,7 @@ def test_a_paused_list_stands_still_and_counts(node: WebNode, open_tab: OpenTab)
 
 def test_other_nodes_are_added_kept_and_removed(node: WebNode, open_tab: OpenTab) -> None:
     tab = open_tab(node.url)
+    tab.expect("403")
     page = tab.page
     await_live(page)
     with running_node("--origin", node.url.rstrip("/")) as other, running_node("--web") as refusing:
@@ -201,13 +202,12 @@ def test_other_nodes_are_added_kept_and_removed(node: WebNode, open_tab: OpenTab
         await_live(page)
         assert page.locator("#node-list li").count() == 1
         page.close()
-    assert all("403" in text for text in tab.complaints), tab.complaints
-    tab.complaints.clear()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_page_recovers_when_the_node_comes_back(node: WebNode, open_tab: OpenTab, number: signal.Signals) -> None:
     tab = open_tab(node.url)
+    tab.expect("WebSocket connection")
     page = tab.page
     await_live(page)
     node.stop(number)
@@ -221,7 +221,6 @@ def test_the_page_recovers_when_the_node_comes_back(node: WebNode, open_tab: Ope
     publish(node, [Message(payload=b"again")])
     await_rows(page, ["again"])
     page.locator("#node-list").get_by_text(re.compile("^(Healthy|Degraded)$")).wait_for()
-    tab.complaints.clear()  # the browser notes each connection that is refused
 
 
 def test_the_command_that_the_page_shows_works(node: WebNode, open_tab: OpenTab, tmp_path: object) -> None:
@@ -235,6 +234,7 @@ def test_the_command_that_the_page_shows_works(node: WebNode, open_tab: OpenTab,
 
 def test_nothing_but_the_page_is_loaded_and_its_policy_holds(node: WebNode, open_tab: OpenTab) -> None:
     tab = open_tab("about:blank")
+    tab.expect("Content Security Policy")
     page = tab.page
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -245,7 +245,6 @@ def test_nothing_but_the_page_is_loaded_and_its_policy_holds(node: WebNode, open
     page.evaluate("document.head.append(Object.assign(document.createElement('script'), {text: 'document.title = 1'}))")
     assert page.title() != "1"
     assert any("Content Security Policy" in text for text in tab.complaints)
-    tab.complaints.clear()
 
 
 def test_the_theme_is_chosen_and_kept(node: WebNode, open_tab: OpenTab) -> None:
