@@ -8,10 +8,101 @@ function backoffMs(failures, { initialMs, maxMs }, draw) {
   return wait * (1 - JITTER + 2 * JITTER * draw());
 }
 
-// ../src/kind.ts
-var BLOCK = 2;
-function kindOf(source) {
-  return "kind" in source ? source.kind : source;
+// ../src/metadata.ts
+var KEY = /^[a-z0-9_.-]{1,255}$/;
+var TEXT = /^[\x20-\x7e]*$/;
+var ADMITTED = /* @__PURE__ */ new Set(["grpc-retry-pushback-ms", "grpc-previous-rpc-attempts"]);
+function keyFault(key) {
+  if (!KEY.test(key)) return `metadata key ${JSON.stringify(key)} has to be 1 to 255 of the characters a-z 0-9 _ . -`;
+  if (key.startsWith("grpc-") && !ADMITTED.has(key)) return `metadata key ${key} is reserved: choose one without grpc-`;
+  return void 0;
+}
+function textFault(key, text) {
+  if (!TEXT.test(text)) return `metadata of ${key} is not printable ASCII: give bytes under a key that ends in -bin`;
+  if (text.startsWith(" ") || text.endsWith(" ")) return `metadata of ${key} has spaces at its ends: strip them`;
+  return void 0;
+}
+function isBinaryKey(key) {
+  return key.endsWith("-bin");
+}
+var Metadata = class _Metadata {
+  #pairs = [];
+  /** @throws TypeError a key or a value cannot travel; the text says why. */
+  constructor(init) {
+    if (init === void 0) return;
+    if (init instanceof _Metadata) this.#pairs.push(...init.#pairs);
+    else for (const [key, value] of Symbol.iterator in init ? init : Object.entries(init)) this.append(key, value);
+  }
+  /** How many pairs there are. */
+  get size() {
+    return this.#pairs.length;
+  }
+  /** The pairs as they are, with bytes under keys that end in `-bin`. */
+  get pairs() {
+    return this.#pairs;
+  }
+  /**
+   * Adds a pair behind the others.
+   * @throws TypeError the key or the value cannot travel; the text says why.
+   */
+  append(key, value) {
+    const name = key.toLowerCase();
+    const fault = keyFault(name);
+    if (fault !== void 0) throw new TypeError(fault);
+    if (isBinaryKey(name)) {
+      this.#pairs.push([name, typeof value === "string" ? decodeBase64(name, value) : value.slice()]);
+      return this;
+    }
+    if (typeof value !== "string") throw new TypeError(`metadata of ${name} is no text: end the key in -bin for bytes`);
+    const text = value.trim();
+    const wrong = textFault(name, text);
+    if (wrong !== void 0) throw new TypeError(wrong);
+    this.#pairs.push([name, text]);
+    return this;
+  }
+  /** Whether a key is there. */
+  has(key) {
+    return this.#pairs.some(([name]) => name === key.toLowerCase());
+  }
+  /** The last value of a key as text, or null. */
+  get(key) {
+    return this.getAll(key).at(-1) ?? null;
+  }
+  /** All values of a key as text. */
+  getAll(key) {
+    const name = key.toLowerCase();
+    return this.#pairs.filter((pair) => pair[0] === name).map((pair) => textOf(pair[1]));
+  }
+  /** The last value of a key that ends in `-bin`, or null. */
+  getBinary(key) {
+    const name = key.toLowerCase();
+    const value = this.#pairs.filter((pair) => pair[0] === name).at(-1)?.[1];
+    return value instanceof Uint8Array ? value : null;
+  }
+  *[Symbol.iterator]() {
+    for (const [key, value] of this.#pairs) yield [key, textOf(value)];
+  }
+  /** Pairs that are known to be right, as those that came over the wire and were checked there. */
+  static fromChecked(pairs) {
+    const metadata = new _Metadata();
+    metadata.#pairs.push(...pairs);
+    return metadata;
+  }
+};
+function textOf(value) {
+  if (typeof value === "string") return value;
+  let text = "";
+  for (const byte of value) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+function decodeBase64(key, text) {
+  let raw;
+  try {
+    raw = atob(text);
+  } catch {
+    throw new TypeError(`metadata of ${key} is not base64: give a Uint8Array, or its base64 text`);
+  }
+  return Uint8Array.from(raw, (character) => character.charCodeAt(0));
 }
 
 // ../src/codec_error.ts
@@ -216,146 +307,6 @@ function shown(value) {
 }
 function cut(text) {
   return text.length > SHOWN_LENGTH ? `${text.slice(0, SHOWN_LENGTH)}...` : text;
-}
-
-// ../src/native_codec.ts
-var MAX_EMPTY = 64;
-function writeNativeFields(name, fields, message2, out) {
-  for (const field of fields) {
-    out.field = `${name}.${field.name}`;
-    switch (field.shape) {
-      case "map":
-        writeMap(field, message2[field.name], out);
-        break;
-      case "oneof":
-        writeChosen(field, message2[field.name], out);
-        break;
-      default:
-        writeValue(field, message2[field.name], out);
-    }
-  }
-}
-function readNativeFields(name, fields, message2, input) {
-  for (const field of fields) {
-    input.field = `${name}.${field.name}`;
-    switch (field.shape) {
-      case "map":
-        message2[field.name] = readMap(field, input);
-        break;
-      case "oneof":
-        message2[field.name] = readChosen(field, input);
-        break;
-      case "repeated":
-        message2[field.name] = readList(field, input);
-        break;
-      case "optional":
-        if (input.bool()) message2[field.name] = field.kind.readNative(input);
-        break;
-      default:
-        message2[field.name] = field.kind.readNative(input);
-    }
-  }
-}
-function leastBytes(fields) {
-  let least = 0;
-  for (const field of fields) {
-    if (field.shape === "map" || field.shape === "repeated") least += 8;
-    else if (field.shape === "oneof" || field.shape === "optional") least += 1;
-    else least += field.kind.least();
-  }
-  return least;
-}
-function chosenOf(field, held, out) {
-  if (typeof held !== "object" || held === null) throw out.misfit("an object with case and value", held);
-  const name = held.case;
-  if (name === void 0) return void 0;
-  const found = field.choices.find((choice2) => choice2.name === name);
-  if (found === void 0) throw out.misfit(`a case out of ${field.choices.map((each) => each.name).join(", ")}`, name);
-  return found;
-}
-function listOf(held, out) {
-  if (!Array.isArray(held)) throw out.misfit("an array", held);
-  return held;
-}
-function mapOf(held, out) {
-  if (!(held instanceof Map)) throw out.misfit("a Map", held);
-  if (held.size > 0 && out.depth >= MAX_DEPTH) {
-    throw new CodecError(`is nested more than ${MAX_DEPTH} levels deep`, out.field);
-  }
-  return held;
-}
-function writeValue(field, held, out) {
-  switch (field.shape) {
-    case "optional":
-      out.bool(held !== void 0);
-      if (held !== void 0) field.kind.writeNative(held, out);
-      break;
-    case "repeated": {
-      const list = listOf(held, out);
-      if (list.length > MAX_EMPTY && field.kind.least() === 0) {
-        throw out.misfit(`at most ${MAX_EMPTY} elements without content`, `${list.length} of them`);
-      }
-      out.length(list.length);
-      for (const item of list) field.kind.writeNative(item, out);
-      break;
-    }
-    case "required":
-      if (held === void 0) throw out.misfit("a value, because it is required", held);
-      field.kind.writeNative(held, out);
-      break;
-    default:
-      field.kind.writeNative(held, out);
-  }
-}
-function writeMap(field, held, out) {
-  const map2 = mapOf(held, out);
-  out.length(map2.size);
-  out.depth += 1;
-  for (const [key, value] of map2) {
-    field.key.writeNative(key, out);
-    field.kind.writeNative(value, out);
-  }
-  out.depth -= 1;
-}
-function writeChosen(field, held, out) {
-  const chosen = chosenOf(field, held, out);
-  out.bool(chosen !== void 0);
-  if (chosen === void 0) return;
-  out.u32(field.choices.indexOf(chosen));
-  chosen.kind.writeNative(held.value, out);
-}
-function readList(field, input) {
-  const least = field.kind.least();
-  const at = input.pos;
-  const count = least > 0 ? input.length(least) : Number(input.u64());
-  if (least === 0 && count > MAX_EMPTY) {
-    throw input.wrong(`${count} elements without content, but at most ${MAX_EMPTY} are allowed`, at);
-  }
-  const list = [];
-  for (let index = 0; index < count; index++) list.push(field.kind.readNative(input));
-  return list;
-}
-function readMap(field, input) {
-  const count = input.length(field.key.least() + field.kind.least());
-  const map2 = /* @__PURE__ */ new Map();
-  if (count === 0) return map2;
-  input.enter();
-  for (let index = 0; index < count; index++) {
-    const key = field.key.readNative(input);
-    map2.set(key, field.kind.readNative(input));
-  }
-  input.depth -= 1;
-  return map2;
-}
-function readChosen(field, input) {
-  if (!input.bool()) return { case: void 0 };
-  const at = input.pos;
-  const index = input.u32();
-  const chosen = field.choices[index];
-  if (chosen === void 0) {
-    throw input.wrong(`the variant at byte ${at} is ${index}, but must be below ${field.choices.length}`, at);
-  }
-  return { case: chosen.name, value: chosen.kind.readNative(input) };
 }
 
 // ../src/reader.ts
@@ -594,533 +545,6 @@ var Reader = class {
   }
 };
 
-// ../src/protobuf_codec.ts
-var RecordTable = class {
-  name;
-  fields;
-  slots;
-  sorted;
-  constructor(name, fields) {
-    this.name = name;
-    this.fields = fields;
-    this.sorted = fields.flatMap((field) => slotsOf(name, field)).sort((one, other) => one.number - other.number);
-    this.slots = new Map(this.sorted.map((slot) => [slot.number, slot]));
-  }
-  /** Appends the fields that are set. Throws CodecError for a value that its field cannot carry. */
-  write(message2, out) {
-    for (const slot of this.sorted) {
-      out.field = `${this.name}.${slot.field.name}`;
-      writeSlot(slot, message2[slot.field.name], out);
-    }
-  }
-  /**
-   * Reads the records up to `end` into a message that has its defaults.
-   *
-   * Returns those that it has no field for, if there are any. Throws CodecError for what is no such message.
-   */
-  read(message2, input, end) {
-    const outer = input.end;
-    input.end = end;
-    const records = new Records(message2, input);
-    while (input.pos < end) {
-      const start2 = input.pos;
-      const tag = input.tag();
-      const slot = this.slots.get(tag >>> 3);
-      input.field = slot === void 0 ? this.name : `${this.name}.${slot.field.name}`;
-      if (slot !== void 0 && records.take(slot, tag & 7, start2)) continue;
-      input.skip(tag);
-      if (tag < 8 && this.slots.size > 0) throw input.wrong("there is no field 0", start2);
-      records.keep(start2);
-    }
-    records.finish();
-    for (const field of this.fields) {
-      if (field.shape === "required" && message2[field.name] === void 0) {
-        input.field = `${this.name}.${field.name}`;
-        throw input.wrong("is required, but absent", end);
-      }
-    }
-    input.end = outer;
-    return records.unknown?.take();
-  }
-};
-var Records = class {
-  unknown;
-  message;
-  input;
-  parts = /* @__PURE__ */ new Map();
-  chosen = /* @__PURE__ */ new Map();
-  constructor(message2, input) {
-    this.message = message2;
-    this.input = input;
-  }
-  /** Takes the record whose tag was read, if its type fits the field; otherwise nothing was read. */
-  take(slot, wire, start2) {
-    const { field, kind } = slot;
-    if (field.shape === "map") return wire === BLOCK && this.takeEntry(slot, field);
-    if (wire !== kind.wire) {
-      if (wire !== BLOCK || field.shape !== "repeated") return false;
-      this.takePacked(slot);
-      return true;
-    }
-    if (field.shape === "oneof") this.takeChoice(slot, field, start2);
-    else if (field.shape === "repeated") this.takeElement(slot, start2);
-    else if (kind.isMessage) this.parts.set(slot, this.part(slot, this.parts.get(slot)));
-    else this.takeScalar(slot, start2);
-    return true;
-  }
-  /** Keeps the record that begins at `start` and was read. */
-  keep(start2) {
-    this.unknown ??= new Writer();
-    this.unknown.raw(this.input.buffer.subarray(start2, this.input.pos));
-  }
-  /** Reads the messages whose parts have all come. */
-  finish() {
-    for (const [slot, part] of this.parts) this.message[slot.field.name] = this.readPart(part);
-    for (const [field, part] of this.chosen) {
-      this.message[field.name] = { case: part.slot.choice?.name, value: this.readPart(part) };
-    }
-  }
-  takeScalar(slot, start2) {
-    const value = this.value(slot.kind);
-    if (isUnknown(slot.kind, value)) this.keep(start2);
-    else this.message[slot.field.name] = value;
-  }
-  takeElement(slot, start2) {
-    const value = this.value(slot.kind);
-    if (isUnknown(slot.kind, value)) this.keep(start2);
-    else this.message[slot.field.name].push(value);
-  }
-  takePacked(slot) {
-    const { input } = this;
-    const outer = input.end;
-    const end = input.blockEnd();
-    const list = this.message[slot.field.name];
-    input.end = end;
-    while (input.pos < end) {
-      const value = slot.kind.readRecord(input, end);
-      if (isUnknown(slot.kind, value)) this.keepNumber(slot.number);
-      else list.push(value);
-    }
-    input.end = outer;
-  }
-  takeEntry(slot, field) {
-    const { input } = this;
-    const end = input.blockEnd();
-    const entry = {};
-    input.enter();
-    const unknown = slot.entry?.read(entry, input, end);
-    input.depth -= 1;
-    if (unknown === void 0) {
-      const map2 = this.message[field.name];
-      map2.set(
-        entry.key === void 0 ? field.key.zero() : entry.key,
-        entry.value === void 0 ? field.kind.zero() : entry.value
-      );
-      return true;
-    }
-    this.unknown ??= new Writer();
-    const kept = this.unknown;
-    kept.tag(field.number, BLOCK);
-    const at = kept.fork();
-    writeIfGiven(field, 1, field.key, entry.key, kept);
-    writeIfGiven(field, 2, field.kind, entry.value, kept);
-    kept.raw(unknown);
-    kept.join(at);
-    return true;
-  }
-  takeChoice(slot, field, start2) {
-    const pending = this.chosen.get(field);
-    if (slot.kind.isMessage) {
-      const part = this.part(slot, pending?.slot === slot ? pending : void 0);
-      if (pending !== void 0 && pending.slot !== slot) this.drop(pending);
-      this.chosen.set(field, part);
-      return;
-    }
-    const value = this.value(slot.kind);
-    if (isUnknown(slot.kind, value)) {
-      this.keep(start2);
-      return;
-    }
-    if (pending !== void 0) this.drop(pending);
-    this.chosen.delete(field);
-    this.message[field.name] = { case: slot.choice?.name, value };
-  }
-  /** What another choice takes the place of has to be well-formed all the same. */
-  drop(part) {
-    const { pos } = this.input;
-    this.readPart(part);
-    this.input.pos = pos;
-  }
-  value(kind) {
-    const { input } = this;
-    const end = kind.wire === BLOCK ? input.blockEnd() : input.end;
-    return kind.readRecord(input, end);
-  }
-  /** A message's bytes, for later; what came before is put ahead of them, if it consists of whole records. */
-  part(slot, before) {
-    const { input } = this;
-    const end = input.blockEnd();
-    const begin = input.pos;
-    let earlier = before?.earlier;
-    if (before !== void 0) {
-      const records = new Reader(input.buffer, before.begin, before.end);
-      records.field = input.field;
-      while (records.pos < records.end) records.skip(records.tag(), input.depth + 1);
-      earlier ??= new Writer();
-      earlier.raw(input.buffer.subarray(before.begin, before.end));
-    }
-    input.pos = end;
-    return { slot, begin, end, earlier };
-  }
-  readPart({ slot, begin, end, earlier }) {
-    const { input } = this;
-    if (earlier === void 0) {
-      const { pos } = input;
-      input.pos = begin;
-      const value = slot.kind.readRecord(input, end);
-      input.pos = pos;
-      return value;
-    }
-    earlier.raw(input.buffer.subarray(begin, end));
-    const whole2 = new Reader(earlier.take());
-    whole2.depth = input.depth;
-    whole2.field = input.field;
-    return slot.kind.readRecord(whole2, whole2.end);
-  }
-  keepNumber(number) {
-    this.unknown ??= new Writer();
-    this.unknown.tag(number, 0);
-    this.unknown.varint64(this.input.low, this.input.high);
-  }
-};
-function isUnknown(kind, value) {
-  return kind.numbers !== void 0 && !kind.numbers.has(value);
-}
-function slotsOf(name, field) {
-  if (field.shape === "oneof") {
-    return field.choices.map((choice2) => ({
-      number: choice2.number,
-      kind: choice2.kind,
-      field,
-      choice: choice2,
-      entry: void 0
-    }));
-  }
-  const entry = field.shape === "map" ? entryTable(name, field) : void 0;
-  return [{ number: field.number, kind: field.kind, field, choice: void 0, entry }];
-}
-function entryTable(name, field) {
-  const part = (number, own, kind) => ({
-    shape: "optional",
-    number,
-    name: own,
-    kind,
-    isPacked: false
-  });
-  return new RecordTable(`${name}.${field.name}`, [part(1, "key", field.key), part(2, "value", field.kind)]);
-}
-function writeIfGiven(field, number, kind, value, out) {
-  if (value === void 0) return;
-  if (!field.isExplicit && !kind.isMessage && kind.isZero(value)) return;
-  writeOne(number, kind, value, out);
-}
-function writeOne(number, kind, value, out) {
-  out.tag(number, kind.wire);
-  kind.writeRecord(value, out);
-}
-function writeSlot(slot, held, out) {
-  const { field, kind, number } = slot;
-  switch (field.shape) {
-    case "single":
-      if (!kind.isZero(held)) writeOne(number, kind, held, out);
-      break;
-    case "optional":
-      if (held !== void 0) writeOne(number, kind, held, out);
-      break;
-    case "required":
-      if (held === void 0) throw out.misfit("a value, because it is required", held);
-      writeOne(number, kind, held, out);
-      break;
-    case "repeated":
-      writeList(field, listOf(held, out), out);
-      break;
-    case "map":
-      writeMap2(field, mapOf(held, out), out);
-      break;
-    case "oneof":
-      if (chosenOf(field, held, out) === slot.choice) writeOne(number, kind, held.value, out);
-      break;
-  }
-}
-function writeList(field, list, out) {
-  if (!field.isPacked) {
-    for (const item of list) writeOne(field.number, field.kind, item, out);
-    return;
-  }
-  if (list.length === 0) return;
-  out.tag(field.number, BLOCK);
-  const at = out.fork();
-  for (const item of list) field.kind.writeRecord(item, out);
-  out.join(at);
-}
-function writeMap2(field, map2, out) {
-  out.depth += 1;
-  for (const [key, value] of map2) {
-    out.tag(field.number, BLOCK);
-    const at = out.fork();
-    writeOne(1, field.key, key, out);
-    writeOne(2, field.kind, value, out);
-    out.join(at);
-  }
-  out.depth -= 1;
-}
-
-// ../src/message.ts
-function message(typeName, fields) {
-  return new Definition(typeName, fields);
-}
-var Definition = class {
-  typeName;
-  kind;
-  makeFields;
-  madeFields;
-  madeTable;
-  leastBytes;
-  constructor(typeName, fields) {
-    this.typeName = typeName;
-    this.makeFields = fields;
-    this.kind = this.makeKind();
-  }
-  create(init) {
-    const given = init ?? {};
-    const made = {};
-    for (const field of this.fields) {
-      const value = initialValue(field, given[field.name]);
-      if (value !== void 0) made[field.name] = value;
-    }
-    if (given["$unknown"] !== void 0) made["$unknown"] = given["$unknown"];
-    return made;
-  }
-  writeNative(message2, out) {
-    this.check(message2, out);
-    writeNativeFields(this.typeName, this.fields, message2, out);
-  }
-  readNative(input) {
-    const made = {};
-    readNativeFields(this.typeName, this.fields, made, input);
-    input.field = this.typeName;
-    return made;
-  }
-  writeProtobuf(message2, out) {
-    this.check(message2, out);
-    this.table.write(message2, out);
-    const unknown = message2.$unknown;
-    if (unknown === void 0) return;
-    out.field = `${this.typeName}.$unknown`;
-    if (!(unknown instanceof Uint8Array)) throw out.misfit("a Uint8Array", unknown);
-    out.raw(unknown);
-  }
-  readProtobuf(input, end) {
-    const made = this.create();
-    const unknown = this.table.read(made, input, end);
-    if (unknown !== void 0) made.$unknown = unknown;
-    return made;
-  }
-  toBinary(message2) {
-    const out = new Writer();
-    this.writeProtobuf(message2, out);
-    return out.take();
-  }
-  fromBinary(bytes2) {
-    return this.readProtobuf(new Reader(bytes2), bytes2.length);
-  }
-  get fields() {
-    this.madeFields ??= this.makeFields();
-    return this.madeFields;
-  }
-  get table() {
-    this.madeTable ??= new RecordTable(this.typeName, this.fields);
-    return this.madeTable;
-  }
-  check(message2, out) {
-    if (typeof message2 !== "object" || message2 === null) throw out.misfit(`a ${this.typeName}`, message2);
-  }
-  least() {
-    if (this.leastBytes === void 0) {
-      this.leastBytes = 1;
-      this.leastBytes = leastBytes(this.fields);
-    }
-    return this.leastBytes;
-  }
-  makeKind() {
-    return {
-      wire: BLOCK,
-      isMessage: true,
-      numbers: void 0,
-      zero: () => this.create(),
-      from: (init) => this.create(init),
-      least: () => this.least(),
-      isZero: () => false,
-      writeNative: (value, out) => {
-        const { field } = out;
-        out.enter();
-        this.writeNative(value, out);
-        out.depth -= 1;
-        out.field = field;
-      },
-      readNative: (input) => {
-        const { field } = input;
-        input.enter();
-        const value = this.readNative(input);
-        input.depth -= 1;
-        input.field = field;
-        return value;
-      },
-      writeRecord: (value, out) => {
-        const { field } = out;
-        out.enter();
-        const at = out.fork();
-        this.writeProtobuf(value, out);
-        out.join(at);
-        out.depth -= 1;
-        out.field = field;
-      },
-      readRecord: (input, end) => {
-        const { field } = input;
-        input.enter();
-        const value = this.readProtobuf(input, end);
-        input.depth -= 1;
-        input.field = field;
-        return value;
-      }
-    };
-  }
-};
-function initialValue(field, init) {
-  switch (field.shape) {
-    case "single":
-      return init === void 0 ? field.kind.zero() : field.kind.from(init);
-    case "repeated":
-      return init === void 0 ? [] : Array.from(init, (each) => field.kind.from(each));
-    case "map":
-      return initialMap(field, init);
-    case "oneof":
-      return initialChoice(field, init);
-    default:
-      return init === void 0 ? void 0 : field.kind.from(init);
-  }
-}
-function initialMap(field, init) {
-  const made = /* @__PURE__ */ new Map();
-  if (init === void 0) return made;
-  const isIterable = typeof init[Symbol.iterator] === "function";
-  const entries = isIterable ? init : Object.entries(init);
-  for (const [key, value] of entries) made.set(key, field.kind.from(value));
-  return made;
-}
-function initialChoice(field, init) {
-  if (init?.case === void 0) return { case: void 0 };
-  const choice2 = field.choices.find((each) => each.name === init.case);
-  return { case: init.case, value: choice2 === void 0 ? init.value : choice2.kind.from(init.value) };
-}
-
-// ../src/metadata.ts
-var KEY = /^[a-z0-9_.-]{1,255}$/;
-var TEXT = /^[\x20-\x7e]*$/;
-var ADMITTED = /* @__PURE__ */ new Set(["grpc-retry-pushback-ms", "grpc-previous-rpc-attempts"]);
-function keyFault(key) {
-  if (!KEY.test(key)) return `metadata key ${JSON.stringify(key)} has to be 1 to 255 of the characters a-z 0-9 _ . -`;
-  if (key.startsWith("grpc-") && !ADMITTED.has(key)) return `metadata key ${key} is reserved: choose one without grpc-`;
-  return void 0;
-}
-function textFault(key, text) {
-  if (!TEXT.test(text)) return `metadata of ${key} is not printable ASCII: give bytes under a key that ends in -bin`;
-  if (text.startsWith(" ") || text.endsWith(" ")) return `metadata of ${key} has spaces at its ends: strip them`;
-  return void 0;
-}
-function isBinaryKey(key) {
-  return key.endsWith("-bin");
-}
-var Metadata = class _Metadata {
-  #pairs = [];
-  /** @throws TypeError a key or a value cannot travel; the text says why. */
-  constructor(init) {
-    if (init === void 0) return;
-    if (init instanceof _Metadata) this.#pairs.push(...init.#pairs);
-    else for (const [key, value] of Symbol.iterator in init ? init : Object.entries(init)) this.append(key, value);
-  }
-  /** How many pairs there are. */
-  get size() {
-    return this.#pairs.length;
-  }
-  /** The pairs as they are, with bytes under keys that end in `-bin`. */
-  get pairs() {
-    return this.#pairs;
-  }
-  /**
-   * Adds a pair behind the others.
-   * @throws TypeError the key or the value cannot travel; the text says why.
-   */
-  append(key, value) {
-    const name = key.toLowerCase();
-    const fault = keyFault(name);
-    if (fault !== void 0) throw new TypeError(fault);
-    if (isBinaryKey(name)) {
-      this.#pairs.push([name, typeof value === "string" ? decodeBase64(name, value) : value.slice()]);
-      return this;
-    }
-    if (typeof value !== "string") throw new TypeError(`metadata of ${name} is no text: end the key in -bin for bytes`);
-    const text = value.trim();
-    const wrong = textFault(name, text);
-    if (wrong !== void 0) throw new TypeError(wrong);
-    this.#pairs.push([name, text]);
-    return this;
-  }
-  /** Whether a key is there. */
-  has(key) {
-    return this.#pairs.some(([name]) => name === key.toLowerCase());
-  }
-  /** The last value of a key as text, or null. */
-  get(key) {
-    return this.getAll(key).at(-1) ?? null;
-  }
-  /** All values of a key as text. */
-  getAll(key) {
-    const name = key.toLowerCase();
-    return this.#pairs.filter((pair) => pair[0] === name).map((pair) => textOf(pair[1]));
-  }
-  /** The last value of a key that ends in `-bin`, or null. */
-  getBinary(key) {
-    const name = key.toLowerCase();
-    const value = this.#pairs.filter((pair) => pair[0] === name).at(-1)?.[1];
-    return value instanceof Uint8Array ? value : null;
-  }
-  *[Symbol.iterator]() {
-    for (const [key, value] of this.#pairs) yield [key, textOf(value)];
-  }
-  /** Pairs that are known to be right, as those that came over the wire and were checked there. */
-  static fromChecked(pairs) {
-    const metadata = new _Metadata();
-    metadata.#pairs.push(...pairs);
-    return metadata;
-  }
-};
-function textOf(value) {
-  if (typeof value === "string") return value;
-  let text = "";
-  for (const byte of value) text += String.fromCharCode(byte);
-  return btoa(text);
-}
-function decodeBase64(key, text) {
-  let raw;
-  try {
-    raw = atob(text);
-  } catch {
-    throw new TypeError(`metadata of ${key} is not base64: give a Uint8Array, or its base64 text`);
-  }
-  return Uint8Array.from(raw, (character) => character.charCodeAt(0));
-}
-
 // ../src/error.ts
 var Code = {
   /** The call was left by its caller. */
@@ -1216,6 +640,8 @@ var Call = class {
   request;
   /** The id on its connection; 0 until it is opened. */
   stream = 0;
+  /** Called when it has ended, whoever ended it, and whether or not somebody takes what came. */
+  onEnded;
   #host;
   #isProtobuf = false;
   #inbox = [];
@@ -1294,7 +720,7 @@ var Call = class {
       if (this.#isProtobuf) input.writeProtobuf(request, scratch2);
       else input.writeNative(request, scratch2);
     } catch (error) {
-      scratch2.take();
+      scratch2.rewind(0);
       throw error;
     }
     return scratch2.take();
@@ -1325,6 +751,10 @@ var Call = class {
     this.#taken = 0;
     this.#failure ??= { error };
     this.#host.leave(this, error instanceof Error ? error.message : String(error));
+    this.#ended();
+  }
+  #ended() {
+    this.onEnded?.();
     this.#wake();
   }
   #wake() {
@@ -1361,13 +791,13 @@ var Call = class {
     }
     if (message2 !== void 0) this.#inbox.push(message2);
     this.#trailers = status.trailers;
-    this.#wake();
+    this.#ended();
   }
   /** The other side, or the connection, ended it; what came before is still there to be taken. */
   onLost(error) {
     if (this.hasEnded) return;
     this.#failure = { error };
-    this.#wake();
+    this.#ended();
   }
 };
 var COMPACT_AT = 256;
@@ -1408,8 +838,12 @@ var Attempts = class {
   /** Lets go of everything; a call that has not ended is left. */
   close() {
     this.#isCommitted = true;
-    this.#setup.scope.close();
     if (this.#call?.isOver === false) this.#call.fail(new RpcError("the call was left by its caller", Code.Canceled));
+    this.#release();
+  }
+  /** Ends what would outlive the call: its timer, its listener, and its requests. */
+  #release() {
+    this.#setup.scope.close();
     this.#feed?.close();
   }
   #commit(call) {
@@ -1424,6 +858,9 @@ var Attempts = class {
     const connection = source instanceof Promise ? await source : source;
     const call = new Call(connection, method2, metadata, scope, this.#request);
     scope.watch((error) => call.fail(error));
+    call.onEnded = () => {
+      if (this.#isCommitted) this.#release();
+    };
     connection.start(call);
     if (this.#feed !== void 0) void this.#pump(call, this.#feed);
     return call;
@@ -1675,7 +1112,10 @@ function writeMetadata(metadata, out) {
 }
 function readMetadata(input, limit) {
   const size = input.u32();
-  if (size > limit) throw new ProtocolError(`a metadata block of ${size} bytes is over our max_metadata_bytes of ${limit}`);
+  if (size > limit) {
+    const text = `a metadata block of ${size} bytes is over our max_metadata_bytes of ${limit}`;
+    throw new ProtocolError(text, Code.ResourceExhausted);
+  }
   if (size < 2 || size > input.left) {
     throw new ProtocolError(`a metadata block of ${size} bytes in a frame with ${input.left} left`);
   }
@@ -2563,13 +2003,14 @@ var Connection = class {
   /** @throws RpcError the server cannot take it; CodecError a value cannot be written. */
   #open(call) {
     const peer = this.#peer;
-    const { path, fingerprint } = call.method;
+    const { path, fingerprint, prefersProtobuf } = call.method;
     const served = peer.methods.get(path);
     if (served === void 0) {
       throw new RpcError(`the server does not serve ${path}`, Code.Unimplemented, { unprocessed: true });
     }
-    const isProtobuf = served.fingerprint !== fingerprint;
-    if (isProtobuf && !peer.hasProtobuf) {
+    const isSame = served.fingerprint === fingerprint;
+    const isProtobuf = !isSame || prefersProtobuf && peer.hasProtobuf;
+    if (!isSame && !peer.hasProtobuf) {
       const [ours, theirs] = [fingerprint, served.fingerprint].map((value) => `0x${value.toString(16).padStart(16, "0")}`);
       const text = `${path} differs: its fingerprint is ${ours} here and ${theirs} there, and the server takes no protobuf`;
       throw new RpcError(text, Code.Unimplemented, { unprocessed: true });
@@ -2775,6 +2216,30 @@ var Connection = class {
 };
 
 // ../src/feed.ts
+function mapped(requests, make) {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const iterator = iterate(requests);
+      return {
+        async next() {
+          const { done, value } = await iterator.next();
+          return done === true ? { done, value: void 0 } : { done: false, value: make(value) };
+        },
+        async return() {
+          await iterator.return?.();
+          return { done: true, value: void 0 };
+        }
+      };
+    }
+  };
+}
+function iterate(requests) {
+  if (typeof requests === "object" && requests !== null) {
+    if (Symbol.asyncIterator in requests) return requests[Symbol.asyncIterator]();
+    if (Symbol.iterator in requests) return requests[Symbol.iterator]();
+  }
+  throw new TypeError("the requests of a stream have to be an iterable or an async iterable of messages");
+}
 var MAX_KEPT_BYTES = 262144;
 var RequestFeed = class {
   #iterator;
@@ -2789,9 +2254,7 @@ var RequestFeed = class {
   #pending;
   /** @throws TypeError `requests` cannot be iterated over. */
   constructor(requests) {
-    if (Symbol.asyncIterator in requests) this.#iterator = requests[Symbol.asyncIterator]();
-    else if (Symbol.iterator in requests) this.#iterator = requests[Symbol.iterator]();
-    else throw new TypeError("the requests of a stream have to be an iterable or an async iterable");
+    this.#iterator = iterate(requests);
   }
   /** Whether all requests so far are still there. */
   get canRestart() {
@@ -3121,7 +2584,7 @@ var Channel = class {
   }
   #attempts(method2, requests, options) {
     const metadata = new Metadata(options.headers);
-    const { timeoutMs = this.#config.timeoutMs, signal } = options;
+    const { timeoutMs = method2.timeoutMs ?? this.#config.timeoutMs, signal } = options;
     const setup = {
       method: method2,
       scope: new CallScope(this.#config.clock, timeoutMs, signal),
@@ -3311,30 +2774,10 @@ function openWebSocket(socket, events) {
   };
 }
 
-// ../src/method.ts
-function method(row) {
-  return {
-    path: `/${row.service}/${row.name}`,
-    idempotent: false,
-    prefersProtobuf: false,
-    timeoutMs: void 0,
-    errors: [],
-    ...row,
-    input: row.input,
-    output: row.output
-  };
-}
-function callUnary(transport, method2, request, options) {
-  return transport.unary(method2, method2.input.create(request), options);
-}
-function callServerStream(transport, method2, request, options) {
-  return transport.serverStream(method2, method2.input.create(request), options);
-}
-function callBidiStream(transport, method2, requests, options) {
-  return transport.bidiStream(method2, created(method2, requests), options);
-}
-async function* created(method2, requests) {
-  for await (const request of requests) yield method2.input.create(request);
+// ../src/kind.ts
+var BLOCK = 2;
+function kindOf(source) {
+  return "kind" in source ? source.kind : source;
 }
 
 // ../src/field.ts
@@ -3355,6 +2798,576 @@ function map(number, name, key, value) {
 }
 function valueField(shape, number, name, kind) {
   return { shape, number, name, kind: kindOf(kind), isPacked: false };
+}
+
+// ../src/native_codec.ts
+var MAX_EMPTY = 64;
+function writeNativeFields(name, fields, message2, out) {
+  for (const field of fields) {
+    out.field = `${name}.${field.name}`;
+    switch (field.shape) {
+      case "map":
+        writeMap(field, message2[field.name], out);
+        break;
+      case "oneof":
+        writeChosen(field, message2[field.name], out);
+        break;
+      default:
+        writeValue(field, message2[field.name], out);
+    }
+  }
+}
+function readNativeFields(name, fields, message2, input) {
+  for (const field of fields) {
+    input.field = `${name}.${field.name}`;
+    switch (field.shape) {
+      case "map":
+        message2[field.name] = readMap(field, input);
+        break;
+      case "oneof":
+        message2[field.name] = readChosen(field, input);
+        break;
+      case "repeated":
+        message2[field.name] = readList(field, input);
+        break;
+      case "optional":
+        if (input.bool()) message2[field.name] = field.kind.readNative(input);
+        break;
+      default:
+        message2[field.name] = field.kind.readNative(input);
+    }
+  }
+}
+function leastBytes(fields) {
+  let least = 0;
+  for (const field of fields) {
+    if (field.shape === "map" || field.shape === "repeated") least += 8;
+    else if (field.shape === "oneof" || field.shape === "optional") least += 1;
+    else least += field.kind.least();
+  }
+  return least;
+}
+function chosenOf(field, held, out) {
+  if (typeof held !== "object" || held === null) throw out.misfit("an object with case and value", held);
+  const name = held.case;
+  if (name === void 0) return void 0;
+  const found = field.choices.find((choice2) => choice2.name === name);
+  if (found === void 0) throw out.misfit(`a case out of ${field.choices.map((each) => each.name).join(", ")}`, name);
+  return found;
+}
+function listOf(held, out) {
+  if (!Array.isArray(held)) throw out.misfit("an array", held);
+  return held;
+}
+function mapOf(held, out) {
+  if (!(held instanceof Map)) throw out.misfit("a Map", held);
+  if (held.size > 0 && out.depth >= MAX_DEPTH) {
+    throw new CodecError(`is nested more than ${MAX_DEPTH} levels deep`, out.field);
+  }
+  return held;
+}
+function writeValue(field, held, out) {
+  switch (field.shape) {
+    case "optional":
+      out.bool(held !== void 0);
+      if (held !== void 0) field.kind.writeNative(held, out);
+      break;
+    case "repeated": {
+      const list = listOf(held, out);
+      if (list.length > MAX_EMPTY && field.kind.least() === 0) {
+        throw out.misfit(`at most ${MAX_EMPTY} elements without content`, `${list.length} of them`);
+      }
+      out.length(list.length);
+      for (const item of list) field.kind.writeNative(item, out);
+      break;
+    }
+    case "required":
+      if (held === void 0) throw out.misfit("a value, because it is required", held);
+      field.kind.writeNative(held, out);
+      break;
+    default:
+      field.kind.writeNative(held, out);
+  }
+}
+function writeMap(field, held, out) {
+  const map2 = mapOf(held, out);
+  out.length(map2.size);
+  out.depth += 1;
+  for (const [key, value] of map2) {
+    field.key.writeNative(key, out);
+    field.kind.writeNative(value, out);
+  }
+  out.depth -= 1;
+}
+function writeChosen(field, held, out) {
+  const chosen = chosenOf(field, held, out);
+  out.bool(chosen !== void 0);
+  if (chosen === void 0) return;
+  out.u32(field.choices.indexOf(chosen));
+  chosen.kind.writeNative(held.value, out);
+}
+function readList(field, input) {
+  const least = field.kind.least();
+  const at = input.pos;
+  const count = least > 0 ? input.length(least) : Number(input.u64());
+  if (least === 0 && count > MAX_EMPTY) {
+    throw input.wrong(`${count} elements without content, but at most ${MAX_EMPTY} are allowed`, at);
+  }
+  const list = [];
+  for (let index = 0; index < count; index++) list.push(field.kind.readNative(input));
+  return list;
+}
+function readMap(field, input) {
+  const count = input.length(field.key.least() + field.kind.least());
+  const map2 = /* @__PURE__ */ new Map();
+  if (count === 0) return map2;
+  input.enter();
+  for (let index = 0; index < count; index++) {
+    const key = field.key.readNative(input);
+    map2.set(key, field.kind.readNative(input));
+  }
+  input.depth -= 1;
+  return map2;
+}
+function readChosen(field, input) {
+  if (!input.bool()) return { case: void 0 };
+  const at = input.pos;
+  const index = input.u32();
+  const chosen = field.choices[index];
+  if (chosen === void 0) {
+    throw input.wrong(`the variant at byte ${at} is ${index}, but must be below ${field.choices.length}`, at);
+  }
+  return { case: chosen.name, value: chosen.kind.readNative(input) };
+}
+
+// ../src/protobuf_codec.ts
+var RecordTable = class {
+  name;
+  fields;
+  slots;
+  sorted;
+  constructor(name, fields) {
+    this.name = name;
+    this.fields = fields;
+    this.sorted = fields.flatMap((field) => slotsOf(name, field)).sort((one, other) => one.number - other.number);
+    this.slots = new Map(this.sorted.map((slot) => [slot.number, slot]));
+  }
+  /** Appends the fields that are set. Throws CodecError for a value that its field cannot carry. */
+  write(message2, out) {
+    for (const slot of this.sorted) {
+      out.field = `${this.name}.${slot.field.name}`;
+      writeSlot(slot, message2[slot.field.name], out);
+    }
+  }
+  /**
+   * Reads the records up to `end` into a message that has its defaults.
+   *
+   * Returns those that it has no field for, if there are any. Throws CodecError for what is no such message.
+   */
+  read(message2, input, end) {
+    const outer = input.end;
+    input.end = end;
+    const records = new Records(message2, input);
+    while (input.pos < end) {
+      const start2 = input.pos;
+      const tag = input.tag();
+      const slot = this.slots.get(tag >>> 3);
+      input.field = slot === void 0 ? this.name : `${this.name}.${slot.field.name}`;
+      if (slot !== void 0 && records.take(slot, tag & 7, start2)) continue;
+      input.skip(tag);
+      if (tag < 8 && this.slots.size > 0) throw input.wrong("there is no field 0", start2);
+      records.keep(start2);
+    }
+    records.finish();
+    for (const field of this.fields) {
+      if (field.shape === "required" && message2[field.name] === void 0) {
+        input.field = `${this.name}.${field.name}`;
+        throw input.wrong("is required, but absent", end);
+      }
+    }
+    input.end = outer;
+    return records.unknown?.take();
+  }
+};
+var Records = class {
+  unknown;
+  message;
+  input;
+  parts = /* @__PURE__ */ new Map();
+  chosen = /* @__PURE__ */ new Map();
+  constructor(message2, input) {
+    this.message = message2;
+    this.input = input;
+  }
+  /** Takes the record whose tag was read, if its type fits the field; otherwise nothing was read. */
+  take(slot, wire, start2) {
+    const { field, kind } = slot;
+    if (field.shape === "map") return wire === BLOCK && this.takeEntry(slot, field);
+    if (wire !== kind.wire) {
+      if (wire !== BLOCK || field.shape !== "repeated") return false;
+      this.takePacked(slot);
+      return true;
+    }
+    if (field.shape === "oneof") this.takeChoice(slot, field, start2);
+    else if (field.shape === "repeated") this.takeElement(slot, start2);
+    else if (kind.isMessage) this.parts.set(slot, this.part(slot, this.parts.get(slot)));
+    else this.takeScalar(slot, start2);
+    return true;
+  }
+  /** Keeps the record that begins at `start` and was read. */
+  keep(start2) {
+    this.unknown ??= new Writer();
+    this.unknown.raw(this.input.buffer.subarray(start2, this.input.pos));
+  }
+  /** Reads the messages whose parts have all come. */
+  finish() {
+    for (const [slot, part] of this.parts) this.message[slot.field.name] = this.readPart(part);
+    for (const [field, part] of this.chosen) {
+      this.message[field.name] = { case: part.slot.choice?.name, value: this.readPart(part) };
+    }
+  }
+  takeScalar(slot, start2) {
+    const value = this.value(slot.kind);
+    if (isUnknown(slot.kind, value)) this.keep(start2);
+    else this.message[slot.field.name] = value;
+  }
+  takeElement(slot, start2) {
+    const value = this.value(slot.kind);
+    if (isUnknown(slot.kind, value)) this.keep(start2);
+    else this.message[slot.field.name].push(value);
+  }
+  takePacked(slot) {
+    const { input } = this;
+    const outer = input.end;
+    const end = input.blockEnd();
+    const list = this.message[slot.field.name];
+    input.end = end;
+    while (input.pos < end) {
+      const value = slot.kind.readRecord(input, end);
+      if (isUnknown(slot.kind, value)) this.keepNumber(slot.number);
+      else list.push(value);
+    }
+    input.end = outer;
+  }
+  takeEntry(slot, field) {
+    const { input } = this;
+    const end = input.blockEnd();
+    const entry = {};
+    input.enter();
+    const unknown = slot.entry?.read(entry, input, end);
+    input.depth -= 1;
+    if (unknown === void 0) {
+      const map2 = this.message[field.name];
+      map2.set(
+        entry.key === void 0 ? field.key.zero() : entry.key,
+        entry.value === void 0 ? field.kind.zero() : entry.value
+      );
+      return true;
+    }
+    this.unknown ??= new Writer();
+    const kept = this.unknown;
+    kept.tag(field.number, BLOCK);
+    const at = kept.fork();
+    writeIfGiven(field, 1, field.key, entry.key, kept);
+    writeIfGiven(field, 2, field.kind, entry.value, kept);
+    kept.raw(unknown);
+    kept.join(at);
+    return true;
+  }
+  takeChoice(slot, field, start2) {
+    const pending = this.chosen.get(field);
+    if (slot.kind.isMessage) {
+      const part = this.part(slot, pending?.slot === slot ? pending : void 0);
+      if (pending !== void 0 && pending.slot !== slot) this.drop(pending);
+      this.chosen.set(field, part);
+      return;
+    }
+    const value = this.value(slot.kind);
+    if (isUnknown(slot.kind, value)) {
+      this.keep(start2);
+      return;
+    }
+    if (pending !== void 0) this.drop(pending);
+    this.chosen.delete(field);
+    this.message[field.name] = { case: slot.choice?.name, value };
+  }
+  /** What another choice takes the place of has to be well-formed all the same. */
+  drop(part) {
+    const { pos } = this.input;
+    this.readPart(part);
+    this.input.pos = pos;
+  }
+  value(kind) {
+    const { input } = this;
+    const end = kind.wire === BLOCK ? input.blockEnd() : input.end;
+    return kind.readRecord(input, end);
+  }
+  /** A message's bytes, for later; what came before is put ahead of them, if it consists of whole records. */
+  part(slot, before) {
+    const { input } = this;
+    const end = input.blockEnd();
+    const begin = input.pos;
+    let earlier = before?.earlier;
+    if (before !== void 0) {
+      const records = new Reader(input.buffer, before.begin, before.end);
+      records.field = input.field;
+      while (records.pos < records.end) records.skip(records.tag(), input.depth + 1);
+      earlier ??= new Writer();
+      earlier.raw(input.buffer.subarray(before.begin, before.end));
+    }
+    input.pos = end;
+    return { slot, begin, end, earlier };
+  }
+  readPart({ slot, begin, end, earlier }) {
+    const { input } = this;
+    if (earlier === void 0) {
+      const { pos } = input;
+      input.pos = begin;
+      const value = slot.kind.readRecord(input, end);
+      input.pos = pos;
+      return value;
+    }
+    earlier.raw(input.buffer.subarray(begin, end));
+    const whole2 = new Reader(earlier.take());
+    whole2.depth = input.depth;
+    whole2.field = input.field;
+    return slot.kind.readRecord(whole2, whole2.end);
+  }
+  keepNumber(number) {
+    this.unknown ??= new Writer();
+    this.unknown.tag(number, 0);
+    this.unknown.varint64(this.input.low, this.input.high);
+  }
+};
+function isUnknown(kind, value) {
+  return kind.numbers !== void 0 && !kind.numbers.has(value);
+}
+function slotsOf(name, field) {
+  if (field.shape === "oneof") {
+    return field.choices.map((choice2) => ({
+      number: choice2.number,
+      kind: choice2.kind,
+      field,
+      choice: choice2,
+      entry: void 0
+    }));
+  }
+  const entry = field.shape === "map" ? entryTable(name, field) : void 0;
+  return [{ number: field.number, kind: field.kind, field, choice: void 0, entry }];
+}
+function entryTable(name, field) {
+  const part = (number, own, kind) => ({
+    shape: "optional",
+    number,
+    name: own,
+    kind,
+    isPacked: false
+  });
+  return new RecordTable(`${name}.${field.name}`, [part(1, "key", field.key), part(2, "value", field.kind)]);
+}
+function writeIfGiven(field, number, kind, value, out) {
+  if (value === void 0) return;
+  if (!field.isExplicit && !kind.isMessage && kind.isZero(value)) return;
+  writeOne(number, kind, value, out);
+}
+function writeOne(number, kind, value, out) {
+  out.tag(number, kind.wire);
+  kind.writeRecord(value, out);
+}
+function writeSlot(slot, held, out) {
+  const { field, kind, number } = slot;
+  switch (field.shape) {
+    case "single":
+      if (!kind.isZero(held)) writeOne(number, kind, held, out);
+      break;
+    case "optional":
+      if (held !== void 0) writeOne(number, kind, held, out);
+      break;
+    case "required":
+      if (held === void 0) throw out.misfit("a value, because it is required", held);
+      writeOne(number, kind, held, out);
+      break;
+    case "repeated":
+      writeList(field, listOf(held, out), out);
+      break;
+    case "map":
+      writeMap2(field, mapOf(held, out), out);
+      break;
+    case "oneof":
+      if (chosenOf(field, held, out) === slot.choice) writeOne(number, kind, held.value, out);
+      break;
+  }
+}
+function writeList(field, list, out) {
+  if (!field.isPacked) {
+    for (const item of list) writeOne(field.number, field.kind, item, out);
+    return;
+  }
+  if (list.length === 0) return;
+  out.tag(field.number, BLOCK);
+  const at = out.fork();
+  for (const item of list) field.kind.writeRecord(item, out);
+  out.join(at);
+}
+function writeMap2(field, map2, out) {
+  out.depth += 1;
+  for (const [key, value] of map2) {
+    out.tag(field.number, BLOCK);
+    const at = out.fork();
+    writeOne(1, field.key, key, out);
+    writeOne(2, field.kind, value, out);
+    out.join(at);
+  }
+  out.depth -= 1;
+}
+
+// ../src/message.ts
+function message(typeName, fields) {
+  return new Definition(typeName, fields);
+}
+var Definition = class {
+  typeName;
+  kind;
+  makeFields;
+  madeFields;
+  madeTable;
+  leastBytes;
+  constructor(typeName, fields) {
+    this.typeName = typeName;
+    this.makeFields = fields;
+    this.kind = this.makeKind();
+  }
+  create(init) {
+    const given = init ?? {};
+    const made = {};
+    for (const field of this.fields) {
+      const value = initialValue(field, given[field.name]);
+      if (value !== void 0) made[field.name] = value;
+    }
+    if (given["$unknown"] !== void 0) made["$unknown"] = given["$unknown"];
+    return made;
+  }
+  writeNative(message2, out) {
+    this.check(message2, out);
+    writeNativeFields(this.typeName, this.fields, message2, out);
+  }
+  readNative(input) {
+    const made = {};
+    readNativeFields(this.typeName, this.fields, made, input);
+    input.field = this.typeName;
+    return made;
+  }
+  writeProtobuf(message2, out) {
+    this.check(message2, out);
+    this.table.write(message2, out);
+    const unknown = message2.$unknown;
+    if (unknown === void 0) return;
+    out.field = `${this.typeName}.$unknown`;
+    if (!(unknown instanceof Uint8Array)) throw out.misfit("a Uint8Array", unknown);
+    out.raw(unknown);
+  }
+  readProtobuf(input, end) {
+    const made = this.create();
+    const unknown = this.table.read(made, input, end);
+    if (unknown !== void 0) made.$unknown = unknown;
+    return made;
+  }
+  toBinary(message2) {
+    const out = new Writer();
+    this.writeProtobuf(message2, out);
+    return out.take();
+  }
+  fromBinary(bytes2) {
+    return this.readProtobuf(new Reader(bytes2), bytes2.length);
+  }
+  get fields() {
+    this.madeFields ??= this.makeFields();
+    return this.madeFields;
+  }
+  get table() {
+    this.madeTable ??= new RecordTable(this.typeName, this.fields);
+    return this.madeTable;
+  }
+  check(message2, out) {
+    if (typeof message2 !== "object" || message2 === null) throw out.misfit(`a ${this.typeName}`, message2);
+  }
+  least() {
+    if (this.leastBytes === void 0) {
+      this.leastBytes = 1;
+      this.leastBytes = leastBytes(this.fields);
+    }
+    return this.leastBytes;
+  }
+  makeKind() {
+    return {
+      wire: BLOCK,
+      isMessage: true,
+      numbers: void 0,
+      zero: () => this.create(),
+      from: (init) => this.create(init),
+      least: () => this.least(),
+      isZero: () => false,
+      writeNative: (value, out) => {
+        const { field } = out;
+        out.enter();
+        this.writeNative(value, out);
+        out.depth -= 1;
+        out.field = field;
+      },
+      readNative: (input) => {
+        const { field } = input;
+        input.enter();
+        const value = this.readNative(input);
+        input.depth -= 1;
+        input.field = field;
+        return value;
+      },
+      writeRecord: (value, out) => {
+        const { field } = out;
+        out.enter();
+        const at = out.fork();
+        this.writeProtobuf(value, out);
+        out.join(at);
+        out.depth -= 1;
+        out.field = field;
+      },
+      readRecord: (input, end) => {
+        const { field } = input;
+        input.enter();
+        const value = this.readProtobuf(input, end);
+        input.depth -= 1;
+        input.field = field;
+        return value;
+      }
+    };
+  }
+};
+function initialValue(field, init) {
+  switch (field.shape) {
+    case "single":
+      return init === void 0 ? field.kind.zero() : field.kind.from(init);
+    case "repeated":
+      return init === void 0 ? [] : Array.from(init, (each) => field.kind.from(each));
+    case "map":
+      return initialMap(field, init);
+    case "oneof":
+      return initialChoice(field, init);
+    default:
+      return init === void 0 ? void 0 : field.kind.from(init);
+  }
+}
+function initialMap(field, init) {
+  const made = /* @__PURE__ */ new Map();
+  if (init === void 0) return made;
+  const isIterable = typeof init[Symbol.iterator] === "function";
+  const entries = isIterable ? init : Object.entries(init);
+  for (const [key, value] of entries) made.set(key, field.kind.from(value));
+  return made;
+}
+function initialChoice(field, init) {
+  if (init?.case === void 0) return { case: void 0 };
+  const choice2 = field.choices.find((each) => each.name === init.case);
+  return { case: init.case, value: choice2 === void 0 ? init.value : choice2.kind.from(init.value) };
 }
 
 // ../src/scalar.ts
@@ -3488,6 +3501,30 @@ var float = /* @__PURE__ */ scalar({
   readRecord: (input) => input.f32()
 });
 var openEnum = int32;
+
+// ../src/method.ts
+function method(row) {
+  return {
+    path: `/${row.service}/${row.name}`,
+    idempotent: false,
+    prefersProtobuf: false,
+    timeoutMs: void 0,
+    errors: [],
+    ...row,
+    input: row.input,
+    output: row.output
+  };
+}
+async function callUnary(transport, method2, request, options) {
+  return await transport.unary(method2, method2.input.create(request), options);
+}
+function callServerStream(transport, method2, request, options) {
+  return transport.serverStream(method2, method2.input.create(request), options);
+}
+function callBidiStream(transport, method2, requests, options) {
+  const created = mapped(requests, (request) => method2.input.create(request));
+  return transport.bidiStream(method2, created, options);
+}
 
 // ../generated/messages.ts
 var MessageType = {
