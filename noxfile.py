@@ -270,6 +270,69 @@ def _run_interop(session: nox.Session, peers: dict[str, str]) -> None:
     session.run("python", "-m", "pytest", "tests/interop", *session.posargs, env=peers)
 
 
+CHROMIUM_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Drive the live page of a node, and calls of every kind, in Chromium, against nodes in processes.
+
+    ``-- --seconds 600`` leaves the page open under a flood of events for so long, 10 s unless told otherwise;
+    ``-- --pictures`` also makes those in docs/ anew. Chromium is what is on PATH, or what root installs here from
+    Debian; npm brings the compiler and the bundler. The session is skipped, with the reason, where it lacks either.
+    """
+    options = list(session.posargs)
+    has_pictures = "--pictures" in options
+    if has_pictures:
+        options.remove("--pictures")
+    seconds = "10"
+    if "--seconds" in options:
+        place = options.index("--seconds")
+        seconds = options[place + 1]
+        del options[place : place + 2]
+    web = _build_web(session)
+    chromium = _provide_chromium(session)
+    session.run("node", str(web / "page/build.mjs"), "--check", "node/eventflux_node/page", external=True)
+    _install(session, "all", "browser", "tests")
+    environment = {"EVENTFLUX_CHROMIUM": chromium, "EVENTFLUX_WEB": str(web), "EVENTFLUX_BROWSER_SECONDS": seconds}
+    # A process that hangs is ended only after the longest test.
+    patience = f"faulthandler_timeout={120 + int(float(seconds))}"
+    session.run("python", "-m", "pytest", "tests/browser", "-o", patience, *options, env=environment)
+    if has_pictures:
+        session.run("python", "-m", "tests.browser.picture", "docs", env=environment)
+
+
+def _build_web(session: nox.Session) -> Path:
+    """A copy of web/ with npm's packages, compiled strictly; what npm brought before is kept."""
+    if shutil.which("npm") is None:
+        session.skip("there is no npm: nothing compiles TypeScript")
+    build = Path(session.create_tmp()).resolve() / "web"
+    shutil.copytree("web", build, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", "dist", "build"))
+    with session.chdir(build):
+        if subprocess.run(
+            ("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"), check=False
+        ).returncode:
+            session.skip("npm's packages cannot be had: npm does not reach a registry")
+        for project in ("tsconfig.json", "page/tsconfig.json"):
+            session.run("node_modules/.bin/tsc", "--project", project, external=True)
+    return build
+
+
+def _provide_chromium(session: nox.Session) -> str:
+    """The path of Chromium; the session is skipped where there is none and it cannot be installed."""
+    found = next(filter(None, map(shutil.which, CHROMIUM_PROGRAMS)), None)
+    if found is None:
+        if shutil.which("apt-get") is None or os.geteuid() != 0:
+            session.skip("there is no Chromium: run apt-get install chromium as root")
+        session.log("installing chromium")
+        session.run("apt-get", "update", "-q", external=True, silent=True)
+        session.run("apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", external=True, silent=True)
+        found = shutil.which("chromium")
+    if found is None:
+        session.skip("there is no Chromium, and apt-get brought none")
+    return found
+
+
 @nox.session(name="interop-go")
 def interop_go(session: nox.Session) -> None:
     """Run gRPC's cases between us and grpc-go's own client and server, both ways; h2spec and grpcurl ask our server.

@@ -1,4 +1,4 @@
-"""Chromium, the page that makes calls, and nodes and servers in processes: for the tests of ``nox -s browser`` alone."""
+"""Chromium, the page that makes calls, and nodes and servers in processes: for ``nox -s browser`` alone."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ collect_ignore_glob = [] if CHROMIUM and WEB else ["test_*.py"]
 class WebNode:
     """A node in a process of its own, which can be ended and started again on the same port."""
 
+    node_id: str
     port: int
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...]
     process: subprocess.Popen[str] | None = None
 
     @property
@@ -51,7 +52,7 @@ class WebNode:
     def start(self) -> None:
         """Starts it, and returns once it listens."""
         listen = f"tcp+grpc+ws://127.0.0.1:{self.port}"
-        command = [*COMMAND, "node", "--node-id", f"node-{self.port}", "--listen", listen, *self.options]
+        command = [*COMMAND, "node", "--node-id", self.node_id, "--listen", listen, *self.options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         assert self.process.stdout.readline().startswith("listening on ")
@@ -70,9 +71,10 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running_node(*options: str) -> Iterator[WebNode]:
-    """A node with a page of its own, or with other options where they are given."""
-    node = WebNode(_free_port(), options or ("--web",))
+def running_node(*options: str, node_id: str = "", port: int = 0) -> Iterator[WebNode]:
+    """A node with a page of its own, or with other options where they are given; port 0: any that is free."""
+    port = port or _free_port()
+    node = WebNode(node_id or f"node-{port}", port, options or ("--web",))
     node.start()
     try:
         yield node
@@ -87,17 +89,24 @@ def node() -> Iterator[WebNode]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium, for all tests."""
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Chromium, while the context is open."""
     from playwright.sync_api import sync_playwright
 
     # Its sandbox does not work for root, and these pages are our own.
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=options)
-        yield chromium
-        chromium.close()
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, for all tests."""
+    with chromium() as running:
+        yield running
 
 
 @dataclass

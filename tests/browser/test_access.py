@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from eventflux_transport import Message
+from eventflux_transport import Message, MessageType
 from tests.browser.conftest import WEB, Tab, WebNode
 from tests.browser.test_page import await_live, await_rows, publish
 
@@ -22,7 +22,8 @@ _FOCUSED = """() => {
   const {activeElement: focused} = document;
   const style = getComputedStyle(focused.matches(".chip input") ? focused.nextElementSibling : focused);
   const name = focused.id || focused.getAttribute("aria-label") || focused.innerText || focused.parentElement.innerText;
-  return {tag: focused.tagName, name: name.trim(), isMarked: style.outlineStyle !== "none" && style.outlineWidth !== "0px"};
+  const isMarked = style.outlineStyle !== "none" && style.outlineWidth !== "0px";
+  return {tag: focused.tagName, name: name.trim(), isMarked};
 }"""
 
 
@@ -58,9 +59,7 @@ def test_nothing_is_wider_than_the_screen_and_axe_finds_nothing(
     assert [(rule["id"], [part["html"] for part in rule["nodes"]]) for rule in found] == []
 
 
-def test_everything_is_reached_by_the_keyboard_in_the_order_of_the_page(
-    node: WebNode, open_tab: OpenTab
-) -> None:
+def test_everything_is_reached_by_the_keyboard_in_the_order_of_the_page(node: WebNode, open_tab: OpenTab) -> None:
     page = open_tab(node.url).page
     await_live(page)
     publish(node, [Message(payload=b"one"), Message(payload=b"two")])
@@ -73,9 +72,8 @@ def test_everything_is_reached_by_the_keyboard_in_the_order_of_the_page(
             break
         assert focused["isMarked"], f"it cannot be seen that {focused['name']} has the focus"
         reached.append(focused["name"].split("\n")[0])
-    types = "unspecified event query state control heartbeat checkpoint metadata acknowledgment".split()
     assert reached[:4] == ["Skip to the events", "theme", "add-url", "Add"]
-    assert reached[4:13] == types
+    assert reached[4:13] == [kind.name.lower() for kind in MessageType]
     assert reached[13:16] == ["text-filter", "pause", "clear"]
     form = ["type", "priority", "payload", "headers", "source", "target"]
     assert reached[18:] == [*(f"publish-{name}" for name in form), "Publish"]

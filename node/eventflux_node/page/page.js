@@ -3849,15 +3849,22 @@ function byId(id, kind) {
 function setText(target, text) {
   if (target.textContent !== text) target.textContent = text;
 }
-function oncePerFrame(draw) {
+function coalesced(leastMs, draw) {
   let isAsked = false;
+  let lastMs = -leastMs;
+  const inFrame = () => {
+    requestAnimationFrame(() => {
+      isAsked = false;
+      lastMs = performance.now();
+      draw();
+    });
+  };
   return () => {
     if (isAsked) return;
     isAsked = true;
-    requestAnimationFrame(() => {
-      isAsked = false;
-      draw();
-    });
+    const waitMs = lastMs + leastMs - performance.now();
+    if (waitMs > 0) setTimeout(inFrame, waitMs);
+    else inFrame();
   };
 }
 
@@ -4330,17 +4337,36 @@ var Chart = class {
   svg;
   format;
   leastTop;
+  onPoint;
   lines = [];
-  /** `leastTop` is what the axis of values reaches at least, so that noise is not drawn as mountains. */
-  constructor(svg, leastTop, format) {
+  pointed;
+  /**
+   * `leastTop` is what the axis of values reaches at least, so that noise is not drawn as mountains. `onPoint` is told
+   * which of the points a pointer is over.
+   */
+  constructor(svg, leastTop, format, onPoint) {
     this.svg = svg;
+    this.onPoint = onPoint;
     this.leastTop = leastTop;
     this.format = format;
     new ResizeObserver(() => this.paint()).observe(svg);
+    svg.addEventListener("pointermove", (event) => this.point(this.indexAt(event.clientX)));
+    svg.addEventListener("pointerleave", () => this.point(void 0));
   }
   draw(lines) {
     this.lines = lines;
     this.paint();
+  }
+  point(index) {
+    this.pointed = index;
+    this.onPoint(index);
+    this.paint();
+  }
+  /** The point that is nearest to a place on the screen. */
+  indexAt(clientX) {
+    const { left, width } = this.svg.getBoundingClientRect();
+    const share = (clientX - left - MARGIN.left) / (width - MARGIN.left - MARGIN.right);
+    return Math.min(SPAN_S - 1, Math.max(0, Math.round(share * SPAN_S) - 1));
   }
   paint() {
     const { width, height } = this.svg.getBoundingClientRect();
@@ -4352,7 +4378,8 @@ var Chart = class {
     this.svg.replaceChildren(
       ...steps.flatMap((value) => this.rule(box, value, top)),
       ...timeLabels(box),
-      ...this.lines.flatMap((line) => drawnLine(box, line, top))
+      ...this.lines.flatMap((line) => drawnLine(box, line, top)),
+      ...marker(box, this.pointed)
     );
   }
   rule(box, value, top) {
@@ -4362,6 +4389,11 @@ var Chart = class {
     return [svgElement("line", line), svgElement("text", label, this.format(value))];
   }
 };
+function marker(box, index) {
+  if (index === void 0) return [];
+  const x = placeOf(box, index);
+  return [svgElement("line", { class: "pointed", x1: x, x2: x, y1: box.top, y2: box.bottom })];
+}
 function greatest(lines) {
   return Math.max(0, ...lines.flatMap((line) => line.points.map((value) => value ?? 0)));
 }
@@ -4375,10 +4407,10 @@ function axisSteps(most) {
 function timeLabels(box) {
   const step = box.right - box.left < 320 ? 2 * TIME_STEP_S : TIME_STEP_S;
   const labels = [];
-  for (let ago = 0; ago <= SPAN_S; ago += step) {
-    const x = box.right - (box.right - box.left) * ago / SPAN_S;
-    const anchor = ago === 0 ? "end" : ago === SPAN_S ? "start" : "middle";
-    const text = ago === 0 ? "now" : `−${Math.floor(ago / 60)}:${String(ago % 60).padStart(2, "0")}`;
+  for (let ago2 = 0; ago2 <= SPAN_S; ago2 += step) {
+    const x = box.right - (box.right - box.left) * ago2 / SPAN_S;
+    const anchor = ago2 === 0 ? "end" : ago2 === SPAN_S ? "start" : "middle";
+    const text = ago2 === 0 ? "now" : `−${Math.floor(ago2 / 60)}:${String(ago2 % 60).padStart(2, "0")}`;
     labels.push(svgElement("text", { class: "axis", x, y: box.bottom + 17, "text-anchor": anchor }, text));
   }
   return labels;
@@ -4423,43 +4455,77 @@ function heightOf(box, value, top) {
 
 // view/chart_view.ts
 var ChartView = class {
-  rateChart = new Chart(byId("rate-chart", SVGSVGElement), 10, formatShort);
-  latencyChart = new Chart(byId("latency-chart", SVGSVGElement), 1, (value) => `${formatShort(value)} ms`);
+  rateChart;
+  latencyChart;
   rate;
   latency;
+  rates = [];
+  percentiles = { p50: [], p99: [] };
+  /** Which second a pointer is over, in each chart. */
+  pointed = {};
   constructor(rate, latency) {
     this.rate = rate;
     this.latency = latency;
+    this.rateChart = new Chart(byId("rate-chart", SVGSVGElement), 10, formatShort, (index) => {
+      this.pointed.rate = index;
+      this.tellRate();
+    });
+    const inMs = (value) => `${formatShort(value)} ms`;
+    this.latencyChart = new Chart(byId("latency-chart", SVGSVGElement), 1, inMs, (index) => {
+      this.pointed.latency = index;
+      this.tellLatency();
+    });
   }
   draw(now) {
-    this.drawRate(this.rate.points(now));
-    const { p50, p99 } = this.latency.points(now);
-    this.drawLatency(p50, p99);
-  }
-  drawRate(points) {
-    this.rateChart.draw([{ kind: "rate", points, isArea: true }]);
-    const known = points.filter((value) => value !== null);
-    const latest = points.at(-1) ?? null;
-    setText(byId("rate-now", HTMLOutputElement), latest === null ? "not known yet" : `${formatCount(latest)} events/s`);
-    if (known.length === 0) return;
-    const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
-    const most = formatCount(Math.max(...known));
-    setText(byId("rate-summary", HTMLElement), `Mean ${formatCount(mean)}, most ${most} in a second, as this page got them.`);
-  }
-  drawLatency(p50, p99) {
+    this.rates = this.rate.points(now);
+    this.percentiles = this.latency.points(now);
+    this.rateChart.draw([{ kind: "rate", points: this.rates, isArea: true }]);
     this.latencyChart.draw([
-      { kind: "p99", points: p99, isArea: false },
-      { kind: "p50", points: p50, isArea: false }
+      { kind: "p99", points: this.percentiles.p99, isArea: false },
+      { kind: "p50", points: this.percentiles.p50, isArea: false }
     ]);
-    const [median, slow] = [p50.at(-1) ?? null, p99.at(-1) ?? null];
-    setText(byId("p50-now", HTMLOutputElement), median === null ? "p50" : `p50 ${formatMs(median)}`);
-    setText(byId("p99-now", HTMLOutputElement), slow === null ? "p99" : `p99 ${formatMs(slow)}`);
-    const known = p99.filter((value) => value !== null);
-    if (known.length === 0) return;
-    const text = `A heartbeat and its answer, over the 30 s before; slowest p99 ${formatMs(Math.max(...known))}.`;
+    this.tellRate();
+    this.tellLatency();
+  }
+  tellRate() {
+    const latest = this.rates.at(-1) ?? null;
+    setText(byId("rate-now", HTMLOutputElement), latest === null ? "not known yet" : `${formatCount(latest)} events/s`);
+    const text = this.pointed.rate === void 0 ? ratesInWords(this.rates) : this.rateAt(this.pointed.rate);
+    setText(byId("rate-summary", HTMLElement), text);
+  }
+  tellLatency() {
+    const { p50, p99 } = this.percentiles;
+    setText(byId("p50-now", HTMLOutputElement), withValue("p50", p50.at(-1)));
+    setText(byId("p99-now", HTMLOutputElement), withValue("p99", p99.at(-1)));
+    const text = this.pointed.latency === void 0 ? latencyInWords(p99) : this.latencyAt(this.pointed.latency);
     setText(byId("latency-summary", HTMLElement), text);
   }
+  rateAt(index) {
+    const rate = this.rates[index] ?? null;
+    return `${ago(index)}: ${rate === null ? "not known" : `${formatCount(rate)} events/s`}`;
+  }
+  latencyAt(index) {
+    const [p50, p99] = [this.percentiles.p50[index] ?? null, this.percentiles.p99[index] ?? null];
+    return `${ago(index)}: ${p50 === null ? "not known" : `${withValue("p50", p50)}, ${withValue("p99", p99)}`}`;
+  }
 };
+function ago(index) {
+  return `${SPAN_S - index} s ago`;
+}
+function withValue(name, ms) {
+  return ms === null || ms === void 0 ? name : `${name} ${formatMs(ms)}`;
+}
+function ratesInWords(points) {
+  const known = points.filter((value) => value !== null);
+  if (known.length === 0) return "";
+  const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
+  return `Mean ${formatCount(mean)}, most ${formatCount(Math.max(...known))} in a second, as this page got them.`;
+}
+function latencyInWords(p99) {
+  const known = p99.filter((value) => value !== null);
+  if (known.length === 0) return "";
+  return `A heartbeat and its answer, over the 30 s before; slowest p99 ${formatMs(Math.max(...known))}.`;
+}
 
 // view/connection_view.ts
 var TEXTS = {
@@ -4660,6 +4726,7 @@ var EventList = class {
 
 // view/event_view.ts
 var ROWS = 200;
+var LEAST_MS = 100;
 var EventView = class {
   log;
   list = new EventList(byId("event-list", HTMLOListElement));
@@ -4667,8 +4734,8 @@ var EventView = class {
   note = byId("event-note", HTMLElement);
   types = /* @__PURE__ */ new Set();
   state = { kind: "subscribing" };
-  /** Has the list drawn in the next frame. */
-  refresh = oncePerFrame(() => this.draw());
+  /** Has the list drawn in the next frame, or a moment later if it has just been. */
+  refresh = coalesced(LEAST_MS, () => this.draw());
   /** `onTypes` is called with the types that are to be subscribed to, none: all, when the user chooses others. */
   constructor(log, onTypes) {
     this.log = log;

@@ -24,19 +24,45 @@ export class Chart {
   private readonly svg: SVGSVGElement;
   private readonly format: (value: number) => string;
   private readonly leastTop: number;
+  private readonly onPoint: (index: number | undefined) => void;
   private lines: readonly Line[] = [];
+  private pointed: number | undefined;
 
-  /** `leastTop` is what the axis of values reaches at least, so that noise is not drawn as mountains. */
-  constructor(svg: SVGSVGElement, leastTop: number, format: (value: number) => string) {
+  /**
+   * `leastTop` is what the axis of values reaches at least, so that noise is not drawn as mountains. `onPoint` is told
+   * which of the points a pointer is over.
+   */
+  constructor(
+    svg: SVGSVGElement,
+    leastTop: number,
+    format: (value: number) => string,
+    onPoint: (index: number | undefined) => void,
+  ) {
     this.svg = svg;
+    this.onPoint = onPoint;
     this.leastTop = leastTop;
     this.format = format;
     new ResizeObserver(() => this.paint()).observe(svg);
+    svg.addEventListener("pointermove", (event) => this.point(this.indexAt(event.clientX)));
+    svg.addEventListener("pointerleave", () => this.point(undefined));
   }
 
   draw(lines: readonly Line[]): void {
     this.lines = lines;
     this.paint();
+  }
+
+  private point(index: number | undefined): void {
+    this.pointed = index;
+    this.onPoint(index);
+    this.paint();
+  }
+
+  /** The point that is nearest to a place on the screen. */
+  private indexAt(clientX: number): number {
+    const { left, width } = this.svg.getBoundingClientRect();
+    const share = (clientX - left - MARGIN.left) / (width - MARGIN.left - MARGIN.right);
+    return Math.min(SPAN_S - 1, Math.max(0, Math.round(share * SPAN_S) - 1));
   }
 
   private paint(): void {
@@ -50,6 +76,7 @@ export class Chart {
       ...steps.flatMap((value) => this.rule(box, value, top)),
       ...timeLabels(box),
       ...this.lines.flatMap((line) => drawnLine(box, line, top)),
+      ...marker(box, this.pointed),
     );
   }
 
@@ -59,6 +86,12 @@ export class Chart {
     const label = { class: "axis", x: box.left - 8, y: y + 4, "text-anchor": "end" };
     return [svgElement("line", line), svgElement("text", label, this.format(value))];
   }
+}
+
+function marker(box: Box, index: number | undefined): SVGElement[] {
+  if (index === undefined) return [];
+  const x = placeOf(box, index);
+  return [svgElement("line", { class: "pointed", x1: x, x2: x, y1: box.top, y2: box.bottom })];
 }
 
 function greatest(lines: readonly Line[]): number {

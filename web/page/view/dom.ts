@@ -36,15 +36,22 @@ export function setText(target: Element, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }
 
-/** A function that has `draw` run once in the next frame, however often it is called before. */
-export function oncePerFrame(draw: () => void): () => void {
+/** A function that has `draw` run in a frame soon, once for all calls before, and at most every `leastMs`. */
+export function coalesced(leastMs: number, draw: () => void): () => void {
   let isAsked = false;
+  let lastMs = -leastMs;
+  const inFrame = (): void => {
+    requestAnimationFrame(() => {
+      isAsked = false;
+      lastMs = performance.now();
+      draw();
+    });
+  };
   return () => {
     if (isAsked) return;
     isAsked = true;
-    requestAnimationFrame(() => {
-      isAsked = false;
-      draw();
-    });
+    const waitMs = lastMs + leastMs - performance.now();
+    if (waitMs > 0) setTimeout(inFrame, waitMs);
+    else inFrame();
   };
 }

@@ -2,11 +2,13 @@ import { MessageType } from "../../generated/index.ts";
 import type { EventLog } from "../state/event_log.ts";
 import { messageTypeName } from "../state/message_type.ts";
 import type { SubscriptionState } from "../state/subscription.ts";
-import { byId, element, oncePerFrame, setText } from "./dom.ts";
+import { byId, coalesced, element, setText } from "./dom.ts";
 import { EventList } from "./event_list.ts";
 import { formatBytes, formatCount } from "./format.ts";
 
 const ROWS = 200;
+/** Nobody reads what changes more often; at thousands of events a second it would take the processor whole. */
+const LEAST_MS = 100;
 
 /** The panel of events: its list, its filters, and what it says when there is nothing to list. */
 export class EventView {
@@ -16,8 +18,8 @@ export class EventView {
   private readonly note = byId("event-note", HTMLElement);
   private readonly types = new Set<MessageType>();
   private state: SubscriptionState = { kind: "subscribing" };
-  /** Has the list drawn in the next frame. */
-  readonly refresh = oncePerFrame(() => this.draw());
+  /** Has the list drawn in the next frame, or a moment later if it has just been. */
+  readonly refresh = coalesced(LEAST_MS, () => this.draw());
 
   /** `onTypes` is called with the types that are to be subscribed to, none: all, when the user chooses others. */
   constructor(log: EventLog, onTypes: (types: MessageType[]) => void) {
