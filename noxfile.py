@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -357,10 +358,75 @@ def _build_web(session: nox.Session) -> str:
         return ""
     folder = Path("web").resolve()
     with session.chdir(folder):
-        session.run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", external=True, silent=True)
+        if not _has_npm_packages(session):
+            return ""
         shutil.rmtree("build", ignore_errors=True)
         session.run("npm", "run", "--silent", "build:test", external=True)
+        # The live page of a node is committed as it was built; what it is made of is checked with it.
+        session.run("node_modules/.bin/tsc", "--project", "page/tsconfig.json", external=True)
+        session.run("node", "page/build.mjs", "--check", external=True, silent=True)
     return str(folder)
+
+
+def _has_npm_packages(session: nox.Session) -> bool:
+    """Installs what the lock in this folder names; False: npm reaches no registry. Any other failure is an error."""
+    install = ("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
+    if subprocess.run(install, check=False, capture_output=True).returncode == 0:
+        return True
+    if subprocess.run(("npm", "view", "typescript", "version"), check=False, capture_output=True).returncode:
+        session.warn("skipped the TypeScript runtime: npm does not reach a registry")
+        return False
+    session.run(*install, external=True)
+    return True
+
+
+CHROMIUM_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Drive the live page of a node, and calls of every kind, in Chromium, against nodes in processes.
+
+    ``-- --seconds 600`` leaves the page open under a flood of events for so long, 10 s unless told otherwise;
+    ``-- --pictures`` also makes those in docs/ anew. Chromium is what is on PATH, or what root installs here from
+    Debian; npm brings the compiler and the bundler. The session is skipped, with the reason, where it lacks either.
+    """
+    parser = argparse.ArgumentParser(prog="nox -s browser --", allow_abbrev=False)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--pictures", action="store_true")
+    ours, options = parser.parse_known_args(session.posargs)
+    folder = _build_web(session)
+    if not folder:
+        session.skip("nothing can be built for a browser here: see the warning above")
+    chromium = _provide_chromium(session)
+    with session.chdir(folder):
+        session.run("npm", "run", "--silent", "build", external=True)
+    _install(session, "all", "browser", "tests")
+    environment = {
+        "EVENTFLUX_CHROMIUM": chromium,
+        "EVENTFLUX_WEB": folder,
+        "EVENTFLUX_BROWSER_SECONDS": str(ours.seconds),
+    }
+    # A process that hangs is ended only after the longest test.
+    patience = f"faulthandler_timeout={240 + 2 * ours.seconds}"
+    session.run("python", "-m", "pytest", "tests/browser", "-o", patience, *options, env=environment)
+    if ours.pictures:
+        session.run("python", "-m", "tests.browser.picture", "docs", env=environment)
+
+
+def _provide_chromium(session: nox.Session) -> str:
+    """The path of Chromium; the session is skipped where there is none and it cannot be installed."""
+    found = next(filter(None, map(shutil.which, CHROMIUM_PROGRAMS)), None)
+    if found is None:
+        if shutil.which("apt-get") is None or os.geteuid() != 0:
+            session.skip("there is no Chromium: run apt-get install chromium as root")
+        session.log("installing chromium")
+        session.run("apt-get", "update", "-q", external=True, silent=True)
+        session.run("apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", external=True, silent=True)
+        found = shutil.which("chromium")
+    if found is None:
+        session.skip("there is no Chromium, and apt-get brought none")
+    return found
 
 
 @nox.session(name="interop-go")

@@ -28,7 +28,7 @@ def test_the_wheel_has_every_source_file_and_no_other(wheel: zipfile.ZipFile) ->
         path.relative_to(root).as_posix()
         for package, root in SOURCE_ROOTS.items()
         for path in (root / package).rglob("*")
-        if path.suffix in (".py", ".pyi", ".j2") or path.name == "py.typed"
+        if path.suffix in (".py", ".pyi", ".j2", ".html", ".css", ".js", ".svg") or path.name == "py.typed"
     }
     packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert packed == expected

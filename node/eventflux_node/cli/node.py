@@ -12,7 +12,8 @@ from eventflux_node.cli.loop import run_async
 from eventflux_node.cli.option import loop_option, node_id_option, seconds_option
 from eventflux_node.hub import Hub
 from eventflux_node.service import NodeService
-from eventflux_runtime import Server, ServerConfig, TlsConfig, serve_forever
+from eventflux_node.web_page import page_urls, socket_path, web_pages
+from eventflux_runtime import Server, ServerConfig, TlsConfig, WebConfig, serve_forever
 
 __all__ = ["command"]
 
@@ -30,7 +31,15 @@ __all__ = ["command"]
 )
 @seconds_option("--patience", 10.0, "How long a full subscriber holds publishers up before it is cut off.")
 @seconds_option("--drain-grace", 10.0, "How long calls in flight have to finish when the node is stopped.")
-@click.option("--cert-file", help="PEM file of the node's certificate chain, for tcps and grpcs.")
+@click.option("--web", "has_page", is_flag=True, help="Serve a live page of the node; takes a URL with ws or wss.")
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Whose pages may connect, such as https://app.example.com; repeatable. With --web the node's own may.",
+)
+@click.option("--cert-file", help="PEM file of the node's certificate chain, for tcps, grpcs and wss.")
 @click.option("--key-file", help="PEM file of the key that belongs to --cert-file.")
 @click.option("--client-ca-file", help="PEM file of authorities: clients must show a certificate that one has signed.")
 @loop_option
@@ -39,12 +48,15 @@ def command(
     endpoints: tuple[str, ...],
     loop: str,
     drain_grace_s: float,
+    has_page: bool,
+    origins: tuple[str, ...],
     cert_file: str | None,
     key_file: str | None,
     client_ca_file: str | None,
     **options: Any,
 ) -> int:
     """Run a node until it is told to stop (SIGTERM or Ctrl-C)."""
+    web = _web_config(endpoints, has_page, origins)
     tls = None
     if cert_file or key_file or client_ca_file:
         tls = TlsConfig(
@@ -53,14 +65,26 @@ def command(
             ca_file=client_ca_file,
             require_client_cert=client_ca_file is not None,
         )
-    config = ServerConfig(tls=tls, drain_grace_s=drain_grace_s)
-    return run_async(loop, lambda: _serve_node(endpoints, config, **options))
+    config = ServerConfig(tls=tls, drain_grace_s=drain_grace_s, web=web)
+    return run_async(loop, lambda: _serve_node(endpoints, config, has_page=has_page, **options))
+
+
+def _web_config(endpoints: Sequence[str], has_page: bool, origins: tuple[str, ...]) -> WebConfig | None:
+    """What browsers may do; None: nothing.
+
+    Raises:
+        ConfigError: the page could not reach the node, or an origin is none.
+    """
+    if has_page:
+        return WebConfig(origins=("same-origin", *origins), pages=web_pages(socket_path(endpoints)))
+    return WebConfig(origins=origins) if origins else None
 
 
 async def _serve_node(
     endpoints: Sequence[str],
     config: ServerConfig,
     *,
+    has_page: bool,
     node_id: str,
     cluster_id: str,
     buffer_events: int,
@@ -68,7 +92,7 @@ async def _serve_node(
 ) -> int:
     """Serves until SIGTERM or SIGINT, then drains. Returns the exit code, 0.
 
-    Prints one line ``listening on URL`` for each endpoint once all are bound.
+    Prints one line ``listening on URL`` for each endpoint once all are bound, and then where the page is.
 
     Raises:
         ConfigError: an endpoint cannot be served.
@@ -76,11 +100,13 @@ async def _serve_node(
     hub = Hub(buffer_events=buffer_events, patience_s=patience_s)
     version = importlib.metadata.version("eventflux-transport")
     service = NodeService(node_id=node_id, cluster_id=cluster_id, version=version, hub=hub)
+
+    def announce(server: Server) -> None:
+        lines = [f"listening on {url}" for url in server.endpoints]
+        if has_page:
+            lines += [f"page at {url}" for url in page_urls(server.endpoints)]
+        print("\n".join(lines), flush=True)
+
     # Subscriptions have no end of their own: unless the hub ends them, a drain would wait its whole grace time.
-    await serve_forever([service], *endpoints, config=config, on_started=_announce, on_draining=hub.close)
+    await serve_forever([service], *endpoints, config=config, on_started=announce, on_draining=hub.close)
     return 0
-
-
-def _announce(server: Server) -> None:
-    for url in server.endpoints:
-        print(f"listening on {url}", flush=True)
