@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,10 +42,18 @@ def build_probe(folder: Path, web: Path) -> None:
     shutil.copy(ROOT / "idl/transport.proto", idl)
     for name in ("inventory", "older", "transport"):
         _generate(idl / f"{name}.proto", folder / name)
+    (folder / "example.ts").write_text(_example(), "utf-8")
     tools = web / "node_modules/.bin"
     _run(str(tools / "tsc"), "--project", str(folder / "tsconfig.json"))
     bundle = ("--bundle", "--format=esm", "--target=es2022", "--log-level=warning", "--preserve-symlinks")
     _run(str(tools / "esbuild"), str(folder / "probe.ts"), *bundle, f"--outfile={folder}/probe.js")
+
+
+def _example() -> str:
+    """The client of docs/browser.md, which is compiled beside the page."""
+    page = (ROOT / "docs/browser.md").read_text("utf-8")
+    (example,) = re.findall(r"^```ts\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return str(example)
 
 
 def _older(text: str) -> str:
