@@ -144,7 +144,7 @@ def build(session: nox.Session) -> None:
         session.run("sh", "-c", active, "sh", str(Path(python).parent), env=typed, external=True)
         schemes = ["tcp", "unix", "memory", "grpc", "grpc+unix", "grpc+memory"]
         if "[all]" in command:
-            schemes.append("grpcio")
+            schemes += ["grpcio", "ws"]
         if "[" not in command:
             # What speaks gRPC here is ours alone.
             session.run(python, "-I", "-c", "import grpc", external=True, silent=True, success_codes=[1])
@@ -191,7 +191,7 @@ def _install_compiled(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Compare our wires with gRPC's libraries and with the ceiling; ``-- --quick`` ends within a minute."""
-    _install(session, "grpc,trio,uvloop", "bench")
+    _install(session, "grpc,trio,uvloop,websocket", "bench")
     session.run("python", "-m", "benchmarks.compare", *session.posargs)
     if "--quick" in session.posargs:
         session.run("python", "-m", "benchmarks.peer", "--seconds", "0.2", "--loop", "asyncio")
@@ -233,6 +233,24 @@ def conformance(session: nox.Session) -> None:
     session.run(
         "python", "-m", "pytest", "tests/conformance", *session.posargs, env={"EVENTFLUX_CONFORMANCE": str(kept)}
     )
+
+
+@nox.session
+def autobahn(session: nox.Session) -> None:
+    """Have Autobahn's test suite judge our WebSockets, as client and as server, and print what it says.
+
+    It is a program of Python 2.7, which is looked for by the name `python2.7`, and comes from PyPI.
+    """
+    python = shutil.which("python2.7")
+    if python is None:
+        session.skip("there is no python2.7 for Autobahn's test suite")
+    _install(session, "uvloop,websocket", "tests")
+    libraries = Path(session.create_tmp()).resolve() / "autobahn"
+    if not (libraries / "autobahntestsuite").is_dir():
+        target = ["--quiet", "--target", str(libraries), "autobahntestsuite"]
+        session.run(python, "-m", "pip", "install", *target, external=True, silent=True)
+    suite = {"EVENTFLUX_AUTOBAHN": str(libraries), "EVENTFLUX_AUTOBAHN_PYTHON": python}
+    session.run("python", "-m", "pytest", "-s", "tests/carrier/test_autobahn.py", *session.posargs, env=suite)
 
 
 @nox.session

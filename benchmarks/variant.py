@@ -62,6 +62,10 @@ FULL: Final = (
     Variant("tcps", "uvloop"),
     Variant("grpcs", "asyncio"),
     Variant("grpcs", "uvloop"),
+    Variant("ws", "asyncio"),
+    Variant("ws", "uvloop"),
+    Variant("wss", "asyncio"),
+    Variant("wss", "uvloop"),
     Variant("unix", "asyncio"),
     Variant("unix", "uvloop"),
     Variant("grpc.aio-to-grpc", "asyncio"),
@@ -123,6 +127,11 @@ def _crowded(loop: str, workload: str) -> Target:
     return Target(text, row, row, workload, "calls_per_s", 0.8, other_workload="throughput")
 
 
+def _websocket(loop: str) -> Target:
+    ours, tcp = f"ws {loop} compiled", f"tcp {loop} compiled"
+    return Target(f"WebSocket, {loop}: calls/s, of TCP", ours, tcp, "throughput", "calls_per_s", 0.8)
+
+
 def _trio(name: str, wire: str) -> Target:
     trio, asyncio = f"{wire} trio compiled", f"{wire} asyncio compiled"
     return Target(f"{name}, trio: calls/s, of asyncio", trio, asyncio, "throughput", "calls_per_s", 0.5)
@@ -142,6 +151,8 @@ TARGETS: Final = (
         "calls_per_s",
         2.0,
     ),
+    _websocket("asyncio"),
+    _websocket("uvloop"),
     _trio("TCP", "tcp"),
     _trio("gRPC", "grpc"),
 )

@@ -47,6 +47,7 @@ async def main(schemes: list[str]) -> None:
             "tcp": "tcp://127.0.0.1:0",
             "grpc": "grpc://127.0.0.1:0",
             "grpcio": "grpcio://127.0.0.1:0",
+            "ws": "ws://127.0.0.1:0",
             "unix": f"unix://{folder}/socket",
             "grpc+unix": f"grpc+unix://{folder}/grpc",
             "memory": "memory://node",

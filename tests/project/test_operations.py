@@ -65,7 +65,7 @@ CONFIGS: Final = {
 
 def shown(name: str, value: object) -> str:
     """A value as the page writes it."""
-    if value is None or value == ():
+    if value is None or value in ((), {}, b""):
         return "none"
     if isinstance(value, bool):
         return "on" if value else "off"
