@@ -1,4 +1,4 @@
-"""Generated TypeScript: how it is made and compiled for tests, and a Node process that reads and writes messages by it."""
+"""Generated TypeScript: how it is made and compiled for tests, and a Node process that reads and writes by it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from eventflux_codegen.order import Order
-from eventflux_codegen.pipeline import run
+from eventflux_codegen.pipeline import targets_of
 from eventflux_codegen.typescript.option import TypeScriptOptions
 
 __all__ = ["COMPILER", "DRIVER", "ROOT", "WEB", "Driver", "compile_project", "lacking", "typescript_of"]
@@ -32,8 +32,8 @@ def lacking() -> str:
 
 def typescript_of(order: Order) -> Mapping[str, str]:
     """The TypeScript of an order, whose runtime lies in ``src`` two levels above."""
-    options = TypeScriptOptions(output=".", runtime=_RUNTIME)
-    (target,) = run(replace(order, options=replace(order.options, typescript=options))).targets
+    section: dict[str, Any] = {"typescript": TypeScriptOptions(output=".", runtime=_RUNTIME)}
+    (target,) = targets_of(replace(order, options=replace(order.options, **section)))
     return target.files
 
 
@@ -96,5 +96,6 @@ class Driver:
 
 
 def _streams(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     return process.stdin, process.stdout

@@ -1,8 +1,11 @@
-"""TypeScript that is generated of the tests' IDL, compiled once, and the Node process that runs it."""
+"""TypeScript of the tests' IDL, compiled once for all test processes, and a Node process that runs it."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,17 +16,30 @@ CONFIGS = [ROOT / "idl/transport.yaml", *sorted((ROOT / "tests/idl").glob("*.yam
 
 
 @pytest.fixture(scope="session")
-def typescript(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    """A process that reads and writes the messages of all packages by TypeScript."""
+def typescript_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the packages lie, and what is compiled of them."""
     reason = lacking()
     if reason:
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("typescript")
-    orders = [Order.of_yaml(config) for config in CONFIGS]
-    packages = {order.options.package: typescript_of(order) for order in orders}
-    programs = [DRIVER, *DRIVER.parent.glob("*.test.ts")]
-    said = compile_project(folder, packages, programs)
-    assert not said, said
-    driver = Driver.start(folder)
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "typescript"
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            scratch = Path(f"{folder}.scratch")
+            scratch.mkdir()
+            orders = [Order.of_yaml(config) for config in CONFIGS]
+            packages = {order.options.package: typescript_of(order) for order in orders}
+            programs = [DRIVER, *sorted(DRIVER.parent.glob("*.test.ts"))]
+            said = compile_project(scratch, packages, programs)
+            assert not said, said
+            scratch.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def typescript(typescript_folder: Path) -> Iterator[Driver]:
+    """A process that reads and writes the messages of all packages by TypeScript."""
+    driver = Driver.start(typescript_folder)
     yield driver
     driver.close()

@@ -43,17 +43,15 @@ function read(type: MessageType<unknown>, { encoding, bytes }: Request): unknown
   return message;
 }
 
-function written(type: MessageType<unknown>, message: unknown): { native: string; protobuf: string } {
+function written(write: (out: Writer) => void): string {
   const out = new Writer();
-  let native: string;
   try {
-    type.writeNative(message, out);
-    native = Buffer.from(out.take()).toString("hex");
+    write(out);
+    return Buffer.from(out.take()).toString("hex");
   } catch (error) {
     if (!(error instanceof CodecError)) throw error;
-    native = `refused: ${error.message}`;
+    return `refused: ${error.message}`;
   }
-  return { native, protobuf: Buffer.from(type.toBinary(message)).toString("hex") };
 }
 
 /** A value with its type, without what is undefined: numbers as texts, because JSON has no room for all of them. */
@@ -84,7 +82,11 @@ async function answer(request: Request): Promise<object> {
     const copy = type.create(message);
     const value = describe(message);
     if (JSON.stringify(describe(copy)) !== JSON.stringify(value)) throw new Error("create makes another message of it");
-    return { value, ...written(type, message) };
+    return {
+      value,
+      native: written((out) => type.writeNative(message, out)),
+      protobuf: written((out) => type.writeProtobuf(message, out)),
+    };
   } catch (error) {
     if (!(error instanceof CodecError)) throw error;
     return { refusal: error.message, field: error.field, offset: error.offset };

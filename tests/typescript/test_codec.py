@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eventflux_runtime import CodecError
-from legacy_package import Order, Part, Size
 from tests.messages.test_vectors import VECTORS
 from tests.support.catalogue import descriptor_of, message_classes
 from tests.support.plain import is_plain
@@ -21,7 +19,8 @@ from tests.support.typescript import Driver
 from tests.support.typescript_value import described
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-FEW = settings(max_examples=8, suppress_health_check=[*SLOW, HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=3, suppress_health_check=SLOW)
+SOME = settings(max_examples=80, suppress_health_check=SLOW)
 CLASSES = [kind for kind in message_classes() if not is_plain(descriptor_of(kind))]
 KINDS = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 
@@ -51,15 +50,18 @@ def assert_is(answer: dict[str, Any], message: Any) -> None:
     assert "refusal" not in answer, answer
     assert answer["value"] == described(message)
     kind = type(message)
-    if answer["protobuf"] != message.to_protobuf().hex():  # there are several kinds of NaN
-        assert repr(kind.from_protobuf(bytes.fromhex(answer["protobuf"]))) == repr(message)
+    if answer["protobuf"] != message.to_protobuf().hex():
+        # There are several kinds of NaN, and an object of JavaScript has keys that look like numbers first.
+        assert described(kind.from_protobuf(bytes.fromhex(answer["protobuf"]))) == described(message)
     try:
         native = message.to_wire().hex()
     except CodecError:
         assert answer["native"].startswith("refused: ")
         return
     if answer["native"] != native:
-        assert repr(kind.from_wire(bytes.fromhex(answer["native"]))) == repr(message)
+        assert described(kind.from_wire(bytes.fromhex(answer["native"]))) == described(
+            kind.from_wire(message.to_wire())
+        )
 
 
 def assert_read_alike(typescript: Driver, kind: type[Any], encoding: str, data: bytes) -> None:
@@ -67,14 +69,18 @@ def assert_read_alike(typescript: Driver, kind: type[Any], encoding: str, data: 
     answer = ask(typescript, kind, encoding, data)
     try:
         message = kind.from_protobuf(data) if encoding == "protobuf" else kind.from_wire(data)
-    except CodecError as error:
-        assert "refusal" in answer, (answer, error)
+    except CodecError:
+        message = None
+    if message is None:
+        assert "refusal" in answer, answer
         assert 0 <= answer["offset"] <= len(data)
         return
     assert_is(answer, message)
 
 
-@pytest.mark.parametrize("vector", [vector for vector in VECTORS if vector["layout"] == "native"], ids=str)
+@pytest.mark.parametrize(
+    "vector", [vector for vector in VECTORS if vector["layout"] == "native"], ids=lambda vector: vector["type"]
+)
 def test_what_bincode_wrote_is_read_and_written_again(typescript: Driver, vector: dict[str, Any]) -> None:
     module, name = "gen/eventflux_transport/messages.js", f"eventflux.transport.{vector['type']}"
     answer = typescript.ask(module, name, "native", bytes.fromhex(vector["bytes"]))
@@ -91,14 +97,13 @@ def test_a_message_has_the_same_bytes(typescript: Driver, kind: type[Any], data:
     assert_is(ask(typescript, kind, "protobuf", message.to_protobuf()), message)
 
 
-@KINDS
-@FEW
-@given(data=st.data())
+@SOME
+@given(kind=st.sampled_from(CLASSES), data=st.data())
 def test_other_bytes_are_read_alike(typescript: Driver, kind: type[Any], data: st.DataObject) -> None:
     message, other = data.draw(messages_of(kind)), data.draw(messages_of(kind))
     records = data.draw(encoded_messages(descriptor_of(kind)))
     merged = message.to_protobuf() + other.to_protobuf()
-    for odd in (records, merged, data.draw(mutated(records)), data.draw(mutated(merged))):
+    for odd in (merged, records, data.draw(mutated(records)), data.draw(mutated(merged))):
         assert_read_alike(typescript, kind, "protobuf", odd)
     native = message.to_wire()
     for odd in (native + b"\0", native[:-1], data.draw(mutated(native))):
