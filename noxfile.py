@@ -81,7 +81,7 @@ def lint(session: nox.Session) -> None:
     """Check formatting and rules, of code and of pages; ``-- --fix`` mends what can be mended."""
     session.install(*_group("lint"))
     is_fixing = "--fix" in session.posargs
-    pages = [*map(str, Path().glob("*.md")), *map(str, Path("docs").glob("*.md"))]
+    pages = [*map(str, Path().glob("*.md")), *map(str, Path("docs").glob("*.md")), "web/README.md"]
     session.run("ruff", "format", *([] if is_fixing else ["--check"]), ".")
     session.run("ruff", "check", *(["--fix"] if is_fixing else []), ".")
     session.run("mdformat", *([] if is_fixing else ["--check"]), "--wrap", "120", "--compact-tables", *pages)
@@ -270,22 +270,87 @@ GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3"
 def interop(session: nox.Session) -> None:
     """Run our node against one in Rust (EventFlux's TCP frames) and one in JavaScript (gRPC), both ways.
 
-    And gRPC's own cases between us and JavaScript, grpclib and connectrpc; and ask our server what it serves with buf.
-    Rust needs cargo and Debian's librust packages, which root installs here; JavaScript and buf need npm. Where one is
-    lacking, its tests are skipped and the session says so.
+    And gRPC's own cases between us and JavaScript, grpclib and connectrpc; the tests of the TypeScript runtime that
+    need no more than one server; and ask our server what it serves with buf. Rust needs cargo and Debian's librust
+    packages, which root installs here; JavaScript, TypeScript and buf need npm. Where one is lacking, its tests are
+    skipped and the session says so.
     """
     peers = {
         "EVENTFLUX_RUST_PEER": _build_rust_peer(session),
         "EVENTFLUX_NODE_PEER": _build_node_peer(session),
         "EVENTFLUX_BUF": _install_buf(session),
+        "EVENTFLUX_WEB": _build_web(session),
     }
     _run_interop(session, {variable: path for variable, path in peers.items() if path})
 
 
 def _run_interop(session: nox.Session, peers: dict[str, str]) -> None:
     """Runs the tests of peers, those in Python included; `peers` tells where others are, by variable."""
-    _install(session, "grpc,codegen,compression,trio,uvloop", "interop", "tests")
+    _install(session, "grpc,codegen,compression,trio,uvloop,websocket", "interop", "tests")
     session.run("python", "-m", "pytest", "tests/interop", *session.posargs, env=peers)
+
+
+@nox.session
+def web(session: nox.Session) -> None:
+    """Build the npm package of web/, test it on each wire against a server in Python, pack it into dist/.
+
+    A user's program is compiled against what was packed, and the sizes of what a page loads are printed. Needs npm.
+    """
+    folder = _build_web(session)
+    if not folder:
+        session.skip("the TypeScript runtime cannot be built here: see the warning above")
+    _install(session, "websocket")
+    python = str(Path(session.bin) / "python")
+    packed = Path("dist").resolve()
+    packed.mkdir(exist_ok=True)
+    with session.chdir(folder):
+        ours = {"EVENTFLUX_ROOT": str(Path(folder).parent), "EVENTFLUX_PYTHON": python}
+        session.run("npm", "run", "--silent", "test", *session.posargs, env=ours, external=True)
+        shutil.rmtree("dist", ignore_errors=True)
+        session.run("npm", "run", "--silent", "build", external=True)
+        session.run("npm", "pack", "--silent", "--pack-destination", str(packed), external=True)
+        session.run("npm", "run", "--silent", "sizes", external=True)
+    _compile_web_readme(session, Path(folder), packed)
+
+
+def _compile_web_readme(session: nox.Session, folder: Path, packed: Path) -> None:
+    """Compiles the programs of the package's README against the package as it was packed, as strictly as can be."""
+    user = Path(session.create_tmp()).resolve() / "web-user"
+    shutil.rmtree(user, ignore_errors=True)
+    user.mkdir(parents=True)
+    blocks = re.findall(r"^```ts\n(.*?)^```$", (folder / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for number, block in enumerate(blocks):
+        (user / f"program{number}.ts").write_text(block, "utf-8")
+    (user / "package.json").write_text('{"type": "module", "private": true}')
+    (tarball,) = packed.glob("eventflux-transport-*.tgz")
+    with session.chdir(user):
+        options = ("--no-audit", "--no-fund", "--ignore-scripts", "--offline")
+        session.run("npm", "install", *options, str(tarball), external=True, silent=True)
+        strict = ("--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--noEmit")
+        resolution = ("--module", "NodeNext", "--target", "ES2022", "--types", "")
+        programs = sorted(path.name for path in user.glob("*.ts"))
+        compiler = str(folder / "node_modules/.bin/tsc")
+        session.run(compiler, *strict, *resolution, *programs, external=True)
+
+
+LEAST_NODE = (20, 10)
+
+
+def _build_web(session: nox.Session) -> str:
+    """The folder of the TypeScript runtime with its tests compiled; empty where what it needs cannot be had."""
+    if shutil.which("npm") is None or shutil.which("node") is None:
+        session.warn("skipped the TypeScript runtime: there is no npm")
+        return ""
+    version = subprocess.run(("node", "--version"), capture_output=True, text=True, check=True).stdout.strip()
+    if tuple(int(part) for part in version.removeprefix("v").split(".")[:2]) < LEAST_NODE:
+        session.warn("skipped the TypeScript runtime: node is %s, 20.10 is the least that it takes", version)
+        return ""
+    folder = Path("web").resolve()
+    with session.chdir(folder):
+        session.run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", external=True, silent=True)
+        shutil.rmtree("build", ignore_errors=True)
+        session.run("npm", "run", "--silent", "build:test", external=True)
+    return str(folder)
 
 
 CHROMIUM_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -308,32 +373,21 @@ def browser(session: nox.Session) -> None:
         place = options.index("--seconds")
         seconds = options[place + 1]
         del options[place : place + 2]
-    web = _build_web(session)
+    folder = _build_web(session)
+    if not folder:
+        session.skip("nothing can be built for a browser here: see the warning above")
     chromium = _provide_chromium(session)
-    session.run("node", str(web / "page/build.mjs"), "--check", "node/eventflux_node/page", external=True)
+    with session.chdir(folder):
+        session.run("npm", "run", "--silent", "build", external=True)
+        session.run("node_modules/.bin/tsc", "--project", "page/tsconfig.json", external=True)
+        session.run("node", "page/build.mjs", "--check", external=True)
     _install(session, "all", "browser", "tests")
-    environment = {"EVENTFLUX_CHROMIUM": chromium, "EVENTFLUX_WEB": str(web), "EVENTFLUX_BROWSER_SECONDS": seconds}
+    environment = {"EVENTFLUX_CHROMIUM": chromium, "EVENTFLUX_WEB": folder, "EVENTFLUX_BROWSER_SECONDS": seconds}
     # A process that hangs is ended only after the longest test.
     patience = f"faulthandler_timeout={120 + int(float(seconds))}"
     session.run("python", "-m", "pytest", "tests/browser", "-o", patience, *options, env=environment)
     if has_pictures:
         session.run("python", "-m", "tests.browser.picture", "docs", env=environment)
-
-
-def _build_web(session: nox.Session) -> Path:
-    """A copy of web/ with npm's packages, compiled strictly; what npm brought before is kept."""
-    if shutil.which("npm") is None:
-        session.skip("there is no npm: nothing compiles TypeScript")
-    build = Path(session.create_tmp()).resolve() / "web"
-    shutil.copytree("web", build, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules", "dist", "build"))
-    with session.chdir(build):
-        if subprocess.run(
-            ("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"), check=False
-        ).returncode:
-            session.skip("npm's packages cannot be had: npm does not reach a registry")
-        for project in ("tsconfig.json", "page/tsconfig.json"):
-            session.run("node_modules/.bin/tsc", "--project", project, external=True)
-    return build
 
 
 def _provide_chromium(session: nox.Session) -> str:

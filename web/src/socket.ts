@@ -87,8 +87,16 @@ function absolute(url: string): string {
 
 function openWebSocket(socket: WebSocketLike, events: SocketEvents): Socket {
   let failure: string | undefined;
+  let isOpen = false;
+  let isClosed = false;
+  const closed = (reason: string): void => {
+    if (isClosed) return;
+    isClosed = true;
+    events.onClosed(reason);
+  };
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
+    isOpen = true;
     if (socket.protocol === SUBPROTOCOL) return events.onOpen();
     failure = `the server does not speak ${SUBPROTOCOL} over WebSocket: check the address and the path`;
     socket.close(NORMAL_CLOSURE);
@@ -101,10 +109,11 @@ function openWebSocket(socket: WebSocketLike, events: SocketEvents): Socket {
   socket.onerror = (event: { message?: unknown }) => {
     // A browser does not tell why; `ws` does.
     if (typeof event.message === "string" && event.message !== "") failure ??= event.message;
+    // An error ahead of the opening is the end, though Node 20 brings no `close` behind it.
+    if (!isOpen) closed(failure ?? "the server cannot be reached, or refuses WebSockets from here");
   };
   socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
-    const closed = `the WebSocket was closed with code ${code}${reason === "" ? "" : `: ${reason}`}`;
-    events.onClosed(failure ?? closed);
+    closed(failure ?? `the WebSocket was closed with code ${code}${reason === "" ? "" : `: ${reason}`}`);
   };
   return {
     send: (bytes) => socket.send(bytes),
