@@ -2741,8 +2741,16 @@ function absolute(url) {
 }
 function openWebSocket(socket, events) {
   let failure;
+  let isOpen = false;
+  let isClosed = false;
+  const closed = (reason) => {
+    if (isClosed) return;
+    isClosed = true;
+    events.onClosed(reason);
+  };
   socket.binaryType = "arraybuffer";
   socket.onopen = () => {
+    isOpen = true;
     if (socket.protocol === SUBPROTOCOL) return events.onOpen();
     failure = `the server does not speak ${SUBPROTOCOL} over WebSocket: check the address and the path`;
     socket.close(NORMAL_CLOSURE);
@@ -2754,10 +2762,10 @@ function openWebSocket(socket, events) {
   };
   socket.onerror = (event) => {
     if (typeof event.message === "string" && event.message !== "") failure ??= event.message;
+    if (!isOpen) closed(failure ?? "the server cannot be reached, or refuses WebSockets from here");
   };
   socket.onclose = ({ code, reason }) => {
-    const closed = `the WebSocket was closed with code ${code}${reason === "" ? "" : `: ${reason}`}`;
-    events.onClosed(failure ?? closed);
+    closed(failure ?? `the WebSocket was closed with code ${code}${reason === "" ? "" : `: ${reason}`}`);
   };
   return {
     send: (bytes2) => socket.send(bytes2),
