@@ -4742,7 +4742,7 @@ var EventView = class {
   note = byId("event-note", HTMLElement);
   types = /* @__PURE__ */ new Set();
   state = { kind: "subscribing" };
-  /** Has the list drawn in the next frame, or a moment later if it has just been. */
+  /** Has what arrived drawn in the next frame, or a moment later; what the user does is drawn at once. */
   refresh = coalesced(LEAST_MS, () => this.draw());
   /** `onTypes` is called with the types that are to be subscribed to, none: all, when the user chooses others. */
   constructor(log, onTypes) {
@@ -4751,12 +4751,12 @@ var EventView = class {
     const text = byId("text-filter", HTMLInputElement);
     text.addEventListener("input", () => {
       log.filterBy(text.value);
-      this.refresh();
+      this.draw();
     });
     this.pauseButton.addEventListener("click", () => log.isPaused ? this.resume() : this.pause("paused"));
     byId("clear", HTMLButtonElement).addEventListener("click", () => {
       log.clear();
-      this.refresh();
+      this.draw();
     });
     byId("event-list", HTMLOListElement).addEventListener("focusin", () => this.pause("paused while you read"));
   }
@@ -4771,7 +4771,7 @@ var EventView = class {
         if (box.checked) this.types.add(type);
         else this.types.delete(type);
         onTypes([...this.types]);
-        this.refresh();
+        this.draw();
       });
       return element("label", { class: "chip" }, box, element("span", {}, messageTypeName(type)));
     });
@@ -4782,14 +4782,14 @@ var EventView = class {
     this.log.pause();
     this.pauseButton.setAttribute("aria-pressed", "true");
     setText(this.note, `The list is ${why}.`);
-    this.refresh();
+    this.draw();
   }
   resume() {
     const count = this.log.arrivedMeanwhile;
     this.log.resume();
     this.pauseButton.setAttribute("aria-pressed", "false");
     setText(this.note, count > 0 ? `${formatCount(count)} events had arrived meanwhile.` : "");
-    this.refresh();
+    this.draw();
   }
   draw() {
     const records = this.log.shown(ROWS);

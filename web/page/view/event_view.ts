@@ -18,7 +18,7 @@ export class EventView {
   private readonly note = byId("event-note", HTMLElement);
   private readonly types = new Set<MessageType>();
   private state: SubscriptionState = { kind: "subscribing" };
-  /** Has the list drawn in the next frame, or a moment later if it has just been. */
+  /** Has what arrived drawn in the next frame, or a moment later; what the user does is drawn at once. */
   readonly refresh = coalesced(LEAST_MS, () => this.draw());
 
   /** `onTypes` is called with the types that are to be subscribed to, none: all, when the user chooses others. */
@@ -28,12 +28,12 @@ export class EventView {
     const text = byId("text-filter", HTMLInputElement);
     text.addEventListener("input", () => {
       log.filterBy(text.value);
-      this.refresh();
+      this.draw();
     });
     this.pauseButton.addEventListener("click", () => (log.isPaused ? this.resume() : this.pause("paused")));
     byId("clear", HTMLButtonElement).addEventListener("click", () => {
       log.clear();
-      this.refresh();
+      this.draw();
     });
     // What is being read stays where it is, and what the keyboard has reached does not move away.
     byId("event-list", HTMLOListElement).addEventListener("focusin", () => this.pause("paused while you read"));
@@ -51,7 +51,7 @@ export class EventView {
         if (box.checked) this.types.add(type);
         else this.types.delete(type);
         onTypes([...this.types]);
-        this.refresh();
+        this.draw();
       });
       return element("label", { class: "chip" }, box, element("span", {}, messageTypeName(type)));
     });
@@ -63,7 +63,7 @@ export class EventView {
     this.log.pause();
     this.pauseButton.setAttribute("aria-pressed", "true");
     setText(this.note, `The list is ${why}.`);
-    this.refresh();
+    this.draw();
   }
 
   private resume(): void {
@@ -71,7 +71,7 @@ export class EventView {
     this.log.resume();
     this.pauseButton.setAttribute("aria-pressed", "false");
     setText(this.note, count > 0 ? `${formatCount(count)} events had arrived meanwhile.` : "");
-    this.refresh();
+    this.draw();
   }
 
   private draw(): void {
