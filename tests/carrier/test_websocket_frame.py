@@ -46,13 +46,19 @@ def test_a_message_in_two_frames() -> None:
 def test_a_ping_and_its_pong() -> None:
     client, server = machine(is_client=True), machine()
     assert client.receive_data(bytes.fromhex("890548656c6c6f"), 0.0) == b""
-    assert client.ping == b"Hello"
+    assert client.pings == [b"Hello"]
     pong = client.encode_pong(b"Hello")
     assert pong[:2] == bytes.fromhex("8a85")
     assert masked(pong[6:], pong[2:6]) == b"Hello"
     assert machine().encode_pong(b"Hello") == bytes.fromhex("8a0548656c6c6f")
     assert server.receive_data(pong, 0.0) == b""
-    assert (server.ping, server.failure) == (None, None)
+    assert (server.pings, server.failure) == ([], None)
+
+
+def test_of_many_pings_the_last_ones_are_kept() -> None:
+    server = machine()
+    server.receive_data(b"".join(frame(9, b"%d" % number) for number in range(100)), 0.0)
+    assert server.pings == [b"%d" % number for number in range(84, 100)]
 
 
 def test_lengths_of_two_and_of_eight_bytes() -> None:
@@ -87,6 +93,16 @@ def test_both_ways_to_mask_are_the_same(mask: object, data: bytes, key: bytes, c
     assert callable(mask)
     start = min(cut[0], len(data))
     assert mask(data, start, len(data), key) == masked(data[start:], key)
+
+
+@pytest.mark.parametrize("size", [65536, 65537, 200_003])
+def test_long_payloads_are_masked_in_parts(size: int) -> None:
+    data = os.urandom(size)
+    for start in (0, 3):
+        parts: list[bytes] = []
+        websocket_mask.mask_into(parts, data, start, size, KEY)
+        assert b"".join(parts) == websocket_mask.masked_as_number(data, start, size, KEY)
+        assert (len(parts) > 1) is (size - start > 65536)
 
 
 def test_keys_do_not_come_again() -> None:

@@ -12,13 +12,14 @@ from __future__ import annotations
 import os
 from typing import Final, final
 
-from eventflux_runtime.carrier.websocket_mask import KEY_BYTES, masked
+from eventflux_runtime.carrier.websocket_mask import KEY_BYTES, mask_into
 from eventflux_runtime.rpc.errors import ProtocolError
 from eventflux_runtime.rpc.rate_limit import RateLimit
 
 __all__ = [
     "GOING_AWAY",
     "INVALID_DATA",
+    "MAX_PINGS",
     "NORMAL",
     "NO_STATUS",
     "POLICY_VIOLATION",
@@ -52,6 +53,8 @@ _RESERVED_CODES: Final = frozenset({1004, 1005, 1006, 1015})
 _KNOWN_CODES: Final = range(1000, 1015)
 _FREE_CODES: Final = range(3000, 5000)
 
+MAX_PINGS: Final = 16
+"""Pings that wait to be answered; of more, the last ones are, as RFC 6455, 5.5.3 has it."""
 _TINY_BYTES: Final = 8
 """A data frame of less brings less than its header takes; the least frame of the native protocol has 10 bytes."""
 _TINY_BURST: Final = 1000
@@ -88,7 +91,7 @@ class FrameMachine:
         "close_code",
         "close_reason",
         "failure",
-        "ping",
+        "pings",
     )
 
     def __init__(self, *, is_client: bool, now: float) -> None:
@@ -103,8 +106,8 @@ class FrameMachine:
         self.close_code = 0
         """The code that the peer closed with, `NO_STATUS` where it gave none; 0: it did not close."""
         self.close_reason = ""
-        self.ping: bytes | None = None
-        """The payload of the last ping; whoever answers it sets this to None. Of several, the last answer will do."""
+        self.pings: list[bytes] = []
+        """The payloads of the last pings, `MAX_PINGS` at most; whoever answers them clears it."""
         self._is_client = is_client
         self._tiny = RateLimit(_TINY_BURST, _TINY_PER_S, now)
         self._begun = b""
@@ -120,7 +123,7 @@ class FrameMachine:
     # -- bytes in
 
     def receive_data(self, data: bytes, now: float) -> bytes:
-        """What the peer sent through the WebSocket; `ping`, `close_code` and `failure` say what else came."""
+        """What the peer sent through the WebSocket; `pings`, `close_code` and `failure` say what else came."""
         if self.failure is not None or self.close_code:
             return b""
         if self._begun:
@@ -139,7 +142,7 @@ class FrameMachine:
         while position < end:
             if self._left:
                 stop = min(position + self._left, end)
-                pieces.append(self._payload(data, position, stop))
+                self._take_payload(pieces, data, position, stop)
                 self._left -= stop - position
                 position = stop
                 continue
@@ -157,7 +160,9 @@ class FrameMachine:
                 self._left = self._length
                 continue
             position += self._length
-            self._take_control(self._payload(data, start, position))
+            payload: list[bytes] = []
+            self._take_payload(payload, data, start, position)
+            self._take_control(b"".join(payload))
             if self.close_code:
                 return
 
@@ -207,19 +212,21 @@ class FrameMachine:
             rule = "a server must not mask its frames" if self._is_client else "a client has to mask its frames"
             raise FrameError(PROTOCOL_ERROR, rule)
 
-    def _payload(self, data: bytes, start: int, stop: int) -> bytes:
-        """A piece of the payload as it was before it was masked."""
+    def _take_payload(self, pieces: list[bytes], data: bytes, start: int, stop: int) -> None:
+        """Appends a piece of the payload as it was before it was masked."""
         if self._is_client:
-            return data if stop - start == len(data) else data[start:stop]
-        piece = masked(data, start, stop, self._key)
+            pieces.append(data[start:stop])
+            return
+        mask_into(pieces, data, start, stop, self._key)
         turn = (stop - start) % KEY_BYTES
         if turn:  # the next piece begins in the middle of the key
             self._key = self._key[turn:] + self._key[:turn]
-        return piece
 
     def _take_control(self, payload: bytes) -> None:
         if self._opcode == _PING:
-            self.ping = payload
+            self.pings.append(payload)
+            if len(self.pings) > MAX_PINGS:
+                del self.pings[0]
         elif self._opcode == _CLOSE:
             self.close_code, self.close_reason = _close_of(payload)
 
@@ -252,7 +259,9 @@ class FrameMachine:
         if not mask:
             return header + payload
         key = self._next_key()
-        return header + key + masked(payload, 0, size, key)
+        parts = [header, key]
+        mask_into(parts, payload, 0, size, key)
+        return b"".join(parts)
 
     def _next_key(self) -> bytes:
         """Four bytes that nobody can foresee (RFC 6455, 10.3); asked of the system a thousand at a time."""

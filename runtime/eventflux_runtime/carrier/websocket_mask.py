@@ -13,10 +13,12 @@ from librt.strings import BytesWriter, read_i64_le, write_i64_le
 
 from eventflux_runtime.loading.compiled import i64
 
-__all__ = ["KEY_BYTES", "masked", "masked_as_number", "masked_by_words"]
+__all__ = ["KEY_BYTES", "mask_into", "masked_as_number", "masked_by_words"]
 
 KEY_BYTES: Final = 4
 _WORD_BYTES: Final = 8
+_PART_BYTES: Final = 64 * 1024
+"""A writer that grows beyond this takes new memory from the system each time, which costs five times as much."""
 
 
 def masked_by_words(data: bytes, start: int, end: int, key: bytes) -> bytes:
@@ -46,8 +48,15 @@ def masked_as_number(data: bytes, start: int, end: int, key: bytes) -> bytes:
 _IS_COMPILED: Final = not isinstance(masked_by_words, FunctionType)
 
 
-def masked(data: bytes, start: int, end: int, key: bytes) -> bytes:
-    """``data[start:end]`` masked, or unmasked, with a key of four bytes."""
+def mask_into(parts: list[bytes], data: bytes, start: int, end: int, key: bytes) -> None:
+    """Appends ``data[start:end]`` masked, or unmasked, with a key of four bytes; in parts where it is long."""
+    while end - start > _PART_BYTES:
+        parts.append(_masked(data, start, start + _PART_BYTES, key))
+        start += _PART_BYTES
+    parts.append(_masked(data, start, end, key))
+
+
+def _masked(data: bytes, start: int, end: int, key: bytes) -> bytes:
     if _IS_COMPILED:
         return masked_by_words(data, start, end, key)
     return masked_as_number(data, start, end, key)

@@ -69,8 +69,8 @@ class WebSocketPipe:
         """See `PipeHandler.on_data`."""
         machine = self._machine
         received = machine.receive_data(data, self._reactor.now())
-        if machine.ping is not None:
-            self._answer_ping()
+        if machine.pings:
+            self._answer_pings()
         if received and not self._is_closing:
             if self._handler is None:
                 self._early.append(received)
@@ -81,11 +81,11 @@ class WebSocketPipe:
         elif machine.close_code:
             self._on_close()
 
-    def _answer_ping(self) -> None:
+    def _answer_pings(self) -> None:
         if not self._is_closing and self.lower.unsent_bytes <= _UNREAD_BYTES:
-            ping, self._machine.ping = self._machine.ping, None
-            if ping is not None:
-                self.lower.write(self._machine.encode_pong(ping))
+            machine = self._machine
+            self.lower.write(b"".join([machine.encode_pong(ping) for ping in machine.pings]))
+            machine.pings.clear()
 
     def _fail(self) -> None:
         failure = self._machine.failure

@@ -40,7 +40,7 @@ class Site:
 
     def offer_for(self, head: RequestHead) -> Offer | None:
         """What the request asks for in the place of an answer; None: an answer."""
-        tokens = head.tokens("upgrade")
+        tokens = head.tokens("upgrade") if head.method == "GET" else []
         return next((offer for offer in self._offers if offer.token in tokens and offer.path == head.path), None)
 
     def answer(self, head: RequestHead) -> Answer:
