@@ -20,7 +20,7 @@ from eventflux_codegen.render import format_modules, render_unformatted
 from eventflux_codegen.schema import Schema
 from eventflux_codegen.tree import Plan
 
-__all__ = ["Outcome", "run", "state_of"]
+__all__ = ["Outcome", "run", "state_of", "targets_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,16 @@ def state_of(order: Order) -> tuple[Facts, Schema]:
     """
     plan = _plan(order, order.read())
     return wire_facts(plan.schema, *plan.build()), plan.schema
+
+
+def targets_of(order: Order) -> tuple[Target, ...]:
+    """What is generated in other languages; the stages up to the model suffice for it.
+
+    Raises:
+        GenerationError: the sources are wrong.
+    """
+    plan = _plan(order, order.read())
+    return tuple(_targets(order, plan, plan.build()))
 
 
 def _targets(order: Order, plan: Plan, packages: tuple[Package, ...]) -> Iterator[Target]:

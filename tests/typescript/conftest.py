@@ -29,6 +29,7 @@ def typescript_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             scratch = Path(f"{folder}.scratch")
             scratch.mkdir()
             orders = [Order.of_yaml(config) for config in CONFIGS]
+            orders.append(Order.of_paths([str(DRIVER.parent / "names.proto")], "names_sdk", (), "."))
             packages = {order.options.package: typescript_of(order) for order in orders}
             programs = [DRIVER, *sorted(DRIVER.parent.glob("*.test.ts"))]
             said = compile_project(scratch, packages, programs)
