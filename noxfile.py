@@ -323,14 +323,16 @@ def _compile_web_readme(session: nox.Session, folder: Path, packed: Path) -> Non
         (user / f"program{number}.ts").write_text(block, "utf-8")
     (user / "package.json").write_text('{"type": "module", "private": true}')
     (tarball,) = packed.glob("eventflux-transport-*.tgz")
+    compiler = [str(folder / "node_modules/.bin/tsc"), "--module", "NodeNext", "--target", "ES2022", "--noEmit"]
+    strict = ("--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess")
     with session.chdir(user):
         options = ("--no-audit", "--no-fund", "--ignore-scripts", "--offline")
         session.run("npm", "install", *options, str(tarball), external=True, silent=True)
-        strict = ("--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--noEmit")
-        resolution = ("--module", "NodeNext", "--target", "ES2022", "--types", "")
-        programs = sorted(path.name for path in user.glob("*.ts"))
-        compiler = str(folder / "node_modules/.bin/tsc")
-        session.run(compiler, *strict, *resolution, *programs, external=True)
+        for program in sorted(user.glob("*.ts")):
+            # What is for browsers must not need the types of Node.
+            needs_node = "eventflux-transport/node" in program.read_text("utf-8")
+            types = ("--types", "node", "--typeRoots", str(folder / "node_modules/@types"))
+            session.run(*compiler, *strict, *(types if needs_node else ("--types", "")), program.name, external=True)
 
 
 LEAST_NODE = (20, 10)

@@ -185,7 +185,7 @@ export class Channel implements Transport {
     const { settings, keepalive, connectTimeoutMs, clock } = this.#config;
     const connection: Connection = new Connection(
       this.#factory,
-      { settings, keepalive, connectTimeoutMs, clock },
+      { settings, keepalive, slowness: this.#pingFaults, connectTimeoutMs, clock },
       {
         onReady: () => this.#onReady(connection),
         onDraining: () => this.#onDraining(connection),
@@ -195,7 +195,6 @@ export class Channel implements Transport {
         },
       },
     );
-    connection.slowDown(this.#pingFaults);
     this.#current = connection;
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));

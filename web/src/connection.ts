@@ -6,26 +6,22 @@
  */
 
 import type { AnyCall, CallHost } from "./call.ts";
-import { metadataBytes } from "./block.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { Code, codeName, RpcError } from "./error.ts";
-import { type ProtocolError } from "./frame.ts";
-import { ClientMachine, type MachineEvent } from "./machine.ts";
+import type { MachineEvent } from "./event.ts";
+import type { ProtocolError } from "./frame.ts";
+import { type Keepalive, Liveness } from "./liveness.ts";
+import { ClientMachine } from "./machine.ts";
+import { checkRequest, openingOf } from "./opening.ts";
 import type { Peer, Settings } from "./settings.ts";
 import type { Socket, SocketFactory } from "./socket.ts";
-
-/** When a silent connection is given up. */
-export interface Keepalive {
-  /** Milliseconds of silence after which a ping is sent. */
-  readonly intervalMs: number;
-  /** Milliseconds to wait after that ping for anything from the server. */
-  readonly timeoutMs: number;
-}
 
 /** What a connection is told. */
 export interface ConnectionConfig {
   readonly settings: Settings;
   readonly keepalive: Keepalive | undefined;
+  /** How often servers have asked for fewer pings. */
+  readonly slowness: number;
   /** Milliseconds for connection and handshake together. */
   readonly connectTimeoutMs: number;
   readonly clock: Clock;
@@ -49,13 +45,12 @@ const FIRST_LOOK_MS = 2;
 const LAST_LOOK_MS = 32;
 /** Milliseconds for a socket to close in good order. */
 const CLOSE_TIMEOUT_MS = 1000;
-const OPEN_FIXED_BYTES = 10;
 
 export class Connection implements CallHost {
-  readonly #config: ConnectionConfig;
   readonly #owner: ConnectionOwner;
   readonly #clock: Clock;
   readonly #machine: ClientMachine;
+  readonly #liveness: Liveness | undefined;
   readonly #calls = new Map<number, AnyCall>();
   readonly #queue = new Set<AnyCall>();
   readonly #createdAt: number;
@@ -63,14 +58,10 @@ export class Connection implements CallHost {
   #state: ConnectionState = "connecting";
   #peer: Peer | undefined;
   #isFlushing = false;
-  #timer: Timer;
+  #handshakeTimer: Timer;
   #lookTimer: Timer;
   #lookMs = 0;
   #closeTimer: Timer;
-  #heardAt: number;
-  #pingedAt: number | undefined;
-  #frameSince: number | undefined;
-  #intervalMs: number;
   #isOpen = false;
   #resolveClosed: () => void = () => undefined;
   /** Resolves when the socket is closed. */
@@ -80,14 +71,21 @@ export class Connection implements CallHost {
 
   /** Begins to connect. Never throws: an attempt that fails ends with `onClosed`. */
   constructor(factory: SocketFactory, config: ConnectionConfig, owner: ConnectionOwner) {
-    this.#config = config;
     this.#owner = owner;
     this.#clock = config.clock;
-    this.#createdAt = this.#heardAt = this.#clock.now();
+    this.#createdAt = this.#clock.now();
     this.#machine = new ClientMachine(config.settings, this.#createdAt);
-    this.#intervalMs = config.keepalive?.intervalMs ?? 0;
+    if (config.keepalive !== undefined) {
+      this.#liveness = new Liveness(config.keepalive, config.slowness, this.#clock, {
+        ping: () => {
+          this.#machine.ping();
+          this.#flushSoon();
+        },
+        lose: (reason) => this.#lose(reason),
+      });
+    }
     const late = `the server did not finish the handshake within ${config.connectTimeoutMs} ms`;
-    this.#timer = this.#clock.start(() => this.#lose(late), config.connectTimeoutMs);
+    this.#handshakeTimer = this.#clock.start(() => this.#lose(late), config.connectTimeoutMs);
     try {
       this.#socket = factory({
         onOpen: () => {
@@ -135,15 +133,7 @@ export class Connection implements CallHost {
 
   /** Asks for a sign of life now, such as when the computer was asleep. */
   probe(): void {
-    if (this.#state !== "ready" || this.#config.keepalive === undefined || this.#pingedAt !== undefined) return;
-    if (this.#clock.now() - this.#heardAt < (this.#peer?.minPingIntervalMs ?? 0)) return;
-    this.#clock.stop(this.#timer);
-    this.#ping(this.#config.keepalive);
-  }
-
-  /** Pings half as often: the server of the last connection wanted that. */
-  slowDown(times: number): void {
-    this.#intervalMs *= 2 ** Math.min(times, 10);
+    this.#liveness?.probe();
   }
 
   /** Ends it; calls in flight end with Unavailable. */
@@ -153,7 +143,7 @@ export class Connection implements CallHost {
   }
 
   sendMessage(call: AnyCall, message: Uint8Array): boolean {
-    this.#checkLength(message);
+    checkRequest(message, this.#peer as Peer);
     const isSent = this.#machine.sendMessage(call.stream, message);
     this.#flushSoon();
     return isSent;
@@ -198,39 +188,10 @@ export class Connection implements CallHost {
 
   /** @throws RpcError the server cannot take it; CodecError a value cannot be written. */
   #open(call: AnyCall): void {
-    const peer = this.#peer as Peer;
-    const { path, fingerprint, prefersProtobuf } = call.method;
-    const served = peer.methods.get(path);
-    if (served === undefined) {
-      throw new RpcError(`the server does not serve ${path}`, Code.Unimplemented, { unprocessed: true });
-    }
-    const isSame = served.fingerprint === fingerprint;
-    const isProtobuf = !isSame || (prefersProtobuf && peer.hasProtobuf);
-    if (!isSame && !peer.hasProtobuf) {
-      const [ours, theirs] = [fingerprint, served.fingerprint].map((value) => `0x${value.toString(16).padStart(16, "0")}`);
-      const text = `${path} differs: its fingerprint is ${ours} here and ${theirs} there, and the server takes no protobuf`;
-      throw new RpcError(text, Code.Unimplemented, { unprocessed: true });
-    }
-    const blockBytes = call.metadata.size > 0 ? metadataBytes(call.metadata) : 0;
-    const limit = Math.min(peer.maxMetadataBytes, peer.maxFrameBytes - OPEN_FIXED_BYTES - 4);
-    if (blockBytes > limit) {
-      throw new RpcError(`metadata of ${blockBytes} bytes is over the server's limit of ${limit}`, Code.ResourceExhausted);
-    }
-    call.speak(isProtobuf);
-    const request = call.request === undefined ? undefined : call.encode(call.request);
-    if (request !== undefined) this.#checkLength(request);
-    const timeoutUs = call.scope.timeoutUs();
-    const stream = this.#machine.open({ method: served.id, timeoutUs, metadata: call.metadata, isProtobuf, request });
+    const stream = this.#machine.open(openingOf(call, this.#peer as Peer));
     this.#calls.set(stream, call);
     call.onOpened(stream);
     if (this.#machine.isExhausted) this.#drain();
-  }
-
-  #checkLength(message: Uint8Array): void {
-    const limit = this.#peer?.maxMessageBytes ?? 0;
-    if (message.length <= limit) return;
-    const text = `a request of ${message.length} bytes is over the server's limit of ${limit}: send less at a time`;
-    throw new RpcError(text, Code.ResourceExhausted);
   }
 
   /** Bytes that the socket still takes. */
@@ -274,15 +235,11 @@ export class Connection implements CallHost {
 
   #receive(bytes: Uint8Array): void {
     if (this.#state === "closed") return;
-    const now = this.#clock.now();
-    this.#heardAt = now;
-    this.#pingedAt = undefined;
-    const { events, error } = this.#machine.receive(bytes, now);
+    const { events, error } = this.#machine.receive(bytes, this.#clock.now());
+    this.#liveness?.heard(this.#machine.isWithinFrame);
     for (const event of events) this.#dispatch(event);
     if (this.#isClosed()) return;
     if (error !== undefined) return this.#breakOff(error);
-    if (!this.#machine.isWithinFrame) this.#frameSince = undefined;
-    else this.#frameSince ??= now;
     this.#openQueued();
   }
 
@@ -314,11 +271,10 @@ export class Connection implements CallHost {
 
   #onHello(peer: Peer): void {
     if (this.#state !== "connecting") return;
-    this.#clock.stop(this.#timer);
+    this.#clock.stop(this.#handshakeTimer);
     this.#peer = peer;
     this.#state = "ready";
-    this.#intervalMs = Math.max(this.#intervalMs, peer.minPingIntervalMs);
-    this.#watch();
+    this.#liveness?.start(peer.minPingIntervalMs);
     this.#owner.onReady();
   }
 
@@ -348,39 +304,6 @@ export class Connection implements CallHost {
     this.#end(new RpcError("the server has ended the connection", Code.Unavailable), false);
   }
 
-  #watch(): void {
-    const { keepalive } = this.#config;
-    if (keepalive === undefined) return;
-    const wait = Math.max(0, this.#heardAt + this.#intervalMs - this.#clock.now());
-    this.#timer = this.#clock.start(() => this.#look(keepalive), wait);
-  }
-
-  #look(keepalive: Keepalive): void {
-    const now = this.#clock.now();
-    const longest = keepalive.intervalMs + keepalive.timeoutMs;
-    if (this.#frameSince !== undefined && now - this.#frameSince >= longest) {
-      return this.#lose(`a frame has begun and did not end within ${longest} ms`);
-    }
-    if (now - this.#heardAt < this.#intervalMs) return this.#watch();
-    this.#ping(keepalive);
-  }
-
-  #ping(keepalive: Keepalive): void {
-    const pingedAt = this.#clock.now();
-    this.#pingedAt = pingedAt;
-    this.#machine.ping();
-    this.#flushSoon();
-    this.#timer = this.#clock.start(() => this.#judge(keepalive, pingedAt), keepalive.timeoutMs);
-  }
-
-  #judge(keepalive: Keepalive, pingedAt: number): void {
-    if (this.#pingedAt === undefined) return this.#watch();
-    // A page in the background, or a computer that slept: what came meanwhile may not have been handed over yet.
-    if (this.#clock.now() - pingedAt > keepalive.timeoutMs * 2) return this.#ping(keepalive);
-    const silentMs = Math.round(this.#clock.now() - this.#heardAt);
-    this.#lose(`the server sent nothing for ${silentMs} ms, not even to a ping`);
-  }
-
   #lose(reason: string): void {
     if (this.#state !== "connecting") this.#machine.goAway(Code.DeadlineExceeded, reason);
     this.#end(new RpcError(reason, Code.Unavailable, { unprocessed: this.#state === "connecting" }), false);
@@ -406,7 +329,8 @@ export class Connection implements CallHost {
     const socket = this.#socket;
     this.#state = "closed";
     this.#machine.end();
-    this.#clock.stop(this.#timer);
+    this.#liveness?.stop();
+    this.#clock.stop(this.#handshakeTimer);
     this.#clock.stop(this.#lookTimer);
     if (socket === undefined) this.#resolveClosed();
     else this.#shut(socket, error.rawMessage);

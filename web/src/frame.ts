@@ -148,7 +148,7 @@ export class FrameSplitter {
   #checkedLength(bytes: Uint8Array, at: number): number {
     const length = u32(bytes, at);
     const type = bytes[at + 4] ?? 0;
-    if (!this.#hasHello && type !== FrameType.Hello && type < FIRST_EXTENSION) {
+    if (!this.#hasHello && type !== FrameType.Hello) {
       throw new ProtocolError(`${frameName(type)} ahead of HELLO, which has to be the first frame`);
     }
     const limit = type === FrameType.Hello && !this.#hasHello ? MAX_SERVER_HELLO_BYTES : this.#maxFrameBytes;

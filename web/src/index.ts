@@ -12,7 +12,7 @@ export {
   type Transport,
 } from "./channel.ts";
 export type { BackoffOptions } from "./backoff.ts";
-export type { Keepalive } from "./connection.ts";
+export type { Keepalive } from "./liveness.ts";
 export { Code, codeName, type ErrorDetail, RpcError, type RpcErrorInit } from "./error.ts";
 export type { Requests } from "./feed.ts";
 export { DeclaredError } from "./declared_error.ts";

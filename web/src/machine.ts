@@ -6,8 +6,9 @@
  */
 
 import { Backlog, Outflow } from "./backlog.ts";
-import { metadataBytes, okStatus, readMetadata, readStatus, type Status, writeMetadata } from "./block.ts";
+import { okStatus, readMetadata, readStatus } from "./block.ts";
 import { Code, codeOf } from "./error.ts";
+import type { MachineEvent, Opening } from "./event.ts";
 import { Inflow, ReceiveFlow } from "./flow.ts";
 import {
   FieldReader,
@@ -18,54 +19,20 @@ import {
   frameName,
   FrameSplitter,
   FrameType,
-  HEADER_BYTES,
   MAX_INCREMENT,
   MAX_REASON_BYTES,
   MAX_STREAM_ID,
   ProtocolError,
 } from "./frame.ts";
-import { Writer } from "./writer.ts";
-import type { Metadata } from "./metadata.ts";
+import { FrameOutput } from "./output.ts";
 import { greeting, type Peer, readHello, type Settings } from "./settings.ts";
-
-/** What the server did. Messages are copies: they stay good. */
-export type MachineEvent =
-  | { readonly type: "hello"; readonly peer: Peer }
-  | { readonly type: "headers"; readonly stream: number; readonly metadata: Metadata }
-  | { readonly type: "message"; readonly stream: number; readonly message: Uint8Array }
-  | { readonly type: "status"; readonly stream: number; readonly status: Status; readonly message: Uint8Array | undefined }
-  | ResetEvent
-  /** The message that waited for credit is in the output. */
-  | { readonly type: "sent"; readonly stream: number }
-  | { readonly type: "goaway"; readonly code: Code | 0; readonly reason: string; readonly unprocessed: readonly number[] };
-
-/** A call was broken off, by the server or because of what it sent. */
-export interface ResetEvent {
-  readonly type: "reset";
-  readonly stream: number;
-  readonly code: Code;
-  readonly reason: string;
-  readonly unprocessed: boolean;
-}
-
-/** What a call begins with. */
-export interface Opening {
-  readonly method: number;
-  /** Microseconds; -1: none. */
-  readonly timeoutUs: bigint;
-  readonly metadata: Metadata;
-  readonly isProtobuf: boolean;
-  /** The only request, behind which the client half-closes; undefined: requests follow. */
-  readonly request: Uint8Array | undefined;
-}
+import type { Writer } from "./writer.ts";
 
 /** Part of a message in one frame, at most, so that no message holds up the others for long. */
 const MAX_PART_BYTES = 131_072;
-const OPEN_FIXED_BYTES = 10;
 const PING_BYTES = 8;
 const PING_BURST = 10;
 const EMPTY = new Uint8Array(0);
-const UTF8 = new TextEncoder();
 
 interface Stream {
   readonly inflow: Inflow;
@@ -76,7 +43,7 @@ interface Stream {
 }
 
 export class ClientMachine {
-  readonly output = new Writer();
+  readonly #frames = new FrameOutput();
   readonly #settings: Settings;
   readonly #splitter: FrameSplitter;
   readonly #flow: ReceiveFlow;
@@ -95,10 +62,15 @@ export class ClientMachine {
   constructor(settings: Settings, now: number) {
     this.#settings = settings;
     this.#splitter = new FrameSplitter(settings.maxFrameBytes);
-    this.#flow = new ReceiveFlow(settings.connectionWindow, (stream, increment) => this.#writeCredit(stream, increment));
-    this.#backlog = new Backlog((stream, flags, part) => this.#writeFrame(FrameType.Message, flags, stream, part));
+    this.#flow = new ReceiveFlow(settings.connectionWindow, (stream, increment) => this.#frames.credit(stream, increment));
+    this.#backlog = new Backlog((stream, flags, part) => this.#frames.message(stream, flags, part));
     this.#pingedAt = now;
     this.output.raw(greeting(settings));
+  }
+
+  /** What is to be sent. */
+  get output(): Writer {
+    return this.#frames.writer;
   }
 
   /** Calls in flight. */
@@ -153,18 +125,8 @@ export class ClientMachine {
   /** Begins a call and returns its id. A request that is too long for the frame follows it as credit allows. */
   open(opening: Opening): number {
     const stream = ++this.#lastStream;
-    const { request, metadata } = opening;
-    const blockBytes = metadata.size > 0 ? 4 + metadataBytes(metadata) : 0;
-    const rides = request !== undefined && OPEN_FIXED_BYTES + blockBytes + request.length <= this.#frameBytes;
-    let flags = rides ? Flag.Message | Flag.End : 0;
-    if (blockBytes > 0) flags |= Flag.Metadata;
-    if (opening.isProtobuf) flags |= Flag.Protobuf;
-    const { output } = this;
-    this.#writeHeader(OPEN_FIXED_BYTES + blockBytes + (rides ? request.length : 0), FrameType.Open, flags, stream);
-    output.u16(opening.method);
-    output.i64(opening.timeoutUs);
-    if (blockBytes > 0) writeMetadata(metadata, output);
-    if (rides) output.raw(request);
+    const { request } = opening;
+    const rides = this.#frames.open(stream, opening, this.#frameBytes);
     const state: Stream = {
       inflow: new Inflow(stream, this.#settings.streamWindow),
       outflow: new Outflow(stream, this.#peer?.streamWindow ?? 0),
@@ -188,7 +150,7 @@ export class ClientMachine {
     if (state === undefined || state.isHalfClosed) return;
     state.isHalfClosed = true;
     if (state.outflow.outgoing !== undefined) state.outflow.outgoing.isLast = true;
-    else this.#writeFrame(FrameType.HalfClose, 0, stream, EMPTY);
+    else this.#frames.halfClose(stream);
   }
 
   /** Leaves a call; nothing more of it becomes an event. */
@@ -196,7 +158,7 @@ export class ClientMachine {
     const state = this.#streams.get(stream);
     if (state === undefined) return this.#discard(stream);
     this.#close(stream, state);
-    this.#writeReason(FrameType.Reset, stream, [code], reason);
+    this.#frames.reset(stream, code, reason);
   }
 
   #discard(stream: number): void {
@@ -222,12 +184,12 @@ export class ClientMachine {
 
   /** Asks for a sign of life. */
   ping(): void {
-    this.#writeFrame(FrameType.Ping, 0, 0, new Uint8Array(PING_BYTES));
+    this.#frames.ping();
   }
 
   /** Tells the server that this side ends the connection. */
   goAway(code: Code | 0, reason: string): void {
-    this.#writeReason(FrameType.GoAway, 0, [0, 0, 0, 0, code], reason);
+    this.#frames.goAway(code, reason);
   }
 
   /** The connection has ended. */
@@ -376,7 +338,7 @@ export class ClientMachine {
       throw new ProtocolError(text, Code.ResourceExhausted);
     }
     this.#pings -= 1;
-    this.#writeFrame(FrameType.Pong, 0, 0, payload);
+    this.#frames.pong(payload);
   }
 
   #onGoAway(input: FieldReader): void {
@@ -402,7 +364,7 @@ export class ClientMachine {
   /** Breaks one call off because of what the server sent. */
   #fail(stream: number, state: Stream, reason: string): void {
     this.#close(stream, state);
-    this.#writeReason(FrameType.Reset, stream, [Code.ResourceExhausted], reason);
+    this.#frames.reset(stream, Code.ResourceExhausted, reason);
     this.#events.push({ type: "reset", stream, code: Code.ResourceExhausted, reason, unprocessed: false });
   }
 
@@ -410,36 +372,6 @@ export class ClientMachine {
     this.#streams.delete(stream);
     this.#backlog.forget(state.outflow);
     this.#flow.dropped(state.inflow);
-  }
-
-  #writeHeader(size: number, type: number, flags: number, stream: number): void {
-    const { output } = this;
-    output.u32(size);
-    output.u8(type);
-    output.u8(flags);
-    output.u32(stream);
-  }
-
-  #writeFrame(type: number, flags: number, stream: number, payload: Uint8Array): void {
-    if (this.#hasEnded) return;
-    this.#writeHeader(payload.length, type, flags, stream);
-    this.output.raw(payload);
-  }
-
-  #writeCredit(stream: number, increment: number): void {
-    if (this.#hasEnded) return;
-    this.#writeHeader(4, FrameType.Credit, 0, stream);
-    this.output.u32(increment);
-  }
-
-  #writeReason(type: number, stream: number, head: readonly number[], reason: string): void {
-    let text = UTF8.encode(reason);
-    if (text.length > MAX_REASON_BYTES) {
-      let end = MAX_REASON_BYTES;
-      while (((text[end] ?? 0) & 0xc0) === 0x80) end--; // not within a character
-      text = text.slice(0, end);
-    }
-    this.#writeFrame(type, 0, stream, Uint8Array.of(...head, ...text));
   }
 }
 
@@ -460,6 +392,3 @@ function checkFlags({ type, flags, stream }: Frame): void {
 function checkPingBytes(name: string, payload: Uint8Array): void {
   if (payload.length !== PING_BYTES) throw new ProtocolError(`${name} of ${payload.length} bytes: it takes ${PING_BYTES}`);
 }
-
-/** Bytes that every frame has ahead of its payload. */
-export { HEADER_BYTES };

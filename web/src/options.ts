@@ -2,7 +2,7 @@
 
 import type { BackoffOptions } from "./backoff.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
-import type { Keepalive } from "./connection.ts";
+import type { Keepalive } from "./liveness.ts";
 import type { Metadata, MetadataInit } from "./metadata.ts";
 import { checkSettings, DEFAULT_SETTINGS, type Settings } from "./settings.ts";
 

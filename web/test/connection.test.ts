@@ -1,6 +1,7 @@
 /** Channels and connections over sockets in memory, where the test is the server and moves the clock. */
 
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, test } from "node:test";
 
 import type { ChannelStatus } from "../src/channel.ts";
@@ -126,7 +127,13 @@ describe("a channel connects", () => {
       peer.open();
       peer.send(hello());
     };
-    await rig.clock.advance(40);
+    rig.greet = (peer) => peer.drop("connection refused");
+    await rig.clock.advance(40); // another attempt that fails
+    rig.greet = (peer) => {
+      peer.open();
+      peer.send(hello());
+    };
+    await rig.clock.advance(160);
     rig.peer.send(answer(1, { id: "at last" }));
     assert.equal((await patient).id, "at last");
   });
@@ -172,6 +179,24 @@ describe("a connection that is lost", () => {
     await settled();
     assert.equal(rig.channel.state, "ready");
     assert.equal(rig.peers.length, 2);
+  });
+
+  test("is forgiven its failures once it has served for a while", async () => {
+    rig.greet = (peer) => peer.drop("refused");
+    await failure(call());
+    await rig.clock.advance(2000);
+    rig.greet = (peer) => {
+      peer.open();
+      peer.send(hello());
+    };
+    await rig.clock.advance(5000);
+    assert.equal(rig.channel.state, "ready");
+    rig.greet = (peer) => peer.drop("refused");
+    await rig.clock.advance(10_000);
+    rig.peer.drop("cable cut");
+    await settled();
+    assert.equal(rig.channel.state, "waiting");
+    assert.equal(rig.channel.status.retryInMs, 100);
   });
 
   test("brings what came before the end", async () => {
@@ -354,6 +379,17 @@ describe("deadlines", () => {
     await rig.clock.advance(39.5 * 86_400_000);
     rig.peer.send(answer(2, { id: "in time" }));
     assert.equal((await month).id, "in time");
+  });
+
+  test("and signals leave no listener behind", async () => {
+    const controller = new AbortController();
+    const pending = call({ timeoutMs: 1000, signal: controller.signal });
+    await settled();
+    assert.equal(getEventListeners(controller.signal, "abort").length, 1);
+    rig.peer.send(answer(1));
+    await pending;
+    assert.equal(getEventListeners(controller.signal, "abort").length, 0);
+    assert.equal(rig.clock.running, 0);
   });
 
   test("of the channel hold for calls that name none", async () => {

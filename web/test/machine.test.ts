@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { Code } from "../src/error.ts";
+import type { MachineEvent, Opening } from "../src/event.ts";
 import { Flag, FrameType } from "../src/frame.ts";
-import { ClientMachine, type MachineEvent, type Opening } from "../src/machine.ts";
+import { ClientMachine } from "../src/machine.ts";
 import { Metadata } from "../src/metadata.ts";
 import { checkSettings, DEFAULT_SETTINGS, type Settings } from "../src/settings.ts";
 import { block, bytesOf, frame, framesOf, hello, helloPayload, status, u16, u32, vectors } from "./support/script.ts";
@@ -336,6 +337,27 @@ describe("flow control of what arrives", () => {
     assert.equal(machine.heldBytes, 0);
   });
 
+  test("what comes late of a call that was left gives its credit back", () => {
+    const machine = ready([STREAMING], windows);
+    machine.reset(1, Code.Canceled, "left");
+    machine.output.take();
+    eventsOf(machine, frame(4, 0, 1, new Uint8Array(9000)));
+    assert.deepEqual(
+      framesOf(machine.output.take()).map(({ stream, payload }) => [stream, Buffer.from(payload).readUint32LE()]),
+      [[0, 9064]],
+    );
+  });
+
+  test("a call that has ended is given no more credit, its connection is", () => {
+    const machine = ready([STREAMING], windows);
+    eventsOf(machine, frame(4, 0, 1, new Uint8Array(12_000)), frame(6, 0, 1));
+    machine.consumed(1, 12_000);
+    assert.deepEqual(
+      framesOf(machine.output.take()).map(({ type, stream }) => [type, stream]),
+      [[FrameType.Credit, 0]],
+    );
+  });
+
   test("a message over the limit ends its call alone, at the frame that goes over it", () => {
     const machine = ready([STREAMING, STREAMING], { maxMessageBytes: 1000 });
     const [event] = eventsOf(machine, frame(4, Flag.More, 1, new Uint8Array(900)), frame(4, Flag.More, 1, new Uint8Array(101)));
@@ -424,6 +446,10 @@ describe("flow control of what is sent", () => {
     assert.ok(machine.isWaitingForSocket);
     assert.deepEqual(machine.allow(1), [1]);
     assert.ok(!machine.isWaitingForSocket);
+    machine.output.take();
+    machine.allow(20_000);
+    machine.sendMessage(1, new Uint8Array(500_000));
+    assert.equal(framesOf(machine.output.take()).length, 2, "frames of 16,384 bytes go out until the room is used up");
   });
 });
 

@@ -129,8 +129,10 @@ def test_metadata_that_is_refused(block: str, reason: str) -> None:
 
 def test_metadata_is_refused_by_its_length_alone() -> None:
     data = encoded(Metadata([("k", "v" * 200)]))
-    with pytest.raises(RemoteProtocolError, match="metadata block of 208 bytes is over our max_metadata_bytes of 207"):
+    reason = "metadata block of 208 bytes is over our max_metadata_bytes of 207"
+    with pytest.raises(RemoteProtocolError, match=reason) as caught:
         decode_metadata(data, 0, len(data), 207)
+    assert caught.value.code is StatusCode.RESOURCE_EXHAUSTED
     decode_metadata(data, 0, len(data), 208)
     with pytest.raises(MetadataTooLarge):
         encoded(Metadata([("k", "v" * 200)]), 207)

@@ -9,6 +9,7 @@ from librt.strings import BytesWriter, write_i16_le, write_i32_le
 from eventflux_runtime.protocol.core.error import MetadataTooLarge, RemoteProtocolError
 from eventflux_runtime.protocol.native.core.frame import read_u16, read_u32
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, RETRY_KEYS, Metadata, MetadataValue
+from eventflux_runtime.rpc.status import StatusCode
 
 __all__ = ["block_bytes", "decode_metadata", "encode_metadata"]
 
@@ -85,7 +86,9 @@ def decode_metadata(data: bytes, position: int, end: int, limit: int) -> tuple[M
     if size < 2 or size > end - position:
         raise RemoteProtocolError(f"metadata block of {size} bytes in a frame with {end - position} left")
     if size > limit:
-        raise RemoteProtocolError(f"metadata block of {size} bytes is over our max_metadata_bytes of {limit}")
+        raise RemoteProtocolError(
+            f"metadata block of {size} bytes is over our max_metadata_bytes of {limit}", StatusCode.RESOURCE_EXHAUSTED
+        )
     end = position + size
     count = read_u16(data, position)
     position += 2
