@@ -901,6 +901,80 @@ function declared(error, types) {
   return error;
 }
 
+// ../src/liveness.ts
+var Liveness = class {
+  #keepalive;
+  #clock;
+  #actions;
+  #intervalMs;
+  #leastMs = 0;
+  #heardAt;
+  #pingedAt;
+  /** Since when a frame has begun and is not whole. */
+  #frameSince;
+  #timer;
+  #isRunning = false;
+  /** `slowness`: how often servers have asked for fewer pings; each time makes the interval twice as long. */
+  constructor(keepalive, slowness, clock, actions) {
+    this.#keepalive = keepalive;
+    this.#intervalMs = keepalive.intervalMs * 2 ** Math.min(slowness, 10);
+    this.#clock = clock;
+    this.#actions = actions;
+    this.#heardAt = clock.now();
+  }
+  /** Begins to watch, and pings no more often than the server wants. */
+  start(minIntervalMs) {
+    this.#leastMs = minIntervalMs;
+    this.#intervalMs = Math.max(this.#intervalMs, minIntervalMs);
+    this.#isRunning = true;
+    this.#wait();
+  }
+  /** Ends all watching. */
+  stop() {
+    this.#isRunning = false;
+    this.#clock.stop(this.#timer);
+  }
+  /** Something arrived, in the middle of a frame or not. */
+  heard(isWithinFrame) {
+    this.#heardAt = this.#clock.now();
+    this.#pingedAt = void 0;
+    if (!isWithinFrame) this.#frameSince = void 0;
+    else this.#frameSince ??= this.#heardAt;
+  }
+  /** Asks for a sign of life now, such as when the computer was asleep. */
+  probe() {
+    if (!this.#isRunning || this.#pingedAt !== void 0) return;
+    if (this.#clock.now() - this.#heardAt < this.#leastMs) return;
+    this.#clock.stop(this.#timer);
+    this.#ping();
+  }
+  #wait() {
+    const left = Math.max(0, this.#heardAt + this.#intervalMs - this.#clock.now());
+    this.#timer = this.#clock.start(() => this.#look(), left);
+  }
+  #look() {
+    const now = this.#clock.now();
+    const longest = this.#keepalive.intervalMs + this.#keepalive.timeoutMs;
+    if (this.#frameSince !== void 0 && now - this.#frameSince >= longest) {
+      return this.#actions.lose(`a frame has begun and did not end within ${longest} ms`);
+    }
+    if (now - this.#heardAt < this.#intervalMs) return this.#wait();
+    this.#ping();
+  }
+  #ping() {
+    const pingedAt = this.#clock.now();
+    this.#pingedAt = pingedAt;
+    this.#actions.ping();
+    this.#timer = this.#clock.start(() => this.#judge(pingedAt), this.#keepalive.timeoutMs);
+  }
+  #judge(pingedAt) {
+    if (this.#pingedAt === void 0) return this.#look();
+    if (this.#clock.now() - pingedAt > this.#keepalive.timeoutMs * 2) return this.#ping();
+    const silentMs = Math.round(this.#clock.now() - this.#heardAt);
+    this.#actions.lose(`the server sent nothing for ${silentMs} ms, not even to a ping`);
+  }
+};
+
 // ../src/frame.ts
 var PREFACE = Uint8Array.of(69, 70, 84, 49);
 var HEADER_BYTES = 10;
@@ -1016,7 +1090,7 @@ var FrameSplitter = class {
   #checkedLength(bytes2, at) {
     const length = u32(bytes2, at);
     const type = bytes2[at + 4] ?? 0;
-    if (!this.#hasHello && type !== FrameType.Hello && type < FIRST_EXTENSION) {
+    if (!this.#hasHello && type !== FrameType.Hello) {
       throw new ProtocolError(`${frameName(type)} ahead of HELLO, which has to be the first frame`);
     }
     const limit = type === FrameType.Hello && !this.#hasHello ? MAX_SERVER_HELLO_BYTES : this.#maxFrameBytes;
@@ -1088,70 +1162,6 @@ var FieldReader = class {
     if (this.left > 0) throw new ProtocolError(`${this.#what} has ${this.left} bytes behind its last field`);
   }
 };
-
-// ../src/block.ts
-var MAX_PAIRS = 32767;
-var UTF8 = new TextEncoder();
-function okStatus() {
-  return { code: 0, text: "", details: [], trailers: new Metadata() };
-}
-function metadataBytes(metadata) {
-  let size = 2;
-  for (const [key, value] of metadata.pairs) size += 5 + key.length + value.length;
-  return size;
-}
-function writeMetadata(metadata, out) {
-  out.u32(metadataBytes(metadata));
-  out.u16(metadata.size);
-  for (const [key, value] of metadata.pairs) {
-    out.u8(key.length);
-    out.raw(UTF8.encode(key));
-    out.u32(value.length);
-    out.raw(typeof value === "string" ? UTF8.encode(value) : value);
-  }
-}
-function readMetadata(input, limit) {
-  const size = input.u32();
-  if (size > limit) {
-    const text = `a metadata block of ${size} bytes is over our max_metadata_bytes of ${limit}`;
-    throw new ProtocolError(text, Code.ResourceExhausted);
-  }
-  if (size < 2 || size > input.left) {
-    throw new ProtocolError(`a metadata block of ${size} bytes in a frame with ${input.left} left`);
-  }
-  const end = input.end;
-  const blockEnd = input.pos + size;
-  input.end = blockEnd;
-  const count = input.u16();
-  if (count > MAX_PAIRS) throw new ProtocolError(`a metadata block of ${count} pairs is over the limit of ${MAX_PAIRS}`);
-  const pairs = [];
-  for (let index = 0; index < count; index++) pairs.push(readPair(input));
-  input.expectEnd();
-  input.end = end;
-  return Metadata.fromChecked(pairs);
-}
-function readPair(input) {
-  const key = input.text(input.u8());
-  const keyWrong = keyFault(key);
-  if (keyWrong !== void 0) throw new ProtocolError(keyWrong);
-  const size = input.u32();
-  if (isBinaryKey(key)) return [key, input.raw(size)];
-  const text = input.text(size);
-  const textWrong = textFault(key, text);
-  if (textWrong !== void 0) throw new ProtocolError(textWrong);
-  return [key, text];
-}
-function readStatus(input, maxMetadataBytes) {
-  const number = input.u8();
-  const text = input.text(input.u32());
-  const details = [];
-  for (let left = input.u16(); left > 0; left--) {
-    const typeUrl = input.text(input.u16());
-    details.push({ typeUrl, value: input.raw(input.u32()) });
-  }
-  const trailers = readMetadata(input, maxMetadataBytes);
-  return { code: number === 0 ? 0 : codeOf(number), text, details, trailers };
-}
 
 // ../src/backlog.ts
 var RESERVE_DIVISOR = 4;
@@ -1256,6 +1266,70 @@ var Backlog = class {
 function checkCredit(credit, whose) {
   if (credit <= CREDIT_CEILING) return credit;
   throw new ProtocolError(`credit of ${whose} rose to ${credit}, over the limit of ${CREDIT_CEILING}`);
+}
+
+// ../src/block.ts
+var MAX_PAIRS = 32767;
+var UTF8 = new TextEncoder();
+function okStatus() {
+  return { code: 0, text: "", details: [], trailers: new Metadata() };
+}
+function metadataBytes(metadata) {
+  let size = 2;
+  for (const [key, value] of metadata.pairs) size += 5 + key.length + value.length;
+  return size;
+}
+function writeMetadata(metadata, out) {
+  out.u32(metadataBytes(metadata));
+  out.u16(metadata.size);
+  for (const [key, value] of metadata.pairs) {
+    out.u8(key.length);
+    out.raw(UTF8.encode(key));
+    out.u32(value.length);
+    out.raw(typeof value === "string" ? UTF8.encode(value) : value);
+  }
+}
+function readMetadata(input, limit) {
+  const size = input.u32();
+  if (size > limit) {
+    const text = `a metadata block of ${size} bytes is over our max_metadata_bytes of ${limit}`;
+    throw new ProtocolError(text, Code.ResourceExhausted);
+  }
+  if (size < 2 || size > input.left) {
+    throw new ProtocolError(`a metadata block of ${size} bytes in a frame with ${input.left} left`);
+  }
+  const end = input.end;
+  const blockEnd = input.pos + size;
+  input.end = blockEnd;
+  const count = input.u16();
+  if (count > MAX_PAIRS) throw new ProtocolError(`a metadata block of ${count} pairs is over the limit of ${MAX_PAIRS}`);
+  const pairs = [];
+  for (let index = 0; index < count; index++) pairs.push(readPair(input));
+  input.expectEnd();
+  input.end = end;
+  return Metadata.fromChecked(pairs);
+}
+function readPair(input) {
+  const key = input.text(input.u8());
+  const keyWrong = keyFault(key);
+  if (keyWrong !== void 0) throw new ProtocolError(keyWrong);
+  const size = input.u32();
+  if (isBinaryKey(key)) return [key, input.raw(size)];
+  const text = input.text(size);
+  const textWrong = textFault(key, text);
+  if (textWrong !== void 0) throw new ProtocolError(textWrong);
+  return [key, text];
+}
+function readStatus(input, maxMetadataBytes) {
+  const number = input.u8();
+  const text = input.text(input.u32());
+  const details = [];
+  for (let left = input.u16(); left > 0; left--) {
+    const typeUrl = input.text(input.u16());
+    details.push({ typeUrl, value: input.raw(input.u32()) });
+  }
+  const trailers = readMetadata(input, maxMetadataBytes);
+  return { code: number === 0 ? 0 : codeOf(number), text, details, trailers };
 }
 
 // ../src/flow.ts
@@ -1414,6 +1488,78 @@ var ReceiveFlow = class {
   }
 };
 
+// ../src/output.ts
+var OPEN_FIXED_BYTES = 10;
+var BLOCK_LENGTH_BYTES = 4;
+var PING_BYTES = 8;
+var UTF82 = new TextEncoder();
+var FrameOutput = class {
+  writer = new Writer();
+  /** Writes OPEN; whether the request, if there is one, has gone along in a frame of so many bytes at most. */
+  open(stream, opening, frameBytes) {
+    const { request, metadata } = opening;
+    const blockBytes = metadata.size > 0 ? BLOCK_LENGTH_BYTES + metadataBytes(metadata) : 0;
+    const rides = request !== void 0 && OPEN_FIXED_BYTES + blockBytes + request.length <= frameBytes;
+    let flags = rides ? Flag.Message | Flag.End : 0;
+    if (blockBytes > 0) flags |= Flag.Metadata;
+    if (opening.isProtobuf) flags |= Flag.Protobuf;
+    const { writer } = this;
+    this.#header(OPEN_FIXED_BYTES + blockBytes + (rides ? request.length : 0), FrameType.Open, flags, stream);
+    writer.u16(opening.method);
+    writer.i64(opening.timeoutUs);
+    if (blockBytes > 0) writeMetadata(metadata, writer);
+    if (rides) writer.raw(request);
+    return rides;
+  }
+  message(stream, flags, part) {
+    this.#frame(FrameType.Message, flags, stream, part);
+  }
+  halfClose(stream) {
+    this.#header(0, FrameType.HalfClose, 0, stream);
+  }
+  credit(stream, increment) {
+    this.#header(4, FrameType.Credit, 0, stream);
+    this.writer.u32(increment);
+  }
+  reset(stream, code, reason) {
+    const text = cut2(reason);
+    this.#header(1 + text.length, FrameType.Reset, 0, stream);
+    this.writer.u8(code);
+    this.writer.raw(text);
+  }
+  ping() {
+    this.#frame(FrameType.Ping, 0, 0, new Uint8Array(PING_BYTES));
+  }
+  pong(payload) {
+    this.#frame(FrameType.Pong, 0, 0, payload);
+  }
+  /** A client's go-away names no stream. */
+  goAway(code, reason) {
+    const text = cut2(reason);
+    this.#header(5 + text.length, FrameType.GoAway, 0, 0);
+    this.writer.u32(0);
+    this.writer.u8(code);
+    this.writer.raw(text);
+  }
+  #frame(type, flags, stream, payload) {
+    this.#header(payload.length, type, flags, stream);
+    this.writer.raw(payload);
+  }
+  #header(size, type, flags, stream) {
+    const { writer } = this;
+    writer.u32(size);
+    writer.u8(type);
+    writer.u8(flags);
+    writer.u32(stream);
+  }
+};
+function cut2(reason) {
+  const text = UTF82.encode(reason);
+  let end = Math.min(text.length, MAX_REASON_BYTES);
+  while (end < text.length && ((text[end] ?? 0) & 192) === 128) end--;
+  return text.subarray(0, end);
+}
+
 // ../src/settings.ts
 var DEFAULT_SETTINGS = {
   maxFrameBytes: 65536,
@@ -1514,13 +1660,11 @@ function readMethods(input) {
 
 // ../src/machine.ts
 var MAX_PART_BYTES = 131072;
-var OPEN_FIXED_BYTES = 10;
-var PING_BYTES = 8;
+var PING_BYTES2 = 8;
 var PING_BURST = 10;
 var EMPTY = new Uint8Array(0);
-var UTF82 = new TextEncoder();
 var ClientMachine = class {
-  output = new Writer();
+  #frames = new FrameOutput();
   #settings;
   #splitter;
   #flow;
@@ -1538,10 +1682,14 @@ var ClientMachine = class {
   constructor(settings, now) {
     this.#settings = settings;
     this.#splitter = new FrameSplitter(settings.maxFrameBytes);
-    this.#flow = new ReceiveFlow(settings.connectionWindow, (stream, increment) => this.#writeCredit(stream, increment));
-    this.#backlog = new Backlog((stream, flags, part) => this.#writeFrame(FrameType.Message, flags, stream, part));
+    this.#flow = new ReceiveFlow(settings.connectionWindow, (stream, increment) => this.#frames.credit(stream, increment));
+    this.#backlog = new Backlog((stream, flags, part) => this.#frames.message(stream, flags, part));
     this.#pingedAt = now;
     this.output.raw(greeting(settings));
+  }
+  /** What is to be sent. */
+  get output() {
+    return this.#frames.writer;
   }
   /** Calls in flight. */
   get activeStreams() {
@@ -1588,18 +1736,8 @@ var ClientMachine = class {
   /** Begins a call and returns its id. A request that is too long for the frame follows it as credit allows. */
   open(opening) {
     const stream = ++this.#lastStream;
-    const { request, metadata } = opening;
-    const blockBytes = metadata.size > 0 ? 4 + metadataBytes(metadata) : 0;
-    const rides = request !== void 0 && OPEN_FIXED_BYTES + blockBytes + request.length <= this.#frameBytes;
-    let flags = rides ? Flag.Message | Flag.End : 0;
-    if (blockBytes > 0) flags |= Flag.Metadata;
-    if (opening.isProtobuf) flags |= Flag.Protobuf;
-    const { output } = this;
-    this.#writeHeader(OPEN_FIXED_BYTES + blockBytes + (rides ? request.length : 0), FrameType.Open, flags, stream);
-    output.u16(opening.method);
-    output.i64(opening.timeoutUs);
-    if (blockBytes > 0) writeMetadata(metadata, output);
-    if (rides) output.raw(request);
+    const { request } = opening;
+    const rides = this.#frames.open(stream, opening, this.#frameBytes);
     const state = {
       inflow: new Inflow(stream, this.#settings.streamWindow),
       outflow: new Outflow(stream, this.#peer?.streamWindow ?? 0),
@@ -1621,14 +1759,14 @@ var ClientMachine = class {
     if (state === void 0 || state.isHalfClosed) return;
     state.isHalfClosed = true;
     if (state.outflow.outgoing !== void 0) state.outflow.outgoing.isLast = true;
-    else this.#writeFrame(FrameType.HalfClose, 0, stream, EMPTY);
+    else this.#frames.halfClose(stream);
   }
   /** Leaves a call; nothing more of it becomes an event. */
   reset(stream, code, reason) {
     const state = this.#streams.get(stream);
     if (state === void 0) return this.#discard(stream);
     this.#close(stream, state);
-    this.#writeReason(FrameType.Reset, stream, [code], reason);
+    this.#frames.reset(stream, code, reason);
   }
   #discard(stream) {
     const inflow = this.#lingering.get(stream);
@@ -1650,11 +1788,11 @@ var ClientMachine = class {
   }
   /** Asks for a sign of life. */
   ping() {
-    this.#writeFrame(FrameType.Ping, 0, 0, new Uint8Array(PING_BYTES));
+    this.#frames.ping();
   }
   /** Tells the server that this side ends the connection. */
   goAway(code, reason) {
-    this.#writeReason(FrameType.GoAway, 0, [0, 0, 0, 0, code], reason);
+    this.#frames.goAway(code, reason);
   }
   /** The connection has ended. */
   end() {
@@ -1793,7 +1931,7 @@ var ClientMachine = class {
       throw new ProtocolError(text, Code.ResourceExhausted);
     }
     this.#pings -= 1;
-    this.#writeFrame(FrameType.Pong, 0, 0, payload);
+    this.#frames.pong(payload);
   }
   #onGoAway(input) {
     const last = input.u32();
@@ -1816,39 +1954,13 @@ var ClientMachine = class {
   /** Breaks one call off because of what the server sent. */
   #fail(stream, state, reason) {
     this.#close(stream, state);
-    this.#writeReason(FrameType.Reset, stream, [Code.ResourceExhausted], reason);
+    this.#frames.reset(stream, Code.ResourceExhausted, reason);
     this.#events.push({ type: "reset", stream, code: Code.ResourceExhausted, reason, unprocessed: false });
   }
   #close(stream, state) {
     this.#streams.delete(stream);
     this.#backlog.forget(state.outflow);
     this.#flow.dropped(state.inflow);
-  }
-  #writeHeader(size, type, flags, stream) {
-    const { output } = this;
-    output.u32(size);
-    output.u8(type);
-    output.u8(flags);
-    output.u32(stream);
-  }
-  #writeFrame(type, flags, stream, payload) {
-    if (this.#hasEnded) return;
-    this.#writeHeader(payload.length, type, flags, stream);
-    this.output.raw(payload);
-  }
-  #writeCredit(stream, increment) {
-    if (this.#hasEnded) return;
-    this.#writeHeader(4, FrameType.Credit, 0, stream);
-    this.output.u32(increment);
-  }
-  #writeReason(type, stream, head, reason) {
-    let text = UTF82.encode(reason);
-    if (text.length > MAX_REASON_BYTES) {
-      let end = MAX_REASON_BYTES;
-      while (((text[end] ?? 0) & 192) === 128) end--;
-      text = text.slice(0, end);
-    }
-    this.#writeFrame(type, 0, stream, Uint8Array.of(...head, ...text));
   }
 };
 var FLAGS = /* @__PURE__ */ new Map([
@@ -1863,7 +1975,43 @@ function checkFlags({ type, flags, stream }) {
   throw new ProtocolError(`${frameName(type)} of stream ${stream} with flags 0x${flags.toString(16)}: ${why}`);
 }
 function checkPingBytes(name, payload) {
-  if (payload.length !== PING_BYTES) throw new ProtocolError(`${name} of ${payload.length} bytes: it takes ${PING_BYTES}`);
+  if (payload.length !== PING_BYTES2) throw new ProtocolError(`${name} of ${payload.length} bytes: it takes ${PING_BYTES2}`);
+}
+
+// ../src/opening.ts
+var OPEN_FIXED_BYTES2 = 10;
+var BLOCK_LENGTH_BYTES2 = 4;
+function openingOf(call, peer) {
+  const { path, fingerprint, prefersProtobuf } = call.method;
+  const served = peer.methods.get(path);
+  if (served === void 0) {
+    throw new RpcError(`the server does not serve ${path}`, Code.Unimplemented, { unprocessed: true });
+  }
+  const isSame = served.fingerprint === fingerprint;
+  if (!isSame && !peer.hasProtobuf) throw differs(path, fingerprint, served.fingerprint);
+  const isProtobuf = !isSame || prefersProtobuf && peer.hasProtobuf;
+  checkMetadata(call, peer);
+  call.speak(isProtobuf);
+  const request = call.request === void 0 ? void 0 : call.encode(call.request);
+  if (request !== void 0) checkRequest(request, peer);
+  return { method: served.id, timeoutUs: call.scope.timeoutUs(), metadata: call.metadata, isProtobuf, request };
+}
+function checkRequest(request, { maxMessageBytes }) {
+  if (request.length <= maxMessageBytes) return;
+  const text = `a request of ${request.length} bytes is over the server's limit of ${maxMessageBytes}: send less at a time`;
+  throw new RpcError(text, Code.ResourceExhausted);
+}
+function checkMetadata({ metadata }, { maxMetadataBytes, maxFrameBytes }) {
+  if (metadata.size === 0) return;
+  const bytes2 = metadataBytes(metadata);
+  const limit = Math.min(maxMetadataBytes, maxFrameBytes - OPEN_FIXED_BYTES2 - BLOCK_LENGTH_BYTES2);
+  if (bytes2 <= limit) return;
+  throw new RpcError(`metadata of ${bytes2} bytes is over the server's limit of ${limit}`, Code.ResourceExhausted);
+}
+function differs(path, ours, theirs) {
+  const [here, there] = [ours, theirs].map((value) => `0x${value.toString(16).padStart(16, "0")}`);
+  const text = `${path} differs: its fingerprint is ${here} here and ${there} there, and the server takes no protobuf`;
+  return new RpcError(text, Code.Unimplemented, { unprocessed: true });
 }
 
 // ../src/connection.ts
@@ -1871,12 +2019,11 @@ var MAX_BUFFERED_BYTES = 1048576;
 var FIRST_LOOK_MS = 2;
 var LAST_LOOK_MS = 32;
 var CLOSE_TIMEOUT_MS = 1e3;
-var OPEN_FIXED_BYTES2 = 10;
 var Connection = class {
-  #config;
   #owner;
   #clock;
   #machine;
+  #liveness;
   #calls = /* @__PURE__ */ new Map();
   #queue = /* @__PURE__ */ new Set();
   #createdAt;
@@ -1884,14 +2031,10 @@ var Connection = class {
   #state = "connecting";
   #peer;
   #isFlushing = false;
-  #timer;
+  #handshakeTimer;
   #lookTimer;
   #lookMs = 0;
   #closeTimer;
-  #heardAt;
-  #pingedAt;
-  #frameSince;
-  #intervalMs;
   #isOpen = false;
   #resolveClosed = () => void 0;
   /** Resolves when the socket is closed. */
@@ -1900,14 +2043,21 @@ var Connection = class {
   });
   /** Begins to connect. Never throws: an attempt that fails ends with `onClosed`. */
   constructor(factory, config, owner) {
-    this.#config = config;
     this.#owner = owner;
     this.#clock = config.clock;
-    this.#createdAt = this.#heardAt = this.#clock.now();
+    this.#createdAt = this.#clock.now();
     this.#machine = new ClientMachine(config.settings, this.#createdAt);
-    this.#intervalMs = config.keepalive?.intervalMs ?? 0;
+    if (config.keepalive !== void 0) {
+      this.#liveness = new Liveness(config.keepalive, config.slowness, this.#clock, {
+        ping: () => {
+          this.#machine.ping();
+          this.#flushSoon();
+        },
+        lose: (reason) => this.#lose(reason)
+      });
+    }
     const late = `the server did not finish the handshake within ${config.connectTimeoutMs} ms`;
-    this.#timer = this.#clock.start(() => this.#lose(late), config.connectTimeoutMs);
+    this.#handshakeTimer = this.#clock.start(() => this.#lose(late), config.connectTimeoutMs);
     try {
       this.#socket = factory({
         onOpen: () => {
@@ -1948,14 +2098,7 @@ var Connection = class {
   }
   /** Asks for a sign of life now, such as when the computer was asleep. */
   probe() {
-    if (this.#state !== "ready" || this.#config.keepalive === void 0 || this.#pingedAt !== void 0) return;
-    if (this.#clock.now() - this.#heardAt < (this.#peer?.minPingIntervalMs ?? 0)) return;
-    this.#clock.stop(this.#timer);
-    this.#ping(this.#config.keepalive);
-  }
-  /** Pings half as often: the server of the last connection wanted that. */
-  slowDown(times) {
-    this.#intervalMs *= 2 ** Math.min(times, 10);
+    this.#liveness?.probe();
   }
   /** Ends it; calls in flight end with Unavailable. */
   close(reason) {
@@ -1963,7 +2106,7 @@ var Connection = class {
     this.#end(new RpcError(reason, Code.Unavailable), false);
   }
   sendMessage(call, message2) {
-    this.#checkLength(message2);
+    checkRequest(message2, this.#peer);
     const isSent = this.#machine.sendMessage(call.stream, message2);
     this.#flushSoon();
     return isSent;
@@ -2002,38 +2145,10 @@ var Connection = class {
   }
   /** @throws RpcError the server cannot take it; CodecError a value cannot be written. */
   #open(call) {
-    const peer = this.#peer;
-    const { path, fingerprint, prefersProtobuf } = call.method;
-    const served = peer.methods.get(path);
-    if (served === void 0) {
-      throw new RpcError(`the server does not serve ${path}`, Code.Unimplemented, { unprocessed: true });
-    }
-    const isSame = served.fingerprint === fingerprint;
-    const isProtobuf = !isSame || prefersProtobuf && peer.hasProtobuf;
-    if (!isSame && !peer.hasProtobuf) {
-      const [ours, theirs] = [fingerprint, served.fingerprint].map((value) => `0x${value.toString(16).padStart(16, "0")}`);
-      const text = `${path} differs: its fingerprint is ${ours} here and ${theirs} there, and the server takes no protobuf`;
-      throw new RpcError(text, Code.Unimplemented, { unprocessed: true });
-    }
-    const blockBytes = call.metadata.size > 0 ? metadataBytes(call.metadata) : 0;
-    const limit = Math.min(peer.maxMetadataBytes, peer.maxFrameBytes - OPEN_FIXED_BYTES2 - 4);
-    if (blockBytes > limit) {
-      throw new RpcError(`metadata of ${blockBytes} bytes is over the server's limit of ${limit}`, Code.ResourceExhausted);
-    }
-    call.speak(isProtobuf);
-    const request = call.request === void 0 ? void 0 : call.encode(call.request);
-    if (request !== void 0) this.#checkLength(request);
-    const timeoutUs = call.scope.timeoutUs();
-    const stream = this.#machine.open({ method: served.id, timeoutUs, metadata: call.metadata, isProtobuf, request });
+    const stream = this.#machine.open(openingOf(call, this.#peer));
     this.#calls.set(stream, call);
     call.onOpened(stream);
     if (this.#machine.isExhausted) this.#drain();
-  }
-  #checkLength(message2) {
-    const limit = this.#peer?.maxMessageBytes ?? 0;
-    if (message2.length <= limit) return;
-    const text = `a request of ${message2.length} bytes is over the server's limit of ${limit}: send less at a time`;
-    throw new RpcError(text, Code.ResourceExhausted);
   }
   /** Bytes that the socket still takes. */
   #room() {
@@ -2072,15 +2187,11 @@ var Connection = class {
   }
   #receive(bytes2) {
     if (this.#state === "closed") return;
-    const now = this.#clock.now();
-    this.#heardAt = now;
-    this.#pingedAt = void 0;
-    const { events, error } = this.#machine.receive(bytes2, now);
+    const { events, error } = this.#machine.receive(bytes2, this.#clock.now());
+    this.#liveness?.heard(this.#machine.isWithinFrame);
     for (const event of events) this.#dispatch(event);
     if (this.#isClosed()) return;
     if (error !== void 0) return this.#breakOff(error);
-    if (!this.#machine.isWithinFrame) this.#frameSince = void 0;
-    else this.#frameSince ??= now;
     this.#openQueued();
   }
   /** For after what may have closed it, which TypeScript does not see. */
@@ -2109,11 +2220,10 @@ var Connection = class {
   }
   #onHello(peer) {
     if (this.#state !== "connecting") return;
-    this.#clock.stop(this.#timer);
+    this.#clock.stop(this.#handshakeTimer);
     this.#peer = peer;
     this.#state = "ready";
-    this.#intervalMs = Math.max(this.#intervalMs, peer.minPingIntervalMs);
-    this.#watch();
+    this.#liveness?.start(peer.minPingIntervalMs);
     this.#owner.onReady();
   }
   #onGoAway(code, reason, unprocessed) {
@@ -2139,34 +2249,6 @@ var Connection = class {
     if (this.#state !== "draining" || this.#calls.size > 0) return;
     this.#end(new RpcError("the server has ended the connection", Code.Unavailable), false);
   }
-  #watch() {
-    const { keepalive } = this.#config;
-    if (keepalive === void 0) return;
-    const wait = Math.max(0, this.#heardAt + this.#intervalMs - this.#clock.now());
-    this.#timer = this.#clock.start(() => this.#look(keepalive), wait);
-  }
-  #look(keepalive) {
-    const now = this.#clock.now();
-    const longest = keepalive.intervalMs + keepalive.timeoutMs;
-    if (this.#frameSince !== void 0 && now - this.#frameSince >= longest) {
-      return this.#lose(`a frame has begun and did not end within ${longest} ms`);
-    }
-    if (now - this.#heardAt < this.#intervalMs) return this.#watch();
-    this.#ping(keepalive);
-  }
-  #ping(keepalive) {
-    const pingedAt = this.#clock.now();
-    this.#pingedAt = pingedAt;
-    this.#machine.ping();
-    this.#flushSoon();
-    this.#timer = this.#clock.start(() => this.#judge(keepalive, pingedAt), keepalive.timeoutMs);
-  }
-  #judge(keepalive, pingedAt) {
-    if (this.#pingedAt === void 0) return this.#watch();
-    if (this.#clock.now() - pingedAt > keepalive.timeoutMs * 2) return this.#ping(keepalive);
-    const silentMs = Math.round(this.#clock.now() - this.#heardAt);
-    this.#lose(`the server sent nothing for ${silentMs} ms, not even to a ping`);
-  }
   #lose(reason) {
     if (this.#state !== "connecting") this.#machine.goAway(Code.DeadlineExceeded, reason);
     this.#end(new RpcError(reason, Code.Unavailable, { unprocessed: this.#state === "connecting" }), false);
@@ -2189,7 +2271,8 @@ var Connection = class {
     const socket = this.#socket;
     this.#state = "closed";
     this.#machine.end();
-    this.#clock.stop(this.#timer);
+    this.#liveness?.stop();
+    this.#clock.stop(this.#handshakeTimer);
     this.#clock.stop(this.#lookTimer);
     if (socket === void 0) this.#resolveClosed();
     else this.#shut(socket, error.rawMessage);
@@ -2623,7 +2706,7 @@ var Channel = class {
     const { settings, keepalive, connectTimeoutMs, clock } = this.#config;
     const connection = new Connection(
       this.#factory,
-      { settings, keepalive, connectTimeoutMs, clock },
+      { settings, keepalive, slowness: this.#pingFaults, connectTimeoutMs, clock },
       {
         onReady: () => this.#onReady(connection),
         onDraining: () => this.#onDraining(connection),
@@ -2633,7 +2716,6 @@ var Channel = class {
         }
       }
     );
-    connection.slowDown(this.#pingFaults);
     this.#current = connection;
     this.#connections.add(connection);
     void connection.closed.then(() => this.#connections.delete(connection));
