@@ -37,12 +37,14 @@ class WebNode:
     node_id: str
     port: int
     options: tuple[str, ...]
+    listen: str
+    path: str
     process: subprocess.Popen[str] | None = None
 
     @property
     def url(self) -> str:
         """Where its page is."""
-        return f"http://127.0.0.1:{self.port}/"
+        return f"{'https' if 'wss' in self.listen else 'http'}://127.0.0.1:{self.port}/"
 
     @property
     def address(self) -> str:
@@ -51,7 +53,7 @@ class WebNode:
 
     def start(self) -> None:
         """Starts it, and returns once it listens."""
-        listen = f"tcp+grpc+ws://127.0.0.1:{self.port}"
+        listen = f"{self.listen}:{self.port}{self.path}"
         command = [*COMMAND, "node", "--node-id", self.node_id, "--listen", listen, *self.options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
@@ -71,10 +73,12 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running_node(*options: str, node_id: str = "", port: int = 0) -> Iterator[WebNode]:
+def running_node(
+    *options: str, node_id: str = "", port: int = 0, listen: str = "tcp+grpc+ws://127.0.0.1", path: str = ""
+) -> Iterator[WebNode]:
     """A node with a page of its own, or with other options where they are given; port 0: any that is free."""
     port = port or _free_port()
-    node = WebNode(node_id or f"node-{port}", port, options or ("--web",))
+    node = WebNode(node_id or f"node-{port}", port, options or ("--web",), listen, path)
     node.start()
     try:
         yield node

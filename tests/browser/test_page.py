@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,6 +18,7 @@ import pytest
 from eventflux_runtime import connect
 from eventflux_transport import Message, MessageType, TransportClient
 from tests.browser.conftest import Tab, WebNode, running_node
+from tests.support.authority import Authority
 from tests.support.node_command import COMMAND
 
 if TYPE_CHECKING:
@@ -205,6 +207,23 @@ def test_other_nodes_are_added_kept_and_removed(node: WebNode, open_tab: OpenTab
         page.close()
 
 
+def test_over_tls_and_at_another_path_it_is_the_same_page(open_tab: OpenTab, tmp_path: Path) -> None:
+    files = Authority(tmp_path).server()
+    options = ("--web", "--cert-file", files.cert_file, "--key-file", files.key_file)
+    with running_node(*options, listen="tcps+grpcs+wss://127.0.0.1", path="/rpc") as node:
+        # Its authority is one that no browser knows.
+        page = open_tab(node.url, ignore_https_errors=True).page
+        await_live(page)
+        assert page.locator("#node-url").inner_text() == f"wss://{node.address}/rpc"
+        page.get_by_label("Payload").first.fill("in secret")
+        page.get_by_role("button", name="Publish").click()
+        await_rows(page, ["in secret"])
+        page.get_by_label("Add a node").fill("ws://10.0.0.7:7070")
+        page.keyboard.press("Enter")
+        page.get_by_text("this page came over https, so the browser lets it use wss:// only").wait_for()
+        page.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_page_recovers_when_the_node_comes_back(node: WebNode, open_tab: OpenTab, number: signal.Signals) -> None:
     tab = open_tab(node.url)
@@ -224,12 +243,12 @@ def test_the_page_recovers_when_the_node_comes_back(node: WebNode, open_tab: Ope
     page.locator("#node-list").get_by_text(re.compile("^(Healthy|Degraded)$")).wait_for()
 
 
-def test_the_command_that_the_page_shows_works(node: WebNode, open_tab: OpenTab, tmp_path: object) -> None:
+def test_the_command_that_the_page_shows_works(node: WebNode, open_tab: OpenTab, tmp_path: Path) -> None:
     page = open_page(node, open_tab)
     first, second = page.locator("#publish-command").inner_text().splitlines()
     assert second.split()[:2] == ["eventflux", "publish"]
-    subprocess.run(first, shell=True, cwd=str(tmp_path), check=True)  # the very line that a user copies
-    subprocess.run([*COMMAND, *second.split()[1:]], cwd=str(tmp_path), check=True, stdout=sys.stderr)
+    subprocess.run(first, shell=True, cwd=tmp_path, check=True)  # the very line that a user copies
+    subprocess.run([*COMMAND, *second.split()[1:]], cwd=tmp_path, check=True, stdout=sys.stderr)
     await_rows(page, ["hello"])
 
 
