@@ -133,7 +133,7 @@ def test_a_mistake_in_the_form_is_named_and_nothing_is_sent(node: WebNode, open_
     page.get_by_label("Headers").fill("")
     page.get_by_label("Priority").fill("12")
     page.get_by_role("button", name="Publish").click()
-    page.get_by_text("the priority is a whole number from 0, the highest, to 9, the lowest").wait_for()
+    page.get_by_text("the priority is a whole number from 0, the highest, to 9, the lowest, not 12").wait_for()
     assert page.locator("#answers li").count() == 0
     assert page.get_by_label("Headers").get_attribute("aria-invalid") is None
 

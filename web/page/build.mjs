@@ -20,7 +20,7 @@ function head(name) {
 
 /** The script, with all that it imports, in a form that can be read. */
 async function script() {
-  const options = { bundle: true, format: "esm", target: "es2022", charset: "utf8", write: false, legalComments: "none" };
+  const options = { bundle: true, format: "esm", target: "es2022", charset: "utf8", write: false };
   const banner = { js: `// ${head("main.ts")}` };
   const result = await build({ ...options, entryPoints: [join(source, "main.ts")], absWorkingDir: source, banner });
   const minified = await build({ ...options, entryPoints: [join(source, "main.ts")], minify: true });

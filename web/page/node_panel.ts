@@ -29,9 +29,15 @@ export class NodePanel {
   start(onOwn: (condition: NodeCondition) => void): void {
     const card = new NodeCard(this.own.url, undefined);
     this.root.append(card.root);
+    let shownAt = Number.NEGATIVE_INFINITY;
+    let failures = 0;
     const show = (condition: NodeCondition): void => {
-      card.show(condition);
       onOwn(condition);
+      // Nobody reads figures that change four times a second. That the node fails, or is back, is shown at once.
+      if (condition.failures === failures && performance.now() < shownAt + INTERVAL_MS) return;
+      shownAt = performance.now();
+      failures = condition.failures;
+      card.show(condition);
     };
     const client = new TransportClient(this.own.transport);
     void keepAsking(client, this.nodeId, OWN_INTERVAL_MS, show, new AbortController().signal);

@@ -3873,7 +3873,7 @@ var NodeList = class {
     const url = nodeUrl(text, isSecurePage);
     if (url === own) throw new Error("this is the node that serves the page: it is in the list already");
     if (this.kept.includes(url)) throw new Error("this node is in the list already");
-    if (this.kept.length >= MOST_NODES) throw new Error(`the list is full: it takes ${MOST_NODES} nodes, remove one first`);
+    if (this.kept.length >= MOST_NODES) throw new Error(`the list takes ${MOST_NODES} nodes: remove one first`);
     this.keep([...this.kept, url]);
     return url;
   }
@@ -4012,6 +4012,7 @@ var VERDICT_TEXTS = {
   asking: "Asking"
 };
 var FIGURES = ["CPU", "Memory", "Connections", "Events/s", "Round trip", "Uptime", "Version"];
+var SHARES = ["CPU", "Memory"];
 var NONE = "–";
 var NodeCard = class {
   root;
@@ -4024,17 +4025,18 @@ var NodeCard = class {
   /** `onRemove` is undefined for the node that serves the page, which stays. */
   constructor(url, onRemove) {
     this.isOwn = onRemove === void 0;
-    const figures = FIGURES.map((figure) => [figure, element("dd", {}, element("span", {}, NONE))]);
-    const spans = figures.map(([figure, cell]) => [figure, cell.firstElementChild]);
-    this.values = Object.fromEntries(spans);
-    this.meters = figures.slice(0, 2).map(([figure, cell]) => {
-      const meter = element("meter", { min: "0", max: "100", "aria-hidden": "true" });
-      cell.append(meter);
-      return [figure, meter];
-    });
-    const list = element("dl", {}, ...figures.map(([name, cell]) => element("div", {}, element("dt", {}, name), cell)));
-    const address = element("p", { class: "url" }, url);
-    const head = element("div", { class: "card-head" }, this.badge, element("div", { class: "names" }, this.name, address));
+    const list = element("dl");
+    this.values = new Map(FIGURES.map((figure) => [figure, element("span", {}, NONE)]));
+    const range = { min: "0", max: "100", "aria-hidden": "true" };
+    this.meters = new Map(SHARES.map((figure) => [figure, element("meter", range)]));
+    for (const [figure, value] of this.values) {
+      const cell = element("dd", {}, value);
+      const meter = this.meters.get(figure);
+      if (meter !== void 0) cell.append(meter);
+      list.append(element("div", {}, element("dt", {}, figure), cell));
+    }
+    const names = element("div", { class: "names" }, this.name, element("p", { class: "url" }, url));
+    const head = element("div", { class: "card-head" }, this.badge, names);
     this.root = element("li", { class: "card" }, head, list, this.failure);
     setText(this.name, onRemove === void 0 ? "This node" : new URL(url).host);
     if (onRemove !== void 0) this.root.append(removeButton(url, onRemove));
@@ -4048,24 +4050,28 @@ var NodeCard = class {
     setText(this.failure, failureText(condition, this.isOwn));
     this.failure.hidden = condition.failures === 0;
     if (condition.answer !== void 0) this.showAnswer(condition.answer);
-    setText(this.values["Round trip"], condition.roundTripMs === void 0 ? NONE : formatMs(condition.roundTripMs));
+    this.set("Round trip", condition.roundTripMs === void 0 ? NONE : formatMs(condition.roundTripMs));
   }
   showAnswer(answer) {
     if (answer.serverNodeId !== "") setText(this.name, answer.serverNodeId);
     const status = answer.serverStatus;
     if (status === void 0) return;
     const uptime = Number(status.metadata.get("uptime_s") ?? Number.NaN);
-    const texts = {
-      CPU: formatPercent(status.cpuUsage),
-      Memory: formatPercent(status.memoryUsage),
-      Connections: formatCount(status.activeConnections),
-      "Events/s": formatCount(status.eventsPerSecond),
-      Uptime: Number.isFinite(uptime) ? formatSpan(uptime) : NONE,
-      Version: status.version || NONE
-    };
-    for (const [figure, text] of Object.entries(texts)) setText(this.values[figure], text);
-    const shares = { CPU: status.cpuUsage, Memory: status.memoryUsage };
-    for (const [figure, meter] of this.meters) meter.value = shares[figure] ?? 0;
+    this.setShare("CPU", status.cpuUsage);
+    this.setShare("Memory", status.memoryUsage);
+    this.set("Connections", formatCount(status.activeConnections));
+    this.set("Events/s", formatCount(status.eventsPerSecond));
+    this.set("Uptime", Number.isFinite(uptime) ? formatSpan(uptime) : NONE);
+    this.set("Version", status.version || NONE);
+  }
+  set(figure, text) {
+    const value = this.values.get(figure);
+    if (value !== void 0) setText(value, text);
+  }
+  setShare(figure, percent) {
+    this.set(figure, formatPercent(percent));
+    const meter = this.meters.get(figure);
+    if (meter !== void 0) meter.value = percent;
   }
 };
 function removeButton(url, onRemove) {
@@ -4098,9 +4104,14 @@ var NodePanel = class {
   start(onOwn) {
     const card = new NodeCard(this.own.url, void 0);
     this.root.append(card.root);
+    let shownAt = Number.NEGATIVE_INFINITY;
+    let failures = 0;
     const show = (condition) => {
-      card.show(condition);
       onOwn(condition);
+      if (condition.failures === failures && performance.now() < shownAt + INTERVAL_MS) return;
+      shownAt = performance.now();
+      failures = condition.failures;
+      card.show(condition);
     };
     const client = new TransportClient(this.own.transport);
     void keepAsking(client, this.nodeId, OWN_INTERVAL_MS, show, new AbortController().signal);
@@ -4141,7 +4152,7 @@ var NodePanel = class {
 };
 
 // state/draft.ts
-var PRIORITIES = { least: 0, greatest: 9 };
+var LOWEST_PRIORITY = 9;
 var DraftError = class extends Error {
   field;
   constructor(field, message2) {
@@ -4175,8 +4186,9 @@ function headersOf(text) {
 }
 function priorityOf(text) {
   const priority = Number(text.trim() || "0");
-  if (Number.isInteger(priority) && priority >= PRIORITIES.least && priority <= PRIORITIES.greatest) return priority;
-  throw new DraftError("priority", `the priority is a whole number from ${PRIORITIES.least}, the highest, to 9, the lowest`);
+  if (Number.isInteger(priority) && priority >= 0 && priority <= LOWEST_PRIORITY) return priority;
+  const range = `from 0, the highest, to ${LOWEST_PRIORITY}, the lowest`;
+  throw new DraftError("priority", `the priority is a whole number ${range}, not ${text.trim()}`);
 }
 function randomId() {
   const bytes2 = crypto.getRandomValues(new Uint8Array(16));
@@ -4310,7 +4322,8 @@ var EventLog = class {
   }
   pause() {
     if (this.pausedAt !== void 0) return;
-    const held = new Map([...this.latest.newestFirst(), ...this.matching.newestFirst()].map((one) => [one.number, one]));
+    const all = [...this.latest.newestFirst(), ...this.matching.newestFirst()];
+    const held = new Map(all.map((record) => [record.number, record]));
     const records = [...held.values()].sort((one, other) => other.number - one.number);
     this.pausedAt = { total: this.total, records };
   }
@@ -4519,7 +4532,9 @@ function drawnLine(box, line, top) {
     }
     drawn.push(svgElement("path", { class: `line ${line.kind}`, d: `M${path}` }));
   }
-  if (last !== void 0) drawn.push(svgElement("circle", { class: `dot ${line.kind}`, cx: last[0], cy: last[1], r: 3 }));
+  if (last !== void 0) {
+    drawn.push(svgElement("circle", { class: `dot ${line.kind}`, cx: last[0], cy: last[1], r: 3 }));
+  }
   return drawn;
 }
 function runs(points) {
@@ -4750,8 +4765,10 @@ function bodyOf(record) {
     ...record.headers.map(([name, value]) => [`Header ${name}`, value]),
     ...record.omittedHeaders > 0 ? [["Headers", `${record.omittedHeaders} more, not kept`]] : []
   ];
-  const list = facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value || "–")));
-  return [element("dl", { class: "facts" }, ...list), payloadOf(record)];
+  return [element("dl", { class: "facts" }, ...facts.map(([name, value]) => factOf(name, value))), payloadOf(record)];
+}
+function factOf(name, value) {
+  return element("div", {}, element("dt", {}, name), element("dd", {}, value || "–"));
 }
 function payloadOf(record) {
   const isCut = record.payload.length < record.payloadBytes;
@@ -4915,8 +4932,9 @@ var PublishView = class {
   answers = byId("answers", HTMLOListElement);
   constructor(client) {
     this.client = client;
-    const types = Object.values(MessageType).map((type) => element("option", { value: String(type) }, messageTypeName(type)));
-    this.field("type").append(...types);
+    for (const type of Object.values(MessageType)) {
+      this.field("type").append(element("option", { value: String(type) }, messageTypeName(type)));
+    }
     this.field("type").value = String(MessageType.EVENT);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -4930,7 +4948,14 @@ var PublishView = class {
     return this.form.elements.namedItem(name);
   }
   draft() {
-    return Object.fromEntries(FIELDS.map((name) => [name, this.field(name).value]));
+    return {
+      type: this.field("type").value,
+      payload: this.field("payload").value,
+      headers: this.field("headers").value,
+      source: this.field("source").value,
+      target: this.field("target").value,
+      priority: this.field("priority").value
+    };
   }
   async publish() {
     this.showProblem(void 0);

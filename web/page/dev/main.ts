@@ -13,8 +13,9 @@ const others = query.has("others") ? ["ws://10.0.0.7:7070/", "ws://10.0.0.8:7070
 browserStore.write("nodes", JSON.stringify(others));
 
 function nodeAt(url: string): FakeNode {
-  if (url.includes("0.0.8")) return { name: "edge-lisbon", health: NodeHealth.DEGRADED, eventsPerSecond: 8, isOffline: false };
-  if (url.includes("0.0.9")) return { name: "", health: NodeHealth.UNKNOWN, eventsPerSecond: 0, isOffline: true };
+  const strained = { name: "edge-lisbon", health: NodeHealth.DEGRADED, eventsPerSecond: 8, isOffline: false };
+  if (url.includes("0.0.8")) return strained;
+  if (url.includes("0.0.9")) return { ...strained, isOffline: true };
   const name = url.includes("0.0.7") ? "edge-porto" : "ingest-1";
   return { name, health: NodeHealth.HEALTHY, eventsPerSecond: rate, isOffline: query.get("state") === "waiting" };
 }

@@ -1,6 +1,6 @@
 import { TransportMessage } from "../../generated/index.ts";
 
-const PRIORITIES = { least: 0, greatest: 9 };
+const LOWEST_PRIORITY = 9;
 
 /** What a form says of a message, as text. */
 export interface Draft {
@@ -52,8 +52,9 @@ function headersOf(text: string): Map<string, string> {
 
 function priorityOf(text: string): number {
   const priority = Number(text.trim() || "0");
-  if (Number.isInteger(priority) && priority >= PRIORITIES.least && priority <= PRIORITIES.greatest) return priority;
-  throw new DraftError("priority", `the priority is a whole number from ${PRIORITIES.least}, the highest, to 9, the lowest`);
+  if (Number.isInteger(priority) && priority >= 0 && priority <= LOWEST_PRIORITY) return priority;
+  const range = `from 0, the highest, to ${LOWEST_PRIORITY}, the lowest`;
+  throw new DraftError("priority", `the priority is a whole number ${range}, not ${text.trim()}`);
 }
 
 /** A random UUID; `crypto.randomUUID` is missing where a page came over plain HTTP from another machine. */

@@ -58,7 +58,8 @@ export class EventLog {
   pause(): void {
     if (this.pausedAt !== undefined) return;
     // Of those that the filter takes there may be older ones than among the latest, and the filter may be changed.
-    const held = new Map([...this.latest.newestFirst(), ...this.matching.newestFirst()].map((one) => [one.number, one]));
+    const all = [...this.latest.newestFirst(), ...this.matching.newestFirst()];
+    const held = new Map(all.map((record) => [record.number, record]));
     const records = [...held.values()].sort((one, other) => other.number - one.number);
     this.pausedAt = { total: this.total, records };
   }

@@ -22,7 +22,7 @@ export class NodeList {
     const url = nodeUrl(text, isSecurePage);
     if (url === own) throw new Error("this is the node that serves the page: it is in the list already");
     if (this.kept.includes(url)) throw new Error("this node is in the list already");
-    if (this.kept.length >= MOST_NODES) throw new Error(`the list is full: it takes ${MOST_NODES} nodes, remove one first`);
+    if (this.kept.length >= MOST_NODES) throw new Error(`the list takes ${MOST_NODES} nodes: remove one first`);
     this.keep([...this.kept, url]);
     return url;
   }

@@ -17,7 +17,7 @@ export interface Subscriber {
   onState(state: SubscriptionState): void;
 }
 
-/** Takes the events of a node of some types, none: of every type, until `signal` aborts; subscribes again when it ends. */
+/** Takes a node's events of some types, none: of all, until `signal` aborts; subscribes again where that ends. */
 export async function keepSubscribed(
   client: TransportClient,
   nodeId: string,

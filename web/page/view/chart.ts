@@ -133,7 +133,9 @@ function drawnLine(box: Box, line: Line, top: number): SVGElement[] {
     }
     drawn.push(svgElement("path", { class: `line ${line.kind}`, d: `M${path}` }));
   }
-  if (last !== undefined) drawn.push(svgElement("circle", { class: `dot ${line.kind}`, cx: last[0], cy: last[1], r: 3 }));
+  if (last !== undefined) {
+    drawn.push(svgElement("circle", { class: `dot ${line.kind}`, cx: last[0], cy: last[1], r: 3 }));
+  }
   return drawn;
 }
 

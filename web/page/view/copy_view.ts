@@ -15,7 +15,7 @@ export function installCommand(url: string): void {
   });
 }
 
-/** Copies an element's text. Where the browser does not let a page copy, over plain HTTP, it is selected to be copied. */
+/** Copies an element's text; selects it where the browser lets no page copy, as over plain HTTP. */
 async function copy(source: HTMLElement): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(source.textContent ?? "");

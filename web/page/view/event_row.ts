@@ -58,8 +58,11 @@ function bodyOf(record: EventRecord): HTMLElement[] {
     ...record.headers.map(([name, value]) => [`Header ${name}`, value] as const),
     ...(record.omittedHeaders > 0 ? [["Headers", `${record.omittedHeaders} more, not kept`] as const] : []),
   ];
-  const list = facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value || "–")));
-  return [element("dl", { class: "facts" }, ...list), payloadOf(record)];
+  return [element("dl", { class: "facts" }, ...facts.map(([name, value]) => factOf(name, value))), payloadOf(record)];
+}
+
+function factOf(name: string, value: string): HTMLElement {
+  return element("div", {}, element("dt", {}, name), element("dd", {}, value || "–"));
 }
 
 /** The payload as text, where it is text, or as bytes; a button changes between them. */

@@ -14,6 +14,8 @@ const VERDICT_TEXTS: Readonly<Record<Verdict, string>> = {
 
 const FIGURES = ["CPU", "Memory", "Connections", "Events/s", "Round trip", "Uptime", "Version"] as const;
 type Figure = (typeof FIGURES)[number];
+/** Those that are shares of a whole, in percent. */
+const SHARES = ["CPU", "Memory"] as const satisfies readonly Figure[];
 const NONE = "–";
 
 /** The card of one node. */
@@ -23,23 +25,25 @@ export class NodeCard {
   private readonly badge = element("span", { class: "badge" });
   private readonly failure = element("p", { class: "failure" });
   private readonly isOwn: boolean;
-  private readonly values: Readonly<Record<Figure, HTMLElement>>;
-  private readonly meters: readonly (readonly [Figure, HTMLMeterElement])[];
+  private readonly values: ReadonlyMap<Figure, HTMLElement>;
+  private readonly meters: ReadonlyMap<Figure, HTMLMeterElement>;
 
   /** `onRemove` is undefined for the node that serves the page, which stays. */
   constructor(url: string, onRemove: (() => void) | undefined) {
     this.isOwn = onRemove === undefined;
-    const figures = FIGURES.map((figure) => [figure, element("dd", {}, element("span", {}, NONE))] as const);
-    const spans = figures.map(([figure, cell]) => [figure, cell.firstElementChild as HTMLElement] as const);
-    this.values = Object.fromEntries(spans) as Record<Figure, HTMLElement>;
-    this.meters = figures.slice(0, 2).map(([figure, cell]) => {
-      const meter = element("meter", { min: "0", max: "100", "aria-hidden": "true" });
-      cell.append(meter);
-      return [figure, meter] as const;
-    });
-    const list = element("dl", {}, ...figures.map(([name, cell]) => element("div", {}, element("dt", {}, name), cell)));
-    const address = element("p", { class: "url" }, url);
-    const head = element("div", { class: "card-head" }, this.badge, element("div", { class: "names" }, this.name, address));
+    const list = element("dl");
+    this.values = new Map(FIGURES.map((figure) => [figure, element("span", {}, NONE)]));
+    // The number stands beside it for those who do not see it.
+    const range = { min: "0", max: "100", "aria-hidden": "true" };
+    this.meters = new Map(SHARES.map((figure) => [figure, element("meter", range)]));
+    for (const [figure, value] of this.values) {
+      const cell = element("dd", {}, value);
+      const meter = this.meters.get(figure);
+      if (meter !== undefined) cell.append(meter);
+      list.append(element("div", {}, element("dt", {}, figure), cell));
+    }
+    const names = element("div", { class: "names" }, this.name, element("p", { class: "url" }, url));
+    const head = element("div", { class: "card-head" }, this.badge, names);
     this.root = element("li", { class: "card" }, head, list, this.failure);
     setText(this.name, onRemove === undefined ? "This node" : new URL(url).host);
     if (onRemove !== undefined) this.root.append(removeButton(url, onRemove));
@@ -54,7 +58,7 @@ export class NodeCard {
     setText(this.failure, failureText(condition, this.isOwn));
     this.failure.hidden = condition.failures === 0;
     if (condition.answer !== undefined) this.showAnswer(condition.answer);
-    setText(this.values["Round trip"], condition.roundTripMs === undefined ? NONE : formatMs(condition.roundTripMs));
+    this.set("Round trip", condition.roundTripMs === undefined ? NONE : formatMs(condition.roundTripMs));
   }
 
   private showAnswer(answer: HeartbeatResponse): void {
@@ -62,17 +66,23 @@ export class NodeCard {
     const status = answer.serverStatus;
     if (status === undefined) return;
     const uptime = Number(status.metadata.get("uptime_s") ?? Number.NaN);
-    const texts: Partial<Record<Figure, string>> = {
-      CPU: formatPercent(status.cpuUsage),
-      Memory: formatPercent(status.memoryUsage),
-      Connections: formatCount(status.activeConnections),
-      "Events/s": formatCount(status.eventsPerSecond),
-      Uptime: Number.isFinite(uptime) ? formatSpan(uptime) : NONE,
-      Version: status.version || NONE,
-    };
-    for (const [figure, text] of Object.entries(texts)) setText(this.values[figure as Figure], text);
-    const shares: Partial<Record<Figure, number>> = { CPU: status.cpuUsage, Memory: status.memoryUsage };
-    for (const [figure, meter] of this.meters) meter.value = shares[figure] ?? 0;
+    this.setShare("CPU", status.cpuUsage);
+    this.setShare("Memory", status.memoryUsage);
+    this.set("Connections", formatCount(status.activeConnections));
+    this.set("Events/s", formatCount(status.eventsPerSecond));
+    this.set("Uptime", Number.isFinite(uptime) ? formatSpan(uptime) : NONE);
+    this.set("Version", status.version || NONE);
+  }
+
+  private set(figure: Figure, text: string): void {
+    const value = this.values.get(figure);
+    if (value !== undefined) setText(value, text);
+  }
+
+  private setShare(figure: Figure, percent: number): void {
+    this.set(figure, formatPercent(percent));
+    const meter = this.meters.get(figure);
+    if (meter !== undefined) meter.value = percent;
   }
 }
 

@@ -20,8 +20,9 @@ export class PublishView {
 
   constructor(client: TransportClient) {
     this.client = client;
-    const types = Object.values(MessageType).map((type) => element("option", { value: String(type) }, messageTypeName(type)));
-    this.field("type").append(...types);
+    for (const type of Object.values(MessageType)) {
+      this.field("type").append(element("option", { value: String(type) }, messageTypeName(type)));
+    }
     this.field("type").value = String(MessageType.EVENT);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -37,7 +38,14 @@ export class PublishView {
   }
 
   private draft(): Draft {
-    return Object.fromEntries(FIELDS.map((name) => [name, this.field(name).value])) as unknown as Draft;
+    return {
+      type: this.field("type").value,
+      payload: this.field("payload").value,
+      headers: this.field("headers").value,
+      source: this.field("source").value,
+      target: this.field("target").value,
+      priority: this.field("priority").value,
+    };
   }
 
   private async publish(): Promise<void> {

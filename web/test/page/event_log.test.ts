@@ -6,7 +6,9 @@ import { EventLog } from "../../page/state/event_log.ts";
 import { KEPT_PAYLOAD_BYTES } from "../../page/state/event_record.ts";
 import { message } from "./message.ts";
 
-function filled(count: number, capacity: number, change: (index: number) => TransportMessageInit = () => ({})): EventLog {
+type Change = (index: number) => TransportMessageInit;
+
+function filled(count: number, capacity: number, change: Change = () => ({})): EventLog {
   const log = new EventLog(capacity);
   for (let index = 1; index <= count; index++) log.add(message({ id: `${index}`, ...change(index) }), index);
   return log;

@@ -51,6 +51,7 @@ test("an axis has round values from 0 to the greatest at least", () => {
   assert.deepEqual(axisSteps(0.37), [0, 0.2, 0.4]);
   for (const most of [1e-3, 0.99, 1, 7, 30, 31, 99, 12_345, 8e9]) {
     const steps = axisSteps(most);
-    assert.ok((steps.at(-1) ?? 0) >= most * 0.999_999 && steps.length >= 3 && steps.length <= 5, `${most}: ${steps.join(" ")}`);
+    const isRight = (steps.at(-1) ?? 0) >= most * 0.999_999 && steps.length >= 3 && steps.length <= 5;
+    assert.ok(isRight, `${most}: ${steps.join(" ")}`);
   }
 });
