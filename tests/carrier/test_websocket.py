@@ -84,6 +84,7 @@ def test_a_wrong_configuration_is_refused_when_it_is_made(settings: dict[str, ob
         WebConfig(**settings)  # type: ignore[arg-type]  # that is the test
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize(
     ("asked", "status", "words"),
     [
@@ -143,6 +144,7 @@ async def test_a_handler_knows_the_client_behind_a_proxy() -> None:
 # -- what a client makes of other answers
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

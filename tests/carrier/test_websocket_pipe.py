@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 
+from eventflux_runtime.carrier.api import CLOSE_S
 from eventflux_runtime.carrier.memory_pipe import MemoryPipe, memory_pipe_pair
 from eventflux_runtime.carrier.websocket_pipe import WebSocketPipe
 from eventflux_runtime.net.event_loop import open_reactor
@@ -94,3 +95,17 @@ async def test_a_paused_pipe_that_closes_hears_the_farewell() -> None:
             await pipe.wait_closed()
             assert there.data == frame(2, b"last", key=None) + frame(8, b"\x03\xe9", key=None)
             assert (here.data, here.told, here.error) == (b"", ["lost"], None)
+
+
+async def test_a_pipe_that_closes_waits_a_second_for_the_farewell_whoever_waits_for_it() -> None:
+    with anyio.fail_after(LONG_S):
+        async with open_reactor() as reactor:
+            pipe, _, theirs = server_side(reactor)
+            there, here = Noting(), Noting()
+            theirs.start(there)
+            pipe.start(here)
+            started = reactor.now()
+            pipe.close()
+            await pipe.wait_closed()
+            assert reactor.now() - started > CLOSE_S - 0.1
+            assert (there.told, here.told) == (["lost"], ["lost"])

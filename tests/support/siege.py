@@ -135,9 +135,9 @@ class Forge:
         self._parent.stdin.flush()
         return self._parent.stdout.readline().strip()
 
-    def start(self, loop: str, options: dict[str, Any], errors: Path) -> tuple[int, str]:
+    def start(self, loop: str, options: dict[str, Any], errors: Path, scheme: str) -> tuple[int, str]:
         """A new server; its process id and its URL. It writes its log to a file."""
-        order = {"loop": loop, "url": "grpc://127.0.0.1:0", "options": options, "errors": str(errors)}
+        order = {"loop": loop, "url": f"{scheme}://127.0.0.1:0", "options": options, "errors": str(errors)}
         number, url = self._ask(order).split()
         return int(number), url
 
@@ -163,7 +163,14 @@ def forge() -> Iterator[Forge]:
 
 @asynccontextmanager
 async def besieged(
-    made_by: Forge, name: str, loop: str = "asyncio", *, growth: int, errors: Path, **options: Any
+    made_by: Forge,
+    name: str,
+    loop: str = "asyncio",
+    *,
+    growth: int,
+    errors: Path,
+    scheme: str = "grpc",
+    **options: Any,
 ) -> AsyncIterator[Siege]:
     """A server that is attacked within the context, and has to come out of it well.
 
@@ -173,12 +180,13 @@ async def besieged(
         loop: of the server: asyncio, uvloop or trio.
         growth: bytes of memory that the attack may cost the server.
         errors: a file for its log.
+        scheme: of the wire.
         options: of `eventflux_runtime.ServerConfig`, as `tests.support.target.config_of` takes them.
 
     Raises:
         AssertionError: the server grew, served the other client badly, or a new one, did not stop, or logged a fault.
     """
-    process, url = made_by.start(loop, {"drain_grace_s": GRACE_S, **options}, errors)
+    process, url = made_by.start(loop, {"drain_grace_s": GRACE_S, **options}, errors, scheme)
     has_ended = False
     try:
         siege = Siege(process, url)

@@ -172,15 +172,16 @@ async def forwarding(url: str, field: str) -> AsyncIterator[str]:
         async with await anyio.connect_tcp(host, int(port)) as onwards, anyio.create_task_group() as tasks:
             line = await reader.receive_until(b"\r\n", 65536)
             await onwards.send(line + b"\r\n" + field.encode() + b"\r\n")
-            tasks.start_soon(_pump, onwards, stream)
-            await _pump(reader, onwards)
-            tasks.cancel_scope.cancel()
+            tasks.start_soon(_pump, onwards, stream, tasks.cancel_scope)
+            await _pump(reader, onwards, tasks.cancel_scope)
 
     async with listening(handle) as address:
         yield f"{scheme}://{address}"
 
 
-async def _pump(source: BufferedByteReceiveStream | ByteStream, target: ByteStream) -> None:
+async def _pump(source: BufferedByteReceiveStream | ByteStream, target: ByteStream, scope: anyio.CancelScope) -> None:
+    """Forwards until the source ends, and then ends the other direction too."""
     with suppress(anyio.EndOfStream, anyio.BrokenResourceError):
         while True:
             await target.send(await source.receive())
+    scope.cancel()

@@ -40,8 +40,6 @@ class Access:
 
     def forwarded(self, peer: Peer, hops: Sequence[str]) -> Peer:
         """The client, given whoever is connected, and the hops of ``X-Forwarded-For`` from the client on."""
-        if not self._proxies:
-            return peer
         scheme, _, rest = peer.address.partition("://")
         address = _address_of(urlsplit(f"//{rest}").hostname or "")
         client = None

@@ -126,6 +126,7 @@ async def refused(data: bytes, config: ServerConfig | None = None, scheme: str =
             return answer
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize(
     ("data", "status"),
     [
@@ -150,6 +151,7 @@ async def test_a_head_that_does_not_come_on_is_given_up(data: bytes, scheme: str
     assert answer.startswith(b"HTTP/1.1 408 ") or (data == b"GET" and scheme != "ws")
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -206,3 +208,16 @@ async def test_a_websocket_that_is_old_is_told_to_connect_anew() -> None:
             await client.send(request())
             await client.head()
             assert await client.close_code() == 1001
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_who_still_sends_gets_its_answer_before_the_connection_ends() -> None:
+    """A socket that is closed with bytes on their way is reset, and systems may drop what was read from it then."""
+    async with serve([Probe()], "tcp://127.0.0.1:0") as server, await connected(server.endpoints[0]) as client:
+        await client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n")
+        assert (await client.head()).startswith("HTTP/1.1 405 ")
+        answered_at = anyio.current_time()
+        for _ in range(2):
+            await client.send(bytes(100_000))
+        await client.rest()
+        assert anyio.current_time() - answered_at > 0.4

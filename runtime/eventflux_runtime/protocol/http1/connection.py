@@ -156,14 +156,16 @@ class Http1Connection:
             return
         outcome = offer.upgrade(head.raw, self.pipe, self._reactor, self._log)
         if isinstance(outcome, HttpRefusal):
-            self._refuse(outcome.status, outcome.reason, outcome.headers)
+            self._refuse(outcome.status, outcome.reason, outcome.headers, has_more=head.has_body)
             return
         self.pipe.write(outcome.answer)
         self._lead(self, offer, outcome, self._reader.rest)
 
-    def _refuse(self, status: int, reason: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
+    def _refuse(
+        self, status: int, reason: str, fields: tuple[tuple[str, str], ...] = (), *, has_more: bool = True
+    ) -> None:
         self._log.warning("refused the request of %s with %d: %s", self.pipe.peer.address, status, reason)
-        self._send(told(status, reason, fields), has_more=True)
+        self._send(told(status, reason, fields), has_more=has_more)
 
     def _send(self, answer: Answer, *, is_head: bool = False, has_more: bool = False) -> None:
         self._is_over = True
