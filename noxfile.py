@@ -271,9 +271,9 @@ def interop(session: nox.Session) -> None:
     """Run our node against one in Rust (EventFlux's TCP frames) and one in JavaScript (gRPC), both ways.
 
     And gRPC's own cases between us and JavaScript, grpclib and connectrpc; the tests of the TypeScript runtime that
-    need no more than one server; and ask our server what it serves with buf. Rust needs cargo and Debian's librust
-    packages, which root installs here; JavaScript, TypeScript and buf need npm. Where one is lacking, its tests are
-    skipped and the session says so.
+    need no more than one server; generated TypeScript beside generated Python; and ask our server what it serves with
+    buf. Rust needs cargo and Debian's librust packages, which root installs here; JavaScript, TypeScript and buf need
+    npm. Where one is lacking, its tests are skipped and the session says so.
     """
     peers = {
         "EVENTFLUX_RUST_PEER": _build_rust_peer(session),
@@ -287,7 +287,7 @@ def interop(session: nox.Session) -> None:
 def _run_interop(session: nox.Session, peers: dict[str, str]) -> None:
     """Runs the tests of peers, those in Python included; `peers` tells where others are, by variable."""
     _install(session, "grpc,codegen,compression,trio,uvloop,websocket", "interop", "tests")
-    session.run("python", "-m", "pytest", "tests/interop", *session.posargs, env=peers)
+    session.run("python", "-m", "pytest", "tests/interop", "tests/typescript", *session.posargs, env=peers)
 
 
 @nox.session

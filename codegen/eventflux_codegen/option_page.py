@@ -81,6 +81,8 @@ def _plural(kind: Any) -> str:
 
 def _title(kind: type) -> str:
     name = kind.__name__.removesuffix("Options")
+    if not name[1:].islower():
+        return f"Options of {name}"  # a proper name
     return f"Options of a {name.lower()}" if name[:1] not in "AEIOU" else f"Options of an {name.lower()}"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from eventflux_codegen.order import Order
+from tests.support.codec_page import SAMPLE_PROTO
 from tests.support.typescript import DRIVER, ROOT, Driver, compile_project, lacking, typescript_of
 
 CONFIGS = [ROOT / "idl/transport.yaml", *sorted((ROOT / "tests/idl").glob("*.yaml"))]
@@ -30,6 +31,8 @@ def typescript_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             scratch.mkdir()
             orders = [Order.of_yaml(config) for config in CONFIGS]
             orders.append(Order.of_paths([str(DRIVER.parent / "names.proto")], "names_sdk", (), "."))
+            (scratch / "sample.proto").write_text(SAMPLE_PROTO, "utf-8")
+            orders.append(Order.of_paths([str(scratch / "sample.proto")], "page_sdk", (), "."))
             packages = {order.options.package: typescript_of(order) for order in orders}
             programs = [DRIVER, *sorted(DRIVER.parent.glob("*.test.ts"))]
             said = compile_project(scratch, packages, programs)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from eventflux_runtime import CodecError
 from tests.messages.test_vectors import VECTORS
 from tests.support.catalogue import descriptor_of, message_classes
+from tests.support.codec_page import SAMPLE_NATIVE, SAMPLE_PROTOBUF
 from tests.support.plain import is_plain
 from tests.support.record import encoded_messages, mutated
 from tests.support.strategy import messages_of
@@ -86,6 +87,13 @@ def test_what_bincode_wrote_is_read_and_written_again(typescript: Driver, vector
     answer = typescript.ask(module, name, "native", bytes.fromhex(vector["bytes"]))
     assert answer["native"] == vector["bytes"]
     assert typescript.ask(module, name, "protobuf", bytes.fromhex(answer["protobuf"]))["native"] == vector["bytes"]
+
+
+@pytest.mark.parametrize(("encoding", "data"), [("native", SAMPLE_NATIVE), ("protobuf", SAMPLE_PROTOBUF)])
+def test_the_sample_of_the_protocol_page_is_read_and_written(typescript: Driver, encoding: str, data: bytes) -> None:
+    answer = typescript.ask("gen/page_sdk/messages.js", "demo.Sample", encoding, data)
+    assert (answer["native"], answer["protobuf"]) == (SAMPLE_NATIVE.hex(), SAMPLE_PROTOBUF.hex())
+    assert dict(answer["value"]["object"])["kind"] == {"object": [["case", "code"], ["value", {"bigint": "-2"}]]}
 
 
 @KINDS

@@ -20,6 +20,7 @@ import { Color as ClosedColor, Order } from "../gen/legacy_package/index.ts";
 import type { CallOptions, Transport } from "../src/channel.ts";
 import { ErrorInfo } from "../src/declared_error.ts";
 import { Code, RpcError } from "../src/error.ts";
+import type { Requests } from "../src/feed.ts";
 import { CodecError, Reader, Writer } from "../src/message.ts";
 import type { Method } from "../src/method.ts";
 import {
@@ -204,7 +205,7 @@ test("the types of protobuf are what one expects", () => {
   assert.equal(StringValue.fromBinary(StringValue.toBinary("x")), "x");
 });
 
-async function collected<T>(items: AsyncIterable<T>): Promise<T[]> {
+async function collected<T>(items: Requests<T>): Promise<T[]> {
   const found: T[] = [];
   for await (const item of items) found.push(item);
   return found;
@@ -230,12 +231,12 @@ class Recorder implements Transport {
     yield method.output.create();
   }
 
-  async clientStream<I, O>(method: Method<I, O>, requests: AsyncIterable<I>, options?: CallOptions): Promise<O> {
+  async clientStream<I, O>(method: Method<I, O>, requests: Requests<I>, options?: CallOptions): Promise<O> {
     this.note(method, await collected(requests), options);
     return method.output.create();
   }
 
-  async *bidiStream<I, O>(method: Method<I, O>, requests: AsyncIterable<I>, options?: CallOptions): AsyncIterable<O> {
+  async *bidiStream<I, O>(method: Method<I, O>, requests: Requests<I>, options?: CallOptions): AsyncIterable<O> {
     this.note(method, await collected(requests), options);
     yield method.output.create();
   }
@@ -256,12 +257,14 @@ test("a client makes whole messages of what it is given", async () => {
     yield { id: "2" };
   }
   for await (const message of client.streamMessages(outgoing())) assert.equal(message.id, "");
+  for await (const message of client.streamMessages([{ id: "3" }])) assert.equal(message.id, "");
   assert.deepEqual(
     transport.calls.map((call) => [call.method.path, call.method.kind, call.requests.length, call.options]),
     [
       ["/eventflux.transport.Transport/SendMessage", "unary", 1, { timeoutMs: 5 }],
       ["/eventflux.transport.Transport/StreamEvents", "server_streaming", 1, undefined],
       ["/eventflux.transport.Transport/StreamMessages", "bidi_streaming", 2, undefined],
+      ["/eventflux.transport.Transport/StreamMessages", "bidi_streaming", 1, undefined],
     ],
   );
   assert.deepEqual(transport.calls[2]?.requests[1], TransportMessage.create({ id: "2" }));

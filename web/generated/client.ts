@@ -61,7 +61,7 @@ export class TransportClient {
   }
 
   /** Exchanges messages in both directions, each side at its own pace. */
-  streamMessages(requests: AsyncIterable<TransportMessageInit>, options?: $.CallOptions): AsyncIterable<TransportMessage> {
+  streamMessages(requests: $.Requests<TransportMessageInit>, options?: $.CallOptions): AsyncIterable<TransportMessage> {
     return $.callBidiStream(this.#transport, TransportService.methods.streamMessages, requests, options);
   }
 

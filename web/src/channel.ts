@@ -55,6 +55,9 @@ interface Waiter {
   reject(error: RpcError): void;
 }
 
+/** A connection that has lasted so many milliseconds was a good one: what failed before it does not count. */
+const STABLE_MS = 5000;
+
 export class Channel implements Transport {
   readonly #factory: SocketFactory;
   readonly #config: ChannelConfig;
@@ -227,18 +230,19 @@ export class Channel implements Transport {
     this.#next(connection, error);
   }
 
-  /** Sees to the connection after this one: at once if this one has served for a while, else after a wait. */
+  /** Sees to the connection after this one: at once if this one has served for longer than there would be to wait. */
   #next(connection: Connection, error: RpcError): void {
     const { backoff, random, clock } = this.#config;
+    const servedMs = this.#state === "ready" ? connection.ageMs : 0;
     this.#current = undefined;
-    if (this.#state === "ready" && connection.ageMs >= backoff.maxMs) {
-      this.#failures = 0;
+    this.#failures = servedMs >= STABLE_MS ? 0 : this.#failures + 1;
+    const waitMs = backoffMs(Math.max(1, this.#failures), backoff, random);
+    if (servedMs >= waitMs || servedMs >= STABLE_MS) {
       this.#error = error;
       return this.#connect();
     }
-    this.#failures += 1;
-    this.#retryInMs = backoffMs(this.#failures, backoff, random);
-    this.#retryTimer = clock.start(() => this.#connect(), this.#retryInMs);
+    this.#retryInMs = waitMs;
+    this.#retryTimer = clock.start(() => this.#connect(), waitMs);
     this.#move("waiting", error);
   }
 

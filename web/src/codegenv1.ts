@@ -25,6 +25,7 @@ export {
   readDeclared,
 } from "./declared_error.ts";
 export { Code, RpcError } from "./error.ts";
+export type { Requests } from "./feed.ts";
 export { choice, explicitMap, map, oneof, optional, packed, repeated, required, single } from "./field.ts";
 export { message } from "./message.ts";
 export type { MapInit, Message, MessageDefinition } from "./message.ts";

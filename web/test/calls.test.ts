@@ -323,6 +323,49 @@ for (const wire of WIRES) {
       assert.ok(isReturned);
     });
 
+    test("calls of all kinds and sizes, some of them left, share small windows", async () => {
+      const own = server.channel({ limits: { streamWindow: 16_384, connectionWindow: 65_536 } });
+      let seed = 11;
+      const draw = (below: number): number => {
+        seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+        return (seed >>> 8) % below;
+      };
+      const sizes = [0, 1, 500, 16_300, 16_384, 70_000, 300_000];
+      const one = async (number: number): Promise<void> => {
+        const payload = patterned(sizes[draw(sizes.length)] ?? 0);
+        const id = String(number);
+        const isLeft = draw(6) === 0;
+        if (draw(2) === 0) {
+          const signal = isLeft ? AbortSignal.timeout(draw(20)) : undefined;
+          const answer = await own.unary(SEND, message({ id, payload }), { signal }).catch((error: unknown) => error);
+          if (answer instanceof RpcError && isLeft) return;
+          assert.deepEqual(answer, message({ id, payload }));
+          return;
+        }
+        const requests = Array.from({ length: 1 + draw(4) }, () => message({ id, payload }));
+        let count = 0;
+        for await (const echoed of own.bidiStream(STREAM, requests)) {
+          if (isLeft && count === 1) return;
+          assert.deepEqual(echoed, requests[count++] ?? message({ id: "end" }));
+        }
+        assert.equal(count, requests.length + 1);
+      };
+      try {
+        const work = Array.from({ length: 150 }, (_, number) => number);
+        await Promise.all(
+          Array.from({ length: 12 }, async () => {
+            for (let number = work.pop(); number !== undefined; number = work.pop()) await one(number);
+          }),
+        );
+        await own.unary(SEND, message());
+        assert.equal(own.heldBytes, 0);
+        assert.equal(own.state, "ready");
+        assert.ok(own.status.error === undefined);
+      } finally {
+        await own.close();
+      }
+    });
+
     test("a request over the server's limit fails here, and one response over ours is reset", async () => {
       const small = server.channel({ limits: { maxMessageBytes: 100_000 } });
       try {

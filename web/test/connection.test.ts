@@ -181,6 +181,22 @@ describe("a connection that is lost", () => {
     assert.equal(rig.peers.length, 2);
   });
 
+  test("again and again is made anew after longer and longer waits", async () => {
+    const times: number[] = [];
+    rig.greet = (peer) => {
+      times.push(rig.clock.now());
+      peer.open();
+      peer.send(hello());
+      rig.clock.start(() => peer.drop("flapping"), 150);
+    };
+    rig.channel.connect();
+    await rig.clock.advance(2000);
+    // It serves for 150 ms, longer than the first wait of 100 ms; the ones after that are waited out.
+    const between = times.slice(1).map((time, index) => Math.round(time - (times[index] ?? 0)));
+    assert.deepEqual(between.slice(0, 4), [150, 310, 406, 560]);
+    rig.greet = () => undefined;
+  });
+
   test("is forgiven its failures once it has served for a while", async () => {
     rig.greet = (peer) => peer.drop("refused");
     await failure(call());

@@ -91,6 +91,8 @@ class Method:
     """The function of the runtime that makes the call."""
     request: str
     """The type of what is requested, or of the stream of that."""
+    parameter: str
+    """What that is called."""
     init: str
     """What one request may be made of."""
     response: str
