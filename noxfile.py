@@ -271,7 +271,7 @@ def interop(session: nox.Session) -> None:
     """Run our node against one in Rust (EventFlux's TCP frames) and one in JavaScript (gRPC), both ways.
 
     And gRPC's own cases between us and JavaScript, grpclib and connectrpc; the tests of the TypeScript runtime that
-    need no more than one server; generated TypeScript beside generated Python; and ask our server what it serves with
+    need no more than one server; the generator's TypeScript beside its Python; and ask our server what it serves with
     buf. Rust needs cargo and Debian's librust packages, which root installs here; JavaScript, TypeScript and buf need
     npm. Where one is lacking, its tests are skipped and the session says so.
     """
@@ -299,10 +299,12 @@ def web(session: nox.Session) -> None:
     folder = _build_web(session)
     if not folder:
         session.skip("the TypeScript runtime cannot be built here: see the warning above")
-    _install(session, "websocket")
+    _install(session, "websocket", "web")
     python = str(Path(session.bin) / "python")
     packed = Path("dist").resolve()
     packed.mkdir(exist_ok=True)
+    for older in packed.glob("eventflux-transport-*.tgz"):
+        older.unlink()
     with session.chdir(folder):
         ours = {"EVENTFLUX_ROOT": str(Path(folder).parent), "EVENTFLUX_PYTHON": python}
         session.run("npm", "run", "--silent", "test", *session.posargs, env=ours, external=True)

@@ -1,17 +1,19 @@
 """What the tests of the TypeScript runtime talk to: a program that serves the probe and gRPC's test service.
 
 ``python -m tests.support.web_server URL ...`` prints the URLs that it has bound, one a line, and an empty line. SIGTERM
-drains it.
+drains it. Under TLS, ``EVENTFLUX_AUTHORITY`` is the directory for its certificates, where it leaves ``ca.pem``.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import anyio
 
-from eventflux_runtime import Context, Server, ServerConfig, serve_forever
+from eventflux_runtime import Context, Server, ServerConfig, TlsConfig, serve_forever
 from eventflux_transport import EventRequest, HeartbeatRequest, HeartbeatResponse, Message, NodeStatus
 from tests.support.interop_service import Interop
 from tests.support.probe import Probe
@@ -62,9 +64,18 @@ def _tell(server: Server) -> None:
     print(*server.endpoints, "", sep="\n", flush=True)
 
 
+def _tls() -> TlsConfig | None:
+    directory = os.environ.get("EVENTFLUX_AUTHORITY")
+    if not directory:
+        return None
+    from tests.support.authority import Authority  # needs trustme, which only servers under TLS do
+
+    return TlsConfig(**Authority(Path(directory)).server().files)
+
+
 async def main(urls: list[str]) -> None:
     """Serves until SIGTERM."""
-    config = ServerConfig(drain_grace_s=10.0)
+    config = ServerConfig(drain_grace_s=10.0, tls=_tls())
     await serve_forever([WebProbe(), Interop()], *urls, config=config, on_started=_tell)
 
 

@@ -111,11 +111,6 @@ export class Connection implements CallHost {
     return this.#clock.now() - this.#createdAt;
   }
 
-  /** Calls in flight, and those that wait for room. */
-  get load(): number {
-    return this.#calls.size + this.#queue.size;
-  }
-
   /** Bytes of credit that the server has used and no reader given back. */
   get heldBytes(): number {
     return this.#state === "closed" ? 0 : this.#machine.heldBytes;
@@ -213,12 +208,24 @@ export class Connection implements CallHost {
     const socket = this.#socket;
     if (socket === undefined) return;
     for (;;) {
-      if (this.#machine.output.pos > 0) socket.send(this.#machine.output.take());
+      if (this.#machine.output.pos > 0 && !this.#send(socket, this.#machine.output.take())) return;
       for (const stream of this.#machine.allow(this.#room())) this.#calls.get(stream)?.onSent();
       if (this.#machine.output.pos === 0) break;
     }
     if (this.#machine.isWaitingForSocket) this.#lookLater();
     this.#closeIfDrained();
+  }
+
+  /** Whether the socket took the bytes; one that throws is lost. */
+  #send(socket: Socket, bytes: Uint8Array<ArrayBuffer>): boolean {
+    try {
+      socket.send(bytes);
+      return true;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#end(new RpcError(`the connection was lost: ${why}`, Code.Unavailable), false);
+      return false;
+    }
   }
 
   /** Asks the socket again soon whether it has room. */
@@ -351,8 +358,8 @@ export class Connection implements CallHost {
       socket.abort();
       this.#resolveClosed();
     }, CLOSE_TIMEOUT_MS);
-    if (this.#isOpen && words.length > 0) socket.send(words);
-    if (this.#isOpen) socket.close(1000, reason.slice(0, 40));
+    // The state is "closed", so a socket that throws here loses nothing but these words.
+    if (this.#isOpen && (words.length === 0 || this.#send(socket, words))) socket.close(1000, reason.slice(0, 40));
     else socket.abort();
   }
 }

@@ -28,7 +28,7 @@ export function socket(url: string, options: NodeSocketOptions = {}): SocketFact
     case "wss:":
       return webSocket(url, options);
     case "unix:": {
-      const path = decodeURIComponent(parsed.pathname);
+      const path = url.slice("unix://".length); // as it is: the servers' URLs of Unix sockets have no escapes
       return (events) => adapt(connectTcp({ path }), "connect", events);
     }
     case "tcp:": {

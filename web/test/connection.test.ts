@@ -215,6 +215,28 @@ describe("a connection that is lost", () => {
     assert.equal(rig.channel.status.retryInMs, 100);
   });
 
+  test("because its socket throws is lost like any other", async () => {
+    const { Channel } = await import("../src/channel.ts");
+    let isBroken = false;
+    const channel = new Channel((events) => {
+      queueMicrotask(() => {
+        events.onOpen();
+        if (!isBroken) events.onData(hello());
+        isBroken = true;
+      });
+      return {
+        send: () => {
+          if (isBroken) throw new Error("not writable");
+        },
+        bufferedAmount: 0,
+        close: () => undefined,
+        abort: () => events.onClosed("aborted"),
+      };
+    });
+    assert.match((await failure(channel.unary(SEND, TransportMessage.create()))).rawMessage, /lost: not writable/);
+    await channel.close();
+  });
+
   test("brings what came before the end", async () => {
     const events = rig.channel.serverStream(EVENTS, EventRequest.create())[Symbol.asyncIterator]();
     const first = events.next();

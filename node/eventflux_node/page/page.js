@@ -2079,10 +2079,6 @@ var Connection = class {
   get ageMs() {
     return this.#clock.now() - this.#createdAt;
   }
-  /** Calls in flight, and those that wait for room. */
-  get load() {
-    return this.#calls.size + this.#queue.size;
-  }
   /** Bytes of credit that the server has used and no reader given back. */
   get heldBytes() {
     return this.#state === "closed" ? 0 : this.#machine.heldBytes;
@@ -2167,12 +2163,23 @@ var Connection = class {
     const socket = this.#socket;
     if (socket === void 0) return;
     for (; ; ) {
-      if (this.#machine.output.pos > 0) socket.send(this.#machine.output.take());
+      if (this.#machine.output.pos > 0 && !this.#send(socket, this.#machine.output.take())) return;
       for (const stream of this.#machine.allow(this.#room())) this.#calls.get(stream)?.onSent();
       if (this.#machine.output.pos === 0) break;
     }
     if (this.#machine.isWaitingForSocket) this.#lookLater();
     this.#closeIfDrained();
+  }
+  /** Whether the socket took the bytes; one that throws is lost. */
+  #send(socket, bytes2) {
+    try {
+      socket.send(bytes2);
+      return true;
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#end(new RpcError(`the connection was lost: ${why}`, Code.Unavailable), false);
+      return false;
+    }
   }
   /** Asks the socket again soon whether it has room. */
   #lookLater() {
@@ -2292,8 +2299,7 @@ var Connection = class {
       socket.abort();
       this.#resolveClosed();
     }, CLOSE_TIMEOUT_MS);
-    if (this.#isOpen && words.length > 0) socket.send(words);
-    if (this.#isOpen) socket.close(1e3, reason.slice(0, 40));
+    if (this.#isOpen && (words.length === 0 || this.#send(socket, words))) socket.close(1e3, reason.slice(0, 40));
     else socket.abort();
   }
 };
@@ -2591,6 +2597,7 @@ function onWake(action) {
 }
 
 // ../src/channel.ts
+var STABLE_MS = 5e3;
 var Channel = class {
   #factory;
   #config;
@@ -2744,18 +2751,19 @@ var Channel = class {
     }
     this.#next(connection, error);
   }
-  /** Sees to the connection after this one: at once if this one has served for a while, else after a wait. */
+  /** Sees to the connection after this one: at once if this one has served for longer than there would be to wait. */
   #next(connection, error) {
     const { backoff, random, clock } = this.#config;
+    const servedMs = this.#state === "ready" ? connection.ageMs : 0;
     this.#current = void 0;
-    if (this.#state === "ready" && connection.ageMs >= backoff.maxMs) {
-      this.#failures = 0;
+    this.#failures = servedMs >= STABLE_MS ? 0 : this.#failures + 1;
+    const waitMs = backoffMs(Math.max(1, this.#failures), backoff, random);
+    if (servedMs >= waitMs || servedMs >= STABLE_MS) {
       this.#error = error;
       return this.#connect();
     }
-    this.#failures += 1;
-    this.#retryInMs = backoffMs(this.#failures, backoff, random);
-    this.#retryTimer = clock.start(() => this.#connect(), this.#retryInMs);
+    this.#retryInMs = waitMs;
+    this.#retryTimer = clock.start(() => this.#connect(), waitMs);
     this.#move("waiting", error);
   }
   #stopWaiting() {

@@ -32,10 +32,10 @@ export class Server {
   }
 
   /** Starts it on a wire, at a port of its choice, or anew at the URL of another. */
-  static async start(wire: string, url = `${wire.split(" ").at(-1)}://127.0.0.1:0`): Promise<Server> {
+  static async start(wire: string, url = `${wire.split(" ").at(-1)}://127.0.0.1:0`, more = {}): Promise<Server> {
     const child = spawn(PYTHON, ["-m", "tests.support.web_server", url], {
       cwd: ROOT,
-      env: { ...process.env, PYTHONPATH: `${ROOT}/tests/generated:${process.env["PYTHONPATH"] ?? ""}` },
+      env: { ...process.env, ...more, PYTHONPATH: `${ROOT}/tests/generated:${process.env["PYTHONPATH"] ?? ""}` },
       stdio: ["ignore", "pipe", "inherit"],
     });
     return await new Promise((resolve, reject) => {
