@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -384,15 +385,10 @@ def browser(session: nox.Session) -> None:
     ``-- --pictures`` also makes those in docs/ anew. Chromium is what is on PATH, or what root installs here from
     Debian; npm brings the compiler and the bundler. The session is skipped, with the reason, where it lacks either.
     """
-    options = list(session.posargs)
-    has_pictures = "--pictures" in options
-    if has_pictures:
-        options.remove("--pictures")
-    seconds = "10"
-    if "--seconds" in options:
-        place = options.index("--seconds")
-        seconds = options[place + 1]
-        del options[place : place + 2]
+    parser = argparse.ArgumentParser(prog="nox -s browser --", allow_abbrev=False)
+    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--pictures", action="store_true")
+    ours, options = parser.parse_known_args(session.posargs)
     folder = _build_web(session)
     if not folder:
         session.skip("nothing can be built for a browser here: see the warning above")
@@ -400,11 +396,15 @@ def browser(session: nox.Session) -> None:
     with session.chdir(folder):
         session.run("npm", "run", "--silent", "build", external=True)
     _install(session, "all", "browser", "tests")
-    environment = {"EVENTFLUX_CHROMIUM": chromium, "EVENTFLUX_WEB": folder, "EVENTFLUX_BROWSER_SECONDS": seconds}
+    environment = {
+        "EVENTFLUX_CHROMIUM": chromium,
+        "EVENTFLUX_WEB": folder,
+        "EVENTFLUX_BROWSER_SECONDS": str(ours.seconds),
+    }
     # A process that hangs is ended only after the longest test.
-    patience = f"faulthandler_timeout={120 + int(float(seconds))}"
+    patience = f"faulthandler_timeout={240 + 2 * ours.seconds}"
     session.run("python", "-m", "pytest", "tests/browser", "-o", patience, *options, env=environment)
-    if has_pictures:
+    if ours.pictures:
         session.run("python", "-m", "tests.browser.picture", "docs", env=environment)
 
 
