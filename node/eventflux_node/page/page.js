@@ -3645,6 +3645,16 @@ var MessageType = {
   /** The receipt of an earlier message. */
   ACKNOWLEDGMENT: 8
 };
+var CompressionType = {
+  /** Not compressed. */
+  NONE: 0,
+  /** LZ4. */
+  LZ4: 1,
+  /** Snappy. */
+  SNAPPY: 2,
+  /** Zstandard. */
+  ZSTD: 3
+};
 var NodeHealth = {
   /** Not known. */
   UNKNOWN: 0,
@@ -4221,6 +4231,7 @@ function recordOf(message2, number, arrivedAt) {
     source: shortened(message2.sourceNode),
     target: shortened(message2.targetNode),
     priority: message2.priority,
+    compression: message2.compression,
     headers: headers.slice(0, KEPT_HEADERS).map(([name, value]) => [shortened(name), shortened(value)]),
     omittedHeaders: Math.max(0, headers.length - KEPT_HEADERS),
     payload: message2.payload.slice(0, KEPT_PAYLOAD_BYTES),
@@ -4768,12 +4779,18 @@ function bodyOf(record) {
     ["Source node", record.source],
     ["Target node", record.target || "every node"],
     ["Priority", String(record.priority)],
+    ...compressionOf(record),
     ["Sent", record.sentAt === void 0 ? "not said" : formatDate(record.sentAt)],
     ["Arrived", formatDate(record.arrivedAt)],
     ...record.headers.map(([name, value]) => [`Header ${name}`, value]),
     ...record.omittedHeaders > 0 ? [["Headers", `${record.omittedHeaders} more, not kept`]] : []
   ];
   return [element("dl", { class: "facts" }, ...facts.map(([name, value]) => factOf(name, value))), payloadOf(record)];
+}
+function compressionOf({ compression }) {
+  if (compression === CompressionType.NONE) return [];
+  const name = Object.entries(CompressionType).find(([, number]) => number === compression)?.[0];
+  return [["Compression", name?.toLowerCase() ?? `number ${compression}`]];
 }
 function factOf(name, value) {
   return element("div", {}, element("dt", {}, name), element("dd", {}, value || "–"));

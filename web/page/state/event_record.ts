@@ -18,6 +18,8 @@ export interface EventRecord {
   readonly source: string;
   readonly target: string;
   readonly priority: number;
+  /** What its sender says of how the payload is compressed. */
+  readonly compression: number;
   readonly headers: readonly (readonly [string, string])[];
   readonly omittedHeaders: number;
   /** The first bytes of the payload, `KEPT_PAYLOAD_BYTES` at most. */
@@ -37,6 +39,7 @@ export function recordOf(message: TransportMessage, number: number, arrivedAt: n
     source: shortened(message.sourceNode),
     target: shortened(message.targetNode),
     priority: message.priority,
+    compression: message.compression,
     headers: headers.slice(0, KEPT_HEADERS).map(([name, value]) => [shortened(name), shortened(value)] as const),
     omittedHeaders: Math.max(0, headers.length - KEPT_HEADERS),
     payload: message.payload.slice(0, KEPT_PAYLOAD_BYTES),

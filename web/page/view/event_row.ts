@@ -1,3 +1,4 @@
+import { CompressionType } from "../../generated/index.ts";
 import type { EventRecord } from "../state/event_record.ts";
 import { messageTypeName } from "../state/message_type.ts";
 import { element, setText } from "./dom.ts";
@@ -53,12 +54,20 @@ function bodyOf(record: EventRecord): HTMLElement[] {
     ["Source node", record.source],
     ["Target node", record.target || "every node"],
     ["Priority", String(record.priority)],
+    ...compressionOf(record),
     ["Sent", record.sentAt === undefined ? "not said" : formatDate(record.sentAt)],
     ["Arrived", formatDate(record.arrivedAt)],
     ...record.headers.map(([name, value]) => [`Header ${name}`, value] as const),
     ...(record.omittedHeaders > 0 ? [["Headers", `${record.omittedHeaders} more, not kept`] as const] : []),
   ];
   return [element("dl", { class: "facts" }, ...facts.map(([name, value]) => factOf(name, value))), payloadOf(record)];
+}
+
+/** Nothing where the payload is plain, as it nearly always is. */
+function compressionOf({ compression }: EventRecord): (readonly [string, string])[] {
+  if (compression === CompressionType.NONE) return [];
+  const name = Object.entries(CompressionType).find(([, number]) => number === compression)?.[0];
+  return [["Compression", name?.toLowerCase() ?? `number ${compression}`]];
 }
 
 function factOf(name: string, value: string): HTMLElement {
