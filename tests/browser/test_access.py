@@ -26,6 +26,11 @@ _FOCUSED = """() => {
   return {tag: focused.tagName, name: name.trim(), isMarked};
 }"""
 
+_SIDEWAYS = """[...document.querySelectorAll("*")]
+  .filter((part) => part.scrollWidth > part.clientWidth && /auto|scroll/.test(getComputedStyle(part).overflowX))
+  .map((part) => part.outerHTML.slice(0, 100))"""
+"""What has to be scrolled sideways, within the page."""
+
 
 def _filled(node: WebNode, open_tab: OpenTab, width: int, scheme: str) -> Page:
     """A page with long texts in it, one of them opened, a node that is not there, and a mistake in the form."""
@@ -52,6 +57,7 @@ def test_nothing_is_wider_than_the_screen_and_axe_finds_nothing(
 ) -> None:
     page = _filled(node, open_tab, width, scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(_SIDEWAYS) == []
     # Run as the driver's own code: the page's policy lets it load no script.
     page.evaluate((Path(WEB) / "node_modules/axe-core/axe.min.js").read_text("utf-8"))
     rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
