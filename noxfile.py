@@ -251,7 +251,9 @@ def autobahn(session: nox.Session) -> None:
         target = ["--quiet", "--target", str(libraries), "autobahntestsuite"]
         session.run(python, "-m", "pip", "install", *target, external=True, silent=True)
     suite = {"EVENTFLUX_AUTOBAHN": str(libraries), "EVENTFLUX_AUTOBAHN_PYTHON": python}
-    session.run("python", "-m", "pytest", "-s", "tests/carrier/test_autobahn.py", *session.posargs, env=suite)
+    # Each side takes minutes, longer than any test of the suite may.
+    options = ["-s", "-o", "faulthandler_timeout=0", "tests/carrier/test_autobahn.py", *session.posargs]
+    session.run("python", "-m", "pytest", *options, env=suite)
 
 
 @nox.session

@@ -110,6 +110,7 @@ async def test_a_request_that_is_refused_learns_why(
     assert head.startswith(f"HTTP/1.1 {status} ")
     assert words in body
     assert "Connection: close" in head
+    assert ("Upgrade: websocket" in head) is (status == 426)
     assert ("Sec-WebSocket-Version: 13" in head) is ("not 8" in words)
     assert (status in {404, 405}) is (words not in caplog.text)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,9 +16,10 @@ import anyio
 import grpc
 import pytest
 import websockets.asyncio.client
+from anyio.streams.tls import TLSAttribute
 from anyio.to_thread import run_sync
 
-from eventflux_runtime import ClientConfig, Page, ServerConfig, WebConfig, connect, serve
+from eventflux_runtime import ClientConfig, Page, ServerConfig, Unavailable, WebConfig, connect, serve
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from eventflux_transport.transport_pb2 import HeartbeatRequest as HeartbeatRequestPb
 from eventflux_transport.transport_pb2_grpc import TransportStub
@@ -60,7 +63,8 @@ async def serving(authority: Authority | None, schemes: str = "tcp+grpc+ws", **o
     if authority is not None:
         schemes = "+".join(f"{scheme}s" for scheme in schemes.split("+"))
         options["tls"] = authority.trusting(**authority.server().files)
-    config = ServerConfig(web=WebConfig(pages=PAGES, origins=(ORIGIN,)), drain_grace_s=0, **options)
+    options.setdefault("web", WebConfig(pages=PAGES, origins=(ORIGIN,)))
+    config = ServerConfig(drain_grace_s=0, **options)
     async with serve([service], f"{schemes}://127.0.0.1:0", config=config) as server:
         yield Port(server.endpoints[0].partition("://")[2], authority, service)
 
@@ -162,6 +166,64 @@ async def test_each_limit_holds_on_a_shared_port(scheme: str) -> None:
             with pytest.raises(Exception, match=r"100000|limit"):
                 await client.send_message(Message.event(bytes(200_000)))
             await client.heartbeat(HeartbeatRequest())
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize(
+    ("listening", "connecting", "words"),
+    [
+        ("tcp", "ws", "404 Not Found: nothing is at /: this port serves RPC .tcp. and is no web server's"),
+        ("grpc", "ws", "404 Not Found: nothing is at /: this port serves RPC .grpc. and is no web server's"),
+        ("ws", "tcp", "it answers in HTTP/1: use a ws:// URL if it takes WebSockets"),
+        ("ws", "grpc", "it answers in HTTP/1: use a ws:// URL if it takes WebSockets"),
+    ],
+)
+async def test_a_client_of_what_a_port_does_not_speak_learns_it(listening: str, connecting: str, words: str) -> None:
+    with anyio.fail_after(LONG_S):
+        async with serving(None, listening) as port, connect(port.url(connecting)) as channel:
+            with pytest.raises(Unavailable, match=words):
+                await TransportClient(channel).heartbeat(HeartbeatRequest())
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize(
+    ("schemes", "has_pages", "offered", "chosen"),
+    [
+        ("tcp+grpc+ws", True, ["h2", "http/1.1"], "http/1.1"),  # a browser
+        ("tcp+grpc+ws", False, ["h2", "http/1.1"], "h2"),  # a client of gRPC that can do both
+        ("tcp+grpc+ws", True, ["h2"], "h2"),
+        ("tcp+grpc+ws", True, ["eft/1"], "eft/1"),
+        ("ws", False, ["http/1.1"], "http/1.1"),
+        ("tcp", False, ["http/1.1"], "http/1.1"),
+        ("ws", False, ["h2"], None),
+    ],
+)
+async def test_what_is_agreed_on_in_tls(
+    schemes: str, has_pages: bool, offered: list[str], chosen: str | None, tmp_path: Path
+) -> None:
+    pages = PAGES if has_pages else {}
+    async with serving(Authority(tmp_path), schemes, web=WebConfig(pages=pages)) as port:
+        context = port.tls
+        assert context is not None
+        context.set_alpn_protocols(offered)
+        async with await connected(port.url("tcp"), context) as client:
+            assert client.stream.extra(TLSAttribute.alpn_protocol, None) == chosen
+
+
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:0", "tcp+ws://127.0.0.1:0"])
+def test_without_the_library_an_error_names_the_extra(url: str) -> None:
+    program = (
+        "import sys; sys.modules['websockets'] = None\n"
+        "from eventflux_runtime import serve\n"
+        "import anyio, eventflux_runtime\n"
+        "async def main():\n"
+        f"    async with serve([], {url!r}): pass\n"
+        "anyio.run(main)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "MissingExtraError: the ws:// wire needs an extra: run pip install 'eventflux-transport[websocket]'" in (
+        done.stderr
+    )
 
 
 # -- the library websockets as a client

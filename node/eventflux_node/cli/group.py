@@ -34,7 +34,8 @@ class _CommandGroup(click.Group):
 def eventflux() -> None:
     """Run an EventFlux node, and talk to one.
 
-    URLs say which wire is spoken: tcp://HOST:PORT, grpc://HOST:PORT, unix:///PATH; tcps and grpcs add TLS.
+    URLs say which wire is spoken: tcp://HOST:PORT, grpc://HOST:PORT, ws://HOST:PORT/PATH,
+    unix:///PATH; tcps, grpcs and wss add TLS.
     """
 
 

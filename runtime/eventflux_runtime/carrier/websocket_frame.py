@@ -133,7 +133,7 @@ class FrameMachine:
         try:
             self._read(data, now, pieces)
         except FrameError as error:
-            self.failure = error
+            self.failure = error.with_traceback(None)  # which would keep what its frames hold
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _read(self, data: bytes, now: float, pieces: list[bytes]) -> None:

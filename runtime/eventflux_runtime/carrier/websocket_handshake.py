@@ -27,6 +27,9 @@ __all__ = ["SUBPROTOCOL", "Accepted", "ClientHandshake", "answer_request"]
 SUBPROTOCOL: Final = Subprotocol("eft1.eventflux")
 """What is spoken inside: the native protocol, as docs/protocol.md has it."""
 _VERSION: Final = "13"
+_WANTING: Final = HTTPStatus.UPGRADE_REQUIRED
+_WANTED: Final = (("Upgrade", "websocket"),)
+"""What has to be said beside that status (RFC 9110, 15.5.22)."""
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _MAX_HEAD_BYTES: Final = 16 * 1024
 _MAX_ANSWER_BYTES: Final = 64 * 1024
@@ -57,7 +60,7 @@ def answer_request(head: bytes, access: Access, peer: Peer) -> Accepted | HttpRe
     response = protocol.accept(request)
     if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
         reason = f"the WebSocket's handshake is wrong: {protocol.handshake_exc}"
-        return HttpRefusal(response.status_code, reason)
+        return HttpRefusal(response.status_code, reason, _WANTED if response.status_code == _WANTING else ())
     protocol.send_response(response)
     hops = [hop for value in request.headers.get_all("X-Forwarded-For") for hop in value.split(",")]
     return Accepted(b"".join(protocol.data_to_send()), access.forwarded(peer, hops))
@@ -67,7 +70,7 @@ def _refuse(headers: Headers, access: Access) -> HttpRefusal | None:
     versions = headers.get_all("Sec-WebSocket-Version")
     if versions != [_VERSION]:
         reason = f"the version of WebSocket here is {_VERSION}, not {', '.join(versions) or 'none'}"
-        return HttpRefusal(HTTPStatus.UPGRADE_REQUIRED, reason, (("Sec-WebSocket-Version", _VERSION),))
+        return HttpRefusal(_WANTING, reason, (*_WANTED, ("Sec-WebSocket-Version", _VERSION)))
     origins = headers.get_all("Origin")
     if len(origins) > 1:
         return HttpRefusal(HTTPStatus.BAD_REQUEST, "the request has more than one Origin")
