@@ -209,6 +209,8 @@ def bench_codec(session: nox.Session) -> None:
 def corpora(session: nox.Session) -> None:
     """Generate packages of thousands of .proto files of other people; compare a sample with protobuf, check its types.
 
+    TypeScript is made of some directories of them, too, where npm is.
+
     Takes npm's google-proto-files, or wheels of PyPI where npm is missing, and then what Envoy's xds-protos brings;
     ``-- --every 40`` takes a part of them.
     """
@@ -216,6 +218,8 @@ def corpora(session: nox.Session) -> None:
     _provide_node(session)
     kept = Path(session.create_tmp()).resolve() / "corpora"
     session.run("python", "-m", "tests.corpora.survey", "--keep", str(kept), *session.posargs)
+    if _build_web(session):
+        session.run("python", "-m", "tests.corpora.typescript", "--keep", str(kept))
     few = ["--sample", "20", *session.posargs]
     session.run("python", "-m", "tests.corpora.survey", "--installed", "xds-protos", *few)
 
@@ -274,7 +278,7 @@ def interop(session: nox.Session) -> None:
     """Run our node against one in Rust (EventFlux's TCP frames) and one in JavaScript (gRPC), both ways.
 
     And gRPC's own cases between us and JavaScript, grpclib and connectrpc; the tests of the TypeScript runtime that
-    need no more than one server; the generator's TypeScript beside its Python; and ask our server what it serves with
+    need no more than one server; generated TypeScript beside generated Python; and ask our server what it serves with
     buf. Rust needs cargo and Debian's librust packages, which root installs here; JavaScript, TypeScript and buf need
     npm. Where one is lacking, its tests are skipped and the session says so.
     """

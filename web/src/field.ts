@@ -7,6 +7,8 @@ export interface ValueField {
   readonly shape: "single" | "optional" | "required" | "repeated";
   readonly number: number;
   readonly name: string;
+  /** The name behind that of its message, for errors. */
+  readonly path: string;
   readonly kind: AnyKind;
   /** Whether a list is one record in protobuf's encoding. */
   readonly isPacked: boolean;
@@ -17,6 +19,7 @@ export interface MapField {
   readonly shape: "map";
   readonly number: number;
   readonly name: string;
+  readonly path: string;
   readonly key: AnyKind;
   readonly kind: AnyKind;
   /** Whether an entry knows which of its parts were given. */
@@ -34,6 +37,7 @@ export interface Choice {
 export interface OneofField {
   readonly shape: "oneof";
   readonly name: string;
+  readonly path: string;
   readonly choices: readonly Choice[];
 }
 
@@ -75,7 +79,7 @@ export function packed(number: number, name: string, kind: KindSource): ValueFie
 
 /** A map. */
 export function map(number: number, name: string, key: KindSource, value: KindSource): MapField {
-  return { shape: "map", number, name, key: kindOf(key), kind: kindOf(value), isExplicit: false };
+  return { shape: "map", number, name, path: name, key: kindOf(key), kind: kindOf(value), isExplicit: false };
 }
 
 /** A map of proto2, whose entries know which of their parts were given. */
@@ -85,7 +89,7 @@ export function explicitMap(number: number, name: string, key: KindSource, value
 
 /** A oneof, with its choices in their order. */
 export function oneof(name: string, ...choices: readonly Choice[]): OneofField {
-  return { shape: "oneof", name, choices };
+  return { shape: "oneof", name, path: name, choices };
 }
 
 /** A choice of a oneof. */
@@ -93,6 +97,11 @@ export function choice(number: number, name: string, kind: KindSource): Choice {
   return { number, name, kind: kindOf(kind) };
 }
 
+/** The rows of a message. */
+export function rowsOf(typeName: string, fields: readonly Field[]): readonly Field[] {
+  return fields.map((field) => ({ ...field, path: `${typeName}.${field.name}` }));
+}
+
 function valueField(shape: ValueField["shape"], number: number, name: string, kind: KindSource): ValueField {
-  return { shape, number, name, kind: kindOf(kind), isPacked: false };
+  return { shape, number, name, path: name, kind: kindOf(kind), isPacked: false };
 }

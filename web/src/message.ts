@@ -1,6 +1,6 @@
 /** Message types: what generated code makes of the rows of a message. */
 
-import type { Field, Fields, MapField, OneofField } from "./field.ts";
+import { rowsOf, type Field, type Fields, type MapField, type OneofField } from "./field.ts";
 import { BLOCK, type Kind } from "./kind.ts";
 import { leastBytes, readNativeFields, writeNativeFields } from "./native_codec.ts";
 import { RecordTable } from "./protobuf_codec.ts";
@@ -113,12 +113,12 @@ class Definition<T extends object, Init> implements MessageDefinition<T, Init> {
 
   writeNative(message: T, out: Writer): void {
     this.check(message, out);
-    writeNativeFields(this.typeName, this.fields, message as Fields, out);
+    writeNativeFields(this.fields, message as Fields, out);
   }
 
   readNative(input: Reader): T {
     const made: Fields = {};
-    readNativeFields(this.typeName, this.fields, made, input);
+    readNativeFields(this.fields, made, input);
     input.field = this.typeName;
     return made as T;
   }
@@ -151,7 +151,7 @@ class Definition<T extends object, Init> implements MessageDefinition<T, Init> {
   }
 
   private get fields(): readonly Field[] {
-    this.madeFields ??= this.makeFields();
+    this.madeFields ??= rowsOf(this.typeName, this.makeFields());
     return this.madeFields;
   }
 

@@ -9,9 +9,9 @@ import { MAX_DEPTH, type Writer } from "./writer.ts";
 const MAX_EMPTY = 64;
 
 /** Appends a message. Throws CodecError for a value that its field cannot carry. */
-export function writeNativeFields(name: string, fields: readonly Field[], message: Fields, out: Writer): void {
+export function writeNativeFields(fields: readonly Field[], message: Fields, out: Writer): void {
   for (const field of fields) {
-    out.field = `${name}.${field.name}`;
+    out.field = field.path;
     switch (field.shape) {
       case "map":
         writeMap(field, message[field.name], out);
@@ -26,9 +26,9 @@ export function writeNativeFields(name: string, fields: readonly Field[], messag
 }
 
 /** Reads a message into an object that has no field yet. Throws CodecError for what is none. */
-export function readNativeFields(name: string, fields: readonly Field[], message: Fields, input: Reader): void {
+export function readNativeFields(fields: readonly Field[], message: Fields, input: Reader): void {
   for (const field of fields) {
-    input.field = `${name}.${field.name}`;
+    input.field = field.path;
     switch (field.shape) {
       case "map":
         message[field.name] = readMap(field, input);

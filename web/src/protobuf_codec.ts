@@ -44,14 +44,14 @@ export class RecordTable {
   constructor(name: string, fields: readonly Field[]) {
     this.name = name;
     this.fields = fields;
-    this.sorted = fields.flatMap((field) => slotsOf(name, field)).sort((one, other) => one.number - other.number);
+    this.sorted = fields.flatMap((field) => slotsOf(field)).sort((one, other) => one.number - other.number);
     this.slots = new Map(this.sorted.map((slot) => [slot.number, slot]));
   }
 
   /** Appends the fields that are set. Throws CodecError for a value that its field cannot carry. */
   write(message: Fields, out: Writer): void {
     for (const slot of this.sorted) {
-      out.field = `${this.name}.${slot.field.name}`;
+      out.field = slot.field.path;
       writeSlot(slot, message[slot.field.name], out);
     }
   }
@@ -69,7 +69,7 @@ export class RecordTable {
       const start = input.pos;
       const tag = input.tag();
       const slot = this.slots.get(tag >>> 3);
-      input.field = slot === undefined ? this.name : `${this.name}.${slot.field.name}`;
+      input.field = slot === undefined ? this.name : slot.field.path;
       if (slot !== undefined && records.take(slot, tag & 7, start)) continue;
       input.skip(tag);
       if (tag < 8 && this.slots.size > 0) throw input.wrong("there is no field 0", start);
@@ -78,7 +78,7 @@ export class RecordTable {
     records.finish();
     for (const field of this.fields) {
       if (field.shape === "required" && message[field.name] === undefined) {
-        input.field = `${this.name}.${field.name}`;
+        input.field = field.path;
         throw input.wrong("is required, but absent", end);
       }
     }
@@ -92,8 +92,8 @@ class Records {
   unknown: Writer | undefined;
   private readonly message: Fields;
   private readonly input: Reader;
-  private readonly parts = new Map<Slot, Part>();
-  private readonly chosen = new Map<Field, Part>();
+  private parts: Map<Slot, Part> | undefined;
+  private chosen: Map<Field, Part> | undefined;
 
   constructor(message: Fields, input: Reader) {
     this.message = message;
@@ -111,7 +111,7 @@ class Records {
     }
     if (field.shape === "oneof") this.takeChoice(slot, field, start);
     else if (field.shape === "repeated") this.takeElement(slot, start);
-    else if (kind.isMessage) this.parts.set(slot, this.part(slot, this.parts.get(slot)));
+    else if (kind.isMessage) (this.parts ??= new Map()).set(slot, this.part(slot, this.parts.get(slot)));
     else this.takeScalar(slot, start);
     return true;
   }
@@ -124,8 +124,8 @@ class Records {
 
   /** Reads the messages whose parts have all come. */
   finish(): void {
-    for (const [slot, part] of this.parts) this.message[slot.field.name] = this.readPart(part);
-    for (const [field, part] of this.chosen) {
+    for (const [slot, part] of this.parts ?? []) this.message[slot.field.name] = this.readPart(part);
+    for (const [field, part] of this.chosen ?? []) {
       this.message[field.name] = { case: part.slot.choice?.name, value: this.readPart(part) };
     }
   }
@@ -184,11 +184,11 @@ class Records {
   }
 
   private takeChoice(slot: Slot, field: OneofField, start: number): void {
-    const pending = this.chosen.get(field);
+    const pending = this.chosen?.get(field);
     if (slot.kind.isMessage) {
       const part = this.part(slot, pending?.slot === slot ? pending : undefined);
       if (pending !== undefined && pending.slot !== slot) this.drop(pending);
-      this.chosen.set(field, part);
+      (this.chosen ??= new Map()).set(field, part);
       return;
     }
     const value = this.value(slot.kind);
@@ -197,7 +197,7 @@ class Records {
       return;
     }
     if (pending !== undefined) this.drop(pending);
-    this.chosen.delete(field);
+    this.chosen?.delete(field);
     this.message[field.name] = { case: slot.choice?.name, value } satisfies Chosen;
   }
 
@@ -258,7 +258,7 @@ function isUnknown(kind: AnyKind, value: unknown): boolean {
   return kind.numbers !== undefined && !kind.numbers.has(value as number);
 }
 
-function slotsOf(name: string, field: Field): Slot[] {
+function slotsOf(field: Field): Slot[] {
   if (field.shape === "oneof") {
     return field.choices.map((choice) => ({
       number: choice.number,
@@ -268,19 +268,20 @@ function slotsOf(name: string, field: Field): Slot[] {
       entry: undefined,
     }));
   }
-  const entry = field.shape === "map" ? entryTable(name, field) : undefined;
+  const entry = field.shape === "map" ? entryTable(field) : undefined;
   return [{ number: field.number, kind: field.kind, field, choice: undefined, entry }];
 }
 
-function entryTable(name: string, field: MapField): RecordTable {
+function entryTable(field: MapField): RecordTable {
   const part = (number: number, own: string, kind: AnyKind): ValueField => ({
     shape: "optional",
     number,
     name: own,
+    path: field.path,
     kind,
     isPacked: false,
   });
-  return new RecordTable(`${name}.${field.name}`, [part(1, "key", field.key), part(2, "value", field.kind)]);
+  return new RecordTable(field.path, [part(1, "key", field.key), part(2, "value", field.kind)]);
 }
 
 function writeIfGiven(field: MapField, number: number, kind: AnyKind, value: unknown, out: Writer): void {

@@ -3,7 +3,7 @@
 import { CodecError } from "./codec_error.ts";
 import { MAX_DEPTH } from "./writer.ts";
 
-const SHORT_TEXT = 24;
+const SHORT_TEXT = 12;
 const WIRE_TYPES = { varint: 0, i64: 1, block: 2, group: 3, groupEnd: 4, i32: 5 } as const;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -106,11 +106,14 @@ export class Reader {
    * No more is believed than the input has room for.
    */
   length(least = 1): number {
-    const at = this.pos;
-    const count = this.u64();
+    const at = this.step(8);
+    const count = this.view.getUint32(at, true) + this.view.getUint32(at + 4, true) * 0x1_0000_0000;
     const room = Math.floor((this.end - this.pos) / least);
-    if (count > room) throw this.wrong(`the length at byte ${at} is ${count}, but the input has room for ${room}`, at);
-    return Number(count);
+    if (count > room) {
+      const exact = this.view.getBigUint64(at, true);
+      throw this.wrong(`the length at byte ${at} is ${exact}, but the input has room for ${room}`, at);
+    }
+    return count;
   }
 
   /** Text of bincode. */

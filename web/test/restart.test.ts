@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 
-import type { Channel } from "../src/channel.ts";
+import type { Channel, ChannelStatus } from "../src/channel.ts";
 import { Code, RpcError } from "../src/error.ts";
 import { EventRequest, EVENTS, HEARTBEAT, HeartbeatRequest, SEND, STREAM, TransportMessage } from "./support/messages.ts";
 import { Server, WIRES } from "./support/server.ts";
@@ -33,40 +33,28 @@ for (const wire of WIRES) {
       channel = server.channel({ waitForReady: true });
       await send();
       // A call that is in flight all the while, and ends by itself.
-      const nothing = (): void => undefined;
-      let next: (id: string | undefined) => void = nothing;
-      async function* requests(): AsyncGenerator<TransportMessage> {
-        for (;;) {
-          const id = await new Promise<string | undefined>((resolve) => (next = resolve));
-          if (id === undefined) return;
-          yield TransportMessage.create({ id });
-        }
-      }
-      const echo = channel.bidiStream(STREAM, requests())[Symbol.asyncIterator]();
+      const requests = new Queue<TransportMessage>();
+      const echo = channel.bidiStream(STREAM, requests)[Symbol.asyncIterator]();
       const echoed = async (id: string | undefined): Promise<string> => {
-        const answer = echo.next();
-        await until(() => next !== nothing);
-        next(id);
-        next = nothing;
-        return (await answer).value.id;
+        requests.push(id === undefined ? undefined : TransportMessage.create({ id }));
+        return (await echo.next()).value.id;
       };
       assert.equal(await echoed("before"), "before");
       let isOver = false;
-      let answered = 0;
+      const answered = new Counter();
       const workers = Array.from({ length: 20 }, async (_, worker) => {
         for (let index = 0; !isOver; index++) {
           const id = `${worker}.${index}`;
           assert.equal((await send({ id })).id, id);
-          answered += 1;
+          answered.add();
         }
       });
-      await until(() => answered > 100);
+      await answered.reaches(100);
       const ended = old.drain();
-      await until(() => channel?.state !== "ready");
+      await reached(channel, ({ state }) => state !== "ready");
       await restarted(old);
-      await until(() => channel?.state === "ready");
-      const before = answered;
-      await until(() => answered > before + 100);
+      await reached(channel, ({ state }) => state === "ready");
+      await answered.reaches(answered.count + 100);
       isOver = true;
       await Promise.all(workers);
       assert.equal(await echoed("behind"), "behind");
@@ -95,7 +83,7 @@ for (const wire of WIRES) {
         );
         assert.ok(error instanceof RpcError && error.code === Code.Unavailable, String(error));
       }
-      await until(() => channel?.state === "waiting" && channel.status.error?.unprocessed === true);
+      await reached(channel, ({ state, error }) => state === "waiting" && error?.unprocessed === true);
       const refused = await send().then(
         () => undefined,
         (reason: unknown) => reason,
@@ -129,11 +117,53 @@ async function* waitingFor(id: string): AsyncGenerator<TransportMessage> {
   await new Promise(() => undefined);
 }
 
-/** Looks until something is so; the test's own time limit ends it. */
-async function until(isTrue: () => boolean): Promise<void> {
-  const end = performance.now() + 20_000;
-  while (!isTrue()) {
-    assert.ok(performance.now() < end, "never so");
-    await new Promise((resolve) => setTimeout(resolve, 5));
+/** Resolves when a channel is as it is wanted. */
+function reached(channel: Channel, isThere: (status: ChannelStatus) => boolean): Promise<void> {
+  if (isThere(channel.status)) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = channel.onStatus((status) => {
+      if (!isThere(status)) return;
+      end();
+      resolve();
+    });
+  });
+}
+
+/** Counts, and tells when it has come to a number. */
+class Counter {
+  count = 0;
+  #wanted = Infinity;
+  #tell: () => void = () => undefined;
+
+  add(): void {
+    this.count += 1;
+    if (this.count >= this.#wanted) this.#tell();
+  }
+
+  reaches(wanted: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wanted = wanted;
+      this.#tell = resolve;
+    });
+  }
+}
+
+/** Requests that the test hands over one by one; undefined ends them. */
+class Queue<T> implements AsyncIterable<T> {
+  readonly #items: (T | undefined)[] = [];
+  #wake: () => void = () => undefined;
+
+  push(item: T | undefined): void {
+    this.#items.push(item);
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    for (;;) {
+      while (this.#items.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
+      const item = this.#items.shift();
+      if (item === undefined) return;
+      yield item;
+    }
   }
 }
