@@ -27,9 +27,10 @@ _FOCUSED = """() => {
 }"""
 
 _SIDEWAYS = """[...document.querySelectorAll("*")]
-  .filter((part) => part.scrollWidth > part.clientWidth && /auto|scroll/.test(getComputedStyle(part).overflowX))
+  .filter((part) => part.scrollWidth > part.clientWidth)
+  .filter((part) => /auto|scroll/.test(getComputedStyle(part).overflowX) || part.matches(".facts dd, .failure"))
   .map((part) => part.outerHTML.slice(0, 100))"""
-"""What has to be scrolled sideways, within the page."""
+"""What has to be scrolled sideways, within the page, or is cut off though it is there to be read."""
 
 
 def _filled(node: WebNode, open_tab: OpenTab, width: int, scheme: str) -> Page:

@@ -310,7 +310,7 @@ function cut(text) {
 }
 
 // ../src/reader.ts
-var SHORT_TEXT = 24;
+var SHORT_TEXT = 12;
 var WIRE_TYPES = { varint: 0, i64: 1, block: 2, group: 3, groupEnd: 4, i32: 5 };
 var utf82 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 var scratch = new DataView(new ArrayBuffer(8));
@@ -396,11 +396,14 @@ var Reader = class {
    * No more is believed than the input has room for.
    */
   length(least = 1) {
-    const at = this.pos;
-    const count = this.u64();
+    const at = this.step(8);
+    const count = this.view.getUint32(at, true) + this.view.getUint32(at + 4, true) * 4294967296;
     const room = Math.floor((this.end - this.pos) / least);
-    if (count > room) throw this.wrong(`the length at byte ${at} is ${count}, but the input has room for ${room}`, at);
-    return Number(count);
+    if (count > room) {
+      const exact = this.view.getBigUint64(at, true);
+      throw this.wrong(`the length at byte ${at} is ${exact}, but the input has room for ${room}`, at);
+    }
+    return count;
   }
   /** Text of bincode. */
   string() {
@@ -2892,17 +2895,20 @@ function packed(number, name, kind) {
   return { ...valueField("repeated", number, name, kind), isPacked: true };
 }
 function map(number, name, key, value) {
-  return { shape: "map", number, name, key: kindOf(key), kind: kindOf(value), isExplicit: false };
+  return { shape: "map", number, name, path: name, key: kindOf(key), kind: kindOf(value), isExplicit: false };
+}
+function rowsOf(typeName, fields) {
+  return fields.map((field) => ({ ...field, path: `${typeName}.${field.name}` }));
 }
 function valueField(shape, number, name, kind) {
-  return { shape, number, name, kind: kindOf(kind), isPacked: false };
+  return { shape, number, name, path: name, kind: kindOf(kind), isPacked: false };
 }
 
 // ../src/native_codec.ts
 var MAX_EMPTY = 64;
-function writeNativeFields(name, fields, message2, out) {
+function writeNativeFields(fields, message2, out) {
   for (const field of fields) {
-    out.field = `${name}.${field.name}`;
+    out.field = field.path;
     switch (field.shape) {
       case "map":
         writeMap(field, message2[field.name], out);
@@ -2915,9 +2921,9 @@ function writeNativeFields(name, fields, message2, out) {
     }
   }
 }
-function readNativeFields(name, fields, message2, input) {
+function readNativeFields(fields, message2, input) {
   for (const field of fields) {
-    input.field = `${name}.${field.name}`;
+    input.field = field.path;
     switch (field.shape) {
       case "map":
         message2[field.name] = readMap(field, input);
@@ -3047,13 +3053,13 @@ var RecordTable = class {
   constructor(name, fields) {
     this.name = name;
     this.fields = fields;
-    this.sorted = fields.flatMap((field) => slotsOf(name, field)).sort((one, other) => one.number - other.number);
+    this.sorted = fields.flatMap((field) => slotsOf(field)).sort((one, other) => one.number - other.number);
     this.slots = new Map(this.sorted.map((slot) => [slot.number, slot]));
   }
   /** Appends the fields that are set. Throws CodecError for a value that its field cannot carry. */
   write(message2, out) {
     for (const slot of this.sorted) {
-      out.field = `${this.name}.${slot.field.name}`;
+      out.field = slot.field.path;
       writeSlot(slot, message2[slot.field.name], out);
     }
   }
@@ -3070,7 +3076,7 @@ var RecordTable = class {
       const start2 = input.pos;
       const tag = input.tag();
       const slot = this.slots.get(tag >>> 3);
-      input.field = slot === void 0 ? this.name : `${this.name}.${slot.field.name}`;
+      input.field = slot === void 0 ? this.name : slot.field.path;
       if (slot !== void 0 && records.take(slot, tag & 7, start2)) continue;
       input.skip(tag);
       if (tag < 8 && this.slots.size > 0) throw input.wrong("there is no field 0", start2);
@@ -3079,7 +3085,7 @@ var RecordTable = class {
     records.finish();
     for (const field of this.fields) {
       if (field.shape === "required" && message2[field.name] === void 0) {
-        input.field = `${this.name}.${field.name}`;
+        input.field = field.path;
         throw input.wrong("is required, but absent", end);
       }
     }
@@ -3091,8 +3097,8 @@ var Records = class {
   unknown;
   message;
   input;
-  parts = /* @__PURE__ */ new Map();
-  chosen = /* @__PURE__ */ new Map();
+  parts;
+  chosen;
   constructor(message2, input) {
     this.message = message2;
     this.input = input;
@@ -3108,7 +3114,7 @@ var Records = class {
     }
     if (field.shape === "oneof") this.takeChoice(slot, field, start2);
     else if (field.shape === "repeated") this.takeElement(slot, start2);
-    else if (kind.isMessage) this.parts.set(slot, this.part(slot, this.parts.get(slot)));
+    else if (kind.isMessage) (this.parts ??= /* @__PURE__ */ new Map()).set(slot, this.part(slot, this.parts.get(slot)));
     else this.takeScalar(slot, start2);
     return true;
   }
@@ -3119,8 +3125,8 @@ var Records = class {
   }
   /** Reads the messages whose parts have all come. */
   finish() {
-    for (const [slot, part] of this.parts) this.message[slot.field.name] = this.readPart(part);
-    for (const [field, part] of this.chosen) {
+    for (const [slot, part] of this.parts ?? []) this.message[slot.field.name] = this.readPart(part);
+    for (const [field, part] of this.chosen ?? []) {
       this.message[field.name] = { case: part.slot.choice?.name, value: this.readPart(part) };
     }
   }
@@ -3173,11 +3179,11 @@ var Records = class {
     return true;
   }
   takeChoice(slot, field, start2) {
-    const pending = this.chosen.get(field);
+    const pending = this.chosen?.get(field);
     if (slot.kind.isMessage) {
       const part = this.part(slot, pending?.slot === slot ? pending : void 0);
       if (pending !== void 0 && pending.slot !== slot) this.drop(pending);
-      this.chosen.set(field, part);
+      (this.chosen ??= /* @__PURE__ */ new Map()).set(field, part);
       return;
     }
     const value = this.value(slot.kind);
@@ -3186,7 +3192,7 @@ var Records = class {
       return;
     }
     if (pending !== void 0) this.drop(pending);
-    this.chosen.delete(field);
+    this.chosen?.delete(field);
     this.message[field.name] = { case: slot.choice?.name, value };
   }
   /** What another choice takes the place of has to be well-formed all the same. */
@@ -3240,7 +3246,7 @@ var Records = class {
 function isUnknown(kind, value) {
   return kind.numbers !== void 0 && !kind.numbers.has(value);
 }
-function slotsOf(name, field) {
+function slotsOf(field) {
   if (field.shape === "oneof") {
     return field.choices.map((choice2) => ({
       number: choice2.number,
@@ -3250,18 +3256,19 @@ function slotsOf(name, field) {
       entry: void 0
     }));
   }
-  const entry = field.shape === "map" ? entryTable(name, field) : void 0;
+  const entry = field.shape === "map" ? entryTable(field) : void 0;
   return [{ number: field.number, kind: field.kind, field, choice: void 0, entry }];
 }
-function entryTable(name, field) {
+function entryTable(field) {
   const part = (number, own, kind) => ({
     shape: "optional",
     number,
     name: own,
+    path: field.path,
     kind,
     isPacked: false
   });
-  return new RecordTable(`${name}.${field.name}`, [part(1, "key", field.key), part(2, "value", field.kind)]);
+  return new RecordTable(field.path, [part(1, "key", field.key), part(2, "value", field.kind)]);
 }
 function writeIfGiven(field, number, kind, value, out) {
   if (value === void 0) return;
@@ -3347,11 +3354,11 @@ var Definition = class {
   }
   writeNative(message2, out) {
     this.check(message2, out);
-    writeNativeFields(this.typeName, this.fields, message2, out);
+    writeNativeFields(this.fields, message2, out);
   }
   readNative(input) {
     const made = {};
-    readNativeFields(this.typeName, this.fields, made, input);
+    readNativeFields(this.fields, made, input);
     input.field = this.typeName;
     return made;
   }
@@ -3379,7 +3386,7 @@ var Definition = class {
     return this.readProtobuf(new Reader(bytes2), bytes2.length);
   }
   get fields() {
-    this.madeFields ??= this.makeFields();
+    this.madeFields ??= rowsOf(this.typeName, this.makeFields());
     return this.madeFields;
   }
   get table() {
