@@ -10,6 +10,7 @@ import json
 import math
 import random
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -105,10 +106,11 @@ def _trade(chance: random.Random) -> Message:
         "quantity": chance.randrange(1, 900),
     }
     return Message(
-        id=f"{chance.getrandbits(128):032x}",
+        id=f"trade-{chance.getrandbits(48):012x}",
         message_type=chance.choice(_KINDS),
         payload=json.dumps(trade).encode(),
-        headers={"stream": "trades"},
+        headers={"stream": "trades", "venue": chance.choice(("lit", "dark"))},
+        timestamp=time.time_ns() // 1_000_000,
         source_node=chance.choice(("xetra", "nasdaq", "euronext")),
     )
 
