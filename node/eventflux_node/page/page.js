@@ -4106,7 +4106,7 @@ function removeButton(url, onRemove) {
 }
 function failureText({ answer, failures, failure }, isOwn) {
   const isGuess = !isOwn && answer === void 0 && failures >= OFFLINE_AFTER;
-  const hint = ` If it runs, start it with --origin ${location.origin} so that it takes calls of this page.`;
+  const hint = `. If it runs, start it with --origin ${location.origin} so that it takes calls of this page.`;
   return isGuess ? failure + hint : failure;
 }
 

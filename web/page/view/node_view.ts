@@ -95,6 +95,6 @@ function removeButton(url: string, onRemove: () => void): HTMLButtonElement {
 /** Why a node does not answer. A browser does not tell a page that a node refuses its origin, so that is a guess. */
 function failureText({ answer, failures, failure }: NodeCondition, isOwn: boolean): string {
   const isGuess = !isOwn && answer === undefined && failures >= OFFLINE_AFTER;
-  const hint = ` If it runs, start it with --origin ${location.origin} so that it takes calls of this page.`;
+  const hint = `. If it runs, start it with --origin ${location.origin} so that it takes calls of this page.`;
   return isGuess ? failure + hint : failure;
 }
