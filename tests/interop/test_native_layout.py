@@ -25,8 +25,13 @@ PEER = Program([required("EVENTFLUX_NATIVE_PEER", "the native peer in Rust", "in
 Recode: TypeAlias = Callable[[str, str, bytes], tuple[bytes, bytes]]
 
 
+OLDER = "kitchen.known.Described"
+"""Holds protobuf's descriptions of types, which the peer has from before they had a field `edition`."""
+
+
 def is_recoded(descriptor: Descriptor) -> bool:
-    return descriptor.containing_type is None and descriptor.file.package.startswith(("kitchen.", "shop."))
+    is_ours = descriptor.containing_type is None and descriptor.file.package.startswith(("kitchen.", "shop."))
+    return is_ours and descriptor.full_name != OLDER
 
 
 RECODED = [kind for kind in message_classes() if is_recoded(descriptor_of(kind))]
