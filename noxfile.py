@@ -278,9 +278,10 @@ def interop(session: nox.Session) -> None:
     """Run our node against one in Rust (EventFlux's TCP frames) and one in JavaScript (gRPC), both ways.
 
     And gRPC's own cases between us and JavaScript, grpclib and connectrpc; the tests of the TypeScript runtime that
-    need no more than one server; generated TypeScript beside generated Python; and ask our server what it serves with
-    buf. Rust needs cargo and Debian's librust packages, which root installs here; JavaScript, TypeScript and buf need
-    npm. Where one is lacking, its tests are skipped and the session says so.
+    need no more than one server; generated TypeScript beside generated Python; calls from a page where Chromium is on
+    PATH, of which nox -s browser does more; and ask our server what it serves with buf. Rust needs cargo and Debian's
+    librust packages, which root installs here; JavaScript, TypeScript and buf need npm. Where one is lacking, its tests
+    are skipped and the session says so.
     """
     peers = {
         "EVENTFLUX_RUST_PEER": _build_rust_peer(session),
@@ -288,13 +289,24 @@ def interop(session: nox.Session) -> None:
         "EVENTFLUX_BUF": _install_buf(session),
         "EVENTFLUX_WEB": _build_web(session),
     }
+    chromium = _found_chromium()
+    if chromium and peers["EVENTFLUX_WEB"]:
+        peers["EVENTFLUX_CHROMIUM"] = chromium
+        session.install(*_group("browser"))
+        with session.chdir(peers["EVENTFLUX_WEB"]):
+            session.run("npm", "run", "--silent", "build", external=True)
+    else:
+        session.warn("skipped calls from a page: there is no %s", "npm" if chromium else "Chromium on PATH")
     _run_interop(session, {variable: path for variable, path in peers.items() if path})
 
 
 def _run_interop(session: nox.Session, peers: dict[str, str]) -> None:
     """Runs the tests of peers, those in Python included; `peers` tells where others are, by variable."""
-    _install(session, "grpc,codegen,compression,trio,uvloop,websocket", "interop", "tests")
-    session.run("python", "-m", "pytest", "tests/interop", "tests/typescript", *session.posargs, env=peers)
+    _install(session, "grpc,cli,codegen,compression,trio,uvloop,websocket", "interop", "tests")
+    tests = ["tests/interop", "tests/typescript"]
+    if "EVENTFLUX_CHROMIUM" in peers:
+        tests.append("tests/browser/test_calls.py")
+    session.run("python", "-m", "pytest", *tests, *session.posargs, env=peers)
 
 
 @nox.session
@@ -416,17 +428,22 @@ def browser(session: nox.Session) -> None:
 
 def _provide_chromium(session: nox.Session) -> str:
     """The path of Chromium; the session is skipped where there is none and it cannot be installed."""
-    found = next(filter(None, map(shutil.which, CHROMIUM_PROGRAMS)), None)
-    if found is None:
+    found = _found_chromium()
+    if not found:
         if shutil.which("apt-get") is None or os.geteuid() != 0:
             session.skip("there is no Chromium: run apt-get install chromium as root")
         session.log("installing chromium")
         session.run("apt-get", "update", "-q", external=True, silent=True)
         session.run("apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", external=True, silent=True)
-        found = shutil.which("chromium")
-    if found is None:
+        found = _found_chromium()
+    if not found:
         session.skip("there is no Chromium, and apt-get brought none")
     return found
+
+
+def _found_chromium() -> str:
+    """The path of Chromium; empty where there is none."""
+    return next(filter(None, map(shutil.which, CHROMIUM_PROGRAMS)), "")
 
 
 @nox.session(name="interop-go")
