@@ -16,7 +16,11 @@ import uvloop
 BACKENDS: Final = [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True}), ("trio", {})]
 BACKEND_IDS: Final = ["asyncio", "uvloop", "trio"]
 
-hypothesis.settings.register_profile("project", deadline=None, print_blob=True)
+IS_COMPILED: Final = os.environ.get("EVENTFLUX_FORM") == "compiled"
+EXAMPLES: Final = 100 if IS_COMPILED else 50
+"""Of each property. What is compiled is fast, so more of them are tried in that form of the same source."""
+
+hypothesis.settings.register_profile("project", deadline=None, print_blob=True, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("project")
 
 

@@ -311,7 +311,7 @@ async def test_max_concurrent_requests() -> None:
     async with (
         GrpcTransport(GrpcTransportConfig(max_concurrent_requests=1)) as transport,
         echoing(transport) as address,
-        caller_of(address, ClientConfig(pool=PoolConfig(max_connections=1, acquire_timeout_s=0.1))) as client,
+        caller_of(address, ClientConfig(pool=PoolConfig(max_connections=1, acquire_timeout_s=1))) as client,
     ):
         async with client.stream_messages() as stream:
             await stream.send(Message.event(b"first"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 from google.protobuf import message_factory
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.unknown_fields import UnknownFieldSet
 from msgspec import UNSET
 
 from tests.support.catalogue import (
@@ -20,7 +22,7 @@ from tests.support.catalogue import (
 )
 from tests.support.plain import is_plain, normalized, plain_object
 
-__all__ = ["has_one_order", "object_of", "quieted", "serialized"]
+__all__ = ["has_kept_plain_entries", "has_one_order", "object_of", "quieted", "serialized"]
 
 _FLOATS: Final = {FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT}
 
@@ -81,6 +83,33 @@ def serialized(proto: Any) -> bytes:
     """Protobuf's bytes of an object, with the entries of maps in an order that depends on their keys alone."""
     data: bytes = proto.SerializeToString(deterministic=True)
     return data
+
+
+def has_kept_plain_entries(proto: Any) -> bool:
+    """Whether entries of a map are among the unknown fields, as they came, whose value is a plain one in our classes.
+
+    A plain value has no unknown fields, so ours is written without what protobuf's bytes of the entry still have.
+    """
+    plain = {field.number for field in proto.DESCRIPTOR.fields if is_map(field) and _is_plain_entry(field)}
+    unknown = UnknownFieldSet(proto)
+    if plain and any(unknown[index].field_number in plain for index in range(len(unknown))):
+        return True
+    return any(map(has_kept_plain_entries, _inner(proto)))
+
+
+def _is_plain_entry(field: FieldDescriptor) -> bool:
+    item = entry_of(field)[1].message_type
+    return item is not None and is_plain(item)
+
+
+def _inner(proto: Any) -> Iterator[Any]:
+    """The messages that an object holds."""
+    for field, value in proto.ListFields():
+        if is_map(field):
+            if entry_of(field)[1].message_type is not None:
+                yield from value.values()
+        elif field.message_type is not None:
+            yield from value if field.is_repeated else [value]
 
 
 def has_one_order(message: Any) -> bool:
