@@ -18,7 +18,7 @@ IDL_CONFIGS = [
     *sorted(str(path) for path in Path("tests/idl").glob("*.yaml")),
 ]
 CODEGEN_PAGES = {"docs/codegen.schema.json": ["schema"], "docs/codegen-yaml.md": ["schema", "--page"]}
-IN_PARALLEL = ["-n", "4", "--dist", "worksteal"]
+IN_PARALLEL = ["-n", "6", "--dist", "worksteal"]
 PYTHONS = ["3.11", "3.12", "3.13"]
 
 # The tests start hundreds of processes: what each would compile anew is kept, below .nox and not beside the sources.
