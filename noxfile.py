@@ -250,7 +250,7 @@ def autobahn(session: nox.Session) -> None:
     # A version manager has a program of that name on PATH for versions that are not in use, which only says so.
     if python is None or subprocess.run((python, "-c", ""), check=False, capture_output=True).returncode:
         session.skip("there is no python2.7 for Autobahn's test suite, or it does not run")
-    _install(session, "uvloop,websocket", "tests")
+    _install(session, "trio,uvloop,websocket", "tests")
     libraries = Path(session.create_tmp()).resolve() / "autobahn"
     if not (libraries / "autobahntestsuite").is_dir():
         target = ["--quiet", "--target", str(libraries), "autobahntestsuite"]
