@@ -1,20 +1,23 @@
-"""Which messages can contain themselves, found in one walk over all of them."""
+"""Which messages can contain themselves, or have to do with one that can, found in one walk over all of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["components", "reaching_cycles"]
+__all__ = ["around_cycles", "components"]
 
 
-def reaching_cycles(edges: Mapping[str, Sequence[str]]) -> frozenset[str]:
-    """The nodes from which some node can be reached that reaches itself."""
+def around_cycles(edges: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """The nodes that reach themselves, those behind them, and all that lead to any of these."""
+    groups = list(components(edges))  # what a node leads to comes before it
     found: set[str] = set()
-    for component in components(edges):  # what a node leads to comes before it
-        first = component[0]
-        is_cycle = len(component) > 1 or first in edges[first]
-        if is_cycle or any(inner in found for inner in edges[first]):
-            found.update(component)
+    for group in reversed(groups):
+        if len(group) > 1 or group[0] in edges[group[0]] or group[0] in found:
+            found.update(group)
+            found.update(inner for node in group for inner in edges[node])
+    for group in groups:
+        if any(inner in found for inner in edges[group[0]]):
+            found.update(group)
     return frozenset(found)
 
 

@@ -198,7 +198,7 @@ class Message:
     builders: tuple[Builder, ...]
     payload: Payload | None
     is_recursive: bool
-    """Whether it can contain itself, or a message that can."""
+    """Whether it can lie as deep as one likes, or holds a message that can: its functions count how deep they are."""
     is_embedded: bool
     """Whether some message has a field of this type."""
     codec_constant: str = ""

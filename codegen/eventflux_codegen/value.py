@@ -8,7 +8,7 @@ from typing import Final
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Proto
 
-from eventflux_codegen.cycle import reaching_cycles
+from eventflux_codegen.cycle import around_cycles
 from eventflux_codegen.features import Presence
 from eventflux_codegen.kind import KINDS, value_words
 from eventflux_codegen.model import Cardinality, Enumeration, Value, ValueKind
@@ -64,7 +64,7 @@ _TAG_BYTES: Final = 1
 
 
 class ValueTypes:
-    """Makes the `Value` of a field descriptor; knows which messages can nest without end."""
+    """Makes the `Value` of a field descriptor; knows which messages can lie as deep as one likes."""
 
     def __init__(
         self, schema: Schema, names: ClassNames, enums: Mapping[str, Enumeration], *, is_public: bool = False
@@ -74,12 +74,12 @@ class ValueTypes:
         self._names = names
         self._enums = enums
         edges = {name: _submessages(node) for name, node in schema.messages.items()}
-        self._recursive = reaching_cycles(edges)
+        self._recursive = around_cycles(edges)
         self._embedded = {name for inner in edges.values() for name in inner}
         self._min_bytes: dict[str, int] = {}
 
     def is_recursive(self, full_name: str) -> bool:
-        """Whether a message can contain itself, or a message that can."""
+        """Whether a message can lie as deep as one likes, or holds one that can."""
         return full_name in self._recursive
 
     def is_embedded(self, full_name: str) -> bool:

@@ -19,6 +19,9 @@ from kitchen_package import (
     Nothing,
     Nothings,
     NothingsChoiceNothing,
+    Numbers,
+    NumbersMixedMiddle,
+    NumbersMixedNothing,
     Shape,
     Tree,
     TreeGraftedForest,
@@ -77,6 +80,25 @@ def test_it_is_that_of_protobuf(step: Callable[[Any], Any], most: int) -> None:
             proto.FromString(hostile)
         with pytest.raises(CodecError, match="nested more than 100 levels deep"):
             type(deepest).from_protobuf(hostile)
+
+
+@EACH
+def test_a_message_that_holds_none_counts_where_it_lies(encoding: str) -> None:
+    write, read = ENCODINGS[encoding]
+    leaf = NumbersMixedNothing(Nothing())
+    deepest = nested(99, lambda inner: Numbers(mixed=NumbersMixedMiddle(inner)), Numbers(mixed=leaf))
+    data = write(deepest)
+    assert read(Numbers, data) == deepest
+    with pytest.raises(CodecError, match="nested more than 100 levels deep"):
+        write(Numbers(mixed=NumbersMixedMiddle(deepest)))
+    if encoding == "protobuf":
+        proto = type(deepest.to_proto())
+        assert proto.FromString(data).SerializeToString()
+        hostile = _wrapped(Numbers(mixed=NumbersMixedMiddle(Numbers())).to_protobuf(), data)
+        with pytest.raises(DecodeError):
+            proto.FromString(hostile)
+        with pytest.raises(CodecError, match="nested more than 100 levels deep"):
+            Numbers.from_protobuf(hostile)
 
 
 def _wrapped(outer: bytes, data: bytes) -> bytes:

@@ -1378,7 +1378,7 @@ def _write_numbers(message: Numbers, writer: BytesWriter, depth: i64) -> None:
             item21: object = mixed_.value
             if not isinstance(item21, Nothing):
                 raise TypeError
-            encode_nothing(item21, writer)
+            _write_nothing(item21, writer, depth + 1)
         else:
             raise TypeError
     except (AttributeError, OverflowError, TypeError, ValueError):
@@ -1633,7 +1633,7 @@ def _read_numbers(data: bytes, pos: i64, depth: i64) -> tuple[Numbers, i64]:
                 pos += 4
                 mixed_ = NumbersMixedHigh(item20)
             elif number == 3:
-                item21, pos = _read_nothing(data, pos)
+                item21, pos = _read_nothing(data, pos, depth + 1)
                 mixed_ = NumbersMixedNothing(item21)
             else:
                 raise bad_variant(field, pos - 4, number, 4)
@@ -3403,6 +3403,12 @@ def _read_keywords(data: bytes, pos: i64, depth: i64) -> tuple[Keywords, i64]:
 
 def encode_nothing(message: Nothing, writer: BytesWriter) -> None:
     """Appends a Nothing in the native layout. Raises CodecError."""
+    _write_nothing(message, writer, 0)
+
+
+def _write_nothing(message: Nothing, writer: BytesWriter, depth: i64) -> None:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Nothing", _MAX_DEPTH, -1)
     if type(message) is not _Nothing:
         message = require(message, _Nothing)
 
@@ -3411,18 +3417,26 @@ def decode_nothing(data: bytes, start: int, end: int) -> Nothing:
     """The Nothing in ``data[start:end]``, native layout. Raises CodecError."""
     if start != 0 or end != len(data):
         data = data[start:end]
-    message, pos = _read_nothing(data, 0)
+    message, pos = _read_nothing(data, 0, 0)
     if pos != len(data):
         raise trailing("Nothing", pos, len(data))
     return message
 
 
-def _read_nothing(data: bytes, pos: i64) -> tuple[Nothing, i64]:
+def _read_nothing(data: bytes, pos: i64, depth: i64) -> tuple[Nothing, i64]:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Nothing", _MAX_DEPTH, pos)
     return _Nothing(), pos
 
 
 def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
     """Appends a Nothings in the native layout. Raises CodecError."""
+    _write_nothings(message, writer, 0)
+
+
+def _write_nothings(message: Nothings, writer: BytesWriter, depth: i64) -> None:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Nothings", _MAX_DEPTH, -1)
     if type(message) is not _Nothings:
         message = require(message, _Nothings)
     field = ""
@@ -3436,7 +3450,7 @@ def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
             writer.append(1)
             if not isinstance(one_, Nothing):
                 raise TypeError
-            encode_nothing(one_, writer)
+            _write_nothing(one_, writer, depth + 1)
         field = "Nothings.many"
         many_: object = values[1]
         if not isinstance(many_, list):
@@ -3448,11 +3462,13 @@ def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
         for item1 in many_:
             if not isinstance(item1, Nothing):
                 raise TypeError
-            encode_nothing(item1, writer)
+            _write_nothing(item1, writer, depth + 1)
         field = "Nothings.by_name"
         by_name_: object = values[2]
         if not isinstance(by_name_, dict):
             raise TypeError
+        if by_name_ and depth == _MAX_DEPTH:
+            raise too_deep("Nothings", _MAX_DEPTH, -1)
         write_i64_le(writer, len(by_name_))
         key2: str
         item2: object
@@ -3462,7 +3478,7 @@ def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
             writer.write(text)
             if not isinstance(item2, Nothing):
                 raise TypeError
-            encode_nothing(item2, writer)
+            _write_nothing(item2, writer, depth + 2)
         field = "Nothings.choice"
         choice_: object = values[3]
         if choice_ is None:
@@ -3473,7 +3489,7 @@ def encode_nothings(message: Nothings, writer: BytesWriter) -> None:
             item3: object = choice_.value
             if not isinstance(item3, Nothing):
                 raise TypeError
-            encode_nothing(item3, writer)
+            _write_nothing(item3, writer, depth + 1)
         elif isinstance(choice_, NothingsChoiceEmpty):
             writer.append(1)
             write_i32_le(writer, 1)
@@ -3492,6 +3508,7 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
     if start != 0 or end != len(data):
         data = data[start:end]
     pos: i64 = 0
+    depth: i64 = 0
     limit: i64 = len(data)
     field = ""
     try:
@@ -3502,7 +3519,7 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
         pos += 1
         one_: Nothing | None = None
         if flag == 1:
-            one_, pos = _read_nothing(data, pos)
+            one_, pos = _read_nothing(data, pos, depth + 1)
         field = "Nothings.many"
         count = read_i64_le(data, pos)
         pos += 8
@@ -3510,13 +3527,15 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
             raise too_many_empty(field, _MAX_EMPTY, count, pos - 8)
         many_: list[Nothing] = []
         for _ in range(count):
-            item1, pos = _read_nothing(data, pos)
+            item1, pos = _read_nothing(data, pos, depth + 1)
             many_.append(item1)
         field = "Nothings.by_name"
         count = read_i64_le(data, pos)
         pos += 8
         if not 0 <= count <= (limit - pos) // 8:
             raise overlong(field, pos - 8, count, (limit - pos) // 8)
+        if count and depth == _MAX_DEPTH:
+            raise too_deep("Nothings", _MAX_DEPTH, pos - 8)
         by_name_: dict[str, Nothing] = {}
         for _ in range(count):
             begin = pos + 8
@@ -3528,7 +3547,7 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
                 if pos == begin
                 else bad_length(field, begin, pos, limit)
             )
-            item2, pos = _read_nothing(data, pos)
+            item2, pos = _read_nothing(data, pos, depth + 2)
             by_name_[key2] = item2
         field = "Nothings.choice"
         flag = data[pos]
@@ -3540,7 +3559,7 @@ def decode_nothings(data: bytes, start: int, end: int) -> Nothings:
             number = read_i32_le(data, pos)
             pos += 4
             if number == 0:
-                item3, pos = _read_nothing(data, pos)
+                item3, pos = _read_nothing(data, pos, depth + 1)
                 choice_ = NothingsChoiceNothing(item3)
             elif number == 1:
                 item4, pos = read_empty(data, pos)

@@ -229,6 +229,7 @@ runtime.register_json(
 )
 runtime.register_json(
     messages.Nothing,
+    is_recursive=True,
 )
 runtime.register_json(
     messages.Nothings,
@@ -237,6 +238,7 @@ runtime.register_json(
     runtime.JsonField("by_name", messages.Nothing, key="string"),
     runtime.JsonField("nothing", messages.Nothing, attribute="choice", choice=messages.NothingsChoiceNothing),
     runtime.JsonField("empty", well_known.Empty, attribute="choice", choice=messages.NothingsChoiceEmpty),
+    is_recursive=True,
 )
 runtime.register_json(
     messages.WellKnown,

@@ -1406,7 +1406,7 @@ def _write_numbers(message: Numbers, writer: BytesWriter, depth: i64) -> None:
                 if not isinstance(item21, Nothing):
                     raise TypeError
                 part = BytesWriter()
-                encode_nothing_protobuf(item21, part)
+                _write_nothing(item21, part, depth + 1)
                 bits21 = part.getvalue()
                 writer.write(b"\xa2\x01")
                 write_block(writer, bits21)
@@ -4420,6 +4420,12 @@ def _enter_keywords_5(entries: dict[str, str], data: bytes, pos: i64, limit: i64
 
 def encode_nothing_protobuf(message: Nothing, writer: BytesWriter) -> None:
     """Appends a Nothing in protobuf's encoding. Raises CodecError."""
+    _write_nothing(message, writer, 0)
+
+
+def _write_nothing(message: Nothing, writer: BytesWriter, depth: i64) -> None:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Nothing", _MAX_DEPTH, -1)
     if type(message) is not _Nothing:
         message = require(message, _Nothing)
     field = ""
@@ -4438,6 +4444,8 @@ def decode_nothing_protobuf(data: bytes, start: int, end: int) -> Nothing:
 
 
 def _read_nothing(data: bytes, pos: i64, limit: i64, depth: i64) -> Nothing:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Nothing", _MAX_DEPTH, pos)
     unknown: BytesWriter | None = None
     record: i64 = pos
     tag: i64 = 0
@@ -4462,6 +4470,12 @@ def _read_nothing(data: bytes, pos: i64, limit: i64, depth: i64) -> Nothing:
 
 def encode_nothings_protobuf(message: Nothings, writer: BytesWriter) -> None:
     """Appends a Nothings in protobuf's encoding. Raises CodecError."""
+    _write_nothings(message, writer, 0)
+
+
+def _write_nothings(message: Nothings, writer: BytesWriter, depth: i64) -> None:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Nothings", _MAX_DEPTH, -1)
     if type(message) is not _Nothings:
         message = require(message, _Nothings)
     field = ""
@@ -4473,7 +4487,7 @@ def encode_nothings_protobuf(message: Nothings, writer: BytesWriter) -> None:
             if not isinstance(one_, Nothing):
                 raise TypeError
             part = BytesWriter()
-            encode_nothing_protobuf(one_, part)
+            _write_nothing(one_, part, depth + 1)
             bits0 = part.getvalue()
             writer.append(0x0A)
             write_block(writer, bits0)
@@ -4486,7 +4500,7 @@ def encode_nothings_protobuf(message: Nothings, writer: BytesWriter) -> None:
             if not isinstance(item1, Nothing):
                 raise TypeError
             part = BytesWriter()
-            encode_nothing_protobuf(item1, part)
+            _write_nothing(item1, part, depth + 1)
             bits1 = part.getvalue()
             writer.append(0x12)
             write_block(writer, bits1)
@@ -4494,6 +4508,8 @@ def encode_nothings_protobuf(message: Nothings, writer: BytesWriter) -> None:
         by_name_: object = values[2]
         if not isinstance(by_name_, dict):
             raise TypeError
+        if by_name_ and depth == _MAX_DEPTH:
+            raise too_deep("Nothings", _MAX_DEPTH, -1)
         key2: str
         item2: object
         for key2, item2 in by_name_.items():
@@ -4501,7 +4517,7 @@ def encode_nothings_protobuf(message: Nothings, writer: BytesWriter) -> None:
             if not isinstance(item2, Nothing):
                 raise TypeError
             part = BytesWriter()
-            encode_nothing_protobuf(item2, part)
+            _write_nothing(item2, part, depth + 2)
             item2_bits = part.getvalue()
             writer.append(0x1A)
             write_varint(writer, block_size(key2_bits) + block_size(item2_bits) + 2)
@@ -4517,7 +4533,7 @@ def encode_nothings_protobuf(message: Nothings, writer: BytesWriter) -> None:
                 if not isinstance(item3, Nothing):
                     raise TypeError
                 part = BytesWriter()
-                encode_nothing_protobuf(item3, part)
+                _write_nothing(item3, part, depth + 1)
                 bits3 = part.getvalue()
                 writer.append(0x22)
                 write_block(writer, bits3)
@@ -4628,6 +4644,8 @@ def decode_nothings_protobuf(data: bytes, start: int, end: int) -> Nothings:
 
 
 def _enter_nothings_3(entries: dict[str, Nothing], data: bytes, pos: i64, limit: i64, depth: i64) -> bytes:
+    if depth > _MAX_DEPTH:
+        raise too_deep("Nothings", _MAX_DEPTH, pos)
     key_: str = ""
     begin2: i64 = -1
     end2: i64 = 0
@@ -4685,7 +4703,7 @@ def _enter_nothings_3(entries: dict[str, Nothing], data: bytes, pos: i64, limit:
             write_block(entry, bits1)
         if item_ is not None:
             part = BytesWriter()
-            encode_nothing_protobuf(item_, part)
+            _write_nothing(item_, part, depth + 1)
             bits2 = part.getvalue()
             entry.append(0x12)
             write_block(entry, bits2)
