@@ -113,11 +113,8 @@ def check(config: str | os.PathLike[str] | Order, *, output: str | os.PathLike[s
     extra: list[str] = []
     diffs: list[str] = []
     for part in parts:
-        path, changes, surplus = (
-            part.directory.path,
-            part.directory.changes(part.files),
-            part.directory.extra(part.files),
-        )
+        path, changes = part.directory.path, part.directory.changes(part.files)
+        surplus = part.directory.extra(part.files)
         old = {name: _read(path / name) for name in changes}
         diffs += [_diff(path / name, old[name], changes[name]) for name in sorted(changes)]
         diffs += [_diff(path / name, _read(path / name), None) for name in surplus]

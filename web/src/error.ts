@@ -118,9 +118,3 @@ export class RpcError extends Error {
     return found;
   }
 }
-
-/** An error as an `RpcError`: as it is, or as the cause of one with a code. */
-export function asRpcError(error: unknown, code: Code): RpcError {
-  if (error instanceof RpcError) return error;
-  return new RpcError(error instanceof Error ? error.message : String(error), code, { cause: error });
-}

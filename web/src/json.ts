@@ -46,7 +46,6 @@ const valueBox: MessageDefinition<ValueBox> = /* @__PURE__ */ message("google.pr
 
 /** An object of JSON. */
 export type Struct = JsonObject;
-export type StructInit = JsonObject;
 export const Struct: MessageDefinition<JsonObject> = /* @__PURE__ */ boxed(
   structBox,
   (value, out) => boxObject(value, out, out.depth),
@@ -56,7 +55,6 @@ export const Struct: MessageDefinition<JsonObject> = /* @__PURE__ */ boxed(
 
 /** A list of JSON. */
 export type ListValue = JsonValue[];
-export type ListValueInit = JsonValue[];
 export const ListValue: MessageDefinition<JsonValue[]> = /* @__PURE__ */ boxed(
   listBox,
   (value, out) => boxList(value, out, out.depth),
@@ -66,7 +64,6 @@ export const ListValue: MessageDefinition<JsonValue[]> = /* @__PURE__ */ boxed(
 
 /** A value of JSON; one without a kind is null. */
 export type Value = JsonValue;
-export type ValueInit = JsonValue;
 export const Value: MessageDefinition<JsonValue> = /* @__PURE__ */ boxed(
   valueBox,
   (value, out) => boxValue(value, out, out.depth),

@@ -16,7 +16,7 @@ import {
 } from "./scalar.ts";
 
 export { ListValue, NullValue, Struct, Value } from "./json.ts";
-export type { JsonObject, JsonValue, ListValueInit, StructInit, ValueInit } from "./json.ts";
+export type { JsonObject, JsonValue } from "./json.ts";
 
 const NANOS_PER_SECOND = 1_000_000_000n;
 const NANOS_PER_MILLISECOND = 1_000_000n;
@@ -138,31 +138,22 @@ function wrapper<T>(name: string, kind: Kind<T>): MessageDefinition<T> {
 }
 
 export type BoolValue = boolean;
-export type BoolValueInit = boolean;
 export const BoolValue: MessageDefinition<boolean> = /* @__PURE__ */ wrapper("BoolValue", bool);
 export type BytesValue = Uint8Array;
-export type BytesValueInit = Uint8Array;
 export const BytesValue: MessageDefinition<Uint8Array> = /* @__PURE__ */ wrapper("BytesValue", bytes);
 export type DoubleValue = number;
-export type DoubleValueInit = number;
 export const DoubleValue: MessageDefinition<number> = /* @__PURE__ */ wrapper("DoubleValue", double);
 export type FloatValue = number;
-export type FloatValueInit = number;
 export const FloatValue: MessageDefinition<number> = /* @__PURE__ */ wrapper("FloatValue", float);
 export type Int32Value = number;
-export type Int32ValueInit = number;
 export const Int32Value: MessageDefinition<number> = /* @__PURE__ */ wrapper("Int32Value", int32);
 export type Int64Value = bigint;
-export type Int64ValueInit = bigint;
 export const Int64Value: MessageDefinition<bigint> = /* @__PURE__ */ wrapper("Int64Value", int64);
 export type StringValue = string;
-export type StringValueInit = string;
 export const StringValue: MessageDefinition<string> = /* @__PURE__ */ wrapper("StringValue", string);
 export type UInt32Value = number;
-export type UInt32ValueInit = number;
 export const UInt32Value: MessageDefinition<number> = /* @__PURE__ */ wrapper("UInt32Value", uint32);
 export type UInt64Value = bigint;
-export type UInt64ValueInit = bigint;
 export const UInt64Value: MessageDefinition<bigint> = /* @__PURE__ */ wrapper("UInt64Value", uint64);
 
 function nanosOf(ms: number): bigint {

@@ -144,8 +144,6 @@ def _up(path: str) -> str:
 
 def _relative(runtime: str, path: str) -> str:
     """What a folder imports as its runtime: a relative path is one from the first level."""
-    if not runtime.startswith("."):
-        return runtime
-    if not path:
+    if not path or not runtime.startswith("."):
         return runtime
     return f"{_up(path)}{PurePosixPath(runtime).as_posix()}"

@@ -38,7 +38,8 @@ def build_message(
     message: AnyMessage, node: MessageNode, name: str, init: str, values: Values, units: Mapping[str, str]
 ) -> Message:
     """One message; `units` has those of fields, by their names in the IDL."""
-    builder = _Builder(node, values, units)
+    places = {proto.name: index for index, proto in enumerate(node.descriptor.field)}
+    builder = _Builder(node, values, units, places)
     called = builder.property_names(message)
     return Message(
         name=name,
@@ -55,6 +56,8 @@ class _Builder:
     node: MessageNode
     values: Values
     units: Mapping[str, str]
+    places: Mapping[str, int]
+    """Where each field stands in the descriptor."""
 
     def property_names(self, message: AnyMessage) -> dict[str, str]:
         """The property of each field and oneof."""
@@ -137,10 +140,8 @@ class _Builder:
         return notes
 
     def _described(self, name: str) -> tuple[FieldDescriptorProto, str]:
-        for index, proto in enumerate(self.node.descriptor.field):
-            if proto.name == name:
-                return proto, self.node.field_comment(index)
-        raise KeyError(name)
+        index = self.places[name]
+        return self.node.descriptor.field[index], self.node.field_comment(index)
 
 
 def _union(field: Field, called: Mapping[str, str], types: list[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from eventflux_codegen.naming import camel as capitalized
 from eventflux_codegen.package import Package
 from eventflux_codegen.schema import EnumNode, MessageNode, Schema
 from eventflux_codegen.scope import Wish, settle
-from eventflux_codegen.typescript.naming import as_type, joined
+from eventflux_codegen.typescript.naming import as_type
 
 __all__ = ["FolderNames"]
 
@@ -57,7 +57,7 @@ class FolderNames:
 
 
 def _type(node: MessageNode | EnumNode) -> Wish:
-    plain = joined(node.package, node.full_name)
+    plain = node.local_name.replace(".", "_")
     names = dict.fromkeys((plain, f"{capitalized(node.package)}{plain}" if node.package else plain))
     has_init = isinstance(node, MessageNode)
     candidates = [(as_type(name), *((f"{name}Init",) if has_init else ())) for name in names]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["as_member", "as_method", "as_property", "as_type", "camel", "joined"]
+__all__ = ["as_member", "as_method", "as_property", "as_type", "camel"]
 
 _OBJECT: Final = frozenset(
     {
@@ -73,9 +73,3 @@ def as_member(name: str) -> str:
 def as_type(name: str) -> str:
     """A type, a constant or a class."""
     return f"{name}$" if name in _TYPES else name
-
-
-def joined(package: str, full_name: str) -> str:
-    """``Outer.Inner`` of a package as ``Outer_Inner``."""
-    local = full_name[len(package) + 1 :] if package else full_name
-    return local.replace(".", "_")

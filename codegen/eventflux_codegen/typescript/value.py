@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eventflux_codegen.model import Enumeration, Value, ValueKind
+from eventflux_codegen.value import WRAPPERS
 
 __all__ = ["PROVIDED", "Reference", "Values"]
 
@@ -33,15 +34,7 @@ _PLAIN: Final = {
     "google.protobuf.Struct": "$.JsonObject",
     "google.protobuf.ListValue": "$.JsonValue[]",
     "google.protobuf.Value": "$.JsonValue",
-    "google.protobuf.BoolValue": "boolean",
-    "google.protobuf.BytesValue": "Uint8Array",
-    "google.protobuf.DoubleValue": _NUMBER,
-    "google.protobuf.FloatValue": _NUMBER,
-    "google.protobuf.Int32Value": _NUMBER,
-    "google.protobuf.Int64Value": "bigint",
-    "google.protobuf.StringValue": "string",
-    "google.protobuf.UInt32Value": _NUMBER,
-    "google.protobuf.UInt64Value": "bigint",
+    **{f"google.protobuf.{name}": _SCALARS[kind][0] for name, kind in WRAPPERS.items()},
 }
 """Protobuf's messages that are plain values."""
 _CLASSES: Final = frozenset(

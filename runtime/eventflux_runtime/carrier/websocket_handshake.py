@@ -11,7 +11,7 @@ from websockets.client import ClientProtocol
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidURI
 from websockets.http11 import Request, Response
-from websockets.protocol import OPEN
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
@@ -162,7 +162,7 @@ class ClientHandshake:
                 self._response = event
 
     def _check_consent(self) -> None:
-        if self._protocol.state is not OPEN:
+        if self._protocol.state is not State.OPEN:
             raise ConnectionError(f"its WebSocket handshake is wrong: {_shown(str(self._protocol.handshake_exc))}")
         if self._protocol.subprotocol != SUBPROTOCOL:
             raise ConnectionError(f"its WebSocket does not speak {SUBPROTOCOL}: check path and port")

@@ -39,8 +39,11 @@ class LimitedLog:
         self._now = now
         self._kinds: dict[str, _Kind] = {}
 
-    def warning(self, text: str, *args: object) -> None:
-        """Logs a warning, or counts it as left out; the next one of its kind says how many were."""
+    def warning(self, text: str, *args: object, error: BaseException | None = None) -> None:
+        """Logs a warning, or counts it as left out; the next one of its kind says how many were.
+
+        `error` is logged with its traceback.
+        """
         now = self._now()
         kind = self._kinds.get(text)
         if kind is None:
@@ -53,4 +56,4 @@ class LimitedLog:
             args = (*args, kind.left_out, now - kind.logged_at)
         kind.left_out = 0
         kind.logged_at = now
-        self._logger.warning(text, *args)
+        self._logger.warning(text, *args, exc_info=error)

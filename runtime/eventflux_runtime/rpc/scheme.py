@@ -47,8 +47,6 @@ class Scheme:
     """Each `eventflux_runtime.carrier.api.PipeLayer` between them, the lowest first."""
     upgrade: str = ""
     """The `eventflux_runtime.carrier.api.UpgradeLayer` above these, which a request of HTTP/1 leads to."""
-    has_path: bool = False
-    """Whether a path may follow the host and port: that of the request for `upgrade`."""
     guests: tuple[str, ...] = ()
     """Each `eventflux_runtime.protocol.api.ServingProtocol` whose peers are answered on the same port."""
     front: str = ""
@@ -64,6 +62,11 @@ class Scheme:
     """The extra that brings `packages`."""
     packages: tuple[str, ...] = ()
     """Top-level packages that the modules named here import and the base install does not have."""
+
+    @property
+    def has_path(self) -> bool:
+        """Whether a path may follow the host and port: that of the request for `upgrade`."""
+        return bool(self.upgrade)
 
 
 _TCP: Final = "eventflux_runtime.carrier.tcp:CARRIER"
@@ -99,7 +102,6 @@ def _websocket(name: str, *, layers: tuple[str, ...] = (), encrypted: str = "") 
         protocol=_NATIVE,
         layers=layers,
         upgrade=_WEBSOCKET,
-        has_path=True,
         front=_HTTP1,
         is_tls=layers == _TLS,
         encrypted=encrypted,

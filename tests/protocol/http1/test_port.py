@@ -11,6 +11,7 @@ import pytest
 from anyio.to_thread import run_sync
 
 from eventflux_runtime import Page, PageSource, Server, ServerConfig, ServingStatus, WebConfig, connect, serve
+from eventflux_runtime.net.limited_log import BURST
 from eventflux_transport import HeartbeatRequest, TransportClient
 from tests.support.probe import Probe
 from tests.support.websocket_peer import connected, request
@@ -106,6 +107,10 @@ async def test_pages_are_shown_and_made(caplog: pytest.LogCaptureFixture) -> Non
         status, body, _ = await ask(server, "/fail")
         assert (status, b"secret" in body) == (500, False)
         assert "the page at /fail cannot be made" in caplog.text
+        assert "ZeroDivisionError: secret" in caplog.text
+        for _ in range(20):
+            await ask(server, "/fail")
+        assert caplog.text.count("the page at /fail cannot be made") == BURST
         async with connect(server.endpoints[0]) as channel:  # the WebSocket is at the path of a page
             await TransportClient(channel).heartbeat(HeartbeatRequest())
 

@@ -35,7 +35,7 @@ class Http1Protocol:
         offers: Sequence[Offer],
     ) -> Http1Server:
         """See `FrontProtocol.server`."""
-        return Http1Server(Site(endpoint, config, dispatcher, offers), config, reactor, log)
+        return Http1Server(Site(endpoint, config, dispatcher, offers, log), config, reactor, log)
 
 
 class Http1Server:

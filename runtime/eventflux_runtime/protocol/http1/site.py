@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Final
 from urllib.parse import parse_qs
 
+from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.protocol.api import Dispatcher, Offer
 from eventflux_runtime.protocol.http1.answer import Answer, told
 from eventflux_runtime.protocol.http1.head import RequestHead
@@ -17,20 +16,24 @@ from eventflux_runtime.rpc.web import HEALTH_PATH, Page, PageSource
 
 __all__ = ["Site"]
 
-_log: Final = logging.getLogger("eventflux_runtime.server")
-
 
 class Site:
     """Answers the requests of one endpoint."""
 
     def __init__(
-        self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, offers: Sequence[Offer]
+        self,
+        endpoint: Endpoint,
+        config: ServerConfig,
+        dispatcher: Dispatcher,
+        offers: Sequence[Offer],
+        log: LimitedLog,
     ) -> None:
         self._schemes = endpoint.scheme.replace("+", ", ")
         self._has_health = config.health
         self._pages: Mapping[str, PageSource] = config.web.pages if config.web is not None else {}
         self._dispatcher = dispatcher
         self._offers = tuple(offers)
+        self._log = log
 
     @property
     def about(self) -> str:
@@ -51,7 +54,7 @@ class Site:
             return self._health(head.query)
         page = self._pages.get(head.path)
         if page is not None and "websocket" not in head.tokens("upgrade"):
-            return _shown(head.path, page)
+            return self._shown(head.path, page)
         return told(HTTPStatus.NOT_FOUND, f"nothing is at {head.path[:100]}: {self.about}")
 
     def _health(self, query: str) -> Answer:
@@ -66,13 +69,12 @@ class Site:
             return told(HTTPStatus.OK, "SERVING")
         return told(HTTPStatus.SERVICE_UNAVAILABLE, "NOT_SERVING")
 
-
-def _shown(path: str, source: PageSource) -> Answer:
-    try:
-        page = source if isinstance(source, Page) else source()
-        if not isinstance(page, Page):
-            raise TypeError(f"a page is a Page, not {type(page).__name__}")
-    except Exception:  # noqa: BLE001 - logged: whatever program's own function fails with
-        _log.exception("the page at %s cannot be made", path)
-        return told(HTTPStatus.INTERNAL_SERVER_ERROR, "the page cannot be made; the server's log says why")
-    return Answer(HTTPStatus.OK, page.body, page.content_type, page.headers)
+    def _shown(self, path: str, source: PageSource) -> Answer:
+        try:
+            page = source if isinstance(source, Page) else source()
+            if not isinstance(page, Page):
+                raise TypeError(f"a page is a Page, not {type(page).__name__}")
+        except Exception as error:  # noqa: BLE001 - logged: whatever a program's own function fails with
+            self._log.warning("the page at %s cannot be made", path, error=error)
+            return told(HTTPStatus.INTERNAL_SERVER_ERROR, "the page cannot be made; the server's log says why")
+        return Answer(HTTPStatus.OK, page.body, page.content_type, page.headers)
