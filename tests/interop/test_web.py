@@ -12,7 +12,7 @@ import pytest
 from tests.interop.conftest import ROOT, required
 
 WEB = Path(required("EVENTFLUX_WEB", "the TypeScript runtime"))
-SUITES = ("machine", "connection", "calls", "client")
+SUITES = ("machine", "flow", "connection", "channel", "calls", "client")
 """The others start many servers, or whole programs: ``nox -s web`` runs them as well."""
 
 

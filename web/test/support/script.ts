@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
-import { Channel, type ChannelOptions } from "../../src/channel.ts";
-import { FrameType } from "../../src/frame.ts";
+import { type CallOptions, Channel, type ChannelOptions } from "../../src/channel.ts";
+import { RpcError } from "../../src/error.ts";
+import { Flag, FrameType } from "../../src/frame.ts";
 import { Writer } from "../../src/message.ts";
 import type { Method } from "../../src/method.ts";
 import { ManualClock, type MemoryPeer, memorySockets, settled } from "../../src/testing.ts";
-import { EVENTS, INPUT, SEND, STREAM } from "./messages.ts";
+import { EVENTS, INPUT, SEND, STREAM, TransportMessage } from "./messages.ts";
 
 const ROOT = process.env["EVENTFLUX_ROOT"] ?? new URL("../../../..", import.meta.url).pathname;
 
@@ -102,6 +103,32 @@ export function reasonOf(frames: readonly Sent[]): { code: number | undefined; r
   return { code: last.payload[at], reason: new TextDecoder().decode(last.payload.slice(at + 1)) };
 }
 
+/** A message in the native layout. */
+export function encoded(init: Partial<TransportMessage> = {}): Uint8Array {
+  const out = new Writer();
+  TransportMessage.writeNative(TransportMessage.create(init), out);
+  return out.take();
+}
+
+/** What a server answers a unary call with. */
+export function answer(stream: number, init: Partial<TransportMessage> = {}): Uint8Array {
+  return frame(FrameType.Status, Flag.Message, stream, encoded(init));
+}
+
+/** The error of a call that fails. */
+export async function failure(promise: Promise<unknown>): Promise<RpcError> {
+  const error: unknown = await promise.then(
+    () => assert.fail("the call did not fail"),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof RpcError, String(error));
+  return error;
+}
+
+export function goAway(last: number, code: number, reason: string): Uint8Array {
+  return frame(FrameType.GoAway, 0, 0, u32(last), code, reason);
+}
+
 /** A channel over sockets in memory, whose clock stands still. */
 export class Rig {
   readonly clock = new ManualClock();
@@ -121,6 +148,18 @@ export class Rig {
     });
     this.channel = new Channel(sockets, { clock: this.clock, random: () => 0.5, keepalive: false, ...options });
     this.channel.onStatus(({ state }) => this.states.push(state));
+  }
+
+  /** A unary call, whose outcome the test looks at later. */
+  call(options: CallOptions = {}): Promise<TransportMessage> {
+    const pending = this.channel.unary(SEND, TransportMessage.create(), options);
+    pending.catch(() => undefined);
+    return pending;
+  }
+
+  /** Has nothing happen on its own from the next socket on. */
+  byHand(): void {
+    this.greet = undefined;
   }
 
   /** The newest connection. */
