@@ -74,9 +74,13 @@ class ValueTypes:
         self._names = names
         self._enums = enums
         edges = {name: _submessages(node) for name, node in schema.messages.items()}
-        self._recursive = around_cycles(edges)
+        self._recursive = around_cycles({name: list(filter(self._can_count, inner)) for name, inner in edges.items()})
         self._embedded = {name for inner in edges.values() for name in inner}
         self._min_bytes: dict[str, int] = {}
+
+    def _can_count(self, full_name: str) -> bool:
+        """Whether functions of a message can count how deep it lies: the runtime's do so for plain values alone."""
+        return full_name.rpartition(".")[2] in _PLAIN or not is_in_runtime(self._schema.messages[full_name])
 
     def is_recursive(self, full_name: str) -> bool:
         """Whether a message can lie as deep as one likes, or holds one that can."""
