@@ -51,12 +51,16 @@ class Echo:
         self._pipe = pipe
         self._parts: list[bytes] = []
 
-    def on_data(self, data: bytes) -> None:
-        self._parts.append(data)
+    def receive(self, data: bytes) -> None:
+        """What the pipe below brings. The last fragment of a message may bring no bytes, of which no pipe tells."""
+        self._pipe.on_data(data)
         machine = self._pipe._machine
-        if not machine._left and not machine._is_within:
+        if self._parts and not machine._left and not machine._is_within:
             self._pipe.write(b"".join(self._parts))
             self._parts.clear()
+
+    def on_data(self, data: bytes) -> None:
+        self._parts.append(data)
 
     def on_eof(self) -> None:
         self._pipe.close()
@@ -94,10 +98,12 @@ class Opening:
             self._lower.write(b"".join(self._protocol.data_to_send()))
         is_client = isinstance(self._protocol, ClientProtocol)
         pipe = WebSocketPipe(self._lower, self._reactor, self._lower.peer, is_client=is_client)
+        echo = Echo(pipe)
         self.relay.forward_to(pipe)
-        pipe.start(Echo(pipe))
+        self.relay.on_data = echo.receive
+        pipe.start(echo)
         if rest:
-            pipe.on_data(rest)
+            echo.receive(rest)
 
     def on_eof(self) -> None:
         pass
