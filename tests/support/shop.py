@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,9 +36,11 @@ from inventory_sdk import (
 from inventory_sdk import inventory_pb2 as pb
 from inventory_sdk import inventory_pb2_grpc as rpc
 
-__all__ = ["SERVICE", "Shop", "grpcio_shop", "shop"]
+__all__ = ["SERVICE", "WATCHING", "Shop", "grpcio_shop", "shop"]
 
 SERVICE: Final = "shop.inventory.v1.Inventory"
+WATCHING: Final = threading.Semaphore(0)
+"""Released for each watch that has come to its endless part."""
 UNKNOWN_DETAIL: Final = ErrorDetail("type.googleapis.com/shop.secret.Plan", b"\x08\x2a")
 
 
@@ -68,6 +71,7 @@ class Shop(InventoryService):
         for number, sku in enumerate(request.skus):
             yield StockChange(sku=sku, change=StockChangeChangeAdded(number))
             if sku == "forever":
+                WATCHING.release()
                 await anyio.sleep_forever()
 
     async def reserve(self, requests: AsyncIterator[Reservation], context: Context) -> AsyncIterator[ReservationResult]:

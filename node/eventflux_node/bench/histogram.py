@@ -20,7 +20,7 @@ class Histogram:
     """Counts of nanoseconds in buckets that grow with the value, as HdrHistogram has them.
 
     Up to 2 * 128 ns a bucket is one nanosecond wide; for each doubling behind that there are 128 of equal width. So a
-    value is known to 1/128 of itself, whatever its size, and 57 KiB hold any number of them.
+    value is known to 1/128 of itself, whatever its size, and 60 KiB hold any number of them.
     """
 
     __slots__ = ("_counts", "_sum", "count", "maximum", "minimum")

@@ -11,7 +11,7 @@ from eventflux_node.cli.loop import run_async
 from eventflux_node.cli.option import client_config, client_options, seconds_option
 from eventflux_node.cli.output import json_line
 from eventflux_node.cli.schema_option import opened_schema, schema_choice, schema_options, split_url
-from eventflux_node.schema.api import Definition
+from eventflux_node.schema.api import Definition, SchemaError
 from eventflux_node.schema.opening import SchemaChoice
 from eventflux_runtime import ClientConfig
 
@@ -55,11 +55,17 @@ async def _describe(
     """Prints the definitions. Returns the exit code, 0."""
     async with opened_schema(url, choice, config, timeout_s) as schema:
         names = (name,) if name is not None else await schema.services()
-        definitions = [await schema.define(wanted) for wanted in names]
-    if as_json:
-        print("\n".join(map(_json, definitions)))
-    else:
-        print("\n\n".join(map(_text, definitions)))
+        shown = []
+        for wanted in names:
+            try:
+                definition = await schema.define(wanted)
+            except SchemaError as error:
+                if name is not None:
+                    raise
+                shown.append(json_line({"name": wanted, "error": str(error)}) if as_json else f"// {error}")
+            else:
+                shown.append(_json(definition) if as_json else _text(definition))
+    print(("\n" if as_json else "\n\n").join(shown))
     return 0
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from eventflux_node.cli.output import abandon_output, flush_output, prepare_output
+from eventflux_node.cli.output import ReaderLeftError, abandon_output, flush_output, prepare_output
 from eventflux_node.failure import CommandFailure, first_failure
 from eventflux_runtime import MissingExtraError, TransportError
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         flush_output()
     except* TransportError as errors:
         return_code = _fail(first_failure(errors))
-    except* BrokenPipeError:
+    except* (BrokenPipeError, ReaderLeftError):
         abandon_output()
         return_code = READER_LEFT  # nobody is there to tell
     except* OSError as errors:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
+from eventflux_node.cli.output import ReaderLeftError, flush_output
 from eventflux_node.cli.setting import defaults_of, name_variables, read_settings
 
 __all__ = ["eventflux", "run"]
@@ -45,6 +46,19 @@ class _CommandGroup(click.Group):
                 self.add_command(command)
         return super().get_command(ctx, cmd_name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command, and writes what it has left in a buffer.
+
+        Raises:
+            ReaderLeftError: it cannot be written. Of a BrokenPipeError click would make the exit code 1.
+        """
+        try:
+            result = super().invoke(ctx)
+            flush_output()
+        except BrokenPipeError as error:
+            raise ReaderLeftError from error
+        return result
+
 
 @click.group(cls=_CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="eventflux-transport", message="%(version)s")
@@ -78,6 +92,7 @@ def run(arguments: Sequence[str]) -> int:
 
     Raises:
         TransportError: the command failed.
+        ReaderLeftError: who read its output has left.
     """
     try:
         result = eventflux.main(args=list(arguments), prog_name="eventflux", standalone_mode=False)

@@ -14,6 +14,7 @@ from eventflux_node.cli.option import client_config, client_options, seconds_opt
 from eventflux_node.failure import CommandFailure
 from eventflux_runtime import (
     ClientConfig,
+    DeadlineExceeded,
     HealthClient,
     NotFound,
     RpcError,
@@ -75,7 +76,7 @@ async def _ask(url: str, service: str, config: ClientConfig, timeout_s: float, w
     except NotFound:
         return _told(ServingStatus.SERVICE_UNKNOWN)
     except RpcError as error:
-        raise NoAnswer(_reason(error)) from error
+        raise NoAnswer(_reason(error, timeout_s)) from error
 
 
 async def _watch(client: HealthClient, service: str, timeout_s: float) -> int:
@@ -95,7 +96,9 @@ def _told(status: ServingStatus) -> int:
     return 0 if status is ServingStatus.SERVING else NOT_SERVING
 
 
-def _reason(error: RpcError) -> str:
+def _reason(error: RpcError, timeout_s: float) -> str:
+    if isinstance(error, DeadlineExceeded):
+        return f"no answer within {timeout_s:g} s: {error.message}"
     if isinstance(error, Unimplemented):
         return "the server has no health service: ask it by eventflux list what it serves"
     return str(error)

@@ -10,9 +10,23 @@ import sys
 from collections.abc import AsyncIterable, Callable
 from typing import Any, Final, TypeVar
 
-__all__ = ["abandon_output", "can_show", "flush_output", "json_line", "json_text", "prepare_output", "print_lines"]
+__all__ = [
+    "ReaderLeftError",
+    "abandon_output",
+    "can_show",
+    "flush_output",
+    "json_line",
+    "json_text",
+    "prepare_output",
+    "print_lines",
+]
 
 _T = TypeVar("_T")
+
+
+class ReaderLeftError(Exception):
+    """Who read the output has left."""
+
 
 _LAST_STANDARD: Final = 2
 """The descriptor of standard error."""

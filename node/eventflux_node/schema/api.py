@@ -114,6 +114,8 @@ def unknown_name(what: str, name: str, known: Iterable[str], where: str = "") ->
         where: what stands behind, as ``in package.Service``.
     """
     names: Sequence[str] = sorted(known)
+    if name in names:
+        return SchemaError(f"{name} is listed and cannot be described: its file is not known")
     by_short = {other.rpartition(".")[2].lower(): other for other in names}
     near = difflib.get_close_matches(name, names, n=1) or [
         by_short[short] for short in difflib.get_close_matches(name.rpartition(".")[2].lower(), by_short, n=1)

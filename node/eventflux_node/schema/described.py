@@ -106,8 +106,10 @@ class DescribedSchema(Schema):
         return found
 
     async def _names(self) -> list[str]:
-        """What there is to describe: the services, and every type that has been loaded."""
+        """What there is to describe: the services, and the types of the files that define them."""
         names = [*await self.services()]
+        for service in tuple(names):
+            await self.resolver.file_of(service)
         for file in self.resolver.files.values():
             elements: list[Any] = [*file.message_type, *file.enum_type]
             names += [f"{file.package}.{element.name}".lstrip(".") for element in elements]

@@ -230,7 +230,10 @@ def test_a_generated_package_needs_no_protobuf(urls: dict[str, str]) -> None:
         f"sys.exit(main(['call', {urls['tcp']!r}, {GET!r}, '{{}}', *sys.argv[1:]]))"
     )
     command = [sys.executable, "-W", "error", "-c", program]
-    done = subprocess.run([*command, "--package", "inventory_sdk"], capture_output=True, text=True, check=False)
+    # The package lies in the folder that the command is run in.
+    here = ROOT / "tests/generated"
+    packaged = [*command, "--package", "inventory_sdk"]
+    done = subprocess.run(packaged, capture_output=True, text=True, check=False, cwd=here)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["supplier"] == "acme"
     missing = subprocess.run(command, capture_output=True, text=True, check=False)
