@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from eventflux_runtime import NotFound, ReflectionClient, ServerConfig, Service, Unimplemented, connect, serve
+from eventflux_runtime import NotFound, ReflectionClient, ServerConfig, Unimplemented, connect, serve
 from tests.support.probe import Probe
 from tests.support.shop import SERVICE as SHOP
 from tests.support.shop import grpcio_shop
@@ -19,10 +19,10 @@ SERVICE = "eventflux.transport.Transport"
 
 
 @asynccontextmanager
-async def client_of(wire: str, tmp_path: Path, *services: Service, **options: bool) -> AsyncIterator[ReflectionClient]:
-    config = ServerConfig(drain_grace_s=0, **options)
+async def client_of(wire: str, tmp_path: Path, *, reflection: bool | None = None) -> AsyncIterator[ReflectionClient]:
+    config = ServerConfig(drain_grace_s=0, reflection=reflection)
     async with (
-        serve(services or [Probe()], address(wire, tmp_path), config=config) as server,
+        serve([Probe()], address(wire, tmp_path), config=config) as server,
         connect(server.endpoints[0]) as channel,
     ):
         yield ReflectionClient(channel)

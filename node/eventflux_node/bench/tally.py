@@ -38,7 +38,7 @@ class Tally:
         """The end of the last call that counts, or of the run."""
         self._received = received
         self._received_before = (received.messages, received.total)
-        self._cpu_before = time.process_time()
+        self._cpu_before = time.thread_time()
         self._cpu = 0.0
         self._taken: list[int] = []
 
@@ -59,7 +59,7 @@ class Tally:
         """The run is over; called once more, it changes nothing but the time."""
         self._count()
         self.ended_at = at
-        self._cpu = time.process_time() - self._cpu_before
+        self._cpu = time.thread_time() - self._cpu_before
 
     def _count(self) -> None:
         self.latencies.record_all(self._taken)
@@ -96,5 +96,5 @@ class Tally:
 
     @property
     def own_load(self) -> float:
-        """The part of a core that this process took: from about 1 on, it is what limits."""
+        """The part of a core that the event loop took: from about 1 on, it is what limits."""
         return self._cpu / self.seconds if self.seconds else 0.0
