@@ -101,7 +101,7 @@ async def make_call(
 
 
 async def _only(requests: AsyncIterable[Any]) -> Any:
-    found = []
+    found: list[Any] = []
     async for request in requests:
         found.append(request)
         if len(found) > 1:

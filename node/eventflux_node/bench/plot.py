@@ -23,8 +23,8 @@ def draw(record: dict[str, Any], latencies: Histogram, path: Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axis = figure.subplots()
+    figure: Any = Figure(figsize=(8, 4.5), layout="constrained")  # whose functions take options of any type
+    axis: Any = figure.subplots()
     rows = latencies.merged(_BARS)
     lower = max(latencies.minimum, 1) / 1e6
     edges = [lower, *(max(upper / 1e6, lower) for upper, _ in rows)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -217,7 +217,7 @@ async def _bench(task: _Task) -> int:
 
 
 @asynccontextmanager
-async def _interruptible() -> AsyncIterator[anyio.CancelScope]:
+async def _interruptible() -> AsyncGenerator[anyio.CancelScope]:
     """A scope that Ctrl-C cancels, and nothing else does."""
     async with anyio.create_task_group() as tasks:
         with anyio.CancelScope() as scope:
@@ -233,7 +233,7 @@ async def _interruptible() -> AsyncIterator[anyio.CancelScope]:
 
 
 @asynccontextmanager
-async def _shown(order: BenchOrder, tally: Tally, show: Show) -> AsyncIterator[None]:
+async def _shown(order: BenchOrder, tally: Tally, show: Show) -> AsyncGenerator[None]:
     """Tells a progress bar now and then how far a run is."""
 
     async def beat() -> None:

@@ -55,7 +55,7 @@ async def _describe(
     """Prints the definitions. Returns the exit code, 0."""
     async with opened_schema(url, choice, config, timeout_s) as schema:
         names = (name,) if name is not None else await schema.services()
-        shown = []
+        shown: list[str] = []
         for wanted in names:
             try:
                 definition = await schema.define(wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import click
 
@@ -17,14 +17,14 @@ class Header(click.ParamType[tuple[str, MetadataValue]]):
     """``name: value``; the value of a name that ends in ``-bin`` is base64. In a variable, a header a line."""
 
     name = "header"
-    envvar_list_splitter: ClassVar[str] = "\n"
+    envvar_list_splitter: ClassVar[str | None] = "\n"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, MetadataValue]:
         """The name and the value."""
         if isinstance(value, tuple):
-            return value
+            return cast("tuple[str, MetadataValue]", value)  # it was converted before
         name, colon, text = (part.strip() for part in str(value).partition(":"))
         if not colon or not name:
             self.fail(f"{value!r} is no header: write it as 'name: value'", param, ctx)

@@ -82,10 +82,12 @@ async def _ask(url: str, service: str, config: ClientConfig, timeout_s: float, w
 async def _watch(client: HealthClient, service: str, timeout_s: float) -> int:
     """Prints each status as it changes, without end; the first has to come in time."""
     async with aclosing(client.watch(service)) as statuses:
-        with anyio.move_on_after(timeout_s) as wait:
-            code = _told(await anext(statuses))
-        if wait.cancelled_caught:
-            raise NoAnswer(f"no answer within {timeout_s:g} s")
+        try:
+            with anyio.fail_after(timeout_s):
+                first = await anext(statuses)
+        except TimeoutError:
+            raise NoAnswer(f"no answer within {timeout_s:g} s") from None
+        code = _told(first)
         async for status in statuses:
             code = _told(status)
     return code

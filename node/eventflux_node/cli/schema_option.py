@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,7 +102,7 @@ def split_url(arguments: tuple[str, ...], choice: SchemaChoice, name: str) -> tu
 @asynccontextmanager
 async def opened_schema(
     url: str | None, choice: SchemaChoice, config: ClientConfig, timeout_s: float | None
-) -> AsyncIterator[Schema]:
+) -> AsyncGenerator[Schema]:
     """The schema, and the channel that it needs, while the context is open."""
     if not choice.needs_server or url is None:
         yield open_schema(choice, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
@@ -81,10 +81,9 @@ def defaults_of(command: click.Command, settings: Mapping[str, Any], path: Path)
     for key, value in {**shared, **own}.items():
         _check_name(path, f"option {key!r} of [{command.name}]", key, options)
         option = options[key]
-        is_list = isinstance(value, list)
-        if is_list and not option.multiple:
+        items = cast("list[object]", value) if isinstance(value, list) else [value]
+        if isinstance(value, list) and not option.multiple:
             raise click.UsageError(f"{path}: the option {key!r} of [{command.name}] takes one value, not a list")
-        items = value if is_list else [value]
         if not all(isinstance(item, str | int | float) for item in items):
             raise click.UsageError(f"{path}: the option {key!r} of [{command.name}] takes text, numbers or booleans")
         defaults[str(option.name)] = items if option.multiple else value

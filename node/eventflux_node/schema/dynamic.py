@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
@@ -60,6 +60,8 @@ class DynamicCallee(Callee):
     async def read(self, text: str) -> Message:
         """The request of a JSON text."""
         name = self._request.DESCRIPTOR.full_name
+        if not text.lstrip().startswith("{") and not name.startswith("google.protobuf."):
+            raise CodecError(f"{name}: expected an object of JSON, as {{}}", field=name)
         try:
             if '"@type"' in text:
                 for url in _type_urls(json.loads(text)):
@@ -153,13 +155,14 @@ def _can_hold_any(root: Descriptor) -> bool:
 def _type_urls(value: object) -> Iterator[str]:
     """What stands as ``@type`` in a value of JSON."""
     if isinstance(value, dict):
-        url = value.get("@type")
+        fields = cast("dict[str, object]", value)
+        url = fields.get("@type")
         if isinstance(url, str):
             yield url
-        for item in value.values():
+        for item in fields.values():
             yield from _type_urls(item)
     elif isinstance(value, list):
-        for item in value:
+        for item in cast("list[object]", value):
             yield from _type_urls(item)
 
 

@@ -17,7 +17,7 @@ _HIDDEN = frozenset({"uninterpreted_option", "map_entry"})
 
 def option_texts(options: Message, pool: DescriptorPool) -> list[str]:
     """``name = value`` for each option that is set; the name of one of the user's own stands in parentheses."""
-    texts = []
+    texts: list[str] = []
     for field, value in _known_in(options, pool).ListFields():
         if field.name in _HIDDEN:
             continue

@@ -31,7 +31,7 @@ class PackagedSchema(Schema):
             raise SchemaError(f"cannot import {package}: there is no package {missing}") from error
         except ImportError as error:
             raise SchemaError(f"cannot import {package}: {error}") from error
-        found = [value for value in vars(module).values() if isinstance(value, Method)]
+        found: list[AnyMethod] = [value for value in vars(module).values() if isinstance(value, Method)]
         self._package = package
         self._methods: dict[str, dict[str, AnyMethod]] = {}
         for method in found:

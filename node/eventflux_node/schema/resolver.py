@@ -19,8 +19,21 @@ __all__ = ["Files", "Resolver"]
 D = TypeVar("D")
 
 _OPAQUE_BASE: Final = "eventflux.opaque"
+_WELL_KNOWN: Final = "google.protobuf."
+_WELL_KNOWN_FILES: Final = (
+    "any",
+    "api",
+    "duration",
+    "empty",
+    "field_mask",
+    "source_context",
+    "struct",
+    "timestamp",
+    "type",
+    "wrappers",
+)
 _UNNAMED: Final = "eventflux.Unnamed"
-"""What stands for a type whose name is none."""
+"""What stands for a type whose name is none, or one that JSON has a form of its own for."""
 
 
 class Files(ABC):
@@ -48,10 +61,13 @@ class Resolver:
         self._source = files
         self._added: set[str] = set()
         self._unknown: set[str] = set()
+        self._stand_ins: set[str] = set()
 
     async def find(self, type_url: str) -> Descriptor | None:
         """The type of a URL as an `Any` has it, or of a full name; None where nobody knows it."""
         name = type_url.rpartition("/")[2]
+        if name in self._stand_ins:
+            return None
         found: Descriptor | None = await self._find(name, self.pool.FindMessageTypeByName)
         return found
 
@@ -66,19 +82,22 @@ class Resolver:
     def opaque(self, type_url: str) -> Descriptor:
         """A type of that name with nothing but the bytes in a field ``value``, for messages that nobody can read."""
         name = type_url.rpartition("/")[2]
-        if not all(part.isascii() and part.isidentifier() for part in name.split(".")):
+        if name.startswith(_WELL_KNOWN) or not all(part.isascii() and part.isidentifier() for part in name.split(".")):
             name = _UNNAMED
-        package, _, short = name.rpartition(".")
-        path = f"{_OPAQUE_BASE}/{name}"
-        if path not in self._added:
-            file = FileDescriptorProto(name=path, package=package, syntax="proto3")
+        if name not in self._stand_ins:
+            package, _, short = name.rpartition(".")
+            file = FileDescriptorProto(name=f"{_OPAQUE_BASE}/{name}", package=package, syntax="proto3")
             file.message_type.add(name=short).field.add(
                 name="value",
                 number=1,
                 type=FieldDescriptorProto.TYPE_BYTES,
                 label=FieldDescriptorProto.LABEL_OPTIONAL,
             )
-            self._pool_add(file)
+            try:
+                self._pool_add(file)
+            except SchemaError:  # some of protobuf's implementations take no package of a message's name
+                return self.opaque(_UNNAMED)
+            self._stand_ins.add(name)
         return self.pool.FindMessageTypeByName(name)
 
     async def _find(self, name: str, look: Callable[[str], D]) -> D | None:
@@ -88,7 +107,7 @@ class Resolver:
             pass
         if not name or name in self._unknown:
             return None
-        await self.add(await self._source.of_symbol(name))
+        await self.add(await self._source.of_symbol(name) or _well_known_symbol(name))
         try:
             return look(name)
         except KeyError:
@@ -150,13 +169,21 @@ class Resolver:
         self._added.add(file.name)
 
 
-def _well_known(name: str) -> list[bytes]:
+def _well_known(path: str) -> list[bytes]:
     """A file of protobuf's own, which some sources take for granted."""
-    if not name.startswith("google/protobuf/"):
+    stem = path.removeprefix("google/protobuf/").removesuffix(".proto")
+    if path != f"google/protobuf/{stem}.proto" or stem not in {*_WELL_KNOWN_FILES, "descriptor"}:
         return []
-    try:
-        module = import_module(name.removesuffix(".proto").replace("/", ".") + "_pb2")
-    except ImportError:
-        return []
-    file: FileDescriptor = module.DESCRIPTOR
+    file: FileDescriptor = import_module(f"google.protobuf.{stem}_pb2").DESCRIPTOR
     return [file.serialized_pb]
+
+
+def _well_known_symbol(name: str) -> list[bytes]:
+    """The file of a type of protobuf's own, with those that it imports left to be fetched."""
+    if not name.startswith(_WELL_KNOWN):
+        return []
+    for stem in _WELL_KNOWN_FILES:
+        file: FileDescriptor = import_module(f"google.protobuf.{stem}_pb2").DESCRIPTOR
+        if name.removeprefix(_WELL_KNOWN) in {*file.message_types_by_name, *file.enum_types_by_name}:
+            return [file.serialized_pb]
+    return []

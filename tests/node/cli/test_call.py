@@ -10,14 +10,16 @@ import threading
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from eventflux_node.cli import main
-from eventflux_runtime import StatusCode
+from eventflux_runtime import ServerConfig, StatusCode, TlsConfig, serve
 from inventory_sdk import inventory_pb2
 from tests.project.import_graph import ROOT
+from tests.support.authority import Authority
 from tests.support.node_command import COMMAND
-from tests.support.shop import SERVICE
+from tests.support.shop import SERVICE, Shop
 
 GET = f"{SERVICE}/GetItem"
 EVERYWHERE = ["tcp", "unix", "grpc", "ws", "grpcio-v1", "grpcio-v1alpha"]
@@ -242,3 +244,19 @@ def test_a_generated_package_needs_no_protobuf(urls: dict[str, str]) -> None:
         "eventflux: calling a server by its own description needs an extra: "
         "run pip install 'eventflux-transport[protobuf]'\n"
     )
+
+
+@pytest.mark.parametrize("scheme", ["tcps", "grpcs"])
+def test_certificates_are_given_by_options(scheme: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    authority = Authority(tmp_path)
+    config = ServerConfig(drain_grace_s=0, tls=TlsConfig(**authority.server().files))
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(serve([Shop()], f"{scheme}://127.0.0.1:0", config=config)) as server,
+    ):
+        url = server.endpoints[0]
+        done = Run(capsys, url, GET, '{"sku": "bolt"}', "--ca-file", authority.ca_file)
+        refused = Run(capsys, url, GET, '{"sku": "bolt"}')
+    assert (done.code, done.messages[0]["sku"]) == (0, "bolt")
+    assert (refused.code, refused.err.count("\n")) == (64 + StatusCode.UNAVAILABLE, 1)
+    assert "certificate" in refused.err
