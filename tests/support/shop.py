@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +18,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_status import rpc_status
 
-from eventflux_runtime import Context, ErrorDetail, InvalidArgument, NotFound, ServerConfig, serve
+from eventflux_runtime import Context, ErrorDetail, InvalidArgument, NotFound, ServerConfig, Unauthenticated, serve
 from eventflux_runtime.error_details import BadRequest, BadRequestFieldViolation
 from inventory_sdk import (
     ChangeSummary,
@@ -82,14 +82,23 @@ class Shop(InventoryService):
                 return
 
 
+async def _admit(context: Context, proceed: Callable[[], Awaitable[None]]) -> None:
+    """Lets callers in that say the word."""
+    if context.metadata.get("authorization") != "Bearer 42":
+        raise Unauthenticated("who are you?")
+    await proceed()
+
+
 @contextmanager
-def shop(folder: Path, *, reflection: bool | None = None) -> Iterator[dict[str, str]]:
+def shop(folder: Path, *, reflection: bool | None = None, is_guarded: bool = False) -> Iterator[dict[str, str]]:
     """Our server in a thread, on four wires; the URL of each."""
     urls = ["tcp://127.0.0.1:0", f"unix://{folder}/shop.sock", "grpc://127.0.0.1:0", "ws://127.0.0.1:0/rpc"]
     config = ServerConfig(drain_grace_s=0, reflection=reflection)
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(serve([Shop()], *urls, config=config)) as server,
+        portal.wrap_async_context_manager(
+            serve([Shop()], *urls, config=config, interceptors=[_admit] if is_guarded else [])
+        ) as server,
     ):
         yield {url.partition(":")[0]: url for url in server.endpoints}
 

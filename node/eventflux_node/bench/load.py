@@ -143,27 +143,27 @@ def _call_of(
     channel: Channel, method: AnyMethod, requests: Sequence[RawRequest], order: BenchOrder, tally: Tally
 ) -> Callable[[], Awaitable[None]]:
     """A function that makes one call."""
-    timeout_s = order.timeout_s
+    timeout_s, metadata = order.timeout_s, order.metadata
     first = requests[0]
     count = order.messages
 
     async def unary() -> None:
-        await channel.unary(method, first, timeout_s=timeout_s)
+        await channel.unary(method, first, timeout_s=timeout_s, metadata=metadata)
         tally.sent_messages += 1
 
     async def server_streaming() -> None:
-        async with channel.server_streaming(method, first, timeout_s=timeout_s) as stream:
+        async with channel.server_streaming(method, first, timeout_s=timeout_s, metadata=metadata) as stream:
             tally.sent_messages += 1
             async for _ in stream:
                 pass
 
     async def client_streaming() -> None:
-        async with channel.client_streaming(method, timeout_s=timeout_s) as stream:
+        async with channel.client_streaming(method, timeout_s=timeout_s, metadata=metadata) as stream:
             await _send_all(stream, requests, count, tally)
             await stream.finish()
 
     async def bidi() -> None:
-        async with channel.bidi(method, timeout_s=timeout_s) as stream:
+        async with channel.bidi(method, timeout_s=timeout_s, metadata=metadata) as stream:
             await _exchange(stream, requests, count, tally)
 
     made: dict[MethodKind, Callable[[], Awaitable[None]]] = {

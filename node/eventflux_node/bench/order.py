@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eventflux_runtime import Metadata
+
 __all__ = ["BenchOrder"]
+
+_NO_METADATA = Metadata()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,3 +29,5 @@ class BenchOrder:
     """Requests of a call that streams them."""
     timeout_s: float | None = None
     """The deadline of each call; None: none."""
+    metadata: Metadata = _NO_METADATA
+    """Sent with each call."""

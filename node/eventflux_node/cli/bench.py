@@ -20,6 +20,7 @@ from eventflux_node.bench.raw import ReceivedBytes, raw_method
 from eventflux_node.bench.report import record_of, text_of
 from eventflux_node.bench.tally import Tally
 from eventflux_node.cli.explained import ExplainedCommand
+from eventflux_node.cli.header import header_option
 from eventflux_node.cli.loop import run_async
 from eventflux_node.cli.option import client_config, client_options, seconds_option
 from eventflux_node.cli.output import can_show, json_line
@@ -27,7 +28,15 @@ from eventflux_node.cli.progress import Show, progress_bar
 from eventflux_node.cli.schema_option import schema_choice, schema_options
 from eventflux_node.request_text import request_texts
 from eventflux_node.schema.opening import SchemaChoice, open_schema
-from eventflux_runtime import ClientConfig, MissingExtraError, TransportError, connect
+from eventflux_runtime import (
+    CallOptions,
+    ClientConfig,
+    Metadata,
+    MetadataValue,
+    MissingExtraError,
+    TransportError,
+    connect,
+)
 
 __all__ = ["command"]
 
@@ -116,6 +125,7 @@ def _plot_path(ctx: click.Context, param: click.Parameter, value: Path | None) -
     metavar="FILE.png|svg",
     help="Draw the latencies into a file.",
 )
+@header_option
 @schema_options
 @client_options
 def command(  # noqa: PLR0913 - click hands over each option as a parameter
@@ -133,6 +143,7 @@ def command(  # noqa: PLR0913 - click hands over each option as a parameter
     timeout_s: float,
     as_json: bool,
     plot: Path | None,
+    headers: tuple[tuple[str, MetadataValue], ...],
     loop: str,
     **options: Any,
 ) -> int:
@@ -156,6 +167,7 @@ def command(  # noqa: PLR0913 - click hands over each option as a parameter
         warm_up_s=warm_up_s if warm_up_s is not None else 0.5 if count is None else 0.0,
         messages=messages,
         timeout_s=timeout_s,
+        metadata=Metadata(headers),
     )
     task = _Task(
         url=url,
@@ -181,7 +193,8 @@ async def _bench(task: _Task) -> int:
         channels = [
             await stack.enter_async_context(connect(task.url, config=task.config)) for _ in range(task.connections)
         ]
-        callee = await open_schema(task.choice, channels[0], timeout_s=_LOOK_UP_S).callee(task.name)
+        look_up = CallOptions(timeout_s=_LOOK_UP_S, metadata=task.order.metadata)
+        callee = await open_schema(task.choice, channels[0], look_up).callee(task.name)
         texts = request_texts(task.data, by_line=callee.method.kind.streams_requests)
         async with aclosing(texts):
             requests = [await callee.read(request.text) async for request in texts]

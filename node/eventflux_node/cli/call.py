@@ -12,7 +12,7 @@ import click
 
 from eventflux_node.caller import CallRecord, make_call
 from eventflux_node.cli.explained import ExplainedCommand
-from eventflux_node.cli.header import Header, header_lines
+from eventflux_node.cli.header import header_lines, header_option
 from eventflux_node.cli.loop import run_async
 from eventflux_node.cli.option import client_config, client_options, seconds_option
 from eventflux_node.cli.output import json_line, json_text
@@ -71,15 +71,7 @@ class _Order:
 @click.argument("url")
 @click.argument("method", metavar="SERVICE/METHOD")
 @click.argument("data", nargs=-1, metavar="[DATA]...")
-@click.option(
-    "-H",
-    "--header",
-    "headers",
-    multiple=True,
-    type=Header(),
-    metavar="'NAME: VALUE'",
-    help="Metadata of the call; of a name that ends in -bin the value is base64; repeatable.",
-)
+@header_option
 @seconds_option(
     "--timeout", None, "The deadline of the call; to look its types up, each question has as long [default: none]."
 )
@@ -134,7 +126,7 @@ def command(  # noqa: PLR0913 - click hands over each option as a parameter
 async def _call(order: _Order) -> int:
     """Makes the call and prints what comes of it. Returns the exit code."""
     async with connect(order.url, config=order.config) as channel:
-        schema = open_schema(order.choice, channel, timeout_s=order.options.get("timeout_s"))
+        schema = open_schema(order.choice, channel, order.options)
         record = CallRecord()
         try:
             callee = await schema.callee(order.name)

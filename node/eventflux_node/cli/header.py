@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, ClassVar, cast
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar, cast
 
 import click
 
 from eventflux_runtime import ConfigError, Metadata, MetadataValue
 
-__all__ = ["Header", "header_lines"]
+__all__ = ["Header", "header_lines", "header_option"]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 class Header(click.ParamType[tuple[str, MetadataValue]]):
@@ -39,6 +42,19 @@ class Header(click.ParamType[tuple[str, MetadataValue]]):
         except ConfigError as error:
             self.fail(str(error), param, ctx)
         return name, made
+
+
+def header_option(command: _Command) -> _Command:
+    """Adds ``-H``, whose values are the parameter ``headers``, and go with every call that the command makes."""
+    return click.option(
+        "-H",
+        "--header",
+        "headers",
+        multiple=True,
+        type=Header(),
+        metavar="'NAME: VALUE'",
+        help="Metadata of each call; of a name that ends in -bin the value is base64; repeatable.",
+    )(command)
 
 
 def header_lines(metadata: Metadata) -> list[str]:

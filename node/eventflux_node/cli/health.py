@@ -9,6 +9,7 @@ import anyio
 import click
 
 from eventflux_node.cli.explained import ExplainedCommand
+from eventflux_node.cli.header import header_option
 from eventflux_node.cli.loop import run_async
 from eventflux_node.cli.option import client_config, client_options, seconds_option
 from eventflux_node.failure import CommandFailure
@@ -16,6 +17,8 @@ from eventflux_runtime import (
     ClientConfig,
     DeadlineExceeded,
     HealthClient,
+    Metadata,
+    MetadataValue,
     NotFound,
     RpcError,
     ServingStatus,
@@ -54,34 +57,44 @@ class NoAnswer(CommandFailure):
 @click.argument("service", default="")
 @click.option("--watch", is_flag=True, help="Print each change until the server goes or Ctrl-C is pressed.")
 @seconds_option("--timeout", 2.0, "How long to wait for the answer, connecting included.", is_zero_allowed=False)
+@header_option
 @client_options
-def command(*, url: str, service: str, watch: bool, timeout_s: float, loop: str, **options: Any) -> int:
+def command(
+    *,
+    url: str,
+    service: str,
+    watch: bool,
+    timeout_s: float,
+    headers: tuple[tuple[str, MetadataValue], ...],
+    loop: str,
+    **options: Any,
+) -> int:
     """Ask the server at URL by gRPC's health protocol whether it is serving, or whether SERVICE is.
 
     It prints the status. Any server that speaks the protocol answers, on every wire. For probes of Kubernetes and
     Docker.
     """
     config = client_config(options)
-    return run_async(loop, lambda: _ask(url, service, config, timeout_s, watch))
+    return run_async(loop, lambda: _ask(url, service, config, Metadata(headers), timeout_s, watch))
 
 
-async def _ask(url: str, service: str, config: ClientConfig, timeout_s: float, watch: bool) -> int:
+async def _ask(url: str, service: str, config: ClientConfig, metadata: Metadata, timeout_s: float, watch: bool) -> int:
     """Prints the status, or each that it becomes. Returns the exit code."""
     try:
         async with connect(url, config=config) as channel:
             client = HealthClient(channel)
             if watch:
-                return await _watch(client, service, timeout_s)
-            return _told(await client.check(service, timeout_s=timeout_s))
+                return await _watch(client, service, metadata, timeout_s)
+            return _told(await client.check(service, timeout_s=timeout_s, metadata=metadata))
     except NotFound:
         return _told(ServingStatus.SERVICE_UNKNOWN)
     except RpcError as error:
         raise NoAnswer(_reason(error, timeout_s)) from error
 
 
-async def _watch(client: HealthClient, service: str, timeout_s: float) -> int:
+async def _watch(client: HealthClient, service: str, metadata: Metadata, timeout_s: float) -> int:
     """Prints each status as it changes, without end; the first has to come in time."""
-    async with aclosing(client.watch(service)) as statuses:
+    async with aclosing(client.watch(service, metadata=metadata)) as statuses:
         try:
             with anyio.fail_after(timeout_s):
                 first = await anext(statuses)

@@ -13,7 +13,7 @@ import click
 
 from eventflux_node.schema.api import Schema
 from eventflux_node.schema.opening import SchemaChoice, open_schema
-from eventflux_runtime import ClientConfig, connect
+from eventflux_runtime import CallOptions, ClientConfig, connect
 
 __all__ = ["opened_schema", "schema_choice", "schema_options", "split_url"]
 
@@ -101,11 +101,11 @@ def split_url(arguments: tuple[str, ...], choice: SchemaChoice, name: str) -> tu
 
 @asynccontextmanager
 async def opened_schema(
-    url: str | None, choice: SchemaChoice, config: ClientConfig, timeout_s: float | None
+    url: str | None, choice: SchemaChoice, config: ClientConfig, options: CallOptions
 ) -> AsyncGenerator[Schema]:
     """The schema, and the channel that it needs, while the context is open."""
     if not choice.needs_server or url is None:
         yield open_schema(choice, None)
         return
     async with connect(url, config=config) as channel:
-        yield open_schema(choice, channel, timeout_s=timeout_s)
+        yield open_schema(choice, channel, options)

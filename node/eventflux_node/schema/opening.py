@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eventflux_node.schema.api import Schema
 from eventflux_node.schema.packaged import PackagedSchema
-from eventflux_runtime import Channel, MissingExtraError
+from eventflux_runtime import CallOptions, Channel, MissingExtraError
 
 __all__ = ["SchemaChoice", "open_schema"]
 
@@ -27,13 +27,13 @@ class SchemaChoice:
         return not self.protos and not self.descriptor_sets and self.package is None
 
 
-def open_schema(choice: SchemaChoice, channel: Channel | None, *, timeout_s: float | None = None) -> Schema:
+def open_schema(choice: SchemaChoice, channel: Channel | None, options: CallOptions | None = None) -> Schema:
     """The schema that is asked for.
 
     Args:
         choice: which.
         channel: to the server; needed where its reflection is asked.
-        timeout_s: how long each question to the server may take; None: without end.
+        options: what each question to the server is told.
 
     Raises:
         MissingExtraError: protobuf or grpcio-tools is not installed.
@@ -52,4 +52,4 @@ def open_schema(choice: SchemaChoice, channel: Channel | None, *, timeout_s: flo
     if choice.descriptor_sets:
         return filed.read_descriptor_sets(choice.descriptor_sets)
     assert channel is not None, "reflection needs a channel"
-    return reflected.ReflectedSchema(channel, timeout_s=timeout_s)
+    return reflected.ReflectedSchema(channel, options if options is not None else CallOptions())

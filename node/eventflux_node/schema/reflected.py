@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from eventflux_node.schema.api import SchemaError
 from eventflux_node.schema.described import DescribedSchema
 from eventflux_node.schema.resolver import Files
-from eventflux_runtime import Channel, NotFound, ReflectionClient, Unimplemented
+from eventflux_runtime import CallOptions, Channel, NotFound, ReflectionClient, Unimplemented
 
 __all__ = ["ReflectedSchema"]
 
@@ -15,13 +15,13 @@ __all__ = ["ReflectedSchema"]
 class _ServerFiles(Files):
     """What a server has, a call for each question."""
 
-    def __init__(self, client: ReflectionClient, timeout_s: float | None) -> None:
+    def __init__(self, client: ReflectionClient, options: CallOptions) -> None:
         self._client = client
-        self._timeout_s = timeout_s
+        self._options = options
 
     async def of_symbol(self, symbol: str) -> Iterable[bytes]:
         try:
-            return await self._client.file_of_symbol(symbol, timeout_s=self._timeout_s)
+            return await self._client.file_of_symbol(symbol, **self._options)
         except NotFound:
             return ()
         except Unimplemented as error:
@@ -29,7 +29,7 @@ class _ServerFiles(Files):
 
     async def by_name(self, name: str) -> Iterable[bytes]:
         try:
-            return await self._client.file_by_name(name, timeout_s=self._timeout_s)
+            return await self._client.file_by_name(name, **self._options)
         except NotFound:
             return ()
 
@@ -37,17 +37,17 @@ class _ServerFiles(Files):
 class ReflectedSchema(DescribedSchema):
     """The services of the server behind a channel."""
 
-    def __init__(self, channel: Channel, *, timeout_s: float | None = None) -> None:
-        """A schema that asks as it is asked, each question for so many seconds at most."""
+    def __init__(self, channel: Channel, options: CallOptions) -> None:
+        """A schema that asks as it is asked, in calls with these options."""
         client = ReflectionClient(channel)
-        super().__init__(_ServerFiles(client, timeout_s))
+        super().__init__(_ServerFiles(client, options))
         self._client = client
-        self._timeout_s = timeout_s
+        self._options = options
 
     async def services(self) -> tuple[str, ...]:
         """The services that the server lists."""
         try:
-            return await self._client.services(timeout_s=self._timeout_s)
+            return await self._client.services(**self._options)
         except Unimplemented as error:
             raise _unserved(error) from error
 
