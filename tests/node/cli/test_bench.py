@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import signal
 import subprocess
@@ -142,3 +143,14 @@ def test_ctrl_c_shows_what_was_measured(loop: str, urls: dict[str, str]) -> None
     assert (record["interrupted"], record["unfinished"], record["calls"]) == (True, 2, 0)
     # Messages may be on their way still.
     assert (process.returncode, errors) == (0 if record["received_messages"] else 1, "")
+
+
+def test_a_missing_extra_is_named_before_the_run(
+    urls: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find(name))
+    assert main(["bench", urls["tcp"], GET, "--plot", "a.png"]) == 1
+    assert capsys.readouterr().err == (
+        "eventflux: --plot needs an extra: run pip install 'eventflux-transport[plot]'\n"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -260,3 +261,23 @@ def test_certificates_are_given_by_options(scheme: str, tmp_path: Path, capsys: 
     assert (done.code, done.messages[0]["sku"]) == (0, "bolt")
     assert (refused.code, refused.err.count("\n")) == (64 + StatusCode.UNAVAILABLE, 1)
     assert "certificate" in refused.err
+
+
+@pytest.mark.parametrize("server", ["tcp", "grpc", "ws"])
+def test_one_side_streams(server: str, urls: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    watched = Run(capsys, urls[server], f"{SERVICE}/WatchItems", '{"skus": ["a", "b"]}', "-v")
+    assert watched.code == 0
+    assert watched.messages == [{"sku": "a", "added": 0}, {"sku": "b", "added": 1}]
+    assert "status: OK\nresponses: 2\n" in watched.err
+    recorded = Run(capsys, urls[server], f"{SERVICE}/RecordChanges", '{"sku": "a", "added": 1}', "{}", "-v")
+    assert (recorded.code, recorded.messages) == (0, [{"changes": 2}])
+    assert "status: OK\nresponses: 1\n" in recorded.err
+
+
+def test_a_missing_compiler_is_named(
+    urls: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "grpc_tools" else find(name))
+    done = Run(capsys, urls["tcp"], GET, "--proto", str(IDL / "inventory.proto"))
+    assert (done.code, done.err) == (1, "eventflux: --proto needs grpcio-tools: run pip install grpcio-tools\n")
