@@ -54,7 +54,6 @@ class DynamicCallee(Callee):
             response=_codec(descriptor.output_type),
             fingerprint=0,  # agrees with no peer's, so both sides take protobuf's encoding
             idempotent=is_idempotent(descriptor),
-            prefers_protobuf=True,
         )
 
     async def read(self, text: str) -> Message:
