@@ -1,10 +1,18 @@
-"""What remains of an exception group when one failure is to be shown: its first leaf."""
+"""Failures of commands: what one is shown as, and the exit code that it has."""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import ClassVar, cast
 
-__all__ = ["first_failure"]
+from eventflux_runtime import TransportError
+
+__all__ = ["CommandFailure", "first_failure"]
+
+
+class CommandFailure(TransportError):
+    """A failure with an exit code of its own."""
+
+    exit_code: ClassVar[int] = 1
 
 
 def first_failure(error: BaseException) -> BaseException:

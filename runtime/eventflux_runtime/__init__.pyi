@@ -4,6 +4,7 @@ from eventflux_runtime.client.channel import Channel as Channel
 from eventflux_runtime.client.health_client import HealthClient as HealthClient
 from eventflux_runtime.client.interceptor import ClientInterceptor as ClientInterceptor
 from eventflux_runtime.client.options import CallOptions as CallOptions
+from eventflux_runtime.client.reflection_client import ReflectionClient as ReflectionClient
 from eventflux_runtime.client.stream import BidiStream as BidiStream
 from eventflux_runtime.client.stream import ClientStream as ClientStream
 from eventflux_runtime.client.stream import ServerStream as ServerStream

@@ -406,3 +406,18 @@ def test_a_number_of_an_enum_is_not_cut_down_to_32_bits() -> None:
     for number in (2**32 + 1, 2**31, -(2**31) - 1):
         with pytest.raises(CodecError, match=r"Scalars.maybe_color: expected an integer from -2147483648"):
             Scalars.from_json(f'{{"maybeColor": {number}}}')
+
+
+DEFAULTS = [
+    *(kind() for kind in (Scalars, Numbers, Maps, Named, Shape, Tree, Wrapped, Json, WellKnown, TransportMessage)),
+    EventRequest(filter=EventFilter(message_types=[MessageType.EVENT])),
+    Shape(kind=ShapeKindRadius(0.0)),
+    Tree(children=[Tree()]),
+]
+
+
+@pytest.mark.parametrize("message", DEFAULTS, ids=lambda message: type(message).__name__)
+def test_defaults_are_written_where_they_are_asked_for(message: Any) -> None:
+    expected = json_format.MessageToDict(message.to_proto(), always_print_fields_with_no_presence=True)
+    assert json.loads(message.to_json(with_defaults=True)) == expected
+    assert json.loads(message.to_json()) == json_format.MessageToDict(message.to_proto())

@@ -122,3 +122,27 @@ def test_lines_are_counted_in_what_can_be_read_again(tmp_path: Path) -> None:
     assert EventFile(path=path, stream="s").line_count() == 2
     os.mkfifo(tmp_path / "pipe")
     assert EventFile(path=tmp_path / "pipe", stream="s").line_count() is None
+
+
+@pytest.mark.parametrize(
+    ("file_format", "content", "good", "faults"),
+    [
+        ("csv", b'a,b\n1,2\n1\n"x"y,2\n\xff,1\n3,4\n', [b'{"a":"1","b":"2"}', b'{"a":"3","b":"4"}'], [3, 4, 5]),
+        ("jsonl", b"1\n{]\n\xe4\n2\n" + b"[" * 100_000 + b"\n3", [b"1", b"2", b"3"], [2, 3, 5]),
+        ("lines", b"\xff\n", [b"\xff"], []),
+    ],
+)
+def test_wrong_lines_are_left_out_where_that_is_asked_for(
+    tmp_path: Path, file_format: FileFormat, content: bytes, good: list[bytes], faults: list[int]
+) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(content)
+    told: list[UnreadableFileError] = []
+    assert list(read_payloads(path, file_format, told.append)) == good
+    assert [str(error).partition(":")[0] for error in told] == [f"{path}, line {number}" for number in faults]
+
+
+def test_a_wrong_header_is_an_error_in_any_case(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"a,a\n1,2\n")
+    with pytest.raises(UnreadableFileError, match="stands twice"):
+        list(read_payloads(tmp_path / "data", "csv", lambda error: None))

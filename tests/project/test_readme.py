@@ -90,6 +90,7 @@ RUN_BY = {
         "tests/project/walkthrough.py",
         'shell_lines("eventflux")',
     ),
+    r"eventflux (call|list|describe|health|bench)": ("docs/command-line.md", r"$ eventflux \1 "),
     r"eventflux (demo|monitor)": (".ci/run", "bootstrap.py demo"),
     r"eventflux-codegen generate (--config \S+|proto/ --package orders_rpc --out src)": (
         "tests/project/walkthrough.py",

@@ -6,19 +6,15 @@ import importlib.util
 import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from eventflux_runtime import ClientConfig, TlsConfig
-from eventflux_transport import MessageType
 
 __all__ = ["Timestamp", "client_config", "client_options", "loop_option", "node_id_option", "seconds_option"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-MESSAGE_TYPES: Final = {kind.name.lower(): kind for kind in MessageType}
-"""The types of messages by the names that they have on the command line."""
 
 
 class Timestamp(click.ParamType[int]):
@@ -71,12 +67,14 @@ def _host_name() -> str:
 
 
 def client_options(command: _Command) -> _Command:
-    """Adds what every command takes that connects to a node: TLS, from which `client_config` reads, and the loop."""
+    """Adds what every command takes that connects to a server: TLS, from which `client_config` reads, and the loop."""
     for option in (
-        click.option("--ca-file", help="PEM file of the authorities that vouch for the node [default: the system's]."),
-        click.option("--cert-file", help="PEM file of our own certificate chain, for a node that asks for one."),
+        click.option(
+            "--ca-file", help="PEM file of the authorities that vouch for the server [default: the system's]."
+        ),
+        click.option("--cert-file", help="PEM file of our own certificate chain, for a server that asks for one."),
         click.option("--key-file", help="PEM file of the key that belongs to --cert-file."),
-        click.option("--server-name", help="The name in the node's certificate [default: the URL's host]."),
+        click.option("--server-name", help="The name in the server's certificate [default: the URL's host]."),
         click.option("--insecure-skip-verify", is_flag=True, help="Accept any certificate. Anyone can listen in."),
     ):
         command = option(command)

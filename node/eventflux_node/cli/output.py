@@ -10,9 +10,23 @@ import sys
 from collections.abc import AsyncIterable, Callable
 from typing import Any, Final, TypeVar
 
-__all__ = ["abandon_output", "flush_output", "json_line", "prepare_output", "print_lines"]
+__all__ = [
+    "ReaderLeftError",
+    "abandon_output",
+    "can_show",
+    "flush_output",
+    "json_line",
+    "json_text",
+    "prepare_output",
+    "print_lines",
+]
 
 _T = TypeVar("_T")
+
+
+class ReaderLeftError(Exception):
+    """Who read the output has left."""
+
 
 _LAST_STANDARD: Final = 2
 """The descriptor of standard error."""
@@ -32,6 +46,20 @@ def prepare_output() -> None:
 def json_line(record: dict[str, Any]) -> str:
     """A record as one line of JSON; beyond ASCII escaped as JSON does it, unless the output is UTF-8."""
     return json.dumps(record, ensure_ascii=not _is_unicode(), separators=(",", ":"))
+
+
+def json_text(text: str) -> str:
+    """A text of JSON; beyond ASCII escaped as JSON does it, unless the output is UTF-8."""
+    return text if text.isascii() or _is_unicode() else json.dumps(json.loads(text))
+
+
+def can_show(text: str) -> bool:
+    """Whether the output's encoding has every character of a text."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_unicode() -> bool:

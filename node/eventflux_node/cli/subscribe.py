@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from eventflux_node.cli.loop import run_async
-from eventflux_node.cli.option import MESSAGE_TYPES, Timestamp, client_config, client_options, node_id_option
+from eventflux_node.cli.message_type import MESSAGE_TYPES
+from eventflux_node.cli.option import Timestamp, client_config, client_options, node_id_option
 from eventflux_node.cli.output import json_line, print_lines
 from eventflux_runtime import ClientConfig, connect
 from eventflux_transport import EventFilter, EventRequest, Message, TransportClient

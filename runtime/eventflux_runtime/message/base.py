@@ -148,11 +148,15 @@ class Message(_WithUnknownFields, msgspec.Struct, Generic[P, L], kw_only=True):
         """The message that an object of protobuf's holds. Raises as `to_proto`."""
         return _as(cls, cls.__registration__.bridge.from_proto(proto))
 
-    def to_json(self) -> str:
-        """This message in proto3's JSON mapping, on one line. Raises CodecError for what has no JSON."""
+    def to_json(self, *, with_defaults: bool = False) -> str:
+        """This message in proto3's JSON mapping, on one line. Raises CodecError for what has no JSON.
+
+        Args:
+            with_defaults: write zeros, empty texts, lists and maps too, but for fields that can be absent.
+        """
         from eventflux_runtime.message.json_write import dump  # noqa: PLC0415 - few programs need it
 
-        return dump(self, self.__registration__)
+        return dump(self, self.__registration__, with_defaults)
 
     @classmethod
     def from_json(cls, data: str | bytes, *, ignore_unknown_fields: bool = False) -> Self:

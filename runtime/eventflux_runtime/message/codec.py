@@ -25,4 +25,5 @@ def codec_of(kind: type[M]) -> MessageCodec[M]:
         encode_protobuf=encode_protobuf,
         decode_protobuf=decode_protobuf,
         proto=registration.proto,
+        message_class=kind,
     )

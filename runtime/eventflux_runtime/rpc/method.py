@@ -61,6 +61,8 @@ class MessageCodec(Generic[T]):
     """The message in ``data[start:end]``, protobuf's encoding. Raises CodecError."""
     proto: str = ""
     """Where protobuf's own class is, as ``package.module_pb2:Outer.Inner``, for reflection; empty: nowhere."""
+    message_class: type[T] | None = None
+    """The generated class of the messages; None: they have none."""
 
     def to_protobuf(self, message: T) -> bytes:
         """The protobuf encoding of a message. Raises CodecError."""

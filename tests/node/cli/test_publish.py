@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.node_command import eventflux, running_node, running_subscriber
+from tests.support.node_command import COMMAND, eventflux, running_node, running_subscriber
 
 
 @pytest.mark.parametrize("wire", [0, 1, 2], ids=["tcp", "grpc", "unix"])
@@ -41,3 +43,34 @@ def test_a_wrong_line_is_named_after_what_came_before_it(tmp_path: Path) -> None
     assert result.stderr.endswith("(2 events before it were published)\n")
     assert (missing.returncode, missing.stdout) == (1, "")
     assert missing.stderr == f"eventflux: cannot read {tmp_path}/missing.csv: no such file or directory\n"
+
+
+def test_standard_input_is_published_and_bad_lines_are_left_out(tmp_path: Path) -> None:
+    with running_node(tmp_path) as node:
+        command = [*COMMAND, "publish", node.urls[0], "-", "--format", "jsonl"]
+        text = '1\nno json\n2\n{"a":\n3\n'
+        done = subprocess.run(
+            [*command, "--skip-bad-lines"], input=text, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0
+        assert done.stdout.startswith("published 3 events in ")
+        assert done.stderr.startswith("eventflux: left out 2 bad lines: standard input, line 2: not JSON: ")
+        assert done.stderr.count("\n") == 1
+        strict = subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
+        assert strict.returncode == 1
+        assert strict.stderr.startswith("eventflux: standard input, line 2: not JSON: ")
+        assert node.heartbeat()["events_total"] == "4"
+
+
+def test_input_that_does_not_end_keeps_nobody_from_ending(tmp_path: Path) -> None:
+    with running_node(tmp_path) as node, running_subscriber(node, node.urls[0], "--count", "1") as subscriber:
+        command = [*COMMAND, "publish", node.urls[0], "-", "--stream", "log"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as publisher:
+            assert publisher.stdin is not None
+            publisher.stdin.write("first\n")
+            publisher.stdin.flush()
+            output, _ = subscriber.communicate(timeout=30)  # it is published while more may come
+            publisher.send_signal(signal.SIGINT)
+            assert publisher.wait(timeout=30) == 130
+    event = json.loads(output)
+    assert (event["payload"], event["headers"]) == ("first", {"stream": "log"})

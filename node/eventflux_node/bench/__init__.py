@@ -1,0 +1,1 @@
+"""Load on one method of a server, and what it shows: calls a second, latencies, failures."""
