@@ -161,6 +161,14 @@ class Machine:
         """Length of a message that the peer takes, decompressed."""
         raise NotImplementedError
 
+    @property
+    def written_bytes(self) -> int:
+        """Length of the message that was sent last, as `encode` wrote it; 0: it was dropped, on a call that had ended.
+
+        It counts right behind a call of a method that sends one.
+        """
+        raise NotImplementedError
+
     def send_message(
         self,
         stream_id: int,

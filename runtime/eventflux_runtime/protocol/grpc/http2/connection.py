@@ -87,6 +87,11 @@ class Connection(Machine):
         return self._sender.message_bytes
 
     @property
+    def written_bytes(self) -> int:
+        """See `Machine.written_bytes`."""
+        return self._sender.written_bytes
+
+    @property
     def active_streams(self) -> int:
         """Calls in flight."""
         return len(self._link.streams)

@@ -34,7 +34,7 @@ class Sender:
     Invariant: what a failing encoder has written is gone before anything else is written.
     """
 
-    __slots__ = ("backlog", "link", "message_bytes", "output")
+    __slots__ = ("backlog", "link", "message_bytes", "output", "written_bytes")
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -42,6 +42,8 @@ class Sender:
         self.message_bytes: int = link.settings.max_message_bytes
         """A peer of gRPC does not say how long a message it takes, so both directions have this side's limit."""
         self.backlog = Backlog(link.output)
+        self.written_bytes: i64 = 0
+        """See `Machine.written_bytes`."""
 
     def limit_table(self, max_bytes: int) -> None:
         """Takes over the peer's SETTINGS_HEADER_TABLE_SIZE."""
@@ -93,6 +95,7 @@ class Sender:
         except BaseException:  # whatever the encoder raised, cancellation included, must leave no half frame behind
             writer.truncate(start)
             raise
+        self.written_bytes = size
         low: int = size & 0xFF
         high: int = size >> 8 & 0xFF
         writer[start + PLACE_OF_LENGTH + 3] = low

@@ -91,6 +91,11 @@ class Connection(Machine):
         peer = self._link.peer
         return peer.max_message_bytes if peer is not None else 0
 
+    @property
+    def written_bytes(self) -> int:
+        """See `Machine.written_bytes`."""
+        return self._sender.written_bytes
+
     def accepts(self, stream_id: int, compression_id: int) -> bool:
         """See `Machine.accepts`. A peer offers once what it reads, for all calls."""
         peer = self._link.peer

@@ -71,7 +71,7 @@ class Sender:
     Invariant: what a failing encoder has written is gone before anything else is written.
     """
 
-    __slots__ = ("backlog", "frame_bytes", "link", "message_bytes", "output")
+    __slots__ = ("backlog", "frame_bytes", "link", "message_bytes", "output", "written_bytes")
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -79,6 +79,8 @@ class Sender:
         self.backlog = Backlog(link.output)
         self.frame_bytes = 0
         self.message_bytes = 0
+        self.written_bytes: int = 0
+        """See `Machine.written_bytes`."""
 
     def agree(self, peer: PeerSettings) -> None:
         """Takes over what the peer announced."""
@@ -158,6 +160,7 @@ class Sender:
         """Sends a message; see `Connection.send_message`."""
         stream = self._stream(stream_id)
         if stream is None:
+            self.written_bytes = 0
             return True
         if self.link.is_server:
             state = self._next(stream, SERVER_MESSAGE)
@@ -222,6 +225,7 @@ class Sender:
         """Ends the call; see `Connection.send_status`."""
         stream = self._stream(stream_id)
         if stream is None:
+            self.written_bytes = 0
             return True
         self._next(stream, SERVER_STATUS)
         if stream.outgoing is not None:
@@ -300,6 +304,7 @@ class Sender:
         size = len(writer) - start
         if size > self.message_bytes:
             raise MessageTooLarge(size, self.message_bytes)
+        self.written_bytes = size
 
     def _finish(self, writer: BytesWriter, start: int, end: int, flags: int) -> None:
         """Fills in length and flags of the frame that was begun at `start`."""
