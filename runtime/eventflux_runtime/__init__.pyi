@@ -39,7 +39,6 @@ from eventflux_runtime.rpc.context import Context as Context
 from eventflux_runtime.rpc.deadline import UNSET as UNSET
 from eventflux_runtime.rpc.deadline import Unset as Unset
 from eventflux_runtime.rpc.declared_error import DeclaredError as DeclaredError
-from eventflux_runtime.rpc.endpoint import Endpoint as Endpoint
 from eventflux_runtime.rpc.errors import CodecError as CodecError
 from eventflux_runtime.rpc.errors import ConfigError as ConfigError
 from eventflux_runtime.rpc.errors import MissingExtraError as MissingExtraError

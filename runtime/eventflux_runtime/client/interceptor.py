@@ -6,6 +6,7 @@ of the streams that one interceptor was given, those that it does not hand back 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -22,7 +23,7 @@ __all__ = ["ClientInterceptor", "ClientProceed", "intercepted"]
 
 T = TypeVar("T")
 
-Core = Callable[[CallHead, tuple[CallWatch, ...]], Awaitable[Any]]
+_Core = Callable[[CallHead, tuple[CallWatch, ...]], Awaitable[Any]]
 """Makes the call itself, and tells watches of its attempts."""
 
 
@@ -39,17 +40,12 @@ class ClientInterceptor(Protocol):
         ...
 
 
-class ClientProceed(Generic[T]):
+class ClientProceed(ABC, Generic[T]):
     """What is left of a call behind one interceptor: the next one, or the call itself."""
 
-    def __init__(self, chain: _Chain, index: int, head: CallHead, watches: tuple[CallWatch, ...]) -> None:
-        """Made by the channel, for each call and each interceptor."""
-        self._chain = chain
-        self._index = index
-        self._head = head
-        self._watches = watches
-        self._given: list[Any] = []
+    __slots__ = ()
 
+    @abstractmethod
     async def __call__(self, head: CallHead) -> T:
         """Makes the call. May be called again, for another call with the same requests.
 
@@ -57,6 +53,40 @@ class ClientProceed(Generic[T]):
             ConfigError: the head is none, or a part of it is not what it should be.
             RpcError: the call failed, or did not start.
         """
+
+    @abstractmethod
+    def answer(
+        self,
+        *responses: Any,
+        initial_metadata: MetadataLike | None = None,
+        trailers: MetadataLike | None = None,
+    ) -> T:
+        """What the interceptor returns to answer the call itself, without a call to the server.
+
+        Args:
+            responses: the one response of a method that has one; else as many as are wanted.
+            initial_metadata: what would have come ahead of the first response.
+            trailers: what would have come with the status, which is OK.
+
+        Raises:
+            ConfigError: the method has one response, and these are more, or none.
+        """
+
+
+class _Step(ClientProceed[T]):
+    """The `ClientProceed` of one interceptor of a call."""
+
+    __slots__ = ("_chain", "_given", "_head", "_index", "_watches")
+
+    def __init__(self, chain: _Chain, index: int, head: CallHead, watches: tuple[CallWatch, ...]) -> None:
+        self._chain = chain
+        self._index = index
+        self._head = head
+        self._watches = watches
+        self._given: list[Any] = []
+
+    async def __call__(self, head: CallHead) -> T:
+        """See `ClientProceed`."""
         passed_on = head if head is self._head else checked_head(head)
         observers = passed_on.observers
         if observers:
@@ -88,16 +118,7 @@ class ClientProceed(Generic[T]):
         initial_metadata: MetadataLike | None = None,
         trailers: MetadataLike | None = None,
     ) -> T:
-        """What the interceptor returns to answer the call itself, without a call to the server.
-
-        Args:
-            responses: the one response of a method that has one; else as many as are wanted.
-            initial_metadata: what would have come ahead of the first response.
-            trailers: what would have come with the status, which is OK.
-
-        Raises:
-            ConfigError: the method has one response, and these are more, or none.
-        """
+        """See `ClientProceed.answer`."""
         method = self._chain.method
         if not method.kind.streams_responses and len(responses) != 1:
             raise ConfigError(f"{method.path} has one response: answer it with one, not with {len(responses)}")
@@ -135,7 +156,7 @@ class ClientProceed(Generic[T]):
 class _Chain:
     """The interceptors of one call, and the call itself behind them."""
 
-    def __init__(self, interceptors: Sequence[ClientInterceptor], method: AnyMethod, core: Core) -> None:
+    def __init__(self, interceptors: Sequence[ClientInterceptor], method: AnyMethod, core: _Core) -> None:
         self.method = method
         self.is_streaming = method.kind is not MethodKind.UNARY
         self._interceptors = interceptors
@@ -145,7 +166,7 @@ class _Chain:
         """The call from the interceptor of an index on."""
         if index == len(self._interceptors):
             return await self._core(head, watches)
-        proceed: ClientProceed[Any] = ClientProceed(self, index + 1, head, watches)
+        proceed: _Step[Any] = _Step(self, index + 1, head, watches)
         interceptor = self._interceptors[index]
         if not self.is_streaming:
             return await interceptor(self.method, head, proceed)
@@ -158,7 +179,7 @@ class _Chain:
         return result
 
 
-async def intercepted(interceptors: Sequence[ClientInterceptor], method: AnyMethod, head: CallHead, core: Core) -> Any:
+async def intercepted(interceptors: Sequence[ClientInterceptor], method: AnyMethod, head: CallHead, core: _Core) -> Any:
     """Makes a call through interceptors, the first of them outermost. Of streams, it starts one.
 
     Raises:

@@ -53,7 +53,7 @@ class CallWatch:
         self.cause = None
         self._record = record
         self._attempts += 1
-        self._attempt = Attempt(number=self._attempts, endpoint=endpoint)
+        self._attempt = Attempt(number=self._attempts, endpoint=str(endpoint), host=endpoint.host, port=endpoint.port)
         self._group.attempt(self._attempt)
 
     def attempt_end(self, status: Status) -> None:

@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from eventflux_runtime.rpc.checked import shown
-from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.peer import Peer
 from eventflux_runtime.rpc.status import Status
@@ -45,8 +44,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     """1 for the first."""
-    endpoint: Endpoint
-    """The address that it went to."""
+    endpoint: str
+    """The URL of the address that it went to, which is one of those that the target was resolved to."""
+    host: str = ""
+    """The host in it; empty where the scheme has none."""
+    port: int = 0
+    """The port in it; 0 where the scheme has none."""
 
 
 class CallEnd(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +72,8 @@ class CallEnd(msgspec.Struct, frozen=True, kw_only=True):
     """Of a client: those that had a connection. Of a server: 0."""
     cancel_cause: CancelCause | None = None
     """None: it was not cut short, or the other side said nothing but a status."""
-    endpoint: Endpoint | None = None
-    """Of a client: where the last attempt went."""
+    endpoint: str | None = None
+    """Of a client: the URL that the last attempt went to."""
     peer: Peer | None = None
     """Of a server: who called."""
 
