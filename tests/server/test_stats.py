@@ -68,7 +68,7 @@ async def test_calls_of_what_is_not_served_are_counted_by_themselves() -> None:
 
 async def test_messages_in_eventflux_s_own_frames_are_calls_too() -> None:
     watching = WatchingServer()
-    message = Message(id="a", payload=b"x" * 100)
+    message = Message.event(b"x" * 100)
     with anyio.fail_after(10):
         async with serve([Probe()], "tcp://127.0.0.1:0", interceptors=[watching]) as server:
             stream = await raw_connect(server.endpoints[0].removeprefix("tcp://"))
