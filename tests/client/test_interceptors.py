@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import weakref
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import anyio
@@ -422,6 +423,28 @@ async def test_interceptors_written_for_a_plain_function_still_fit() -> None:
 
     async with client_of(plain) as (client, _):
         await one_way(client)
+
+
+def test_a_stream_whose_event_loop_has_gone_ends_once(recwarn: pytest.WarningsRecorder) -> None:
+    watching = WatchingClient()
+    held: list[Any] = []
+
+    async def leave_open() -> None:
+        url = memory_endpoint()
+        async with serve([Probe()], url, config=ServerConfig(drain_grace_s=0)):
+            channel = await connect(url, interceptors=[watching]).open()
+            held.append(channel)
+            held.append(await TransportClient(channel).stream_events(EventRequest(node_id="linger")).__aenter__())
+            await held[-1].receive()
+            assert watching.seen.ends == []
+            raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(leave_open())
+    held.clear()
+    gc.collect()
+    assert len(watching.seen.ends) == 1
+    assert {warning.category for warning in recwarn} <= {ResourceWarning}
 
 
 def test_a_channel_without_calls_has_empty_stats() -> None:

@@ -91,6 +91,7 @@ async def test_messages_and_bytes_of_each_kind_are_what_the_codec_says(wire: str
         for seen in both.served.calls:
             await seen.ended.wait()
         stats = both.channel.stats(), both.server.stats()
+        assert {context.endpoint for context in both.service.contexts} == set(both.server.endpoints)
     expected: list[tuple[list[Message | EventRequest], list[Message]]] = [
         ([LONG], [LONG]),
         ([EventRequest(node_id="n", batch_size=3)], [Message(id=str(index)) for index in range(3)]),

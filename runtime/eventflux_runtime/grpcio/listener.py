@@ -67,6 +67,7 @@ class _ServerCall:
         self.deadline = None if left_s is None or left_s >= ENDLESS_S else served.reactor.now() + left_s
         self.metadata = metadata_of(context.invocation_metadata())
         self.peer = _peer(context, served.endpoint)
+        self.endpoint = served.endpoint
         self.outcome: Status | None = None
         self._cause: CancelCause | None = None
         self._served = served
@@ -332,6 +333,7 @@ async def open_listener(
     except RuntimeError as error:
         raise ConfigError(f"cannot listen on {endpoint}: {error} Is the port in use?") from None
     await server.start()
-    listener = GrpcioListener(server, endpoint.with_port(port), served, config.drain_grace_s)
+    served.endpoint = endpoint.with_port(port)
+    listener = GrpcioListener(server, served.endpoint, served, config.drain_grace_s)
     reactor.spawn(listener.close_with_reactor)
     return listener

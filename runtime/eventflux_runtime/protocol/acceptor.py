@@ -153,6 +153,7 @@ class Acceptor:
         return self._keep(self._front.connection(pipe, self._on_lost, lead))
 
     def _keep(self, connection: ServerConnection) -> ServerConnection:
+        connection.endpoint = self.endpoint
         self._connections[connection] = self._age_of(connection)
         return connection
 

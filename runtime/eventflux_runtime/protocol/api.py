@@ -27,6 +27,7 @@ from eventflux_runtime.rpc.call_head import CallHead, ResponseInfo
 from eventflux_runtime.rpc.call_tally import TallyBook
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.context import ServedCall
+from eventflux_runtime.rpc.counted_call import CountedCall
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import Method
@@ -157,36 +158,12 @@ class ClientConnection(Protocol):
         """Ends every call with Unavailable and closes. Returns when the transport is released."""
 
 
-class ServerCall(ServedCall, Protocol):
+class ServerCall(ServedCall, CountedCall, Protocol):
     """One call in flight, seen from the server.
 
     The wire cancels the dispatcher's task when the client leaves, resets the call, or its deadline passes; what is
     sent afterwards is dropped.
     """
-
-    @property
-    def begun_at(self) -> float:
-        """When it began, on the clock of durations, `time.perf_counter`."""
-
-    @property
-    def outcome(self) -> Status | None:
-        """How it ended; None while it runs."""
-
-    @property
-    def sent_messages(self) -> int:
-        """Responses that went out."""
-
-    @property
-    def sent_bytes(self) -> int:
-        """Their bytes, as they travel."""
-
-    @property
-    def received_messages(self) -> int:
-        """Requests that the handler has taken."""
-
-    @property
-    def received_bytes(self) -> int:
-        """Their bytes, as they travelled."""
 
     def take_request(self) -> Any:
         """The next request if it is here, without a wait; None: `receive` brings it, or says why there is none."""
@@ -287,6 +264,9 @@ class Wire(Protocol):
 
 class ServerConnection(PipeHandler, Protocol):
     """One accepted connection."""
+
+    endpoint: Endpoint | None
+    """Where it was accepted; set by whoever accepts it, before it starts."""
 
     @property
     def active_calls(self) -> int:

@@ -73,7 +73,7 @@ class CallEnd(msgspec.Struct, frozen=True, kw_only=True):
     cancel_cause: CancelCause | None = None
     """None: it was not cut short, or the other side said nothing but a status."""
     endpoint: str | None = None
-    """Of a client: the URL that the last attempt went to."""
+    """Of a client: the URL that the last attempt went to. Of a server: the one that the call came to."""
     peer: Peer | None = None
     """Of a server: who called."""
 

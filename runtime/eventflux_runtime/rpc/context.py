@@ -9,6 +9,7 @@ import anyio
 from eventflux_runtime.rpc.call_observer import CallObserver, CancelCause, ObserverGroup, checked_observer
 from eventflux_runtime.rpc.call_state import CallState
 from eventflux_runtime.rpc.deadline import TRACE_KEYS
+from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata, MetadataLike
 from eventflux_runtime.rpc.method import AnyMethod
@@ -35,6 +36,10 @@ class ServedCall(Protocol):
     @property
     def peer(self) -> Peer:
         """Who calls."""
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where it came in."""
 
     @property
     def cancel_cause(self) -> CancelCause | None:
@@ -76,6 +81,12 @@ class Context:
     def peer(self) -> Peer:
         """Who calls: the address, and the identity its TLS certificate proved."""
         return self._call.peer
+
+    @property
+    def endpoint(self) -> str | None:
+        """The URL of the server that the call came to, one of `Server.endpoints`; None where that is not known."""
+        endpoint = self._call.endpoint
+        return None if endpoint is None else str(endpoint)
 
     @property
     def deadline(self) -> float | None:

@@ -286,6 +286,7 @@ def _end_of(call: ServerCall) -> CallEnd:
         sent_bytes=call.sent_bytes,
         received_bytes=call.received_bytes,
         cancel_cause=call.cancel_cause,
+        endpoint=None if call.endpoint is None else str(call.endpoint),
         peer=call.peer,
     )
 

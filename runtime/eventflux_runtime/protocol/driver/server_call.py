@@ -15,6 +15,7 @@ from eventflux_runtime.protocol.driver.inbox import Inbox
 from eventflux_runtime.protocol.driver.outbox import Outbox
 from eventflux_runtime.protocol.driver.session import Session
 from eventflux_runtime.rpc.call_observer import CancelCause
+from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import AnyMethod
@@ -41,6 +42,8 @@ class ServerSession(Session):
     def __init__(self, pipe: Pipe, core: Machine, reactor: Reactor, config: ServerConfig) -> None:
         super().__init__(pipe, core, reactor)
         self.budget = ExpansionBudget.of_server(reactor.decompressed, config)
+        self.endpoint: Endpoint | None = None
+        """See `ServerConnection.endpoint`."""
 
     def mark_started(self, call: StreamServerCall) -> None:
         """The call's handler runs, or never will."""
@@ -141,6 +144,11 @@ class StreamServerCall(Expirable):
     def peer(self) -> Peer:
         """See `ServerCall.peer`."""
         return self.connection.pipe.peer
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """See `ServerCall.endpoint`."""
+        return self.connection.endpoint
 
     def take_request(self) -> Any:
         """See `ServerCall.take_request`."""

@@ -24,6 +24,7 @@ from eventflux_runtime.protocol.sniff import EVENTFLUX_MAX_FRAME_BYTES
 from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.call_observer import CancelCause
 from eventflux_runtime.rpc.config import ServerConfig
+from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import ProtocolError
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import AnyMethod, PeerCodec
@@ -63,6 +64,7 @@ class EventFluxConnection:
         codec = binding.method.peer
         assert codec is not None
         self.pipe = pipe
+        self.endpoint: Endpoint | None = None
         self.max_frame_bytes = min(config.max_message_bytes, EVENTFLUX_MAX_FRAME_BYTES)
         self._codec: PeerCodec[Any] = codec
         self._binding = binding
@@ -300,6 +302,11 @@ class EventFluxServerCall:
     async def receive(self) -> Any:
         """See `ServerCall.receive`."""
         return self._request
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """See `ServerCall.endpoint`."""
+        return self._connection.endpoint
 
     async def send_initial_metadata(self, metadata: Metadata) -> None:
         """See `ServerCall.send_initial_metadata`; there is no place for it."""
