@@ -185,7 +185,7 @@ class Caller:
             self._observation.failed(error, self._record)
         if not self._has_begun:
             tally = self.pool.tallies.of(self.method.path)
-            tally.begun()
+            tally.begun_calls += 1
             tally.ended(outcome_of(error).code, perf_counter() - self._begun_at)
 
 

@@ -28,7 +28,7 @@ class CallCount:
         self.received_messages = 0
         self.received_bytes = 0
         self.cause: CancelCause | None = None
-        tally.begun()
+        tally.begun_calls += 1
 
     def sent(self, size: int) -> None:
         """A message of so many bytes is with grpcio."""

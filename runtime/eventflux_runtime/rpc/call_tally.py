@@ -1,11 +1,12 @@
 """Counters of the calls of one method, kept while they run and read when somebody asks.
 
-Invariants: each call, or attempt of one, is counted by `begun` once and by `ended` once; a book holds at most
-`MAX_METHODS` tallies beside that of `OTHERS`.
+Invariants: each call, or attempt of one, is counted once as begun, and once by `ended` or by `exchanged`; a book
+holds at most `MAX_METHODS` tallies beside that of `OTHERS`.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Final, final
 
@@ -16,81 +17,142 @@ MAX_METHODS: Final = 1024
 OTHERS: Final = "(others)"
 """Stands for all methods beyond those."""
 
-_FIRST_S: Final = 1e-5
 _DECADES: Final = 7
 _STEPS: Final = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
-_STEP_COUNT: Final = 6
 LATENCY_BOUNDS_S: Final = (
     *[float(f"{step}e{exponent}") for exponent in range(-5, -5 + _DECADES) for step in _STEPS],
     100.0,
 )
 """The upper bounds of the buckets, in seconds; one more bucket takes what is longer."""
-_BUCKETS: Final = 44
+_BOUNDS: Final = (*LATENCY_BOUNDS_S, float("inf"))
+_BUCKETS: Final = len(_BOUNDS)
 _CODES: Final = 17
 """Codes of gRPC."""
+_KEPT: Final = 256
+"""Times that are put into buckets together, which costs much less than one by one."""
 
 
 @final
 class CallTally:
-    """What became of the calls of one method, at one address or at one server."""
+    """What became of the calls of one method, at one address or at one server.
+
+    `exchanges` are the calls of one request and one response that went well: they count in all figures at once.
+    """
 
     __slots__ = (
+        "_buckets",
+        "_codes",
+        "_received_messages",
+        "_seconds",
+        "_sent_messages",
+        "_times",
         "begun_calls",
-        "buckets",
-        "codes",
+        "exchanges",
         "received_bytes",
-        "received_messages",
         "retries",
-        "seconds",
         "sent_bytes",
-        "sent_messages",
     )
 
     def __init__(self) -> None:
         self.begun_calls: int = 0
         self.retries: int = 0
         """Of `begun_calls`, those that repeat a call."""
-        self.codes: list[int] = [0] * _CODES
-        self.buckets: list[int] = [0] * _BUCKETS
-        self.seconds: float = 0.0
-        self.sent_messages: int = 0
+        self.exchanges: int = 0
         self.sent_bytes: int = 0
-        self.received_messages: int = 0
         self.received_bytes: int = 0
+        self._codes: list[int] = [0] * _CODES
+        self._buckets: list[int] = [0] * _BUCKETS
+        self._seconds: float = 0.0
+        self._times: list[float] = []
+        self._sent_messages: int = 0
+        self._received_messages: int = 0
 
-    def begun(self) -> None:
-        """A call began."""
-        self.begun_calls += 1
+    # -- counting; a call that begins adds 1 to `begun_calls`
+
+    def exchanged(self, seconds: float, sent_bytes: int, received_bytes: int) -> None:
+        """A call ended with OK that had one message each way."""
+        self.exchanges += 1
+        self.sent_bytes += sent_bytes
+        self.received_bytes += received_bytes
+        self._times.append(seconds)
+        if len(self._times) >= _KEPT:
+            self._sort_in()
 
     def ended(self, code: int, seconds: float) -> None:
-        """A call ended with a code, so long after it began."""
-        self.codes[code] += 1
-        self.seconds += seconds
-        self.buckets[_bucket_of(seconds)] += 1
+        """Another call ended with a code, so long after it began. Its messages are counted apart."""
+        self._codes[code] += 1
+        self._times.append(seconds)
+        if len(self._times) >= _KEPT:
+            self._sort_in()
 
     def sent(self, size: int) -> None:
         """A message of so many bytes went out."""
-        self.sent_messages += 1
+        self._sent_messages += 1
         self.sent_bytes += size
 
     def received(self, size: int) -> None:
         """A message of so many bytes was taken."""
-        self.received_messages += 1
+        self._received_messages += 1
         self.received_bytes += size
+
+    def add_messages(self, sent: int, sent_bytes: int, received: int, received_bytes: int) -> None:
+        """So many messages, and bytes of them."""
+        self._sent_messages += sent
+        self._received_messages += received
+        self.sent_bytes += sent_bytes
+        self.received_bytes += received_bytes
+
+    def _sort_in(self) -> None:
+        """Puts the times that are kept into their buckets."""
+        times, self._times = self._times, []
+        times.sort()
+        self._seconds += sum(times)
+        position = 0
+        while position < len(times):
+            index = bisect_left(_BOUNDS, times[position])
+            end = bisect_right(times, _BOUNDS[index], position)
+            self._buckets[index] += end - position
+            position = end
+
+    # -- reading
+
+    @property
+    def sent_messages(self) -> int:
+        """Messages that went out."""
+        return self._sent_messages + self.exchanges
+
+    @property
+    def received_messages(self) -> int:
+        """Messages that were taken."""
+        return self._received_messages + self.exchanges
+
+    @property
+    def seconds(self) -> float:
+        """Of all calls that have ended."""
+        self._sort_in()
+        return self._seconds
+
+    def codes(self) -> list[int]:
+        """How many calls ended with each code."""
+        codes = list(self._codes)
+        codes[0] += self.exchanges
+        return codes
+
+    def buckets(self) -> list[int]:
+        """How many calls took as long as each bucket says."""
+        self._sort_in()
+        return list(self._buckets)
 
     def add(self, other: CallTally) -> None:
         """Takes over what another one has counted; calls in flight there go on being its own."""
-        self.begun_calls += sum(other.codes)
+        self.begun_calls += sum(other.codes())
         self.retries += other.retries
-        for index in range(_CODES):
-            self.codes[index] += other.codes[index]
-        for index in range(_BUCKETS):
-            self.buckets[index] += other.buckets[index]
-        self.seconds += other.seconds
-        self.sent_messages += other.sent_messages
-        self.sent_bytes += other.sent_bytes
-        self.received_messages += other.received_messages
-        self.received_bytes += other.received_bytes
+        for index, count in enumerate(other.codes()):
+            self._codes[index] += count
+        for index, count in enumerate(other.buckets()):
+            self._buckets[index] += count
+        self._seconds += other.seconds
+        self.add_messages(other.sent_messages, other.sent_bytes, other.received_messages, other.received_bytes)
 
 
 @final
@@ -120,28 +182,3 @@ class TallyBook:
         """Takes over what another one has counted."""
         for path, tally in other.items():
             self.of(path).add(tally)
-
-
-def _bucket_of(seconds: float) -> int:
-    """The index of the first bound that is not below a time; by comparing alone, which costs next to nothing compiled.
-
-    A bound that arithmetic misses by its last digit does no harm here.
-    """
-    index = 0
-    bound = _FIRST_S
-    while seconds > bound * 10.0 and index < _STEP_COUNT * (_DECADES - 1):
-        bound *= 10.0
-        index += _STEP_COUNT
-    if seconds <= bound:
-        return index
-    if seconds <= bound * 1.5:
-        return index + 1
-    if seconds <= bound * 2.0:
-        return index + 2
-    if seconds <= bound * 3.0:
-        return index + 3
-    if seconds <= bound * 5.0:
-        return index + 4
-    if seconds <= bound * 7.0:
-        return index + 5
-    return index + 6 if seconds <= bound * 10.0 else _BUCKETS - 1

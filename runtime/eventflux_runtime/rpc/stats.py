@@ -184,9 +184,9 @@ def call_stats(tally: CallTally) -> CallStats:
     """What a tally has counted by now."""
     return CallStats(
         started=tally.begun_calls,
-        ended={StatusCode(code): count for code, count in enumerate(tally.codes) if count},
+        ended={StatusCode(code): count for code, count in enumerate(tally.codes()) if count},
         retries=tally.retries,
-        latency=LatencyHistogram(tuple(tally.buckets), tally.seconds),
+        latency=LatencyHistogram(tuple(tally.buckets()), tally.seconds),
         sent_messages=tally.sent_messages,
         received_messages=tally.received_messages,
         sent_bytes=tally.sent_bytes,

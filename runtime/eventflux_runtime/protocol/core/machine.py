@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 from librt.strings import BytesWriter
 
 from eventflux_runtime.protocol.core.event import Event
+from eventflux_runtime.protocol.core.output import Written
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.status import Status, StatusCode
 
@@ -162,11 +163,8 @@ class Machine:
         raise NotImplementedError
 
     @property
-    def written_bytes(self) -> int:
-        """Length of the message that was sent last, as `encode` wrote it; 0: it was dropped, on a call that had ended.
-
-        It counts right behind a call of a method that sends one.
-        """
+    def written(self) -> Written:
+        """What tells the length of the message that was sent last; the same object for the life of the connection."""
         raise NotImplementedError
 
     def send_message(

@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientConnectionBase"]
 
-_OK: Final = 0
 _PLAIN: Final = Compression.NONE
 _ENDLESS_US: Final = int(ENDLESS_S * 1e6)
 _READY: Final = ConnectionState.READY
@@ -69,6 +68,8 @@ class ClientConnectionBase(ClientLife):
         self._packer = Packer(core, config.compression_min_bytes)
         self._awake = 0
         self._has_written = False
+        self._turn_at = 0.0
+        """When the calls of this turn began, on the clock of durations; of use while others begin in the same turn."""
         self._waiter = reactor.waiter
         self._handlers[HEADERS_RECEIVED] = self._on_headers
         self._handlers[MESSAGE_RECEIVED] = self._on_message
@@ -135,11 +136,10 @@ class ClientConnectionBase(ClientLife):
             if self._end_call(call.stream_id) is not None:
                 self._reset(call.stream_id)
             code = error.code if isinstance(error, RpcError) else StatusCode.CANCELLED
+            encoding.tally.sent(call.request_bytes)
             encoding.tally.ended(code, perf_counter() - call.begun_at)
             raise
-        tally = encoding.tally
-        tally.received(call.reply_bytes)
-        tally.ended(_OK, self.heard_at - call.begun_at)
+        encoding.tally.exchanged(self.heard_at - call.begun_at, call.request_bytes, call.reply_bytes)
         if record is not None:
             record.received(call.reply_bytes)
         return reply
@@ -159,13 +159,16 @@ class ClientConnectionBase(ClientLife):
                 stream_id = self._open_packed(encoding, timeout_us, request, head)
         except LimitError as error:
             raise ResourceExhausted(str(error), unprocessed=True) from None
-        call = UnaryCall(self, encoding, stream_id, self._waiter(), head.deadline, head.response, record)
+        # One look at the clock for all that begin in a turn: each ends by the time of the turn that brought its reply.
+        if self._awake:
+            self._turn_at = self.heard_at
+        elif not self._has_written:
+            self._turn_at = perf_counter()
+        call = UnaryCall(self, encoding, stream_id, self._waiter(), head.deadline, head.response, record, self._turn_at)
         self._calls[stream_id] = call
-        size = self.core.written_bytes
-        encoding.tally.begun()
-        encoding.tally.sent(size)
+        encoding.tally.begun_calls += 1
         if record is not None:
-            record.sent(size)
+            record.sent(call.request_bytes)
         if head.deadline is not None:
             self.wheel.add(call, now)
         if self.core.has_plenty:
@@ -207,7 +210,7 @@ class ClientConnectionBase(ClientLife):
             raise ResourceExhausted(str(error), unprocessed=True) from None
         call: StreamingCall[Req, Res] = StreamingCall(self, encoding, stream_id, head, record)
         self._calls[stream_id] = call
-        encoding.tally.begun()
+        encoding.tally.begun_calls += 1
         if head.deadline is not None:
             self.wheel.add(call, now)
         self.flush_soon()

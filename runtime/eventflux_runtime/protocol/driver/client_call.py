@@ -50,12 +50,13 @@ class UnaryCall(Expirable):
         "is_answered",
         "record",
         "reply_bytes",
+        "request_bytes",
         "response",
         "stream_id",
         "waiter",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (the path of every call passes no keywords)
         self,
         connection: ClientSession,
         encoding: Encoding,
@@ -64,6 +65,7 @@ class UnaryCall(Expirable):
         deadline: float | None,
         response: ResponseInfo | None,
         record: AttemptRecord | None,
+        begun_at: float,
     ) -> None:
         self.connection = connection
         self.encoding = encoding
@@ -74,9 +76,10 @@ class UnaryCall(Expirable):
         self.response = response
         self.stream_id = stream_id
         self.is_answered = False
-        self.begun_at: float = perf_counter()
+        self.begun_at: float = begun_at
         self.record = record
-        self.reply_bytes: int = 0
+        self.request_bytes: int = connection.written.size
+        self.reply_bytes: int
         self._reply: Any = None
         self._has_reply = False
 
@@ -220,7 +223,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
             await outbox.wait_ready()
             self._check_sendable()
         is_whole = self.connection.send_message(self.stream_id, message, self.encoding, self._compression)
-        size = self.connection.core.written_bytes
+        size = self.connection.written.size
         self.encoding.tally.sent(size)
         if self._record is not None:
             self._record.sent(size)

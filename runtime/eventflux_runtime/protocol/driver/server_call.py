@@ -124,7 +124,7 @@ class StreamServerCall(Expirable):
         self.sent_bytes: int = 0
         self.received_messages: int = 0
         self.received_bytes: int = 0
-        self._request_bytes: int = 0
+        self._request_bytes: int
         self._has_started = False
         self._has_half_closed = False
         self._task: TaskHandle | None = None
@@ -152,19 +152,22 @@ class StreamServerCall(Expirable):
 
     def take_request(self) -> Any:
         """See `ServerCall.take_request`."""
-        request, self._request = self._request, None
+        request = self._request
         if request is not None:
-            self._taken(self._request_bytes)
+            self._request = None
+            self.received_messages = 1
+            self.received_bytes = self._request_bytes
+            if not self.encoding.is_unary:
+                self.encoding.tally.received(self._request_bytes)
         return request
 
     def _taken(self, size: int) -> None:
         self.received_messages += 1
         self.received_bytes += size
-        self.encoding.tally.received(size)
+        if not self.encoding.is_unary:
+            self.encoding.tally.received(size)
 
-    def gave(self) -> None:
-        """A response is with the core."""
-        size = self.connection.core.written_bytes
+    def _gave(self, size: int) -> None:
         self.sent_messages += 1
         self.sent_bytes += size
         self.encoding.tally.sent(size)
@@ -231,7 +234,7 @@ class StreamServerCall(Expirable):
             await checkpoint()
             return
         is_whole = self.connection.send_message(self.stream_id, message, self.encoding)
-        self.gave()
+        self._gave(self.connection.written.size)
         if is_whole:
             await outbox.sent_whole()
         else:
@@ -284,11 +287,27 @@ class StreamServerCall(Expirable):
         self._has_started = True
         return is_news
 
-    def on_finished(self, status: Status) -> None:
+    def on_answered(self, status: Status, size: int, ended_at: float) -> None:
+        """Its only response, of so many bytes, and its status are with the core."""
+        self.is_finished = True
+        self.outcome = status
+        encoding = self.encoding
+        if encoding.is_unary and self.received_messages:
+            self.sent_messages = 1
+            self.sent_bytes = size
+            encoding.tally.exchanged(ended_at - self.begun_at, size, self.received_bytes)
+        else:
+            self._gave(size)
+            self.on_finished(status, ended_at)
+
+    def on_finished(self, status: Status, ended_at: float) -> None:
         """Its status is with the core; what is sent from now on is dropped."""
         self.is_finished = True
         self.outcome = status
-        self.encoding.tally.ended(status.code, perf_counter() - self.begun_at)
+        encoding = self.encoding
+        encoding.tally.ended(status.code, ended_at - self.begun_at)
+        if encoding.is_unary:
+            encoding.tally.add_messages(0, 0, self.received_messages, self.received_bytes)
 
     def on_first_message(self, message: Any, size: int) -> None:
         """The request that came with the call itself, or what stands in its place: an error, or a packed message."""
@@ -317,7 +336,7 @@ class StreamServerCall(Expirable):
         """The call is cut short: whoever waits is woken and the handler is cancelled."""
         self.cancel_cause = cause
         if not self.is_finished:
-            self.on_finished(_LEFT if cause is not CancelCause.DEADLINE else self._expired())
+            self.on_finished(_LEFT if cause is not CancelCause.DEADLINE else self._expired(), perf_counter())
         self.connection.mark_started(self)
         if self._inbox is not None:
             self._inbox.clear()

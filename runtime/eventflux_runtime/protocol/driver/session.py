@@ -47,6 +47,7 @@ class Session(Expirable):
         super().__init__(0.0)
         self.pipe = pipe
         self.core = core
+        self.written = core.written
         self.reactor = reactor
         # What calls ask of the reactor each time, looked up once.
         self.wheel = reactor.wheel

@@ -277,7 +277,7 @@ class EventFluxServerCall:
         self.received_bytes = size
         self._connection = connection
         self._request = request
-        connection.tally.begun()
+        connection.tally.begun_calls += 1
         connection.tally.received(size)
 
     @property

@@ -8,6 +8,7 @@ from eventflux_runtime.protocol.core.error import LocalProtocolError, RemoteProt
 from eventflux_runtime.protocol.core.event import ConnectionLost, Event
 from eventflux_runtime.protocol.core.keepalive import Keepalive
 from eventflux_runtime.protocol.core.machine import ALL, Machine
+from eventflux_runtime.protocol.core.output import Written
 from eventflux_runtime.protocol.grpc.http2.control import (
     KEEPALIVE_PAYLOAD,
     LAST_CALL_PAYLOAD,
@@ -87,9 +88,9 @@ class Connection(Machine):
         return self._sender.message_bytes
 
     @property
-    def written_bytes(self) -> int:
-        """See `Machine.written_bytes`."""
-        return self._sender.written_bytes
+    def written(self) -> Written:
+        """See `Machine.written`."""
+        return self._sender.written
 
     @property
     def active_streams(self) -> int:
