@@ -159,7 +159,8 @@ class GrpcioConnection:
         count = CallCount(self.tallies.of(method.path), record)
         try:
             return _StreamingCall(self, method, head, count)
-        except BaseException:
+        except BaseException as error:
+            count.failed(error)
             self.ended()
             raise
 

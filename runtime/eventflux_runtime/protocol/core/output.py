@@ -9,7 +9,7 @@ from librt.strings import BytesWriter
 from eventflux_runtime.protocol.core.error import RemoteProtocolError
 from eventflux_runtime.rpc.status import StatusCode
 
-__all__ = ["Output"]
+__all__ = ["Output", "Written"]
 
 SEGMENT_BYTES: Final = 64 * 1024
 """A buffer longer than this is put aside before more is cut from its end, so that no byte is copied again and again."""
