@@ -64,6 +64,7 @@ HOT: Final = (
     "eventflux_runtime/carrier/websocket_pipe.py",
     "eventflux_runtime/protocol/sniff.py",
     "eventflux_runtime/rpc/call_head.py",
+    "eventflux_runtime/rpc/call_tally.py",
     "eventflux_runtime/rpc/rate_limit.py",
     "eventflux_runtime/rpc/record.py",
     "eventflux_runtime/net/runner.py",

@@ -3,6 +3,7 @@
 from eventflux_runtime.client.channel import Channel as Channel
 from eventflux_runtime.client.health_client import HealthClient as HealthClient
 from eventflux_runtime.client.interceptor import ClientInterceptor as ClientInterceptor
+from eventflux_runtime.client.interceptor import ClientProceed as ClientProceed
 from eventflux_runtime.client.options import CallOptions as CallOptions
 from eventflux_runtime.client.reflection_client import ReflectionClient as ReflectionClient
 from eventflux_runtime.client.stream import BidiStream as BidiStream
@@ -19,6 +20,12 @@ from eventflux_runtime.protocol.api import ResponseInfo as ResponseInfo
 from eventflux_runtime.rpc.binding import AnyBinding as AnyBinding
 from eventflux_runtime.rpc.binding import Binding as Binding
 from eventflux_runtime.rpc.call_head import CallHead as CallHead
+from eventflux_runtime.rpc.call_observer import Attempt as Attempt
+from eventflux_runtime.rpc.call_observer import CallEnd as CallEnd
+from eventflux_runtime.rpc.call_observer import CallObserver as CallObserver
+from eventflux_runtime.rpc.call_observer import CancelCause as CancelCause
+from eventflux_runtime.rpc.call_state import CallState as CallState
+from eventflux_runtime.rpc.call_state import StateKey as StateKey
 from eventflux_runtime.rpc.config import BalancerName as BalancerName
 from eventflux_runtime.rpc.config import ClientConfig as ClientConfig
 from eventflux_runtime.rpc.config import Compression as Compression
@@ -66,6 +73,12 @@ from eventflux_runtime.rpc.rpc_error import Unauthenticated as Unauthenticated
 from eventflux_runtime.rpc.rpc_error import Unavailable as Unavailable
 from eventflux_runtime.rpc.rpc_error import Unimplemented as Unimplemented
 from eventflux_runtime.rpc.rpc_error import Unknown as Unknown
+from eventflux_runtime.rpc.stats import AddressStats as AddressStats
+from eventflux_runtime.rpc.stats import CallStats as CallStats
+from eventflux_runtime.rpc.stats import ChannelStats as ChannelStats
+from eventflux_runtime.rpc.stats import EndpointStats as EndpointStats
+from eventflux_runtime.rpc.stats import LatencyHistogram as LatencyHistogram
+from eventflux_runtime.rpc.stats import ServerStats as ServerStats
 from eventflux_runtime.rpc.status import DetailMessage as DetailMessage
 from eventflux_runtime.rpc.status import ErrorDetail as ErrorDetail
 from eventflux_runtime.rpc.status import Status as Status

@@ -12,6 +12,7 @@ from eventflux_runtime.health.board import Health
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.protocol.api import ClientConnection, Dispatcher
 from eventflux_runtime.rpc.endpoint import Endpoint, parse_endpoint
+from eventflux_runtime.rpc.stats import EndpointStats
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 
 pytestmark = pytest.mark.usefixtures("anyio_backend")
@@ -66,6 +67,9 @@ class ListenerThatNotes:
     def __init__(self, health: Health) -> None:
         self._health = health
         self.noted: list[str] = []
+
+    def stats(self) -> EndpointStats:
+        return EndpointStats(endpoint=str(self.endpoint))
 
     def drain(self) -> None:
         self.noted.append(repr(self._health))

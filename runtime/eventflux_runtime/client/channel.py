@@ -11,17 +11,12 @@ from collections.abc import Awaitable, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, final
 
-from eventflux_runtime.client.interceptor import ClientInterceptor, intercepted, intercepted_stream
-from eventflux_runtime.client.option_check import (
-    checked_head,
-    checked_options,
-    checked_response,
-    is_on,
-    own_compression,
-)
+from eventflux_runtime.client.interceptor import ClientInterceptor, intercepted
+from eventflux_runtime.client.option_check import checked_options, checked_response, is_on, own_compression
 from eventflux_runtime.client.pool.pool import Pool
 from eventflux_runtime.client.retrying import Caller, RestartableCall
 from eventflux_runtime.client.stream import BidiStream, ClientStream, ServerStream
+from eventflux_runtime.client.watch import CallWatch, Observation
 from eventflux_runtime.net.event_loop import start_reactor
 from eventflux_runtime.net.lifetime import Lifetime
 from eventflux_runtime.protocol.api import CallHead, ClientCall, ResponseInfo, Wire
@@ -32,6 +27,7 @@ from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata, MetadataLike
 from eventflux_runtime.rpc.method import AnyMethod, Method, MethodKind, keep_for
 from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, RpcError
+from eventflux_runtime.rpc.stats import ChannelStats
 
 __all__ = ["Channel"]
 
@@ -59,6 +55,7 @@ class Channel:
         self._interceptors = tuple(interceptors)
         self._pool: Pool | None = None
         self._lifetime: Lifetime | None = None
+        self._last_stats: ChannelStats | None = None
         self._defaults: dict[AnyMethod, _Defaults] = {}
 
     @property
@@ -117,11 +114,23 @@ class Channel:
         if lifetime is None:
             return
         lifetime.check_closable()
-        self._pool = None
+        pool, self._pool = self._pool, None
         try:
             await lifetime.aclose()
         finally:
             self._lifetime = None
+            if pool is not None:
+                self._last_stats = pool.stats(self._target)
+
+    def stats(self) -> ChannelStats:
+        """What became of its calls and connections since it was opened; of one that is closed, until then.
+
+        Made of counters that run anyway. Called on the channel's own event loop.
+        """
+        pool = self._pool
+        if pool is not None:
+            return pool.stats(self._target)
+        return self._last_stats if self._last_stats is not None else ChannelStats(target=self._target)
 
     async def unary(
         self,
@@ -178,12 +187,14 @@ class Channel:
     async def _intercepted_unary(
         self, pool: Pool, method: Method[Req, Res], request: Req, head: CallHead, wait_for_ready: bool
     ) -> Res:
-        async def proceed(changed: CallHead) -> Res:
-            passed_on = head if changed is head else checked_head(changed)
-            result: Res = await Caller(pool, self._config, method, passed_on, wait_for_ready).unary(request)
+        async def core(passed_on: CallHead, watches: tuple[CallWatch, ...]) -> Res:
+            observation = _observation(pool, passed_on, watches) if watches else None
+            caller = Caller(pool, self._config, method, passed_on, wait_for_ready, observation)
+            result: Res = await caller.unary(request)
             return result
 
-        return await intercepted(self._interceptors, method, head, proceed)
+        answer: Res = await intercepted(self._interceptors, method, head, core)
+        return answer
 
     def server_streaming(self, method: Method[Req, Res], request: Req, **options: Any) -> ServerStream[Res]:
         """A call of one request and many responses.
@@ -228,15 +239,16 @@ class Channel:
         waits = wait_for_ready is not False and is_on("wait_for_ready", wait_for_ready)
         head = self._head(pool, method, timeout_s, metadata, compression, inherit, response)
 
-        async def proceed(changed: CallHead) -> ClientCall[Req, Res]:
-            passed_on = head if changed is head else checked_head(changed)
-            caller = Caller(pool, self._config, method, passed_on, waits)
+        async def core(passed_on: CallHead, watches: tuple[CallWatch, ...]) -> ClientCall[Req, Res]:
+            observation = _observation(pool, passed_on, watches) if watches else None
+            caller = Caller(pool, self._config, method, passed_on, waits, observation)
             held, call = await caller.start()
             return RestartableCall(caller, held, call) if method.kind is MethodKind.SERVER_STREAMING else call
 
         if not self._interceptors:
-            return await proceed(head)
-        return await intercepted_stream(self._interceptors, method, head, proceed)
+            return await core(head, ())
+        started: ClientCall[Req, Res] = await intercepted(self._interceptors, method, head, core)
+        return started
 
     def _unusable(self) -> ConfigError:
         lifetime = self._lifetime
@@ -292,6 +304,10 @@ class _Defaults:
         timeout_s = method.timeout_s if method.timeout_s is not None else config.timeout_s
         self.timeout_s = checked_timeout(timeout_s) if timeout_s is not None else None
         self.compression = method.compression or config.compression
+
+
+def _observation(pool: Pool, head: CallHead, watches: tuple[CallWatch, ...]) -> Observation:
+    return Observation(watches, head.deadline, pool.now, lambda: pool.is_closed)
 
 
 def _with_trace(metadata: Metadata, trace: Metadata) -> Metadata:

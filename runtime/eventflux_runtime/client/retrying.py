@@ -6,21 +6,25 @@ caller sees is always one call that ends once.
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 
 from eventflux_runtime.client.retry import Attempts
+from eventflux_runtime.client.watch import outcome_of
 from eventflux_runtime.protocol.api import CallHead, ClientCall
 from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import AnyMethod
 from eventflux_runtime.rpc.rpc_error import Cancelled, RpcError
-from eventflux_runtime.rpc.status import Status, StatusCode
+from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 
 if TYPE_CHECKING:
     from eventflux_runtime.client.pool.pool import Pool
     from eventflux_runtime.client.pool.subchannel import PooledConnection, Subchannel
+    from eventflux_runtime.client.watch import Observation
+    from eventflux_runtime.rpc.attempt_record import AttemptRecord
 
 __all__ = ["Caller", "RestartableCall"]
 
@@ -32,7 +36,13 @@ class Caller:
     """Makes one call on connections of a pool, as often as its method's policy allows."""
 
     def __init__(
-        self, pool: Pool, config: ClientConfig, method: AnyMethod, head: CallHead, wait_for_ready: bool
+        self,
+        pool: Pool,
+        config: ClientConfig,
+        method: AnyMethod,
+        head: CallHead,
+        wait_for_ready: bool,
+        observation: Observation | None = None,
     ) -> None:
         self.pool = pool
         self.method = method
@@ -42,6 +52,10 @@ class Caller:
         self._attempts = Attempts(policy, method.idempotent, head.deadline, pool.budget)
         self._refused_by: list[Subchannel] = []
         self._failure: RpcError | None = None
+        self._observation = observation
+        self._record: AttemptRecord | None = None
+        self._begun_at = perf_counter()
+        self._has_begun = False
 
     async def acquire(self) -> PooledConnection:
         """A connection for the next attempt. Where none can be had, tries again as the policy says.
@@ -97,13 +111,26 @@ class Caller:
         Raises:
             RpcError: the last attempt's.
         """
+        self._has_begun = held is not None
+        try:
+            return await self._unary(request, held, failure)
+        except BaseException as error:
+            self._note_end(error)
+            raise
+
+    async def _unary(self, request: Any, held: PooledConnection | None, failure: RpcError | None) -> Any:
         pool = self.pool
+        observation = self._observation
         while True:
             if held is not None and failure is not None:
+                self._note_failure(failure)
                 await self.after(held, failure)
             held, failure = await self.acquire(), None
+            self._note_attempt(held)
+            if observation is not None:
+                self._record = observation.unary_attempt(held.subchannel.address, request)
             try:
-                result = await held.connection.unary(self.method, request, self.head)
+                result = await held.connection.unary(self.method, request, self.head, self._record)
             except RpcError as error:
                 failure = error
             except BaseException:
@@ -112,6 +139,8 @@ class Caller:
             else:
                 if pool.is_watching:
                     pool.succeeded(held)
+                if observation is not None:
+                    observation.attempt_ended(OK_STATUS)
                 return result
 
     async def start(self) -> tuple[PooledConnection, ClientCall[Any, Any]]:
@@ -120,12 +149,44 @@ class Caller:
         Raises:
             RpcError: none does.
         """
-        while True:
-            held = await self.acquire()
-            try:
-                return held, held.connection.start(self.method, self.head)
-            except RpcError as error:
-                await self.after(held, error)
+        try:
+            while True:
+                held = await self.acquire()
+                self._note_attempt(held)
+                if self._observation is not None:
+                    self._record = self._observation.attempt(held.subchannel.address)
+                try:
+                    return held, held.connection.start(self.method, self.head, self._record)
+                except RpcError as error:
+                    self._note_failure(error)
+                    await self.after(held, error)
+        except BaseException as error:
+            self._note_end(error)
+            raise
+
+    # -- those who look at the call, and those who count
+
+    def note_restartable(self, *, is_restartable: bool) -> None:
+        """Whether an attempt that ends may be followed by another one."""
+        if self._observation is not None:
+            self._observation.is_final = not is_restartable
+
+    def _note_attempt(self, held: PooledConnection) -> None:
+        if self._has_begun:
+            held.subchannel.tallies.of(self.method.path).retries += 1
+        self._has_begun = True
+
+    def _note_failure(self, error: RpcError) -> None:
+        if self._observation is not None:
+            self._observation.attempt_ended(error.status, self._record.cause if self._record is not None else None)
+
+    def _note_end(self, error: BaseException) -> None:
+        if self._observation is not None:
+            self._observation.failed(error, self._record)
+        if not self._has_begun:
+            tally = self.pool.tallies.of(self.method.path)
+            tally.begun_calls += 1
+            tally.ended(outcome_of(error).code, perf_counter() - self._begun_at)
 
 
 class RestartableCall(Generic[Req, Res]):
@@ -139,6 +200,7 @@ class RestartableCall(Generic[Req, Res]):
         self._has_ended = False
         self._is_committed = False
         self._is_cancelled = False
+        caller.note_restartable(is_restartable=True)
 
     @property
     def status(self) -> Status | None:
@@ -191,6 +253,7 @@ class RestartableCall(Generic[Req, Res]):
             pool.succeeded(self._held)
 
     def _commit(self) -> None:
+        self._caller.note_restartable(is_restartable=False)
         self._is_committed = True
         self._requests.clear()
 
@@ -232,6 +295,7 @@ class RestartableCall(Generic[Req, Res]):
     def cancel(self) -> None:
         """See `ClientCall.cancel`."""
         self._is_cancelled = True
+        self._caller.note_restartable(is_restartable=False)
         self._call.cancel()
 
 

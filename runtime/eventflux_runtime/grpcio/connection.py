@@ -16,10 +16,14 @@ import grpc
 from grpc import aio
 
 from eventflux_runtime.grpcio.codec import decoded, encoded
+from eventflux_runtime.grpcio.count import CallCount
 from eventflux_runtime.grpcio.operation import Operations
 from eventflux_runtime.grpcio.status import metadata_of, status_of
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.protocol.api import CallHead, ClientCall, ConnectionState
+from eventflux_runtime.rpc.attempt_record import AttemptRecord
+from eventflux_runtime.rpc.call_observer import CancelCause
+from eventflux_runtime.rpc.call_tally import TallyBook
 from eventflux_runtime.rpc.config import ClientConfig, Compression
 from eventflux_runtime.rpc.deadline import ENDLESS_S
 from eventflux_runtime.rpc.endpoint import Endpoint
@@ -46,6 +50,7 @@ class GrpcioConnection:
     def __init__(self, channel: aio.Channel, endpoint: Endpoint, reactor: Reactor, config: ClientConfig) -> None:
         self.state = ConnectionState.READY
         self.active_calls = 0
+        self.tallies = TallyBook()
         self.reactor = reactor
         self._endpoint = endpoint
         self._max_bytes = config.max_message_bytes
@@ -97,23 +102,36 @@ class GrpcioConnection:
             if channel is not None:
                 await close_channel(channel, lost)
 
-    async def unary(self, method: Method[Req, Res], request: Req, head: CallHead) -> Res:
+    async def unary(
+        self, method: Method[Req, Res], request: Req, head: CallHead, record: AttemptRecord | None = None
+    ) -> Res:
         """See `ClientConnection.unary`."""
         data = self.request_bytes(method, request)
         self._begin(method, head)
+        count = CallCount(self.tallies.of(method.path), record)
         try:
-            status, reply = await self._exchange(method, head, data)
-        finally:
-            self.ended()
-        if status.code is not StatusCode.OK:
-            raise method.error_of(status)
-        if reply is None:
-            raise Unimplemented("the server sent no response")
-        return self.response(method, reply)
+            try:
+                status, reply = await self._exchange(method, head, data, count)
+            finally:
+                self.ended()
+            if status.code is not StatusCode.OK:
+                raise method.error_of(status)
+            if reply is None:
+                raise Unimplemented("the server sent no response")
+            response = self.response(method, reply)
+        except BaseException as error:
+            count.failed(error)
+            raise
+        count.received(len(reply))
+        count.ended(status.code)
+        return response
 
-    async def _exchange(self, method: AnyMethod, head: CallHead, data: bytes) -> tuple[Status, bytes | None]:
+    async def _exchange(
+        self, method: AnyMethod, head: CallHead, data: bytes, count: CallCount
+    ) -> tuple[Status, bytes | None]:
         # Not within `unary`, whose frame an error holds: whoever kept that would keep the call, and so the connection.
         call = self.launch(method, head, data)
+        count.sent(len(data))
         replying = asyncio.ensure_future(_reply(call))
         try:
             await asyncio.wait({replying})
@@ -121,14 +139,28 @@ class GrpcioConnection:
             self.cancel(call)
             raise
         reply = None if replying.cancelled() else replying.result()
-        return await self.outcome(method, head, call), reply
+        status = await self.outcome(method, head, call)
+        count.cause = self.cause_of(status)
+        return status, reply
 
-    def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
+    def cause_of(self, status: Status) -> CancelCause | None:
+        """What cut a call of this status short, as far as grpcio tells."""
+        if status.code is not StatusCode.UNAVAILABLE:
+            return None
+        if self._channel is None:
+            return CancelCause.STOPPED
+        return None if self.state is ConnectionState.READY else CancelCause.DISCONNECTED
+
+    def start(
+        self, method: Method[Req, Res], head: CallHead, record: AttemptRecord | None = None
+    ) -> ClientCall[Req, Res]:
         """See `ClientConnection.start`."""
         self._begin(method, head)
+        count = CallCount(self.tallies.of(method.path), record)
         try:
-            return _StreamingCall(self, method, head)
-        except BaseException:
+            return _StreamingCall(self, method, head, count)
+        except BaseException as error:
+            count.failed(error)
             self.ended()
             raise
 
@@ -191,8 +223,11 @@ class GrpcioConnection:
 class _StreamingCall(Generic[Req, Res]):
     """A `ClientCall`. One of a single request starts at grpcio when that is sent, so that both leave together."""
 
-    def __init__(self, connection: GrpcioConnection, method: Method[Req, Res], head: CallHead) -> None:
+    def __init__(
+        self, connection: GrpcioConnection, method: Method[Req, Res], head: CallHead, count: CallCount
+    ) -> None:
         self.status: Status | None = None
+        self._count = count
         self._connection = connection
         self._method = method
         self._head = head
@@ -216,6 +251,8 @@ class _StreamingCall(Generic[Req, Res]):
         try:
             status = await self._connection.outcome(self._method, self._head, call)
             self._initial = metadata_of(await call.initial_metadata())
+            if self.status is None:
+                self._count.cause = self._connection.cause_of(status)
             self._finish(status)
         finally:
             self._writes.close()
@@ -226,6 +263,7 @@ class _StreamingCall(Generic[Req, Res]):
         if self.status is None:
             self.status = status
             self._finished.set()
+            self._count.ended(status.code, status, is_over=self._is_given_up)
 
     async def send(self, message: Req) -> None:
         """See `ClientCall.send`."""
@@ -238,12 +276,14 @@ class _StreamingCall(Generic[Req, Res]):
             except RpcError as error:
                 self._give_up(error.status)
                 raise
+            self._count.sent(len(data))
             return
         await self._writes.wait()
         if self._call is None or self._call.done():
             await self._finished.wait()
         self._check_sendable()
         self._writes.start(self._call.write, data)
+        self._count.sent(len(data))
 
     def _check_sendable(self) -> None:
         if self.status is not None and self.status.code is not StatusCode.OK:
@@ -263,7 +303,9 @@ class _StreamingCall(Generic[Req, Res]):
         data = None if self._is_given_up else await self._reads.next(self._read)
         if data is not None and not self._is_given_up:
             try:
-                return self._connection.response(self._method, data)
+                response = self._connection.response(self._method, data)
+                self._count.received(len(data))
+                return response
             except RpcError as error:
                 self._give_up(error.status)
                 self.status = error.status
@@ -289,6 +331,8 @@ class _StreamingCall(Generic[Req, Res]):
 
     def cancel(self) -> None:
         """See `ClientCall.cancel`."""
+        if self.status is None:
+            self._count.cause = CancelCause.CALLER
         self._give_up(Status(StatusCode.CANCELLED, "the call was cancelled by its caller"))
 
     def _give_up(self, status: Status) -> None:

@@ -18,12 +18,14 @@ import grpc
 from grpc import aio
 
 from eventflux_runtime.grpcio.codec import decoded, encoded
+from eventflux_runtime.grpcio.count import CallCount
 from eventflux_runtime.grpcio.operation import Operations
 from eventflux_runtime.grpcio.option import server_credentials, server_options
 from eventflux_runtime.grpcio.status import GRPC_CODES, fitted_ending, metadata_of, trailing_pairs
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.protocol.api import Dispatcher
 from eventflux_runtime.rpc.binding import AnyBinding
+from eventflux_runtime.rpc.call_observer import CancelCause
 from eventflux_runtime.rpc.config import Compression, ServerConfig
 from eventflux_runtime.rpc.deadline import ENDLESS_S
 from eventflux_runtime.rpc.endpoint import ANY_HOST, Endpoint
@@ -31,6 +33,7 @@ from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import AnyMethod, MethodKind
 from eventflux_runtime.rpc.peer import Peer, PeerIdentity
+from eventflux_runtime.rpc.stats import EndpointStats
 from eventflux_runtime.rpc.status import Status, StatusCode
 
 __all__ = ["GrpcioListener", "open_listener"]
@@ -41,6 +44,8 @@ _LAST_WORD_S: Final = 0.5
 """Seconds, within the grace time, that grpcio has to send what the last handlers of a drained server have said."""
 _STOP_S: Final = 1.0
 """Seconds that grpcio has to stop. It waits for clients to read what was sent to them, however long they take."""
+_TRANSIT_S: Final = 0.02
+"""Seconds by which a client may be ahead of the deadline as this side has it."""
 _LEFT: Final[set[aio.Server]] = set()
 """Servers that did not stop in time: grpcio's core still tells them when they have, so they must not be freed."""
 _NO_OUTCOME: Final = Status(StatusCode.INTERNAL, "the server ended the call without a status")
@@ -62,7 +67,11 @@ class _ServerCall:
         self.deadline = None if left_s is None or left_s >= ENDLESS_S else served.reactor.now() + left_s
         self.metadata = metadata_of(context.invocation_metadata())
         self.peer = _peer(context, served.endpoint)
-        self.outcome = _NO_OUTCOME
+        self.endpoint = served.endpoint
+        self.outcome: Status | None = None
+        self._cause: CancelCause | None = None
+        self._served = served
+        self.count = CallCount(served.tallies.of(method.path))
         self.reply = b""
         self._config = config = served.config
         self._context = context
@@ -73,6 +82,44 @@ class _ServerCall:
             self._reads.start(self._read)
         if self._is_compressed:
             context.set_compression(grpc.Compression.Gzip)
+
+    @property
+    def cancel_cause(self) -> CancelCause | None:
+        """See `ServerCall.cancel_cause`. grpcio cancels and does not say why; of a client, not whether it is there."""
+        task = self._served.running.get(self)
+        if self._cause is None and task is not None and task.cancelling():
+            if self._served.is_stopping:
+                self._cause = CancelCause.STOPPED
+            elif self.deadline is not None and self._served.reactor.now() >= self.deadline - _TRANSIT_S:
+                self._cause = CancelCause.DEADLINE
+            else:
+                self._cause = CancelCause.CALLER
+        return self._cause
+
+    @property
+    def begun_at(self) -> float:
+        """See `ServerCall.begun_at`."""
+        return self.count.begun_at
+
+    @property
+    def sent_messages(self) -> int:
+        """See `ServerCall.sent_messages`."""
+        return self.count.sent_messages
+
+    @property
+    def sent_bytes(self) -> int:
+        """See `ServerCall.sent_bytes`; before compression."""
+        return self.count.sent_bytes
+
+    @property
+    def received_messages(self) -> int:
+        """See `ServerCall.received_messages`."""
+        return self.count.received_messages
+
+    @property
+    def received_bytes(self) -> int:
+        """See `ServerCall.received_bytes`; decompressed."""
+        return self.count.received_bytes
 
     def close(self) -> None:
         """The call is over."""
@@ -103,7 +150,9 @@ class _ServerCall:
             data = await self._reads.next(self._read)
         if data is None:
             raise anyio.EndOfStream
-        return decoded(self.method.request, data)
+        request = decoded(self.method.request, data)
+        self.count.received(len(data))
+        return request
 
     async def send_initial_metadata(self, metadata: Metadata) -> None:
         """See `ServerCall.send_initial_metadata`."""
@@ -116,16 +165,23 @@ class _ServerCall:
         data = self._encoded(message)
         if self._context is not None:
             self.writes.start(self._context.write, data)
+            self.count.sent(len(data))
         await asyncio.sleep(0)  # where a handler that does nothing but send gets to know of its cancellation
 
     def finish_now(self, status: Status, message: Any = None) -> bool:
         """See `ServerCall.finish_now`."""
         if status.code is StatusCode.OK and not self.method.kind.streams_responses:
             self.reply = self._encoded(message)
+            self.count.sent(len(self.reply))
             if self._is_compressed:  # grpcio says so in metadata that are sent by themselves, unless they were before
                 self.writes.start(self._context.send_initial_metadata, ())
-        self.outcome = status
+        self._end(status)
         return True
+
+    def _end(self, status: Status) -> None:
+        if self.outcome is None:
+            self.count.ended(status.code)
+        self.outcome = status
 
     async def finish(self, status: Status, message: Any = None) -> None:
         """See `ServerCall.finish`."""
@@ -133,6 +189,12 @@ class _ServerCall:
 
     def abandon(self) -> None:
         """See `ServerCall.abandon`; grpcio sees the cancellation itself."""
+        if self.outcome is not None:
+            return
+        if self.cancel_cause is CancelCause.DEADLINE:
+            self._end(Status(StatusCode.DEADLINE_EXCEEDED, f"{self.method.path} ran past the client's deadline"))
+        else:
+            self._end(Status(StatusCode.CANCELLED, "the client left the call"))
 
     def _encoded(self, message: Any) -> bytes:
         """A response, and tells grpcio where it is not worth compressing."""
@@ -161,6 +223,8 @@ class _Served(grpc.GenericRpcHandler):
         self.running: dict[_ServerCall, asyncio.Task[Any] | None] = {}
         """The calls that have not ended, and their tasks."""
         self._dispatcher = dispatcher
+        self.tallies = dispatcher.tallies
+        self.is_stopping = False
         self.config = config
         self.reactor = reactor
         self.endpoint = endpoint
@@ -183,7 +247,7 @@ class _Served(grpc.GenericRpcHandler):
         finally:
             call.close()
             del self.running[call]
-        status = fitted_ending(call.outcome)
+        status = fitted_ending(call.outcome if call.outcome is not None else _NO_OUTCOME)
         if status.code is not StatusCode.OK:
             # Ends this coroutine too, by an exception of grpcio's.
             await context.abort(GRPC_CODES[status.code], status.message, trailing_pairs(status))
@@ -207,6 +271,10 @@ class GrpcioListener:
     def active_calls(self) -> int:
         """See `Listener.active_calls`."""
         return len(self._served.running)
+
+    def stats(self) -> EndpointStats:
+        """See `Listener.stats`."""
+        return EndpointStats(endpoint=str(self.endpoint), active_calls=self.active_calls)
 
     def drain(self) -> None:
         """See `Listener.drain`."""
@@ -238,6 +306,7 @@ class GrpcioListener:
                 if gentle is not None:
                     gentle.cancel()
                     await asyncio.wait({gentle})
+                self._served.is_stopping = True
                 if server is not None:
                     stopping = asyncio.ensure_future(server.stop(None))
                     await asyncio.wait({stopping}, timeout=_STOP_S)
@@ -264,6 +333,7 @@ async def open_listener(
     except RuntimeError as error:
         raise ConfigError(f"cannot listen on {endpoint}: {error} Is the port in use?") from None
     await server.start()
-    listener = GrpcioListener(server, endpoint.with_port(port), served, config.drain_grace_s)
+    served.endpoint = endpoint.with_port(port)
+    listener = GrpcioListener(server, served.endpoint, served, config.drain_grace_s)
     reactor.spawn(listener.close_with_reactor)
     return listener

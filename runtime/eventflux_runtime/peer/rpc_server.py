@@ -19,6 +19,7 @@ from eventflux_runtime.peer.stream_link import StreamLink
 from eventflux_runtime.peer.transport import Link, LinkListener
 from eventflux_runtime.protocol.api import Listener, ServerCall
 from eventflux_runtime.rpc.binding import AnyBinding, Binding
+from eventflux_runtime.rpc.call_tally import TallyBook
 from eventflux_runtime.rpc.context import Context
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import CodecError
@@ -131,6 +132,15 @@ class PeerDispatcher(Generic[M]):
     def find(self, path: str) -> AnyBinding | None:
         """See `Dispatcher.find`."""
         return self._inner.find(path)
+
+    @property
+    def tallies(self) -> TallyBook:
+        """See `Dispatcher.tallies`."""
+        return self._inner.tallies
+
+    def count_refused(self) -> None:
+        """See `Dispatcher.count_refused`."""
+        self._inner.count_refused()
 
     def is_serving(self, service: str) -> bool | None:
         """See `Dispatcher.is_serving`; a listener knows no services, and is well as long as it is there."""

@@ -67,6 +67,8 @@ class Acceptor:
         self.endpoint = endpoint
         self.log = LimitedLog(_log, reactor.now)
         self.is_draining = False
+        self.accepted = 0
+        self.refused = 0
         self._config = config
         self._reactor = reactor
         self._direct = [server for protocol in protocols if (server := self._server(protocol, dispatcher)) is not None]
@@ -84,6 +86,11 @@ class Acceptor:
         return protocol.server(self._config, dispatcher, self._reactor, self.log)
 
     @property
+    def connections(self) -> int:
+        """Those that are open."""
+        return len(self._connections)
+
+    @property
     def active_calls(self) -> int:
         """See `Listener.active_calls`."""
         return sum(connection.active_calls for connection in self._connections)
@@ -95,9 +102,11 @@ class Acceptor:
             return
         limit = self._config.max_connections
         if len(self._connections) >= limit:
+            self.refused += 1
             self.log.warning("refused a connection on %s: max_connections (%d) are open", self.endpoint, limit)
             pipe.abort()
             return
+        self.accepted += 1
         if not self._direct:
             relay = Relay()
             request = self._answer(pipe, relay)
@@ -144,6 +153,7 @@ class Acceptor:
         return self._keep(self._front.connection(pipe, self._on_lost, lead))
 
     def _keep(self, connection: ServerConnection) -> ServerConnection:
+        connection.endpoint = self.endpoint
         self._connections[connection] = self._age_of(connection)
         return connection
 

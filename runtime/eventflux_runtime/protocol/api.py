@@ -21,13 +21,17 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from eventflux_runtime.carrier.api import HttpUpgrade, HttpUpgraded, Pipe, PipeHandler
+from eventflux_runtime.rpc.attempt_record import AttemptRecord
 from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.call_head import CallHead, ResponseInfo
+from eventflux_runtime.rpc.call_tally import TallyBook
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.context import ServedCall
+from eventflux_runtime.rpc.counted_call import CountedCall
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import Method
+from eventflux_runtime.rpc.stats import EndpointStats
 from eventflux_runtime.rpc.status import Status
 
 if TYPE_CHECKING:
@@ -118,16 +122,30 @@ class ClientConnection(Protocol):
     def max_calls(self) -> int:
         """Calls in flight that the peer allows at a time."""
 
-    async def unary(self, method: Method[Req, Res], request: Req, head: CallHead) -> Res:
+    tallies: TallyBook
+    """Where its calls are counted, each as an attempt. Whoever opens a connection may put another in its place, before
+    the first call."""
+
+    async def unary(
+        self, method: Method[Req, Res], request: Req, head: CallHead, record: AttemptRecord | None = None
+    ) -> Res:
         """One request, one response. Cancelling the waiting task cancels the call on the server.
+
+        Args:
+            method: what is called.
+            request: the only request.
+            head: goes ahead of it.
+            record: is told of messages and of what cut the call short; not of its end.
 
         Raises:
             RpcError: as the call ended, DeadlineExceeded when its deadline passed here included.
             CodecError: the request cannot be encoded; nothing was sent.
         """
 
-    def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
-        """Starts a streaming call without waiting.
+    def start(
+        self, method: Method[Req, Res], head: CallHead, record: AttemptRecord | None = None
+    ) -> ClientCall[Req, Res]:
+        """Starts a streaming call without waiting. `record` is told of messages and of its end.
 
         Raises:
             RpcError: the connection takes no call now, or the method is not served there.
@@ -140,7 +158,7 @@ class ClientConnection(Protocol):
         """Ends every call with Unavailable and closes. Returns when the transport is released."""
 
 
-class ServerCall(ServedCall, Protocol):
+class ServerCall(ServedCall, CountedCall, Protocol):
     """One call in flight, seen from the server.
 
     The wire cancels the dispatcher's task when the client leaves, resets the call, or its deadline passes; what is
@@ -179,6 +197,13 @@ class Dispatcher(Protocol):
     def bindings(self) -> Sequence[AnyBinding]:
         """Every method served, in a fixed order."""
 
+    @property
+    def tallies(self) -> TallyBook:
+        """Where calls are counted, by whoever brings them."""
+
+    def count_refused(self) -> None:
+        """Counts a call of a method that is not served, or not so."""
+
     def find(self, path: str) -> AnyBinding | None:
         """The binding of ``/service/method``."""
 
@@ -205,6 +230,9 @@ class Listener(Protocol):
     @property
     def active_calls(self) -> int:
         """Calls in flight over all connections of this endpoint."""
+
+    def stats(self) -> EndpointStats:
+        """What became of its connections by now."""
 
     async def aclose(self) -> None:
         """Cancels what is still in flight, closes every connection and releases the address."""
@@ -236,6 +264,9 @@ class Wire(Protocol):
 
 class ServerConnection(PipeHandler, Protocol):
     """One accepted connection."""
+
+    endpoint: Endpoint | None
+    """Where it was accepted; set by whoever accepts it, before it starts."""
 
     @property
     def active_calls(self) -> int:

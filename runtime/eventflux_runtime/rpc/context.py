@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 
+from eventflux_runtime.rpc.call_observer import CallObserver, CancelCause, ObserverGroup, checked_observer
+from eventflux_runtime.rpc.call_state import CallState
 from eventflux_runtime.rpc.deadline import TRACE_KEYS
+from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata, MetadataLike
 from eventflux_runtime.rpc.method import AnyMethod
 from eventflux_runtime.rpc.peer import Peer
@@ -33,6 +37,14 @@ class ServedCall(Protocol):
     def peer(self) -> Peer:
         """Who calls."""
 
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where it came in."""
+
+    @property
+    def cancel_cause(self) -> CancelCause | None:
+        """Why the call was cut short; None: it was not."""
+
     async def send_initial_metadata(self, metadata: Metadata) -> None:
         """Sends initial metadata ahead of the first response; at most once."""
 
@@ -40,13 +52,20 @@ class ServedCall(Protocol):
 class Context:
     """One call, seen from its handler. Made by the server; valid until the handler returns."""
 
-    __slots__ = ("_call", "_trailers", "has_ended")
+    __slots__ = ("_call", "_state", "_trailers", "answered", "has_ended", "is_handled", "observers")
 
     def __init__(self, call: ServedCall) -> None:
         self._call = call
         self.has_ended: bool = False
         """Whether the handler has returned; calls of what it left running do not inherit its deadline then."""
         self._trailers: Metadata = EMPTY_METADATA
+        self._state: CallState | None = None
+        self.observers: ObserverGroup | None = None
+        """Who is told of the call, as `observe` has added them; None: nobody."""
+        self.answered: tuple[Any, ...] | None = None
+        """What `answer` was given; None: nothing yet."""
+        self.is_handled: bool = False
+        """Whether the handler has returned what it should."""
 
     @property
     def method(self) -> AnyMethod:
@@ -64,9 +83,60 @@ class Context:
         return self._call.peer
 
     @property
+    def endpoint(self) -> str | None:
+        """The URL of the server that the call came to, one of `Server.endpoints`; None where that is not known."""
+        endpoint = self._call.endpoint
+        return None if endpoint is None else str(endpoint)
+
+    @property
     def deadline(self) -> float | None:
         """When the client stops waiting, in seconds on the loop's clock (`anyio.current_time`); None: never."""
         return self._call.deadline
+
+    @property
+    def cancel_cause(self) -> CancelCause | None:
+        """Why the call was cut short, for who is cancelled by that; None: it was not."""
+        return self._call.cancel_cause
+
+    @property
+    def state(self) -> CallState:
+        """What interceptors and the handler keep for the time of this call, by `StateKey`."""
+        state = self._state
+        if state is None:
+            state = self._state = CallState()
+        return state
+
+    def observe(self, observer: CallObserver) -> None:
+        """Lets an observer look at this call: at what comes from now on, and at its end.
+
+        Raises:
+            ConfigError: it is no `CallObserver`, or the call has ended.
+        """
+        checked = checked_observer(observer)
+        if self.has_ended:
+            raise ConfigError(f"the call of {self.method.path} has ended: there is nothing left to observe")
+        if self.observers is None:
+            self.observers = ObserverGroup()
+        self.observers.add(checked)
+
+    def answer(self, *responses: Any) -> None:
+        """Answers the call in the place of the handler, for an interceptor that does not proceed, or whose call failed.
+
+        The responses leave when the interceptors have returned. Metadata goes by `send_initial_metadata` and
+        `set_trailers`.
+
+        Args:
+            responses: the one response of a method that has one; else as many as are wanted.
+
+        Raises:
+            ConfigError: there are too many or too few of them, or the call has its answer already.
+        """
+        if not self.method.kind.streams_responses and len(responses) != 1:
+            raise ConfigError(f"{self.method.path} has one response: answer it with one, not with {len(responses)}")
+        if self.is_handled or self.answered is not None:
+            by = "its handler" if self.is_handled else "an interceptor"
+            raise ConfigError(f"the call of {self.method.path} was answered by {by} already")
+        self.answered = responses
 
     def time_remaining_s(self) -> float | None:
         """Seconds until the deadline, at least 0; None without one."""

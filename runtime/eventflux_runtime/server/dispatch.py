@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Sequence
 from inspect import iscoroutine
+from time import perf_counter
 from typing import Any, Final
 
 import anyio
@@ -18,6 +19,8 @@ from eventflux_runtime.health.message import ServingStatus
 from eventflux_runtime.net.cancellation import cancellation_in, is_cancelled
 from eventflux_runtime.protocol.api import ServerCall
 from eventflux_runtime.rpc.binding import AnyBinding
+from eventflux_runtime.rpc.call_observer import CallEnd
+from eventflux_runtime.rpc.call_tally import TallyBook
 from eventflux_runtime.rpc.context import Context
 from eventflux_runtime.rpc.deadline import current_scope
 from eventflux_runtime.rpc.errors import CodecError, ConfigError, MissingExtraError
@@ -32,6 +35,7 @@ from eventflux_runtime.server.service import Service
 __all__ = ["ServiceDispatcher"]
 
 _log: Final = logging.getLogger("eventflux_runtime.server")
+_ABANDONED: Final = Status(StatusCode.CANCELLED, "the handler was cancelled")
 _UNTOLD: Final = Status(StatusCode.INTERNAL, "the call failed, and its error cannot be sent; the server's log has it")
 
 
@@ -52,6 +56,10 @@ class ServiceDispatcher:
             self._by_path[binding.method.path] = binding
         self._interceptors = tuple(interceptors)
         self._health = health
+        self.tallies: Final = TallyBook()
+        """See `Dispatcher.tallies`."""
+        self.refused = 0
+        """Calls of what is not served."""
         self._active = 0
         self._idle: anyio.Event | None = None
 
@@ -76,6 +84,10 @@ class ServiceDispatcher:
         status = self._health.get(service) if self._health is not None else None
         return None if status is None else status == ServingStatus.SERVING
 
+    def count_refused(self) -> None:
+        """See `Dispatcher.count_refused`."""
+        self.refused += 1
+
     async def handle(self, binding: AnyBinding, call: ServerCall) -> None:
         """See `Dispatcher.handle`."""
         self._active += 1
@@ -87,7 +99,9 @@ class ServiceDispatcher:
             elif binding.is_unary:
                 # The steps of most calls, without those that only streams need.
                 request = call.take_request()
-                response = await binding.handler(request if request is not None else await _awaited(call), context)
+                if request is None:
+                    request = await _awaited(call, context)
+                response = await binding.handler(request, context)
             else:
                 response = await _run(binding, call, context)
             trailers = context.trailers
@@ -97,6 +111,8 @@ class ServiceDispatcher:
                     await call.finish(status, response)
             except (CodecError, MissingExtraError) as misfit:
                 raise _unencodable(call, misfit) from misfit
+            if context.observers is not None and not binding.method.kind.streams_responses:
+                context.observers.response(response)
         except BaseException as error:  # an exit or an interrupt is the handler's own too; `_fail` tells them apart
             if await _fail(call, context, error):
                 raise
@@ -106,40 +122,104 @@ class ServiceDispatcher:
             if not self._active and self._idle is not None:
                 self._idle.set()
                 self._idle = None
+            if context.observers is not None:
+                context.observers.end(_end_of(call))
 
     async def _intercepted(self, binding: AnyBinding, call: ServerCall, context: Context) -> Any:
-        response: list[Any] = []
+        guarded = _GuardedHandler(binding, call, context)
 
         async def proceed_from(index: int) -> None:
             if index == len(self._interceptors):
-                response.append(await _run(binding, call, context))
+                await guarded.run()
             else:
                 await self._interceptors[index](context, lambda: proceed_from(index + 1))
 
         await proceed_from(0)
-        if not response:
-            raise Internal("an interceptor ended the call without running its handler or raising an error")
-        return response[0]
+        return await guarded.response()
+
+
+class _GuardedHandler:
+    """The handler of a call behind interceptors, which may run it more than once, or answer in its place."""
+
+    __slots__ = ("_binding", "_call", "_context", "_has_run", "_request", "_response")
+
+    def __init__(self, binding: AnyBinding, call: ServerCall, context: Context) -> None:
+        self._binding = binding
+        self._call = call
+        self._context = context
+        self._has_run = False
+        self._request: Any = None
+        self._response: Any = None
+
+    async def run(self) -> None:
+        """Runs the handler. Again with the same request, if it is only one.
+
+        Raises:
+            ConfigError: the call has been answered, or the requests are no longer there.
+        """
+        binding, context = self._binding, self._context
+        path, kind = binding.method.path, binding.method.kind
+        if context.answered is not None:
+            raise ConfigError(f"an interceptor of {path} proceeded although the call was answered already")
+        if kind.streams_requests:
+            if self._has_run:
+                raise ConfigError(f"an interceptor of {path} proceeded twice: its requests come only once")
+            self._has_run = True
+            self._response = await _run(binding, self._call, context)
+        else:
+            if not self._has_run:
+                self._request = await _awaited(self._call, context)
+                self._has_run = True
+            self._response = await _run_with(binding, self._request, self._call, context)
+        context.is_handled = True
+
+    async def response(self) -> Any:
+        """The response of a method that has exactly one; for others, sends those that an interceptor has given.
+
+        Raises:
+            Internal: there is none.
+        """
+        context = self._context
+        answered = context.answered
+        if answered is None:
+            if not context.is_handled:
+                raise Internal(
+                    "an interceptor ended the call without running its handler, answering or raising an error"
+                )
+            return self._response
+        if not self._binding.method.kind.streams_responses:
+            return answered[0]
+        for response in answered:
+            await _send(response, self._call, context)
+        return None
 
 
 async def _run(binding: AnyBinding, call: ServerCall, context: Context) -> Any:
     """Runs the handler; the response of a method that has exactly one."""
     kind = binding.method.kind
-    if kind is MethodKind.UNARY:
-        return await binding.handler(await _awaited(call), context)
     if kind is MethodKind.CLIENT_STREAMING:
-        return await binding.handler(_Requests(call), context)
-    if kind is MethodKind.SERVER_STREAMING:
-        await _send_all(binding.handler(await _awaited(call), context), call)
-    else:
-        await _send_all(binding.handler(_Requests(call), context), call)
+        return await binding.handler(_Requests(call, context), context)
+    if kind is MethodKind.BIDI:
+        await _send_all(binding.handler(_Requests(call, context), context), call, context)
+        return None
+    return await _run_with(binding, await _awaited(call, context), call, context)
+
+
+async def _run_with(binding: AnyBinding, request: Any, call: ServerCall, context: Context) -> Any:
+    """Runs the handler of one request."""
+    if binding.is_unary:
+        return await binding.handler(request, context)
+    await _send_all(binding.handler(request, context), call, context)
     return None
 
 
-async def _awaited(call: ServerCall) -> Any:
+async def _awaited(call: ServerCall, context: Context) -> Any:
     """The only request of a call."""
     try:
-        return await call.receive()
+        request = await call.receive()
+        if context.observers is not None:
+            context.observers.request(request)
+        return request
     except anyio.EndOfStream:
         raise Unimplemented(f"{call.method.path} takes exactly one request, and none was sent") from None
     except CodecError as error:
@@ -149,24 +229,28 @@ async def _awaited(call: ServerCall) -> Any:
 class _Requests:
     """The requests of a streaming call, as its handler iterates over them."""
 
-    __slots__ = ("_call",)
+    __slots__ = ("_call", "_context")
 
-    def __init__(self, call: ServerCall) -> None:
+    def __init__(self, call: ServerCall, context: Context) -> None:
         self._call = call
+        self._context = context
 
     def __aiter__(self) -> _Requests:
         return self
 
     async def __anext__(self) -> Any:
         try:
-            return await self._call.receive()
+            request = await self._call.receive()
+            if self._context.observers is not None:
+                self._context.observers.request(request)
+            return request
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
         except CodecError as error:
             raise InvalidArgument(f"a request of {self._call.method.path} cannot be decoded: {error}") from error
 
 
-async def _send_all(responses: Any, call: ServerCall) -> None:
+async def _send_all(responses: Any, call: ServerCall, context: Context) -> None:
     # Not by ``async for``: where this is compiled, that lets go once too often of what is no asynchronous iterator,
     # which ends the process.
     iterator = _iterator(responses, call)
@@ -176,14 +260,35 @@ async def _send_all(responses: Any, call: ServerCall) -> None:
                 response = await anext(iterator)
             except StopAsyncIteration:
                 return
-            try:
-                await call.send(response)
-            except (CodecError, MissingExtraError) as error:
-                raise _unencodable(call, error) from error
+            await _send(response, call, context)
     finally:
         close = getattr(responses, "aclose", None)
         if close is not None:
             await close()
+
+
+async def _send(response: Any, call: ServerCall, context: Context) -> None:
+    try:
+        await call.send(response)
+    except (CodecError, MissingExtraError) as error:
+        raise _unencodable(call, error) from error
+    if context.observers is not None:
+        context.observers.response(response)
+
+
+def _end_of(call: ServerCall) -> CallEnd:
+    """How a call ended, for those who observe it."""
+    return CallEnd(
+        status=call.outcome if call.outcome is not None else _ABANDONED,
+        duration_s=perf_counter() - call.begun_at,
+        sent_messages=call.sent_messages,
+        received_messages=call.received_messages,
+        sent_bytes=call.sent_bytes,
+        received_bytes=call.received_bytes,
+        cancel_cause=call.cancel_cause,
+        endpoint=None if call.endpoint is None else str(call.endpoint),
+        peer=call.peer,
+    )
 
 
 def _iterator(responses: Any, call: ServerCall) -> AsyncIterator[Any]:

@@ -22,6 +22,7 @@ from eventflux_runtime.rpc.checked import Timeout, checked_value
 from eventflux_runtime.rpc.config import ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.stats import ServerStats, stats_of
 from eventflux_runtime.server.dispatch import ServiceDispatcher
 
 __all__ = ["Server"]
@@ -83,6 +84,17 @@ class Server:
     def active_calls(self) -> int:
         """Calls whose handlers run now."""
         return self._dispatcher.active_calls
+
+    def stats(self) -> ServerStats:
+        """What became of its calls and connections by now. Called on the server's own event loop.
+
+        Calls of a client that are counted here go by attempts: one that was repeated has come more than once.
+        """
+        return ServerStats(
+            methods=stats_of(self._dispatcher.tallies),
+            refused_calls=self._dispatcher.refused,
+            endpoints=tuple(listener.stats() for listener in self._listeners),
+        )
 
     # -- the life of the server
 

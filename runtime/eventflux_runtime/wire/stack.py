@@ -20,6 +20,7 @@ from eventflux_runtime.protocol.api import (
 )
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.stats import EndpointStats
 from eventflux_runtime.wire.upgrade import Upgrader
 
 if TYPE_CHECKING:
@@ -128,6 +129,17 @@ class StackedListener:
     def active_calls(self) -> int:
         """See `Listener.active_calls`."""
         return self._acceptor.active_calls
+
+    def stats(self) -> EndpointStats:
+        """See `Listener.stats`."""
+        acceptor = self._acceptor
+        return EndpointStats(
+            endpoint=str(self.endpoint),
+            connections=acceptor.connections,
+            accepted=acceptor.accepted,
+            refused=acceptor.refused,
+            active_calls=acceptor.active_calls,
+        )
 
     def drain(self) -> None:
         """See `Listener.drain`."""

@@ -7,18 +7,29 @@ from typing import TypeVar, assert_type
 
 from eventflux_runtime import (
     AnyMethod,
+    Attempt,
     BidiStream,
+    CallEnd,
     CallHead,
+    CallObserver,
+    CallStats,
+    CancelCause,
     Channel,
+    ChannelStats,
     ClientConfig,
+    ClientProceed,
     Context,
     Metadata,
     NotFound,
+    Peer,
     ResponseInfo,
     RpcError,
     Server,
     ServerConfig,
+    ServerStats,
     ServerStream,
+    StateKey,
+    Status,
     StatusCode,
     connect,
     serve,
@@ -100,13 +111,54 @@ async def called(method: AnyMethod, head: CallHead, proceed: Callable[[CallHead]
     return await proceed(head.with_metadata(head.metadata | Metadata.of({"path": method.path})))
 
 
+class Watching:
+    """An interceptor that is an object, and uses what only `ClientProceed` has."""
+
+    async def __call__(self, method: AnyMethod, head: CallHead, proceed: ClientProceed[T]) -> T:
+        if method.idempotent:
+            return proceed.answer(Message.event(b""), initial_metadata={"from": "cache"}, trailers=None)
+        return await proceed(head.observed_by(Ends()).with_deadline(None))
+
+
+class Ends(CallObserver):
+    """What an observer is told has types."""
+
+    def on_attempt(self, attempt: Attempt) -> None:
+        assert_type((attempt.number, attempt.endpoint, attempt.host, attempt.port), tuple[int, str, str, int])
+
+    def on_end(self, end: CallEnd) -> None:
+        assert_type(end.status, Status)
+        assert_type(end.cancel_cause, CancelCause | None)
+        assert_type(end.peer, Peer | None)
+        assert_type(end.endpoint, str | None)
+
+
+USER: StateKey[str] = StateKey("user")
+
+
 async def served(context: Context, proceed: Callable[[], Awaitable[None]]) -> None:
     assert_type(context.method.path, str)
+    context.state[USER] = "ada"
+    assert_type(context.state[USER], str)
+    assert_type(context.state.get(USER), str | None)
+    assert_type(context.state.get(USER, 7), str | int)
+    assert_type(context.cancel_cause, CancelCause | None)
+    context.observe(Ends())
     await proceed()
 
 
+def counted(channel: Channel, server: Server) -> None:
+    stats = channel.stats()
+    assert_type(stats, ChannelStats)
+    assert_type(stats.methods["/a/B"].ended[StatusCode.OK], int)
+    assert_type(stats.addresses[0].methods["/a/B"], CallStats)
+    assert_type(stats.calls.latency.percentile(0.99), float)
+    assert_type(server.stats(), ServerStats)
+    assert_type(server.stats().endpoints[0].refused, int)
+
+
 def intercepted() -> None:
-    assert_type(connect("tcp://127.0.0.1:7070", interceptors=[called]), Channel)
+    assert_type(connect("tcp://127.0.0.1:7070", interceptors=[called, Watching()]), Channel)
 
 
 class Node(TransportService):

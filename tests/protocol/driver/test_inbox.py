@@ -66,19 +66,19 @@ def test_a_reserve_gives_back_what_it_was_given(steps: list[tuple[bytes, int] | 
 async def test_messages_keep_their_order_however_many_are_ahead(size: int) -> None:
     async with open_reactor() as reactor:
         inbox = Inbox(reactor)
-        inbox.put(b"first")
+        inbox.put(b"first", 5)
         sent = [b"%06d" % number + bytes(size) for number in range(300)]
         got: list[Any] = []
         for number, message in enumerate(sent):
             inbox.arrived(arrival(message), decode, LIMIT, ROOM)
             if number % 3 == 0:
                 got.append(await inbox.get())
-        inbox.put(b"last")
+        inbox.put(b"last", 4)
         inbox.end(None)
         with pytest.raises(anyio.EndOfStream):
             while True:
                 got.append(await inbox.get())
-    assert got == [(b"first", -1), *((message, len(message)) for message in sent), (b"last", -1)]
+    assert got == [(b"first", ~5), *((message, len(message)) for message in sent), (b"last", ~4)]
 
 
 async def test_who_waits_gets_the_first() -> None:

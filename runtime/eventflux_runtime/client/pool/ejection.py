@@ -31,6 +31,8 @@ class OutlierStats:
         self._config = config
         self._backoff = Backoff(config.ejection_s, config.max_ejection_s, 2.0)
         self.failures = 0
+        self.ejections = 0
+        """How often it was ejected so far."""
 
     @property
     def is_clean(self) -> bool:
@@ -44,6 +46,7 @@ class OutlierStats:
         if self.failures < limit or not may_eject or self._backoff.left_s(now) > 0:
             return False
         self.failures = 0
+        self.ejections += 1
         self._backoff.failed(now)
         return True
 

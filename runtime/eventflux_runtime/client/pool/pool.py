@@ -25,10 +25,12 @@ from eventflux_runtime.client.pool.subchannel import PooledConnection, Subchanne
 from eventflux_runtime.net.reactor import Reactor, TimerHandle
 from eventflux_runtime.net.resolve import resolve
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Wire
+from eventflux_runtime.rpc.call_tally import TallyBook
 from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import TransportError
 from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, PoolTimeout, RpcError, Unavailable
+from eventflux_runtime.rpc.stats import ChannelStats, stats_of
 
 __all__ = ["Pool"]
 
@@ -52,6 +54,8 @@ class Pool:
         self.now: Callable[[], float] = reactor.now
         self.budget = RetryBudget(config.retry_budget)
         self.is_watching = False
+        self.tallies = TallyBook()
+        """Calls that never had a connection, and those of addresses that have gone."""
         self._home = reactor.home
         self._current = reactor.current
         self._wire = wire
@@ -89,6 +93,16 @@ class Pool:
         if self._config.pool.min_connections:
             self._resolver.want()
             self._replan()
+
+    def stats(self, target: str) -> ChannelStats:
+        """What became of its calls and connections by now."""
+        subchannels = (*self._subchannels, *self._retired)
+        return ChannelStats(
+            target=target,
+            queued_calls=len(self._queue),
+            methods=stats_of(self.tallies, *(subchannel.tallies for subchannel in subchannels)),
+            addresses=tuple(subchannel.stats() for subchannel in subchannels),
+        )
 
     # -- calls
 
@@ -283,6 +297,8 @@ class Pool:
             del subchannels[index].connections[which]
         for subchannel in self._retired:
             subchannel.forget_closed()
+            if not subchannel.connections:
+                self.tallies.add(subchannel.tallies)
         self._retired = [subchannel for subchannel in self._retired if subchannel.connections]
         for subchannel in subchannels:
             subchannel.refresh_usable()

@@ -14,9 +14,11 @@ from eventflux_runtime.client.pool.backoff import Backoff
 from eventflux_runtime.client.pool.ejection import OutlierStats
 from eventflux_runtime.client.pool.plan import AddressView, ConnectionView
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Wire
+from eventflux_runtime.rpc.call_tally import TallyBook
 from eventflux_runtime.rpc.config import ClientConfig, EjectionConfig
 from eventflux_runtime.rpc.errors import ConfigError, TransportError
 from eventflux_runtime.rpc.rpc_error import RpcError, Unavailable
+from eventflux_runtime.rpc.stats import AddressStats, stats_of
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
@@ -88,6 +90,10 @@ class Subchannel:
         next_number: Callable[[], int],
     ) -> None:
         self.address = address
+        self.tallies = TallyBook()
+        """What became of the calls that went here."""
+        self.connect_attempts = 0
+        self.connect_failures = 0
         self.connections: list[PooledConnection] = []
         self.usable: list[PooledConnection] = []
         self.error: TransportError | None = None
@@ -189,6 +195,7 @@ class Subchannel:
         """Starts an attempt to connect; `on_change` is called when it has ended."""
         number = self._next_number()
         self._attempted_at = self._reactor.now()
+        self.connect_attempts += 1
         self._attempts[number] = self._reactor.spawn(self._attempt, number)
 
     async def _attempt(self, number: int) -> None:
@@ -205,6 +212,7 @@ class Subchannel:
     def _failed(self, error: RpcError | ConfigError) -> None:
         if isinstance(error, RpcError):
             error.unprocessed = True
+        self.connect_failures += 1
         # Kept for whoever asks until the next attempt; the frames of this one need not be.
         self.error = error.with_traceback(None)
         self.failure = self._next_number()
@@ -213,6 +221,7 @@ class Subchannel:
     def _opened(self, connection: ClientConnection) -> None:
         if self._is_retired:
             connection.drain()
+        connection.tallies = self.tallies
         self.error = None
         self.failure = 0
         self.backoff.succeeded()
@@ -225,6 +234,23 @@ class Subchannel:
             return float("inf")  # grpcio's own resolver and balancer keep such a connection up to date
         age_s = self._pool_config.max_age_s * (1.0 - _AGE_SPREAD * random.random())
         return self._reactor.now() + age_s
+
+    def stats(self) -> AddressStats:
+        """What became of it by now."""
+        states = [held.connection.state for held in self.connections]
+        return AddressStats(
+            address=str(self.address),
+            ready=states.count(_READY),
+            draining=states.count(ConnectionState.DRAINING),
+            connecting=len(self._attempts),
+            connect_attempts=self.connect_attempts,
+            connect_failures=self.connect_failures,
+            last_failure="" if self.error is None else str(self.error),
+            is_ejected=self.outlier_stats.ejected_for_s(self._reactor.now()) > 0,
+            ejections=self.outlier_stats.ejections,
+            is_retired=self._is_retired,
+            methods=stats_of(self.tallies),
+        )
 
     def retire(self) -> None:
         """The address is gone: no new calls and no new connections; calls in flight go on."""

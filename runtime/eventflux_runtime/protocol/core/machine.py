@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 from librt.strings import BytesWriter
 
 from eventflux_runtime.protocol.core.event import Event
+from eventflux_runtime.protocol.core.output import Written
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.status import Status, StatusCode
 
@@ -159,6 +160,11 @@ class Machine:
     @property
     def max_message_bytes(self) -> int:
         """Length of a message that the peer takes, decompressed."""
+        raise NotImplementedError
+
+    @property
+    def written(self) -> Written:
+        """What tells the length of the message that was sent last; the same object for the life of the connection."""
         raise NotImplementedError
 
     def send_message(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, final
 
 from librt.strings import BytesWriter
 
 from eventflux_runtime.protocol.core.error import RemoteProtocolError
 from eventflux_runtime.rpc.status import StatusCode
 
-__all__ = ["Output"]
+__all__ = ["Output", "Written"]
 
 SEGMENT_BYTES: Final = 64 * 1024
 """A buffer longer than this is put aside before more is cut from its end, so that no byte is copied again and again."""
@@ -17,6 +17,19 @@ PLENTY_BYTES: Final = 4 * 1024
 """From here on, waiting for more to write at once costs more than the write: the other side stands idle meanwhile."""
 KEPT_BYTES: Final = 256 * 1024
 """A buffer that grew beyond this is given back to the allocator after use."""
+
+
+@final
+class Written:
+    """The length of the message that was sent last, as `encode` wrote it; 0: it was dropped, on a call that had ended.
+
+    It counts right behind a call of a method that sends one. An object and no property, for who asks each time.
+    """
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        self.size: int = 0
 
 
 class Output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from eventflux_runtime.protocol.api import CallHead, ClientCall, ConnectionState
@@ -20,17 +21,15 @@ from eventflux_runtime.protocol.core.event import (
     StreamReset,
 )
 from eventflux_runtime.protocol.core.machine import Machine
-from eventflux_runtime.protocol.driver.client_call import (
-    StreamingCall,
-    UnaryCall,
-    deadline_error,
-    undecodable,
-)
+from eventflux_runtime.protocol.driver.client_call import StreamingCall, UnaryCall
 from eventflux_runtime.protocol.driver.client_life import ClientLife
+from eventflux_runtime.protocol.driver.client_session import deadline_error, undecodable
 from eventflux_runtime.protocol.driver.decoding import decoded_of
 from eventflux_runtime.protocol.driver.encoding import Encode, Encoding
 from eventflux_runtime.protocol.driver.inbox import AHEAD_BYTES
 from eventflux_runtime.protocol.driver.packing import Packer, write_packed
+from eventflux_runtime.rpc.attempt_record import AttemptRecord
+from eventflux_runtime.rpc.call_observer import CancelCause
 from eventflux_runtime.rpc.config import Compression
 from eventflux_runtime.rpc.deadline import ENDLESS_S
 from eventflux_runtime.rpc.errors import CodecError
@@ -69,6 +68,8 @@ class ClientConnectionBase(ClientLife):
         self._packer = Packer(core, config.compression_min_bytes)
         self._awake = 0
         self._has_written = False
+        self._turn_at = 0.0
+        """When the calls of this turn began, on the clock of durations; of use while others begin in the same turn."""
         self._waiter = reactor.waiter
         self._handlers[HEADERS_RECEIVED] = self._on_headers
         self._handlers[MESSAGE_RECEIVED] = self._on_message
@@ -116,25 +117,34 @@ class ClientConnectionBase(ClientLife):
 
     # -- calls
 
-    async def unary(self, method: Method[Req, Res], request: Req, head: CallHead) -> Res:
+    async def unary(
+        self, method: Method[Req, Res], request: Req, head: CallHead, record: AttemptRecord | None = None
+    ) -> Res:
         """See `ClientConnection.unary`."""
         encoding = self.encoding_of(method)
         if self.pipe.is_congested:
             await self.wait_for_room_until(head.deadline)
-        call = self._begin(encoding, request, head)
+        call = self._begin(encoding, request, head, record)
         try:
-            result: Any = await call.waiter
-        except BaseException:
+            try:
+                result: Any = await call.waiter
+            finally:
+                if call.is_answered:
+                    self._awake -= 1
+            reply: Res = call.opened(result)
+        except BaseException as error:
             if self._end_call(call.stream_id) is not None:
                 self._reset(call.stream_id)
+            code = error.code if isinstance(error, RpcError) else StatusCode.CANCELLED
+            encoding.tally.sent(call.request_bytes)
+            encoding.tally.ended(code, perf_counter() - call.begun_at)
             raise
-        finally:
-            if call.is_answered:
-                self._awake -= 1
-        reply: Res = call.opened(result)
+        encoding.tally.exchanged(self.heard_at - call.begun_at, call.request_bytes, call.reply_bytes)
+        if record is not None:
+            record.received(call.reply_bytes)
         return reply
 
-    def _begin(self, encoding: Encoding, request: Any, head: CallHead) -> UnaryCall:
+    def _begin(self, encoding: Encoding, request: Any, head: CallHead, record: AttemptRecord | None) -> UnaryCall:
         """Sends a request on its way, or queues it for the end of this turn."""
         now = 0.0
         timeout_us = -1
@@ -149,8 +159,16 @@ class ClientConnectionBase(ClientLife):
                 stream_id = self._open_packed(encoding, timeout_us, request, head)
         except LimitError as error:
             raise ResourceExhausted(str(error), unprocessed=True) from None
-        call = UnaryCall(self, encoding, stream_id, self._waiter(), head.deadline, head.response)
+        # One look at the clock for all that begin in a turn: each ends by the time of the turn that brought its reply.
+        if self._awake:
+            self._turn_at = self.heard_at
+        elif not self._has_written:
+            self._turn_at = perf_counter()
+        call = UnaryCall(self, encoding, stream_id, self._waiter(), head.deadline, head.response, record, self._turn_at)
         self._calls[stream_id] = call
+        encoding.tally.begun_calls += 1
+        if record is not None:
+            record.sent(call.request_bytes)
         if head.deadline is not None:
             self.wheel.add(call, now)
         if self.core.has_plenty:
@@ -177,7 +195,9 @@ class ClientConnectionBase(ClientLife):
         data, wire_id = self._packer.pack(request, encoding.encode, head.compression, 0)
         return self.open_stream(encoding, timeout_us, head.metadata, data, write_packed, True, wire_id)
 
-    def start(self, method: Method[Req, Res], head: CallHead) -> ClientCall[Req, Res]:
+    def start(
+        self, method: Method[Req, Res], head: CallHead, record: AttemptRecord | None = None
+    ) -> ClientCall[Req, Res]:
         """See `ClientConnection.start`."""
         encoding = self.encoding_of(method)
         now = self.now()
@@ -188,8 +208,9 @@ class ClientConnectionBase(ClientLife):
             stream_id = self.open_stream(encoding, timeout_us, head.metadata, None, None, False, wire_id)
         except LimitError as error:
             raise ResourceExhausted(str(error), unprocessed=True) from None
-        call: StreamingCall[Req, Res] = StreamingCall(self, encoding, stream_id, head)
+        call: StreamingCall[Req, Res] = StreamingCall(self, encoding, stream_id, head, record)
         self._calls[stream_id] = call
+        encoding.tally.begun_calls += 1
         if head.deadline is not None:
             self.wheel.add(call, now)
         self.flush_soon()
@@ -278,12 +299,14 @@ class ClientConnectionBase(ClientLife):
             call.on_status(event)
         elif call is not None:
             message: Any = None
+            size = -1
             if event.has_message:
+                size = event.end - event.start
                 message = decoded_of(call.encoding.decode, event, self.max_message_bytes)
                 if isinstance(message, CodecError):
                     call.fail(undecodable(self, call.encoding, message))
                     return
-            call.on_status(event.status, message, event.has_message)
+            call.on_status(event.status, message, size)
 
     def _on_reset(self, event: StreamReset) -> None:
         call = self._end_call(event.stream_id)
@@ -291,7 +314,7 @@ class ClientConnectionBase(ClientLife):
             return
         if event.code is StatusCode.CANCELLED and 0.0 < call.expires_at <= self.now():
             # The server's timer ran ahead of ours.
-            call.fail(deadline_error(self, call.encoding))
+            call.fail(deadline_error(self, call.encoding), CancelCause.DEADLINE)
             return
         reason = f": {event.reason}" if event.reason else ""
         side = "this side" if event.is_local else str(self.endpoint)

@@ -1,74 +1,37 @@
-"""A client's calls: with one reply, or streaming; and what they ask of the connection."""
+"""A client's calls: with one reply, or streaming."""
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import anyio
 
-from eventflux_runtime.compression.expansion import ExpansionBudget
 from eventflux_runtime.loading.compiled import mypyc_attr
 from eventflux_runtime.net.waiting import wake_all
 from eventflux_runtime.net.wheel import Expirable
 from eventflux_runtime.protocol.api import CallHead, ResponseInfo
 from eventflux_runtime.protocol.core.event import MessageReceived, StatusReceived
+from eventflux_runtime.protocol.driver.client_session import ClientSession, deadline_error, undecodable
 from eventflux_runtime.protocol.driver.decoding import PackedMessage, decoded_of
 from eventflux_runtime.protocol.driver.encoding import Encoding
 from eventflux_runtime.protocol.driver.inbox import Inbox
 from eventflux_runtime.protocol.driver.outbox import Outbox
-from eventflux_runtime.protocol.driver.session import Session
+from eventflux_runtime.rpc.attempt_record import AttemptRecord
+from eventflux_runtime.rpc.call_observer import CancelCause
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
-from eventflux_runtime.rpc.method import AnyMethod
-from eventflux_runtime.rpc.rpc_error import DeadlineExceeded, Internal, RpcError, Unimplemented
+from eventflux_runtime.rpc.rpc_error import RpcError, Unimplemented
 from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
 
 if TYPE_CHECKING:
-    from eventflux_runtime.carrier.api import Pipe
     from eventflux_runtime.compression.expansion import Loan
-    from eventflux_runtime.net.reactor import Reactor, Waiter
-    from eventflux_runtime.protocol.core.machine import Machine
-    from eventflux_runtime.rpc.config import ClientConfig, Compression
-    from eventflux_runtime.rpc.endpoint import Endpoint
+    from eventflux_runtime.net.reactor import Waiter
 
-__all__ = ["ClientSession", "StreamingCall", "UnaryCall", "deadline_error", "undecodable"]
+__all__ = ["StreamingCall", "UnaryCall"]
 
 Req = TypeVar("Req")
 Res = TypeVar("Res")
-
-
-class ClientSession(Session):
-    """The connection as its calls know it. A class and no protocol: compiled, asking it costs next to nothing."""
-
-    def __init__(self, pipe: Pipe, core: Machine, reactor: Reactor, endpoint: Endpoint, config: ClientConfig) -> None:
-        super().__init__(pipe, core, reactor)
-        self.endpoint = endpoint
-        self.budget = ExpansionBudget.of_client(reactor.decompressed, config)
-        self.max_message_bytes = config.max_message_bytes
-
-    def send_message(self, stream_id: int, message: Any, encoding: Encoding, compression: Compression) -> bool:
-        """Sends one message of a streaming call; False: part of it waits for credit."""
-        raise NotImplementedError
-
-    def half_close(self, stream_id: int) -> None:
-        """Says that no request follows."""
-        raise NotImplementedError
-
-    def consumed(self, stream_id: int, credit: int) -> None:
-        """The application took a message; its credit goes back."""
-        raise NotImplementedError
-
-    def discard(self, stream_id: int) -> None:
-        """The application takes nothing more of a call that has ended."""
-        raise NotImplementedError
-
-    def reset(self, stream_id: int) -> None:
-        """Ends a call from this side."""
-        raise NotImplementedError
-
-    def error_of(self, status: Status, method: AnyMethod) -> RpcError:
-        """What a status that the server sent becomes, unless it is OK."""
-        return method.error_of(status)
 
 
 @mypyc_attr(acyclic=True)
@@ -81,15 +44,19 @@ class UnaryCall(Expirable):
     __slots__ = (
         "_has_reply",
         "_reply",
+        "begun_at",
         "connection",
         "encoding",
         "is_answered",
+        "record",
+        "reply_bytes",
+        "request_bytes",
         "response",
         "stream_id",
         "waiter",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (the path of every call passes no keywords)
         self,
         connection: ClientSession,
         encoding: Encoding,
@@ -97,6 +64,8 @@ class UnaryCall(Expirable):
         waiter: Waiter[Any],
         deadline: float | None,
         response: ResponseInfo | None,
+        record: AttemptRecord | None,
+        begun_at: float,
     ) -> None:
         self.connection = connection
         self.encoding = encoding
@@ -107,6 +76,10 @@ class UnaryCall(Expirable):
         self.response = response
         self.stream_id = stream_id
         self.is_answered = False
+        self.begun_at: float = begun_at
+        self.record = record
+        self.request_bytes: int = connection.written.size
+        self.reply_bytes: int
         self._reply: Any = None
         self._has_reply = False
 
@@ -118,6 +91,7 @@ class UnaryCall(Expirable):
     def on_message(self, event: MessageReceived, room: int) -> None:
         """The reply, ahead of its status because it fills more than a frame."""
         message = decoded_of(self.encoding.decode, event, self.connection.max_message_bytes)
+        self.reply_bytes = event.end - event.start
         self.connection.consumed(self.stream_id, event.end - event.start)
         if isinstance(message, CodecError):
             self.connection.reset(self.stream_id)
@@ -145,6 +119,7 @@ class UnaryCall(Expirable):
         elif event.has_message and self._has_reply:
             self.fail(_too_many())
         elif event.has_message:
+            self.reply_bytes = event.end - event.start
             self.waiter.set_result(event)
         elif self._has_reply:
             self.waiter.set_result(self._reply)
@@ -174,15 +149,17 @@ class UnaryCall(Expirable):
         finally:
             loan.release()
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: Exception, cause: CancelCause | None = None) -> None:
         """The call ends without a reply."""
         if not self.waiter.done():
+            if self.record is not None:
+                self.record.cause = cause
             self.waiter.set_exception(error)
 
     def expire(self) -> None:
         """The deadline passed: the server is told, the caller gets DeadlineExceeded."""
         self.connection.reset(self.stream_id)
-        self.fail(deadline_error(self.connection, self.encoding))
+        self.fail(deadline_error(self.connection, self.encoding), CancelCause.DEADLINE)
 
 
 class StreamingCall(Expirable, Generic[Req, Res]):
@@ -196,8 +173,10 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         "_inbox",
         "_loan",
         "_outbox",
+        "_record",
         "_response",
         "_status",
+        "begun_at",
         "connection",
         "encoding",
         "stream_id",
@@ -209,6 +188,7 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         encoding: Encoding,
         stream_id: int,
         head: CallHead,
+        record: AttemptRecord | None,
     ) -> None:
         self.connection = connection
         self.encoding = encoding
@@ -216,6 +196,8 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         self.expires_at = head.deadline if head.deadline is not None else 0.0
         self.preceding = None
         self.following = None
+        self.begun_at: float = perf_counter()
+        self._record = record
         self._response = head.response
         self._compression = head.compression
         self._inbox = Inbox(connection.reactor)
@@ -240,7 +222,12 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         while not outbox.is_ready:
             await outbox.wait_ready()
             self._check_sendable()
-        if self.connection.send_message(self.stream_id, message, self.encoding, self._compression):
+        is_whole = self.connection.send_message(self.stream_id, message, self.encoding, self._compression)
+        size = self.connection.written.size
+        self.encoding.tally.sent(size)
+        if self._record is not None:
+            self._record.sent(size)
+        if is_whole:
             await outbox.sent_whole()
         else:
             outbox.sending()
@@ -272,6 +259,10 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         if isinstance(message, CodecError):
             raise self._broken_off(undecodable(self.connection, self.encoding, message))
         result: Res = message if type(message) is not PackedMessage else self._unpacked(message)
+        size = credit if credit >= 0 else ~credit
+        self.encoding.tally.received(size)
+        if self._record is not None:
+            self._record.received(size)
         return result
 
     def _unpacked(self, message: PackedMessage) -> Any:
@@ -316,7 +307,8 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         else:
             self._inbox.clear()
             self.connection.reset(self.stream_id)
-            self._finish(Status(StatusCode.CANCELLED, "the call was cancelled by its caller"), None)
+            status = Status(StatusCode.CANCELLED, "the call was cancelled by its caller")
+            self._finish(status, None, CancelCause.CALLER)
 
     # -- the connection's side
 
@@ -338,30 +330,31 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         """The core has queued the last of a message that waited for credit."""
         self._outbox.sent()
 
-    def on_status(self, status: Status, message: Any, has_message: bool) -> None:
-        """The call ended at the server."""
-        if has_message:
-            self._inbox.put(message)
-        self._finish(status, None)
+    def on_status(self, status: Status, message: Any, size: int) -> None:
+        """The call ended at the server, with a last message of `size` bytes where that is not below 0."""
+        if size >= 0:
+            self._inbox.put(message, size)
+        self._finish(status, None, None)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: Exception, cause: CancelCause | None = None) -> None:
         """The call ends without a status from the server; what waits to be received is dropped."""
         self._release()
         self._inbox.clear()
         if isinstance(error, RpcError):
-            self._finish(error.status, error)
+            self._finish(error.status, error, cause)
         else:
-            self._finish(Status(StatusCode.INTERNAL, str(error)), error)
+            self._finish(Status(StatusCode.INTERNAL, str(error)), error, cause)
 
     def expire(self) -> None:
         """The deadline passed: the server is told, the caller gets DeadlineExceeded."""
         self.connection.reset(self.stream_id)
-        self.fail(deadline_error(self.connection, self.encoding))
+        self.fail(deadline_error(self.connection, self.encoding), CancelCause.DEADLINE)
 
-    def _finish(self, status: Status, error: Exception | None) -> None:
+    def _finish(self, status: Status, error: Exception | None, cause: CancelCause | None) -> None:
         if self._status is not None:
             return
         self._status = status
+        self.encoding.tally.ended(status.code, perf_counter() - self.begun_at)
         if self._response is not None:
             self._response.trailers = status.trailers
         if error is None and status.code is not StatusCode.OK:
@@ -369,25 +362,13 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         self._inbox.end(error)
         self._outbox.sent()
         self._wake_headers()
+        if self._record is not None:
+            self._record.cause = cause
+            self._record.ended(status, is_over=status.code is not StatusCode.OK and self._inbox.is_empty)
 
     def _wake_headers(self) -> None:
         waiters, self._headers_waiters = self._headers_waiters, []
         wake_all(waiters)
-
-
-def deadline_error(connection: ClientSession, encoding: Encoding) -> DeadlineExceeded:
-    """What a caller gets whose deadline passed here."""
-    return DeadlineExceeded(
-        f"no answer to {encoding.method.path} from {connection.endpoint} before the deadline; "
-        "raise timeout_s if the server needs longer"
-    )
-
-
-def undecodable(connection: ClientSession, encoding: Encoding, misfit: CodecError) -> Internal:
-    """What a caller gets for a response that is no message of its type."""
-    error = Internal(f"a response to {encoding.method.path} from {connection.endpoint} cannot be decoded: {misfit}")
-    error.__cause__ = misfit
-    return error
 
 
 def _too_many() -> Unimplemented:

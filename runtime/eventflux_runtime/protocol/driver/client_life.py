@@ -11,8 +11,11 @@ from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.protocol.api import ConnectionState
 from eventflux_runtime.protocol.core.event import GO_AWAY_RECEIVED, GoAwayReceived
 from eventflux_runtime.protocol.core.machine import Machine
-from eventflux_runtime.protocol.driver.client_call import ClientSession, StreamingCall, UnaryCall
+from eventflux_runtime.protocol.driver.client_call import StreamingCall, UnaryCall
+from eventflux_runtime.protocol.driver.client_session import ClientSession
 from eventflux_runtime.protocol.ping_backoff import PING_BACKOFF, ping_interval_s
+from eventflux_runtime.rpc.call_observer import CancelCause
+from eventflux_runtime.rpc.call_tally import TallyBook
 from eventflux_runtime.rpc.rpc_error import RpcError, Unavailable
 from eventflux_runtime.rpc.status import StatusCode
 
@@ -40,6 +43,9 @@ class ClientLife(ClientSession):
         self.max_calls = 0
         self._ping_interval_s = ping_interval_s(config, endpoint)
         self._calls: dict[int, UnaryCall | StreamingCall[Any, Any]] = {}
+        self.tallies = TallyBook()
+        """See `ClientConnection.tallies`."""
+        self._end_cause = CancelCause.DISCONNECTED
         self._greeting: Waiter[None] | None = None
         self._handlers[GO_AWAY_RECEIVED] = self._on_go_away
 
@@ -117,7 +123,7 @@ class ClientLife(ClientSession):
         calls, self._calls = self._calls, {}
         for call in calls.values():
             self.wheel.discard(call)
-            call.fail(error)
+            call.fail(error, self._end_cause)
 
     def _lost_error(self) -> RpcError:
         reason = self.close_reason
@@ -132,6 +138,7 @@ class ClientLife(ClientSession):
         """See `ClientConnection.aclose`."""
         if self.state is not ConnectionState.CLOSED:
             self.state = ConnectionState.CLOSED
+            self._end_cause = CancelCause.STOPPED
             self.close_reason = Unavailable(f"the connection to {self.endpoint} was closed by this client")
             if not self._is_lost:
                 self.say_goodbye("client closed")

@@ -31,7 +31,7 @@ _MESSAGE_COST: Final = 256
 
 
 class Inbox:
-    """Messages, each with the bytes that it counts; -1 where it counts none.
+    """Messages, each with its bytes; with their complement (``~size``) where they count in no window.
 
     What arrives ahead of the application is decoded as far as there is room; the rest is kept as it arrived, because
     the sender's window counts it so. Invariant: `_ahead` is the cost of what is decoded.
@@ -52,9 +52,14 @@ class Inbox:
         """Whether `end` was called; messages may still wait."""
         return self._is_ended
 
-    def put(self, message: Any) -> None:
-        """A message, or what stands in its place, that counts no bytes."""
-        self._items.append((message, -1))
+    @property
+    def is_empty(self) -> bool:
+        """Whether no message waits."""
+        return not self._items
+
+    def put(self, message: Any, size: int) -> None:
+        """A message of so many bytes, or what stands in its place, that counts in no window."""
+        self._items.append((message, ~size))
         wake(self._waiter)
 
     def arrived(
@@ -99,7 +104,7 @@ class Inbox:
         return had_items
 
     async def get(self) -> tuple[Any, int]:
-        """The next message and what it counts.
+        """The next message and its bytes, or their complement.
 
         Raises:
             anyio.EndOfStream: an orderly end.

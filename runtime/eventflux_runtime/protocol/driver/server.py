@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -37,6 +38,7 @@ from eventflux_runtime.protocol.driver.packing import Packer, write_packed
 from eventflux_runtime.protocol.driver.server_call import ServerSession, StreamServerCall
 from eventflux_runtime.protocol.driver.session import CONGESTED, TURN_EVENTS
 from eventflux_runtime.rpc.binding import AnyBinding
+from eventflux_runtime.rpc.call_observer import CancelCause
 from eventflux_runtime.rpc.config import Compression, ServerConfig
 from eventflux_runtime.rpc.deadline import ENDLESS_S
 from eventflux_runtime.rpc.errors import ProtocolError
@@ -54,6 +56,10 @@ _PLAIN: Final = Compression.NONE
 _ENDLESS_US: Final = int(ENDLESS_S * 1e6)
 _LINGER_S: Final = 0.5
 """Seconds that a client has to close a drained connection before the server does, once it has all that was sent."""
+_CALLS_A_LOOK: Final = 8
+"""Calls of one turn that end at the same time, on the clock of durations."""
+_TRANSIT_S: Final = 0.02
+"""Seconds by which a client may be ahead of the deadline as this side has it."""
 _LAST_S: Final = 0.4
 """Seconds that a client has, once its last call was broken off and it did not close, to take what is left for it."""
 
@@ -81,11 +87,15 @@ class ServerConnectionBase(ServerSession):
         self._compression = config.compression
         self._packer = Packer(core, config.compression_min_bytes)
         self._handle = dispatcher.handle
+        self._tallies = dispatcher.tallies
+        self._count_refused = dispatcher.count_refused
         self._spawn = reactor.spawn
         self._calls: dict[int, StreamServerCall] = {}
         self._notify_lost = on_lost
         self._log = log
         self._starting = 0
+        self._looked_at = 0.0
+        self._looks_left = 0
         self._bytes_taken = 0
         self._is_draining = False
         self._was_told_to_leave = False
@@ -173,7 +183,7 @@ class ServerConnectionBase(ServerSession):
         """See `Session.lost`."""
         for call in list(self._calls.values()):
             self._remove(call)
-            call.leave()
+            call.leave(CancelCause.DISCONNECTED)
         if self._linger is not None:
             self._linger.cancel()
         self._notify_lost(self)
@@ -182,7 +192,7 @@ class ServerConnectionBase(ServerSession):
         """Ends every call with UNAVAILABLE and closes, within a second; at once where this wait is cancelled."""
         if not self._is_lost:
             for call in list(self._calls.values()):
-                self.abort(call, StatusCode.UNAVAILABLE, "the server is shutting down")
+                self.abort(call, StatusCode.UNAVAILABLE, "the server is shutting down", CancelCause.STOPPED)
         try:
             if self._linger is not None:
                 with anyio.move_on_after(_LINGER_S):
@@ -230,8 +240,10 @@ class ServerConnectionBase(ServerSession):
             expires_at = now + event.timeout_us * 1e-6
         call = StreamServerCall(self, encoding, event.stream_id, event.metadata, expires_at)
         self._calls[event.stream_id] = call
+        encoding.tally.begun_calls += 1
         if event.has_message:
-            call.on_first_message(decoded_of(encoding.decode, event, self._max_message_bytes))
+            message = decoded_of(encoding.decode, event, self._max_message_bytes)
+            call.on_first_message(message, event.end - event.start)
         if event.end_stream:
             call.on_half_close()
         if expires_at:
@@ -247,11 +259,13 @@ class ServerConnectionBase(ServerSession):
 
     def refuse(self, event: StreamOpened, code: StatusCode, message: str) -> None:
         """Ends a call that no handler gets to see; for subclasses."""
+        self._count_refused()
         self.core.send_status(event.stream_id, Status(code, message))
 
-    def compression_of(self, binding: AnyBinding) -> Compression:
-        """How responses of a method are compressed, for clients that can read it; for subclasses."""
-        return binding.method.compression or self._compression
+    def adopt(self, encoding: Encoding, binding: AnyBinding) -> None:
+        """Fills in what the calls of a method have in common on this server; for subclasses."""
+        encoding.compression = binding.method.compression or self._compression
+        encoding.tally = self._tallies.of(binding.method.path)
 
     def mark_started(self, call: StreamServerCall) -> None:
         """The call's handler runs, or never will."""
@@ -291,7 +305,15 @@ class ServerConnectionBase(ServerSession):
                 is_whole = self.core.send_status(call.stream_id, status, data, write_packed, wire_id)
         except LimitError as error:
             raise ResourceExhausted(str(error)) from None
-        call.on_finished()
+        # Of calls that are answered at once, one behind another, not each looks at the clock.
+        if not self._starting or self._looks_left <= 0 or self._looked_at < self.heard_at:
+            self._looked_at = perf_counter()
+            self._looks_left = _CALLS_A_LOOK
+        self._looks_left -= 1
+        if encode is None:
+            call.on_finished(status, self._looked_at)
+        else:
+            call.on_answered(status, self.written.size, self._looked_at)
         if is_whole:
             self._remove(call)
         if self._starting and not self.core.has_plenty:
@@ -300,7 +322,7 @@ class ServerConnectionBase(ServerSession):
             self.flush()
         return is_whole
 
-    def abort(self, call: StreamServerCall, code: StatusCode, message: str) -> None:
+    def abort(self, call: StreamServerCall, code: StatusCode, message: str, cause: CancelCause | None) -> None:
         """Ends a call from this side and cancels its handler."""
         if call.is_finished:
             self.core.reset(call.stream_id, code)
@@ -308,7 +330,7 @@ class ServerConnectionBase(ServerSession):
             self.flush_soon()
         else:
             self.send_status(call, Status(code, message), None)
-        call.leave()
+        call.leave(cause)
 
     def _remove(self, call: StreamServerCall) -> None:
         self._calls.pop(call.stream_id, None)
@@ -329,7 +351,8 @@ class ServerConnectionBase(ServerSession):
         stream_id = getattr(event, "stream_id", 0)
         call = self._calls.get(stream_id)
         if call is not None:
-            self.abort(call, StatusCode.INTERNAL, f"{call.method.path} failed within the server; its log says how")
+            text = f"{call.method.path} failed within the server; its log says how"
+            self.abort(call, StatusCode.INTERNAL, text, None)
         elif stream_id:
             self.core.reset(stream_id, StatusCode.INTERNAL, "the call failed within the server")
 
@@ -349,7 +372,9 @@ class ServerConnectionBase(ServerSession):
         call = self._calls.get(event.stream_id)
         if call is not None:
             self._remove(call)
-            call.leave()
+            # The client's deadline is a little ahead of ours: what it resets then, it has given up for that.
+            is_late = 0.0 < call.expires_at <= self.now() + _TRANSIT_S
+            call.leave(CancelCause.DEADLINE if is_late else CancelCause.CALLER)
 
     def _on_sent(self, event: MessageSent) -> None:
         call = self._calls.get(event.stream_id)

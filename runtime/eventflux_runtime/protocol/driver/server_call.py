@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
 
 from anyio.lowlevel import checkpoint
 
@@ -13,6 +14,8 @@ from eventflux_runtime.protocol.driver.encoding import Encoding
 from eventflux_runtime.protocol.driver.inbox import Inbox
 from eventflux_runtime.protocol.driver.outbox import Outbox
 from eventflux_runtime.protocol.driver.session import Session
+from eventflux_runtime.rpc.call_observer import CancelCause
+from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import CodecError
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import AnyMethod
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerSession", "StreamServerCall"]
 
+_LEFT: Final = Status(StatusCode.CANCELLED, "the client left the call")
+
 
 class ServerSession(Session):
     """The connection as its calls know it. A class and no protocol: compiled, asking it costs next to nothing."""
@@ -37,6 +42,8 @@ class ServerSession(Session):
     def __init__(self, pipe: Pipe, core: Machine, reactor: Reactor, config: ServerConfig) -> None:
         super().__init__(pipe, core, reactor)
         self.budget = ExpansionBudget.of_server(reactor.decompressed, config)
+        self.endpoint: Endpoint | None = None
+        """See `ServerConnection.endpoint`."""
 
     def mark_started(self, call: StreamServerCall) -> None:
         """The call's handler runs, or never will."""
@@ -54,7 +61,7 @@ class ServerSession(Session):
         """Ends a call; False: the response waits for credit. Where it raises, the call is still open."""
         raise NotImplementedError
 
-    def abort(self, call: StreamServerCall, code: StatusCode, message: str) -> None:
+    def abort(self, call: StreamServerCall, code: StatusCode, message: str, cause: CancelCause | None) -> None:
         """Ends a call from this side and cancels its handler."""
         raise NotImplementedError
 
@@ -76,12 +83,20 @@ class StreamServerCall(Expirable):
         "_loan",
         "_outbox",
         "_request",
+        "_request_bytes",
         "_task",
+        "begun_at",
+        "cancel_cause",
         "connection",
         "encoding",
         "is_finished",
         "metadata",
         "method",
+        "outcome",
+        "received_bytes",
+        "received_messages",
+        "sent_bytes",
+        "sent_messages",
         "stream_id",
     )
 
@@ -102,6 +117,14 @@ class StreamServerCall(Expirable):
         self.preceding = None
         self.following = None
         self.is_finished = False
+        self.begun_at: float = connection.heard_at
+        self.outcome: Status | None = None
+        self.cancel_cause: CancelCause | None = None
+        self.sent_messages: int = 0
+        self.sent_bytes: int = 0
+        self.received_messages: int = 0
+        self.received_bytes: int = 0
+        self._request_bytes: int
         self._has_started = False
         self._has_half_closed = False
         self._task: TaskHandle | None = None
@@ -122,10 +145,32 @@ class StreamServerCall(Expirable):
         """See `ServerCall.peer`."""
         return self.connection.pipe.peer
 
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """See `ServerCall.endpoint`."""
+        return self.connection.endpoint
+
     def take_request(self) -> Any:
         """See `ServerCall.take_request`."""
-        request, self._request = self._request, None
+        request = self._request
+        if request is not None:
+            self._request = None
+            self.received_messages = 1
+            self.received_bytes = self._request_bytes
+            if not self.encoding.is_unary:
+                self.encoding.tally.received(self._request_bytes)
         return request
+
+    def _taken(self, size: int) -> None:
+        self.received_messages += 1
+        self.received_bytes += size
+        if not self.encoding.is_unary:
+            self.encoding.tally.received(size)
+
+    def _gave(self, size: int) -> None:
+        self.sent_messages += 1
+        self.sent_bytes += size
+        self.encoding.tally.sent(size)
 
     async def receive(self) -> Any:
         """See `ServerCall.receive`."""
@@ -143,7 +188,9 @@ class StreamServerCall(Expirable):
             self.connection.consumed(self.stream_id, credit)
         if isinstance(message, (CodecError, RpcError)):
             raise message
-        return message if type(message) is not PackedMessage else self._unpacked(message)
+        taken: Any = message if type(message) is not PackedMessage else self._unpacked(message)
+        self._taken(credit if credit >= 0 else ~credit)
+        return taken
 
     def _unpacked(self, message: PackedMessage) -> Any:
         loan = self._loan
@@ -185,7 +232,10 @@ class StreamServerCall(Expirable):
         if self._has_ended():
             # The handler is cancelled already; it has to get to know even if it does nothing but send.
             await checkpoint()
-        elif self.connection.send_message(self.stream_id, message, self.encoding):
+            return
+        is_whole = self.connection.send_message(self.stream_id, message, self.encoding)
+        self._gave(self.connection.written.size)
+        if is_whole:
             await outbox.sent_whole()
         else:
             outbox.sending()
@@ -219,7 +269,7 @@ class StreamServerCall(Expirable):
         """See `ServerCall.abandon`."""
         self._release()
         if not self.is_finished:
-            self.connection.abort(self, StatusCode.CANCELLED, "the handler was cancelled")
+            self.connection.abort(self, StatusCode.CANCELLED, "the handler was cancelled", None)
 
     def _has_ended(self) -> bool:
         # A function, because the end can come during any wait.
@@ -237,16 +287,35 @@ class StreamServerCall(Expirable):
         self._has_started = True
         return is_news
 
-    def on_finished(self) -> None:
+    def on_answered(self, status: Status, size: int, ended_at: float) -> None:
+        """Its only response, of so many bytes, and its status are with the core."""
+        self.is_finished = True
+        self.outcome = status
+        encoding = self.encoding
+        if encoding.is_unary and self.received_messages:
+            self.sent_messages = 1
+            self.sent_bytes = size
+            encoding.tally.exchanged(ended_at - self.begun_at, size, self.received_bytes)
+        else:
+            self._gave(size)
+            self.on_finished(status, ended_at)
+
+    def on_finished(self, status: Status, ended_at: float) -> None:
         """Its status is with the core; what is sent from now on is dropped."""
         self.is_finished = True
+        self.outcome = status
+        encoding = self.encoding
+        encoding.tally.ended(status.code, ended_at - self.begun_at)
+        if encoding.is_unary:
+            encoding.tally.add_messages(0, 0, self.received_messages, self.received_bytes)
 
-    def on_first_message(self, message: Any) -> None:
+    def on_first_message(self, message: Any, size: int) -> None:
         """The request that came with the call itself, or what stands in its place: an error, or a packed message."""
         if type(message) is PackedMessage or isinstance(message, CodecError):
-            self._wanted_inbox().put(message)
+            self._wanted_inbox().put(message, size)
         else:
             self._request = message
+            self._request_bytes = size
 
     def on_message(self, event: MessageReceived, max_bytes: int, room: int) -> None:
         """A request arrived; see `Inbox.arrived`."""
@@ -263,9 +332,11 @@ class StreamServerCall(Expirable):
         if self._outbox is not None:
             self._outbox.sent()
 
-    def leave(self) -> None:
-        """The client is gone, or has reset the call: whoever waits is woken and the handler is cancelled."""
-        self.is_finished = True
+    def leave(self, cause: CancelCause | None) -> None:
+        """The call is cut short: whoever waits is woken and the handler is cancelled."""
+        self.cancel_cause = cause
+        if not self.is_finished:
+            self.on_finished(_LEFT if cause is not CancelCause.DEADLINE else self._expired(), perf_counter())
         self.connection.mark_started(self)
         if self._inbox is not None:
             self._inbox.clear()
@@ -277,7 +348,11 @@ class StreamServerCall(Expirable):
 
     def expire(self) -> None:
         """The deadline passed: the client gets the status, the handler is cancelled."""
-        self.connection.abort(self, StatusCode.DEADLINE_EXCEEDED, f"{self.method.path} ran past the client's deadline")
+        status = self._expired()
+        self.connection.abort(self, status.code, status.message, CancelCause.DEADLINE)
+
+    def _expired(self) -> Status:
+        return Status(StatusCode.DEADLINE_EXCEEDED, f"{self.method.path} ran past the client's deadline")
 
 
 def _left() -> Cancelled:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflux_runtime.carrier.api import Pipe
@@ -46,6 +47,7 @@ class Session(Expirable):
         super().__init__(0.0)
         self.pipe = pipe
         self.core = core
+        self.written = core.written
         self.reactor = reactor
         # What calls ask of the reactor each time, looked up once.
         self.wheel = reactor.wheel
@@ -56,6 +58,8 @@ class Session(Expirable):
         self._is_flush_scheduled = False
         self._is_lost = False
         self._is_closing = False
+        self.heard_at: float = perf_counter()
+        """When the latest data came, on the clock of durations. One look at it serves all that came with them."""
         self._holds = 0
         """Why nothing is read now: a sum of reasons; 0: it is."""
         self._room_waiters: dict[Waiter[None], None] = {}
@@ -127,6 +131,7 @@ class Session(Expirable):
             self.reactor.call_soon(self._catch_up)
 
     def _receive(self, data: bytes, at_most: int) -> None:
+        self.heard_at = perf_counter()
         try:
             events = self.core.receive_data(data, self.now(), at_most)
         except RemoteProtocolError as error:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflux_runtime.carrier.api import wait_closed
@@ -18,10 +19,12 @@ from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.net.wheel import Alarm
 from eventflux_runtime.protocol.api import Dispatcher
-from eventflux_runtime.protocol.eventflux.frame import MIN_BYTES_PER_S, FrameReader, encode_frame
+from eventflux_runtime.protocol.eventflux.frame import HEADER_BYTES, MIN_BYTES_PER_S, FrameReader, encode_frame
 from eventflux_runtime.protocol.sniff import EVENTFLUX_MAX_FRAME_BYTES
 from eventflux_runtime.rpc.binding import AnyBinding
+from eventflux_runtime.rpc.call_observer import CancelCause
 from eventflux_runtime.rpc.config import ServerConfig
+from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import ProtocolError
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.rpc.method import AnyMethod, PeerCodec
@@ -61,6 +64,7 @@ class EventFluxConnection:
         codec = binding.method.peer
         assert codec is not None
         self.pipe = pipe
+        self.endpoint: Endpoint | None = None
         self.max_frame_bytes = min(config.max_message_bytes, EVENTFLUX_MAX_FRAME_BYTES)
         self._codec: PeerCodec[Any] = codec
         self._binding = binding
@@ -76,6 +80,8 @@ class EventFluxConnection:
         self._is_leaving = False
         self._is_broken = False
         self._is_lost = False
+        self.tally: Final = dispatcher.tallies.of(binding.method.path)
+        self._call: EventFluxServerCall | None = None
         self._task: TaskHandle | None = None
         self._room: Waiter[None] | None = None
         self._patience_s = config.handshake_timeout_s
@@ -149,8 +155,7 @@ class EventFluxConnection:
         if self._stall is not None:
             self._reactor.wheel.discard(self._stall)
         self.on_writable()
-        if self._task is not None:
-            self._task.cancel()
+        self._cut_short(CancelCause.DISCONNECTED)
         self._notify_lost(self)
 
     def on_congested(self) -> None:
@@ -159,6 +164,12 @@ class EventFluxConnection:
     def on_writable(self) -> None:
         """See `PipeHandler.on_writable`."""
         wake(self._room)
+
+    def _cut_short(self, cause: CancelCause) -> None:
+        if self._call is not None:
+            self._call.cancel_cause = cause
+        if self._task is not None:
+            self._task.cancel()
 
     # -- messages
 
@@ -191,8 +202,11 @@ class EventFluxConnection:
             self._waiting.clear()
             self._fail(error)
             return
-        call = EventFluxServerCall(self, self._binding.method, message)
-        await self._dispatcher.handle(self._binding, call)
+        call = self._call = EventFluxServerCall(self, self._binding.method, message, len(body))
+        try:
+            await self._dispatcher.handle(self._binding, call)
+        finally:
+            self._call = None
         await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
@@ -203,8 +217,8 @@ class EventFluxConnection:
             self._room = self._reactor.waiter()
             await self._room
 
-    def reply(self, request: Any, status: Status, message: Any) -> None:
-        """Sends the answer to a message, or what stands for it where there is none.
+    def reply(self, request: Any, status: Status, message: Any) -> int:
+        """Sends the answer to a message, or what stands for it where there is none; returns its bytes.
 
         Raises:
             CodecError: the answer is no message.
@@ -214,8 +228,11 @@ class EventFluxConnection:
             message = self._codec.refuse(request, status.code.name, status.message)
         else:
             message = self._codec.fitted(message, self.max_frame_bytes)
-        if not self._is_lost:
-            self.pipe.write(encode_frame(self._codec.encode, message, self.max_frame_bytes))
+        if self._is_lost:
+            return 0
+        frame = encode_frame(self._codec.encode, message, self.max_frame_bytes)
+        self.pipe.write(frame)
+        return len(frame) - HEADER_BYTES
 
     def _fail(self, error: Exception) -> None:
         if not self._is_leaving:
@@ -241,8 +258,7 @@ class EventFluxConnection:
     async def aclose(self) -> None:
         """Ends every call and closes, within a second; at once where this wait is cancelled."""
         self.give_up()
-        if self._task is not None:
-            self._task.cancel()
+        self._cut_short(CancelCause.STOPPED)
         self.pipe.close()
         await wait_closed(self.pipe, _LAST_S)
 
@@ -250,13 +266,19 @@ class EventFluxConnection:
 class EventFluxServerCall:
     """A `ServerCall` for one message, without deadline or trailers, which EventFlux's frames do not have."""
 
-    __slots__ = ("_connection", "_is_finished", "_request", "method")
-
-    def __init__(self, connection: EventFluxConnection, method: AnyMethod, request: Any) -> None:
+    def __init__(self, connection: EventFluxConnection, method: AnyMethod, request: Any, size: int) -> None:
         self.method = method
+        self.begun_at = perf_counter()
+        self.outcome: Status | None = None
+        self.cancel_cause: CancelCause | None = None
+        self.sent_messages = 0
+        self.sent_bytes = 0
+        self.received_messages = 1
+        self.received_bytes = size
         self._connection = connection
         self._request = request
-        self._is_finished = False
+        connection.tally.begun_calls += 1
+        connection.tally.received(size)
 
     @property
     def metadata(self) -> Metadata:
@@ -281,6 +303,11 @@ class EventFluxServerCall:
         """See `ServerCall.receive`."""
         return self._request
 
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """See `ServerCall.endpoint`."""
+        return self._connection.endpoint
+
     async def send_initial_metadata(self, metadata: Metadata) -> None:
         """See `ServerCall.send_initial_metadata`; there is no place for it."""
 
@@ -290,10 +317,18 @@ class EventFluxServerCall:
 
     def finish_now(self, status: Status, message: Any = None) -> bool:
         """See `ServerCall.finish_now`."""
-        if not self._is_finished:
-            self._connection.reply(self._request, status, message)
-            self._is_finished = True
+        if self.outcome is None:
+            size = self._connection.reply(self._request, status, message)
+            if status.code is StatusCode.OK:
+                self.sent_messages = 1
+                self.sent_bytes = size
+                self._connection.tally.sent(size)
+            self._end(status)
         return True
+
+    def _end(self, status: Status) -> None:
+        self.outcome = status
+        self._connection.tally.ended(status.code, perf_counter() - self.begun_at)
 
     async def finish(self, status: Status, message: Any = None) -> None:
         """See `ServerCall.finish`."""
@@ -301,6 +336,6 @@ class EventFluxServerCall:
 
     def abandon(self) -> None:
         """See `ServerCall.abandon`. A peer that gets no answer must not take the next one for it: it gets none."""
-        if not self._is_finished:
-            self._is_finished = True
+        if self.outcome is None:
+            self._end(Status(StatusCode.CANCELLED, "the handler was cancelled"))
             self._connection.give_up()

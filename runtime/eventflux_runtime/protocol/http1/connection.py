@@ -19,6 +19,7 @@ from eventflux_runtime.protocol.http1.head import HeadError, HeadReader, Request
 from eventflux_runtime.protocol.http1.site import Site
 from eventflux_runtime.protocol.sniff import SNIFF_BYTES, Sniff, describe_peer, sniff
 from eventflux_runtime.rpc.config import ServerConfig
+from eventflux_runtime.rpc.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from eventflux_runtime.carrier.api import Pipe, PipeHandler
@@ -52,6 +53,7 @@ class Http1Connection:
         log: LimitedLog,
     ) -> None:
         self.pipe = pipe
+        self.endpoint: Endpoint | None = None
         self._site = site
         self._reactor = reactor
         self._patience_s = config.handshake_timeout_s

@@ -58,7 +58,9 @@ class GrpcClientConnection(ClientConnectionBase):
         known = self._encodings.get(method)
         if known is not None:
             return known
-        return keep_for(method, ClientEncoding(method, self._http2.route(method.path)), self._encodings)
+        encoding = ClientEncoding(method, self._http2.route(method.path))
+        encoding.tally = self.tallies.of(method.path)
+        return keep_for(method, encoding, self._encodings)
 
     def open_stream(
         self,

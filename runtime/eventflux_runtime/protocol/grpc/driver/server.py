@@ -57,6 +57,6 @@ class GrpcServerConnection(ServerConnectionBase):
             self.refuse(event, StatusCode.UNIMPLEMENTED, f"unknown method {escaped(path)}: nothing here serves it")
             return None
         encoding = server_encoding(binding)
-        encoding.compression = self.compression_of(binding)
+        self.adopt(encoding, binding)
         self._encodings[path] = encoding
         return encoding

@@ -8,6 +8,7 @@ from eventflux_runtime.protocol.core.error import LocalProtocolError, RemoteProt
 from eventflux_runtime.protocol.core.event import ConnectionLost, Event
 from eventflux_runtime.protocol.core.keepalive import Keepalive
 from eventflux_runtime.protocol.core.machine import ALL, Machine
+from eventflux_runtime.protocol.core.output import Written
 from eventflux_runtime.protocol.grpc.http2.control import (
     KEEPALIVE_PAYLOAD,
     LAST_CALL_PAYLOAD,
@@ -85,6 +86,11 @@ class Connection(Machine):
     def max_message_bytes(self) -> int:
         """See `Machine.max_message_bytes`. A peer of gRPC does not say, so this side's limit stands for the peer's."""
         return self._sender.message_bytes
+
+    @property
+    def written(self) -> Written:
+        """See `Machine.written`."""
+        return self._sender.written
 
     @property
     def active_streams(self) -> int:

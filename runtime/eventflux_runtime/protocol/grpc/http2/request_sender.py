@@ -92,6 +92,7 @@ class RequestSender(Sender):
         """Sends a message; see `Machine.send_message`."""
         stream = self.stream(stream_id)
         if stream is None:
+            self.written.size = 0
             return True
         self.check_sendable(stream)
         if compression_id and compression_id != stream.sent_encoding_id:

@@ -61,6 +61,7 @@ class ResponseSender(Sender):
         """Sends a message; see `Machine.send_message`."""
         stream = self.stream(stream_id)
         if stream is None:
+            self.written.size = 0
             return True
         self.check_sendable(stream)
         return self._write_response(stream, message, encode, compression_id, None)
@@ -76,6 +77,7 @@ class ResponseSender(Sender):
         """Ends the call; see `Machine.send_status`."""
         stream = self.stream(stream_id)
         if stream is None:
+            self.written.size = 0
             return True
         outgoing = stream.outgoing
         if outgoing is not None:

@@ -14,6 +14,7 @@ from librt.strings import BytesWriter, write_i32_be
 from eventflux_runtime.loading.compiled import i64
 from eventflux_runtime.protocol.core.error import LocalProtocolError, MessageTooLarge
 from eventflux_runtime.protocol.core.event import Event, MessageSent
+from eventflux_runtime.protocol.core.output import Written
 from eventflux_runtime.protocol.grpc.http2.backlog import Backlog
 from eventflux_runtime.protocol.grpc.http2.frame import DATA, FLAG_END_STREAM, HEADER_BYTES, MESSAGE_PREFIX_BYTES
 from eventflux_runtime.protocol.grpc.http2.link import Link
@@ -34,7 +35,7 @@ class Sender:
     Invariant: what a failing encoder has written is gone before anything else is written.
     """
 
-    __slots__ = ("backlog", "link", "message_bytes", "output")
+    __slots__ = ("backlog", "link", "message_bytes", "output", "written")
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -42,6 +43,7 @@ class Sender:
         self.message_bytes: int = link.settings.max_message_bytes
         """A peer of gRPC does not say how long a message it takes, so both directions have this side's limit."""
         self.backlog = Backlog(link.output)
+        self.written = Written()
 
     def limit_table(self, max_bytes: int) -> None:
         """Takes over the peer's SETTINGS_HEADER_TABLE_SIZE."""
@@ -93,6 +95,7 @@ class Sender:
         except BaseException:  # whatever the encoder raised, cancellation included, must leave no half frame behind
             writer.truncate(start)
             raise
+        self.written.size = size
         low: int = size & 0xFF
         high: int = size >> 8 & 0xFF
         writer[start + PLACE_OF_LENGTH + 3] = low

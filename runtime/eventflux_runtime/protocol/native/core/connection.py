@@ -11,6 +11,7 @@ from eventflux_runtime.protocol.core.error import LocalProtocolError, RemoteProt
 from eventflux_runtime.protocol.core.event import ConnectionLost, Event
 from eventflux_runtime.protocol.core.keepalive import Keepalive
 from eventflux_runtime.protocol.core.machine import ALL, Machine, Role
+from eventflux_runtime.protocol.core.output import Written
 from eventflux_runtime.protocol.native.core.call_frames import CallFrames
 from eventflux_runtime.protocol.native.core.control import KEEPALIVE_PAYLOAD, Control
 from eventflux_runtime.protocol.native.core.frame import FRAME_COST
@@ -90,6 +91,11 @@ class Connection(Machine):
         """See `Machine.max_message_bytes`."""
         peer = self._link.peer
         return peer.max_message_bytes if peer is not None else 0
+
+    @property
+    def written(self) -> Written:
+        """See `Machine.written`."""
+        return self._sender.written
 
     def accepts(self, stream_id: int, compression_id: int) -> bool:
         """See `Machine.accepts`. A peer offers once what it reads, for all calls."""

@@ -14,6 +14,7 @@ from eventflux_runtime.protocol.core.error import (
     StreamsExhausted,
 )
 from eventflux_runtime.protocol.core.event import Event, MessageSent
+from eventflux_runtime.protocol.core.output import Written
 from eventflux_runtime.protocol.native.core.backlog import Backlog
 from eventflux_runtime.protocol.native.core.frame import (
     FLAG_COMPRESSED,
@@ -71,7 +72,7 @@ class Sender:
     Invariant: what a failing encoder has written is gone before anything else is written.
     """
 
-    __slots__ = ("backlog", "frame_bytes", "link", "message_bytes", "output")
+    __slots__ = ("backlog", "frame_bytes", "link", "message_bytes", "output", "written")
 
     def __init__(self, link: Link) -> None:
         self.link = link
@@ -79,6 +80,7 @@ class Sender:
         self.backlog = Backlog(link.output)
         self.frame_bytes = 0
         self.message_bytes = 0
+        self.written = Written()
 
     def agree(self, peer: PeerSettings) -> None:
         """Takes over what the peer announced."""
@@ -158,6 +160,7 @@ class Sender:
         """Sends a message; see `Connection.send_message`."""
         stream = self._stream(stream_id)
         if stream is None:
+            self.written.size = 0
             return True
         if self.link.is_server:
             state = self._next(stream, SERVER_MESSAGE)
@@ -222,6 +225,7 @@ class Sender:
         """Ends the call; see `Connection.send_status`."""
         stream = self._stream(stream_id)
         if stream is None:
+            self.written.size = 0
             return True
         self._next(stream, SERVER_STATUS)
         if stream.outgoing is not None:
@@ -300,6 +304,7 @@ class Sender:
         size = len(writer) - start
         if size > self.message_bytes:
             raise MessageTooLarge(size, self.message_bytes)
+        self.written.size = size
 
     def _finish(self, writer: BytesWriter, start: int, end: int, flags: int) -> None:
         """Fills in length and flags of the frame that was begun at `start`."""

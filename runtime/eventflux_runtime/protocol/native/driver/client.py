@@ -40,7 +40,11 @@ class NativeClientConnection(ClientConnectionBase):
 
     def encoding_of(self, method: Method[Any, Any]) -> Encoding:
         """See `ClientConnectionBase.encoding_of`."""
-        return self._methods.encoding(method)
+        encoding = self._methods.find(method)
+        if encoding is None:
+            encoding = self._methods.resolve(method)
+            encoding.tally = self.tallies.of(method.path)
+        return encoding
 
     def open_stream(
         self,

@@ -32,15 +32,16 @@ class ClientMethods:
         for index, entry in enumerate(settings.methods):
             self._offered[entry.path] = (index, entry.fingerprint)
 
-    def encoding(self, method: AnyMethod) -> NativeEncoding:
-        """How a method is called.
+    def find(self, method: AnyMethod) -> NativeEncoding | None:
+        """How a method is called, if that was asked before."""
+        return self._encodings.get(method)
+
+    def resolve(self, method: AnyMethod) -> NativeEncoding:
+        """How a method is called, from now on.
 
         Raises:
             Unimplemented: the server does not serve it, or only in another layout, and cannot speak protobuf.
         """
-        return self._encodings.get(method) or self._resolve(method)
-
-    def _resolve(self, method: AnyMethod) -> NativeEncoding:
         known = self._offered.get(method.path)
         if known is None:
             raise Unimplemented(

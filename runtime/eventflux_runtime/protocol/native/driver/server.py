@@ -58,7 +58,7 @@ class NativeServerConnection(ServerConnectionBase):
             return None
         binding = self._bindings[method_id]
         encoding = NativeEncoding.of_server(binding, method_id, event.protobuf)
-        encoding.compression = self.compression_of(binding)
+        self.adopt(encoding, binding)
         self._encodings[-method_id - 1 if event.protobuf else method_id] = encoding
         return encoding
 
