@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from eventflux_runtime.net.waiting import wake
-from eventflux_runtime.protocol.driver.decoding import decoded_of
+from eventflux_runtime.protocol.driver.decoding import PackedMessage, decoded_of
 from eventflux_runtime.protocol.driver.reserve import Reserve
+from eventflux_runtime.rpc.errors import CodecError
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
@@ -51,6 +52,16 @@ class Inbox:
     def is_ended(self) -> bool:
         """Whether `end` was called; messages may still wait."""
         return self._is_ended
+
+    @property
+    def ready_bytes(self) -> int:
+        """The bytes of the next message, if it is here and needs no more than to be decoded; -1 otherwise."""
+        if not self._items:
+            return -1
+        message, size = self._items[0]
+        if isinstance(message, Reserve):
+            return message.plain_bytes
+        return -1 if isinstance(message, (PackedMessage, CodecError)) else max(size, 0)
 
     def put(self, message: Any) -> None:
         """A message, or what stands in its place, that counts no bytes."""
@@ -109,7 +120,7 @@ class Inbox:
             if self._is_ended:
                 if self._end is None:
                     raise anyio.EndOfStream
-                raise self._end
+                raise self._end.with_traceback(None)  # which would grow with each time
             if self._waiter is not None:
                 raise anyio.BusyResourceError("receiving from")
             waiter = self._waiter = self._reactor.waiter()
