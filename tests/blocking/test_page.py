@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal
@@ -23,7 +24,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 def folder(portal: BlockingPortal, tmp_path: Path) -> Iterator[Path]:
     """The page's programs, and the README's service for them."""
     (service,) = re.findall(r"^# service.py\n(.*?)^anyio\.run", README, re.MULTILINE | re.DOTALL)
-    names: dict[str, type] = {"__name__": "service"}
+    names: dict[str, Any] = {"__name__": "service"}
     exec(service, names)
     with serving(portal, [names["Node"]()], "tcp://127.0.0.1:0") as server:
         for kind, text in BLOCKS:

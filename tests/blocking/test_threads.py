@@ -77,7 +77,12 @@ def test_threads_that_share_a_stream_get_each_message_once(tcp: Served) -> None:
 def test_another_thread_cancels_a_stream_that_waits(tcp: Served) -> None:
     with tcp.client.stream_events(EventRequest(node_id="linger")) as events:
         assert events.receive().id == "first"
-        waiting = threading.Thread(target=lambda: (tcp.wait(tcp.service.started), events.cancel()))
+
+        def cancel() -> None:
+            tcp.wait(tcp.service.started)
+            events.cancel()
+
+        waiting = threading.Thread(target=cancel)
         waiting.start()
         with pytest.raises(Cancelled):
             events.receive()

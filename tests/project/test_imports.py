@@ -85,7 +85,14 @@ LAYERS: Final = {
         may_import=("rpc", "net", "calls", "health"),
         forbidden=NETWORK | GRPC,
     ),
-    "blocking": Layer(modules=("blocking",), may_import=("rpc", "calls", "client", "health"), forbidden=NETWORK | GRPC),
+    "blocking": Layer(
+        modules=tuple(
+            f"blocking.{name}"
+            for name in ("channel", "client", "event_loop", "health_client", "portal", "scope", "stream", "trace")
+        ),
+        may_import=("rpc", "calls", "client", "health"),
+        forbidden=NETWORK | GRPC,
+    ),
     "server": Layer(
         modules=("server",),
         may_import=("rpc", "handler", "net", "calls", "health", "reflection"),
@@ -106,7 +113,7 @@ LAYERS: Final = {
     ),
     "error_details": Layer(modules=("error_details",), may_import=("contract", "well_known"), forbidden=SANS_IO),
     "surface": Layer(
-        modules=("", "blocking.connect", "connect", "serve", "testing"),
+        modules=("", "blocking", "connect", "serve", "testing"),
         may_import=(
             "rpc",
             "handler",

@@ -86,7 +86,10 @@ def resolved(module: str, name: str) -> Name:
     """Where a name that a module uses is defined, through modules that only hand it on."""
     found = imports_of(module).get(name, Name(module, name))
     while found.module in MODULES and definition(found) is None and found.name in imports_of(found.module):
-        found = imports_of(found.module)[found.name]
+        following = imports_of(found.module)[found.name]
+        if following == found:  # a module of the package
+            break
+        found = following
     return found
 
 

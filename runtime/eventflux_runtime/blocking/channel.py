@@ -136,7 +136,8 @@ class BlockingChannel:
             ConfigError: an argument is wrong, the channel is not open, or this thread runs an event loop.
         """
         opened = self._open_here()
-        return opened.portal.run(opened.channel.unary, method, request, **options)
+        response: Res = opened.portal.run(opened.channel.unary, method, request, **options)
+        return response
 
     def server_streaming(self, method: Method[Req, Res], request: Req, **options: Any) -> BlockingServerStream[Res]:
         """A call of one request and many responses. It begins when it is entered, or iterated over.
@@ -171,14 +172,14 @@ class BlockingChannel:
                 self._opened = _Opened(self._make(), self._target)
         return self._open_here()
 
-    def leave_to_parent(self) -> None:
+    def _leave_to_parent(self) -> None:
         """In a forked child: forgets the parent's thread, and a lock that another of its threads may have held."""
         self._lock = threading.Lock()
         if self._opened is not None:
             self._opened.portal.is_inherited = True
             _left_behind.append(self._opened)
 
-    def leave_at_exit(self) -> Portal | None:
+    def _leave_at_exit(self) -> Portal | None:
         """The interpreter ends: has everything closed, and wakes nobody."""
         opened = self._opened
         if opened is None or opened.portal.is_inherited:
@@ -196,11 +197,11 @@ _left_behind: Final[list[_Opened]] = []
 
 def _leave_to_parent() -> None:
     for channel in list(_channels):
-        channel.leave_to_parent()
+        channel._leave_to_parent()
 
 
 def _close_all() -> None:
-    portals = [portal for channel in list(_channels) if (portal := channel.leave_at_exit()) is not None]
+    portals = [portal for channel in list(_channels) if (portal := channel._leave_at_exit()) is not None]
     ends = time.monotonic() + _EXIT_S
     for portal in portals:
         portal.join(max(0.0, ends - time.monotonic()))

@@ -110,6 +110,8 @@ class _Stream(Generic[S]):
 
 
 class _Receiving(_Stream[R], Generic[R, Res]):
+    """A call with many responses. Made by the streaming methods of a client."""
+
     _ends_with_loop = False
     """Whether a loop goes over a stream that nobody has entered, and therefore nobody will leave."""
 
@@ -165,7 +167,7 @@ class _Receiving(_Stream[R], Generic[R, Res]):
 
 
 class BlockingServerStream(_Receiving[ServerStream[Res], Res], Generic[Res]):
-    """One request, many responses.
+    """One request, many responses. Made by a client's methods.
 
     ``with client.method(request) as stream: for message in stream: ...``. Iterating without entering works too, to the
     end of the stream; a loop that is left before drops the stream, which warns.
@@ -173,7 +175,10 @@ class BlockingServerStream(_Receiving[ServerStream[Res], Res], Generic[Res]):
 
 
 class BlockingBidiStream(_Receiving[BidiStream[Req, Res], Res], Generic[Req, Res]):
-    """Many requests, many responses, each side at its own pace; one thread may send while another receives."""
+    """Many requests, many responses, each side at its own pace. Made by a client's methods.
+
+    One thread may send while another receives.
+    """
 
     def __init__(self, stream: BidiStream[Req, Res], portal: Portal, method: str, channel: object) -> None:
         super().__init__(stream, portal, method, channel)
@@ -197,7 +202,7 @@ class BlockingBidiStream(_Receiving[BidiStream[Req, Res], Res], Generic[Req, Res
 
 
 class BlockingClientStream(_Stream[ClientStream[Req, Res]], Generic[Req, Res]):
-    """Many requests, one response: ``send`` them, then ``finish``."""
+    """Many requests, one response: ``send`` them, then ``finish``. Made by a client's methods."""
 
     def __init__(self, stream: ClientStream[Req, Res], portal: Portal, method: str, channel: object) -> None:
         super().__init__(stream, portal, method, channel)
