@@ -19,6 +19,7 @@ from eventflux_runtime import (
     Server,
     ServerConfig,
     ServerStream,
+    ServingStatus,
     StatusCode,
     blocking,
     connect,
@@ -117,7 +118,7 @@ def blocking_calls() -> None:
         with InventoryBlockingClient(entered).record_changes() as changes:
             assert_type(changes, BlockingClientStream[StockChange, ChangeSummary])
             assert_type(changes.finish(), ChangeSummary)
-        assert_type(BlockingHealthClient(entered).check().name, str)
+        assert_type(BlockingHealthClient(entered).check(), ServingStatus)
     client.send_message(EventRequest())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is shown
     client.send_message(Message(), timeout=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # what is shown
     TransportBlockingClient(connect(""))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is shown
