@@ -6,14 +6,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from anyio.from_thread import BlockingPortal
 
 from tests.support.probe import Probe
 from tests.support.threaded import AT_ONCE, PATIENCE_S, serving, within
-from tests.support.wires import address
 
 PROGRAM = [sys.executable, "-W", "error", "-m", "tests.blocking.program"]
 
@@ -23,10 +21,10 @@ def service(portal: BlockingPortal) -> Probe:
     return portal.call(Probe)
 
 
-@pytest.fixture(params=["tcp", "unix", "grpc"])
-def url(request: pytest.FixtureRequest, portal: BlockingPortal, service: Probe, tmp_path: Path) -> Iterator[str]:
-    with serving(portal, [service], address(request.param, tmp_path), config=AT_ONCE) as server:
-        yield server.endpoints[0]
+@pytest.fixture
+def url(portal: BlockingPortal, service: Probe) -> Iterator[str]:
+    with serving(portal, [service], "tcp+grpc://127.0.0.1:0", config=AT_ONCE) as server:
+        yield server.endpoints[0].replace("tcp+grpc", "tcp")
 
 
 def run(name: str, url: str) -> list[str]:
@@ -61,8 +59,9 @@ def test_a_thread_dies(portal: BlockingPortal, service: Probe, url: str) -> None
     portal.call(within, service.cancelled)
 
 
-def test_forks(url: str) -> None:
-    said = run("forked", url)
+@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+def test_forks(wire: str, url: str) -> None:
+    said = run("forked", url.replace("tcp", wire))
     assert said[:3] == ["child before child before", "parent parent", "child within child within"]
     assert "was open in the parent process: what began there cannot go on here" in said[3]
     assert said[4:] == [
