@@ -31,6 +31,7 @@ def interrupted() -> None:
             CLIENT.send_message(LINGER)
         except KeyboardInterrupt:
             call("interrupted")
+            sys.stdin.readline()  # closing would cancel the call, too
 
 
 def interrupted_stream() -> None:
@@ -42,6 +43,7 @@ def interrupted_stream() -> None:
                     print("got", event.id, flush=True)
         except KeyboardInterrupt:
             call("interrupted")
+            sys.stdin.readline()  # closing would cancel the call, too
 
 
 def left_open() -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal
@@ -38,13 +39,14 @@ def run(name: str, url: str) -> list[str]:
 def test_ctrl_c_cancels_the_call_that_is_waited_for(
     portal: BlockingPortal, service: Probe, url: str, name: str, said: str
 ) -> None:
-    with subprocess.Popen([*PROGRAM, name, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*PROGRAM, name, url], **pipes, text=True) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == f"{said}\n"
         portal.call(within, service.started)
         program.send_signal(signal.SIGINT)
         portal.call(within, service.cancelled)
-        out, errors = program.communicate(timeout=PATIENCE_S)
+        out, errors = program.communicate("\n", timeout=PATIENCE_S)
     assert (program.returncode, errors) == (0, "")
     assert out == "interrupted interrupted\n"
 
