@@ -341,10 +341,11 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service: a client class and an abstract service class."""
+    """One service: a client class, one that blocks, and an abstract service class."""
 
     full_name: str
     client: str
+    blocking_client: str
     service: str
     pb_place: str
     """Where protobuf's descriptor of its file is, as ``eventflux_transport.transport_pb2:DESCRIPTOR``."""

@@ -242,7 +242,7 @@ class _WishMaker:
             wished = self.options.services[key].name if key is not None else None
             stem = camel(node.descriptor.name)
             stems = [wished] if wished is not None else [stem, f"{camel(node.package)}{stem}"]
-            candidates = [(f"{each}Client", f"{each}Service") for each in dict.fromkeys(stems)]
+            candidates = [(f"{each}Client", f"{each}Service", f"{each}BlockingClient") for each in dict.fromkeys(stems)]
             rank = _FIXED if wished is not None else (1, self._distance(node), 0, 0)
             yield Wish(full_name, f"the classes of {full_name}", node.place, rank, candidates)
 

@@ -118,6 +118,7 @@ class Package:
         if self.errors:
             homes["errors"] = tuple(sorted(error.name for error in self.errors))
         if self.services:
+            homes["blocking"] = tuple(sorted(service.blocking_client for service in self.services))
             homes["client"] = tuple(sorted(service.client for service in self.services))
             homes["service"] = tuple(sorted(service.service for service in self.services))
         for addition in self.additions:
@@ -183,12 +184,20 @@ class Package:
     @property
     def client_imports(self) -> Lines:
         """What the clients need of the runtime, sorted."""
+        return self._client_imports("")
+
+    @property
+    def blocking_imports(self) -> Lines:
+        """What the blocking clients need of the runtime, sorted."""
+        return self._client_imports("Blocking")
+
+    def _client_imports(self, prefix: str) -> Lines:
         streams = {"bidi": "BidiStream", "client_streaming": "ClientStream", "server_streaming": "ServerStream"}
-        used = {streams[method.kind] for method in self._methods if method.kind in streams}
+        used = {f"{prefix}{streams[method.kind]}" for method in self._methods if method.kind in streams}
         options = ["CallOptions"] if self.has_methods else []
         if self.has_deprecated_calls:
             used.add("deprecated as _deprecated")  # for there may be a method of that name
-        return tuple(sorted(["Client", *options, *used], key=import_order))
+        return tuple(sorted([f"{prefix}Client", *options, *used], key=import_order))
 
     @property
     def service_imports(self) -> Lines:

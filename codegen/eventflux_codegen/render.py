@@ -23,7 +23,7 @@ __all__ = ["format_modules", "render", "render_unformatted"]
 
 _MODULES: Final = ("__init__.py", "__init__.pyi", "idl_names.py")
 _PART_MODULES: Final = ("codec", "json_fields", "protobuf")
-_SERVICE_MODULES: Final = ("client.py", "methods.py", "service.py")
+_SERVICE_MODULES: Final = ("blocking.py", "client.py", "methods.py", "service.py")
 _STYLE: Final = ("--line-length=120", "--target-version=py311")
 
 

@@ -20,8 +20,9 @@ __all__ = [
 
 IMPORTED_CLASSES: Final = frozenset(
     {
-        "Any", "AnyBinding", "AsyncIterator", "BidiStream", "Binding", "BytesWriter", "CallOptions", "Client",
-        "ClientStream", "CodecError", "Compression", "Context", "Coroutine", "EXPECTS", "FIELDS", "Final", "Method",
+        "Any", "AnyBinding", "AsyncIterator", "BidiStream", "Binding", "BlockingBidiStream", "BlockingClient",
+        "BlockingClientStream", "BlockingServerStream", "BytesWriter", "CallOptions", "Client", "ClientStream",
+        "CodecError", "Compression", "Context", "Coroutine", "EXPECTS", "FIELDS", "Final", "Method",
         "MethodKind", "Repeats", "RetryPolicy", "ServerStream", "Service", "StatusCode", "TYPE_CHECKING", "UNSET",
         "Unpack",
     }
@@ -30,9 +31,9 @@ IMPORTED_CLASSES: Final = frozenset(
 
 MESSAGE_MODULE_NAMES: Final = frozenset(
     {
-        "bool", "bytes", "classmethod", "client", "codec", "dict", "errors", "float", "idl_names", "int", "json_fields",
-        "list", "messages",
-        "methods", "msgspec", "protobuf", "runtime", "service", "str", "super", "type", "typing", "uuid", "well_known",
+        "blocking", "bool", "bytes", "classmethod", "client", "codec", "dict", "errors", "float", "idl_names", "int",
+        "json_fields", "list", "messages", "methods", "msgspec", "protobuf", "runtime", "service", "str", "super",
+        "type", "typing", "uuid", "well_known",
     }
 )  # fmt: skip
 """Names that the module of the messages refers to, and those of the package's modules."""

@@ -90,6 +90,7 @@ def build_services(
             Service(
                 full_name=full_name,
                 client=f"{stem}Client",
+                blocking_client=f"{stem}BlockingClient",
                 service=f"{stem}Service",
                 pb_place=f"{parent}.{module}:DESCRIPTOR",
                 doc=noted(as_docstring(node.comment, f"The service {full_name}."), is_deprecated=is_deprecated),

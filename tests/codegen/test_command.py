@@ -45,6 +45,7 @@ def test_generate_writes_a_package_and_a_lock(workspace: Workspace, capsys: pyte
         *(
             "__init__.py",
             "__init__.pyi",
+            "blocking.py",
             "client.py",
             "codec.py",
             "idl_names.py",

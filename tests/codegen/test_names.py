@@ -76,6 +76,7 @@ def test_what_is_made_of_a_message_gives_way_to_what_is_declared(tmp_path: Path)
     (oneof,) = package.messages[0].oneofs
     assert (oneof.union, oneof.variants[0].class_name) == ("AKindOneof", "AKindXChoice")
     assert [(service.client, service.service) for service in package.services] == [("PSClient", "PSService")]
+    assert [service.blocking_client for service in package.services] == ["PSBlockingClient"]
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def packages(folder: Path) -> dict[str, set[str]]:
 
 
 MESSAGES = {"__init__.py", "__init__.pyi", "codec.py", "idl_names.py", "json_fields.py", "messages.py", "protobuf.py"}
-SERVICES = MESSAGES | {"client.py", "methods.py", "service.py"}
+SERVICES = MESSAGES | {"blocking.py", "client.py", "methods.py", "service.py"}
 
 
 def pb2(stem: str, *, has_service: bool = False) -> set[str]:

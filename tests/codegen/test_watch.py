@@ -86,7 +86,7 @@ def test_the_command_survives_mistakes(
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("sample: __init__.py, __init__.pyi, client.py, ")
+    assert lines[0].startswith("sample: __init__.py, __init__.pyi, blocking.py, client.py, ")
     assert "messages.py" in lines[1]
     assert "sample.lock" in lines[2]
     errors = said.err.splitlines()

@@ -85,6 +85,14 @@ LAYERS: Final = {
         may_import=("rpc", "net", "calls", "health", "reflection"),
         forbidden=NETWORK | GRPC,
     ),
+    "blocking": Layer(
+        modules=tuple(
+            f"blocking.{name}"
+            for name in ("channel", "client", "event_loop", "health_client", "portal", "scope", "stream", "trace")
+        ),
+        may_import=("rpc", "calls", "client", "health"),
+        forbidden=NETWORK | GRPC,
+    ),
     "server": Layer(
         modules=("server",),
         may_import=("rpc", "handler", "net", "calls", "health", "reflection"),
@@ -100,13 +108,25 @@ LAYERS: Final = {
     ),
     "contract": Layer(
         modules=("codegen_api",),
-        may_import=("rpc", "handler", "message", "compression", "client", "server", "peer", "monitor"),
+        may_import=("rpc", "handler", "message", "compression", "client", "blocking", "server", "peer", "monitor"),
         forbidden=GRPC,
     ),
     "error_details": Layer(modules=("error_details",), may_import=("contract", "well_known"), forbidden=SANS_IO),
     "surface": Layer(
-        modules=("", "connect", "serve", "testing"),
-        may_import=("rpc", "handler", "net", "calls", "wire", "client", "server", "peer", "contract", "health"),
+        modules=("", "blocking", "connect", "serve", "testing"),
+        may_import=(
+            "rpc",
+            "handler",
+            "net",
+            "calls",
+            "wire",
+            "client",
+            "blocking",
+            "server",
+            "peer",
+            "contract",
+            "health",
+        ),
     ),
 }
 """Every module of the runtime belongs to the layer that names it most closely."""

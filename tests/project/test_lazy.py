@@ -14,7 +14,13 @@ import pytest
 import eventflux_runtime
 from eventflux_runtime.loading.lazy import lazy_names
 
-PACKAGES = ["eventflux_runtime", "eventflux_runtime.codegen_api", "eventflux_runtime.well_known", "eventflux_transport"]
+PACKAGES = [
+    "eventflux_runtime",
+    "eventflux_runtime.blocking",
+    "eventflux_runtime.codegen_api",
+    "eventflux_runtime.well_known",
+    "eventflux_transport",
+]
 
 
 def imports_for_type_checkers(package: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ MODULES: Final = {name: path for package in SOURCE_ROOTS for name, path in modul
 FACADES: Final = (
     "eventflux_node",
     "eventflux_runtime",
+    "eventflux_runtime.blocking",
     "eventflux_runtime.codegen_api",
     "eventflux_runtime.testing",
     "eventflux_transport",
@@ -85,7 +86,10 @@ def resolved(module: str, name: str) -> Name:
     """Where a name that a module uses is defined, through modules that only hand it on."""
     found = imports_of(module).get(name, Name(module, name))
     while found.module in MODULES and definition(found) is None and found.name in imports_of(found.module):
-        found = imports_of(found.module)[found.name]
+        following = imports_of(found.module)[found.name]
+        if following == found:  # a module of the package
+            break
+        found = following
     return found
 
 
@@ -105,8 +109,13 @@ def exported(facade: str) -> tuple[str, ...]:
 
 OFFERED: Final = {facade: [resolved(facade, name) for name in exported(facade)] for facade in FACADES}
 PUBLIC: Final = frozenset(name for names in OFFERED.values() for name in names)
-FOR_USERS: Final = frozenset(OFFERED["eventflux_runtime"]) | frozenset(OFFERED["eventflux_runtime.testing"])
-"""What the signatures of these two may name; those of generated packages name the contract's too."""
+FOR_USERS: Final = frozenset(
+    name
+    for facade in FACADES
+    if facade.startswith("eventflux_runtime") and "codegen" not in facade
+    for name in OFFERED[facade]
+)
+"""What the signatures of these may name; those of generated packages name the contract's too."""
 
 
 def signatures(name: Name) -> Iterator[tuple[str, str, ast.expr]]:

@@ -1,7 +1,8 @@
-"""Memory as a carrier: between a client and a server of one event loop, with no socket between them."""
+"""Memory as a carrier: between a client and a server of one process, with no socket between them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,10 @@ __all__ = ["CARRIER", "MemoryCarrier"]
 
 
 class MemoryCarrier:
-    """A `Carrier` inside one process. A name is known to the event loop that listens on it, and to no other."""
+    """A `Carrier` inside one process.
+
+    A name belongs to the event loop that listens on it last; other loops, in other threads, reach it there.
+    """
 
     def __init__(self) -> None:
         self._listeners: dict[str, _MemoryListener] = {}
@@ -28,11 +32,18 @@ class MemoryCarrier:
     async def connect(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
         """See `Carrier.connect`."""
         listener = self._listeners.get(endpoint.path)
-        if listener is None or listener.loop != current_token():
+        if listener is None or listener.reactor.is_over:
             raise ConnectionRefusedError
         client, server = memory_pipe_pair(reactor, listener.reactor, str(endpoint))
-        listener.on_pipe(server)
+        if listener.loop == current_token():
+            listener.on_pipe(server)
+        else:
+            listener.reactor.post(lambda: listener.on_pipe(server))
         return client
+
+    def forget_all(self) -> None:
+        """In a forked child: those who listened are the parent's."""
+        self._listeners.clear()
 
     async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> _MemoryListener:
         """See `Carrier.bind`."""
@@ -63,3 +74,4 @@ class _MemoryListener:
 
 
 CARRIER: Final = MemoryCarrier()
+os.register_at_fork(after_in_child=CARRIER.forget_all)

@@ -1,7 +1,12 @@
-"""A pair of pipes inside one event loop, for ``memory://`` endpoints and for tests without a network."""
+"""A pair of pipes inside one process, for ``memory://`` endpoints and for tests without a network.
+
+The ends may be on two event loops, each in a thread of its own: what an end does to the other, the other's loop runs.
+Invariant: but for `is_congested` and the like, an end is touched on its own loop only.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from eventflux_runtime.carrier.api import PipeHandler
@@ -24,6 +29,8 @@ class MemoryPipe:
         self.peer = peer
         self._reactor = reactor
         self._other: MemoryPipe | None = None
+        self._have_other: Callable[[Callable[[], None]], None]
+        """Has the other's loop run a callback, in the order of the calls."""
         self._handler: PipeHandler | None = None
         self._early: list[bytes] = []
         self._is_paused = False
@@ -34,32 +41,27 @@ class MemoryPipe:
     def connect(self, other: MemoryPipe) -> None:
         """Joins this end to the other."""
         self._other = other
+        is_near = other._reactor.home is self._reactor.home
+        self._have_other = other._reactor.call_soon if is_near else other._reactor.post
 
     def start(self, handler: PipeHandler) -> None:
         """See `Pipe.start`."""
         self._handler = handler
-        for data in self._early:
-            self._deliver_soon(data)
-        self._early.clear()
+        if self._early:
+            self._reactor.call_soon(self._deliver_early)
 
     def write(self, data: bytes) -> None:
         """See `Pipe.write`."""
         other = self._other
-        if self._is_closed or other is None or other._is_closed or not data:
-            return
-        if other._handler is None:
-            other._early.append(data)
-        else:
-            other._deliver_soon(data)
-
-    def _deliver_soon(self, data: bytes) -> None:
-        self._reactor.call_soon(lambda: self._deliver(data))
+        if not self._is_closed and other is not None and data:
+            self._have_other(lambda: other._deliver(data))
 
     def _deliver(self, data: bytes) -> None:
-        if self._is_paused:
+        handler = self._handler
+        if handler is None or self._is_paused or self._early:
             self._early.append(data)
-        elif self._handler is not None and not self._is_lost:
-            self._handler.on_data(data)
+        elif not self._is_closed:
+            handler.on_data(data)
 
     def pause_reading(self) -> None:
         """See `Pipe.pause_reading`."""
@@ -68,9 +70,12 @@ class MemoryPipe:
     def resume_reading(self) -> None:
         """See `Pipe.resume_reading`."""
         self._is_paused = False
+        self._deliver_early()  # at once, ahead of what is on the way
+
+    def _deliver_early(self) -> None:
         early, self._early = self._early, []
         for data in early:
-            self._deliver(data)  # at once, ahead of what is on the way
+            self._deliver(data)
 
     def close(self) -> None:
         """See `Pipe.close`."""
@@ -86,9 +91,13 @@ class MemoryPipe:
         self._is_closed = True
         self._reactor.call_soon(lambda: self._lose(None))
         other = self._other
-        if other is not None and not other._is_closed:
-            other._is_closed = True
-            other._reactor.call_soon(lambda: other._lose(error))
+        if other is not None:
+            self._have_other(lambda: other._be_shut(error))
+
+    def _be_shut(self, error: Exception | None) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._lose(error)
 
     def _lose(self, error: Exception | None) -> None:
         if self._is_lost:

@@ -35,6 +35,11 @@ class ObservedCall(Generic[Req, Res]):
         """See `ClientCall.status`."""
         return self._call.status
 
+    @property
+    def ready_bytes(self) -> int:
+        """See `ClientCall.ready_bytes`."""
+        return self._call.ready_bytes
+
     async def send(self, message: Req) -> None:
         """See `ClientCall.send`."""
         watch = self._watch
@@ -99,6 +104,11 @@ class AnsweredCall(Generic[Res]):
         self._initial_metadata = initial_metadata
         self._trailers = trailers
         self._has_ended = False
+
+    @property
+    def ready_bytes(self) -> int:
+        """See `ClientCall.ready_bytes`."""
+        return -1
 
     async def send(self, message: Any) -> None:
         """See `ClientCall.send`."""

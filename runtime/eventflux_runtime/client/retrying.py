@@ -247,6 +247,11 @@ class RestartableCall(Generic[Req, Res]):
                 self._note_success()
                 return message
 
+    @property
+    def ready_bytes(self) -> int:
+        """See `ClientCall.ready_bytes`."""
+        return self._call.ready_bytes if self._is_committed else -1
+
     def _note_success(self) -> None:
         pool = self._caller.pool
         if pool.is_watching:
@@ -315,7 +320,12 @@ class _FailedCall(Generic[Req, Res]):
 
     async def receive(self) -> Res:
         """See `ClientCall.receive`."""
-        raise self._error
+        raise self._error.with_traceback(None)  # which would grow with each time
+
+    @property
+    def ready_bytes(self) -> int:
+        """See `ClientCall.ready_bytes`."""
+        return -1
 
     async def initial_metadata(self) -> Metadata:
         """See `ClientCall.initial_metadata`."""

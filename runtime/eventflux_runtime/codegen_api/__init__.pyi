@@ -1,5 +1,9 @@
 # What generated code may import, once; type checkers read this file, and `lazy_names` does.
 
+from eventflux_runtime.blocking.client import BlockingClient as BlockingClient
+from eventflux_runtime.blocking.stream import BlockingBidiStream as BlockingBidiStream
+from eventflux_runtime.blocking.stream import BlockingClientStream as BlockingClientStream
+from eventflux_runtime.blocking.stream import BlockingServerStream as BlockingServerStream
 from eventflux_runtime.client.channel import Channel as Channel
 from eventflux_runtime.client.client import Client as Client
 from eventflux_runtime.client.options import CallOptions as CallOptions

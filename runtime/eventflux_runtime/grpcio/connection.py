@@ -316,6 +316,11 @@ class _StreamingCall(Generic[Req, Res]):
             raise anyio.EndOfStream
         raise self._method.error_of(self.status)
 
+    @property
+    def ready_bytes(self) -> int:
+        """See `ClientCall.ready_bytes`. grpcio does not tell."""
+        return -1
+
     async def _read(self) -> Any:
         try:
             return None if self._call is None else await self._call.read()

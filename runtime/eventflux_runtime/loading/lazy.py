@@ -36,7 +36,7 @@ def lazy_names(
         """Keeps a public name from becoming the module of that name, when that is imported by somebody else first."""
 
         def __setattr__(self, name: str, value: object) -> None:
-            if not (name in modules and isinstance(value, ModuleType)):
+            if not (isinstance(value, ModuleType) and modules.get(name, package) != package):
                 super().__setattr__(name, value)
 
     sys.modules[package].__class__ = Package
@@ -45,6 +45,8 @@ def lazy_names(
         module = modules.get(name)
         if module is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        if module == package:  # a module of it
+            return import_module(f"{package}.{name}")
         value: object = getattr(import_module(module), name)
         setattr(sys.modules[package], name, value)  # the next time it is found without this
         return value

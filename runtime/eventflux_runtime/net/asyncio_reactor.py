@@ -10,6 +10,7 @@ import logging
 import sys
 import weakref
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 from anyio import CancelScope
@@ -50,6 +51,11 @@ class AsyncioReactor:
     def call_soon(self, callback: Callable[[], None]) -> None:
         """See `Reactor.call_soon`."""
         self.loop.call_soon(callback)
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """See `Reactor.post`."""
+        with suppress(RuntimeError):  # the loop is closed
+            self.loop.call_soon_threadsafe(callback)
 
     def call_at(self, when: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
         """See `Reactor.call_at`."""

@@ -80,6 +80,9 @@ class Reactor(Protocol):
     def call_soon(self, callback: Callable[[], None]) -> None:
         """Runs a callback in the loop's next turn. It must not raise."""
 
+    def post(self, callback: Callable[[], None]) -> None:
+        """`call_soon` from any thread, in the order of the calls. Nothing, if the run of the loop has ended."""
+
     def call_at(self, when: float, callback: Callable[[], None]) -> TimerHandle:
         """Runs a callback at a time of the loop's clock. It must not raise."""
 

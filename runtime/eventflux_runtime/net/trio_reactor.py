@@ -14,6 +14,7 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from contextvars import copy_context
 from itertools import count
 from typing import Any, Final, Generic, TypeVar
@@ -209,6 +210,11 @@ class TrioReactor:
         """See `Reactor.call_soon`."""
         self._ready.append(callback)
         wake(self._idle)
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """See `Reactor.post`."""
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self.call_soon, callback)
 
     @enable_ki_protection
     def call_at(self, when: float, callback: Callable[[], None]) -> _Timer:

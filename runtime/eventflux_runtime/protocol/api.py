@@ -96,6 +96,13 @@ class ClientCall(Protocol[Req_contra, Res_co]):
             RpcError: the call ended otherwise; again at every further call.
         """
 
+    @property
+    def ready_bytes(self) -> int:
+        """What the next response took on the wire, if `receive` has it at once and need not decompress it.
+
+        -1 otherwise, and where a wire cannot tell.
+        """
+
     async def initial_metadata(self) -> Metadata:
         """The server's initial metadata; waits for it. Empty if the call ended without, failed or not."""
 

@@ -3,6 +3,9 @@
 from eventflux_runtime.well_known import (
     Timestamp as Timestamp,
 )
+from inventory_sdk.blocking import (
+    InventoryBlockingClient as InventoryBlockingClient,
+)
 from inventory_sdk.client import (
     InventoryClient as InventoryClient,
 )

@@ -21,6 +21,11 @@ from eventflux_runtime.well_known import (
     UInt64Value as UInt64Value,
     Value as Value,
 )
+from kitchen_package.blocking import (
+    KitchenBlockingClient as KitchenBlockingClient,
+    KnownBlockingClient as KnownBlockingClient,
+    OldKnownBlockingClient as OldKnownBlockingClient,
+)
 from kitchen_package.client import (
     KitchenClient as KitchenClient,
     KnownClient as KnownClient,

@@ -5,6 +5,9 @@ from eventflux_runtime.well_known import (
     NullValue as NullValue,
     Timestamp as Timestamp,
 )
+from legacy_package.blocking import (
+    OrdersBlockingClient as OrdersBlockingClient,
+)
 from legacy_package.client import (
     OrdersClient as OrdersClient,
 )

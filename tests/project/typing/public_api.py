@@ -28,11 +28,20 @@ from eventflux_runtime import (
     ServerConfig,
     ServerStats,
     ServerStream,
+    ServingStatus,
     StateKey,
     Status,
     StatusCode,
+    blocking,
     connect,
     serve,
+)
+from eventflux_runtime.blocking import (
+    BlockingBidiStream,
+    BlockingChannel,
+    BlockingClientStream,
+    BlockingHealthClient,
+    BlockingServerStream,
 )
 from eventflux_transport import (
     ClusterInfo,
@@ -47,10 +56,12 @@ from eventflux_transport import (
     MonitorConfig,
     NodeHealth,
     NodeStatus,
+    TransportBlockingClient,
     TransportClient,
     TransportMessage,
     TransportService,
 )
+from inventory_sdk import ChangeSummary, InventoryBlockingClient, StockChange
 
 
 def messages(message: Message, response: HeartbeatResponse, request: EventRequest) -> None:
@@ -95,6 +106,33 @@ async def calls() -> None:
             await stream.send(Message.event(b""))
             assert_type(await stream.receive(), TransportMessage)
             await stream.end()
+
+
+def blocking_calls() -> None:
+    channel = blocking.connect(["tcp://127.0.0.1:7070"], config=ClientConfig(timeout_s=5.0), interceptors=[called])
+    assert_type(channel, BlockingChannel)
+    assert_type(channel.open(), BlockingChannel)
+    with channel as entered:
+        client = TransportBlockingClient(entered)
+        assert_type(client.send_message(Message.event(b""), timeout_s=1.0, response=ResponseInfo()), TransportMessage)
+        assert_type(client.heartbeat(HeartbeatRequest(), metadata={"trace-id": "42"}), HeartbeatResponse)
+        events = client.stream_events(EventRequest())
+        assert_type(events, BlockingServerStream[TransportMessage])
+        for event in events:
+            assert_type(event, TransportMessage)
+        with client.stream_messages(timeout_s=None) as stream:
+            assert_type(stream, BlockingBidiStream[TransportMessage, TransportMessage])
+            stream.send(Message.event(b""))
+            assert_type(stream.receive(), TransportMessage)
+            assert_type(list(stream), list[TransportMessage])
+            assert_type(stream.trailers, Metadata)
+        with InventoryBlockingClient(entered).record_changes() as changes:
+            assert_type(changes, BlockingClientStream[StockChange, ChangeSummary])
+            assert_type(changes.finish(), ChangeSummary)
+        assert_type(BlockingHealthClient(entered).check(), ServingStatus)
+    client.send_message(EventRequest())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is shown
+    client.send_message(Message(), timeout=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # what is shown
+    TransportBlockingClient(connect(""))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is shown
 
 
 def errors(error: RpcError) -> None:

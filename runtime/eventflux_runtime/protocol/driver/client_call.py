@@ -290,6 +290,11 @@ class StreamingCall(Expirable, Generic[Req, Res]):
         if self._loan is not None:
             self._loan.release()
 
+    @property
+    def ready_bytes(self) -> int:
+        """See `ClientCall.ready_bytes`."""
+        return self._inbox.ready_bytes
+
     async def initial_metadata(self) -> Metadata:
         """See `ClientCall.initial_metadata`."""
         while self._headers is None and self._status is None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from eventflux_runtime.net.waiting import wake
-from eventflux_runtime.protocol.driver.decoding import decoded_of
+from eventflux_runtime.protocol.driver.decoding import PackedMessage, decoded_of
 from eventflux_runtime.protocol.driver.reserve import Reserve
+from eventflux_runtime.rpc.errors import CodecError
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
@@ -56,6 +57,18 @@ class Inbox:
     def is_empty(self) -> bool:
         """Whether no message waits."""
         return not self._items
+
+    @property
+    def ready_bytes(self) -> int:
+        """The bytes of the next message, if it is here and needs no more than to be decoded; -1 otherwise."""
+        if not self._items:
+            return -1
+        message, size = self._items[0]
+        if isinstance(message, Reserve):
+            return message.plain_bytes
+        if isinstance(message, (PackedMessage, CodecError)):
+            return -1
+        return size if size >= 0 else ~size
 
     def put(self, message: Any, size: int) -> None:
         """A message of so many bytes, or what stands in its place, that counts in no window."""
@@ -114,7 +127,7 @@ class Inbox:
             if self._is_ended:
                 if self._end is None:
                     raise anyio.EndOfStream
-                raise self._end
+                raise self._end.with_traceback(None)  # which would grow with each time
             if self._waiter is not None:
                 raise anyio.BusyResourceError("receiving from")
             waiter = self._waiter = self._reactor.waiter()

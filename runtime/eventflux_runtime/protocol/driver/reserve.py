@@ -45,6 +45,14 @@ class Reserve:
         """Whether all was taken."""
         return self._position == len(self._buffer)
 
+    @property
+    def plain_bytes(self) -> int:
+        """The size of the first message; -1 if it is compressed."""
+        buffer, position = self._buffer, self._position
+        if buffer[position + _SIZE_BYTES]:
+            return -1
+        return int.from_bytes(buffer[position : position + _SIZE_BYTES], "little")
+
     def put(self, event: MessageReceived) -> None:
         """Keeps a copy of a message that arrived."""
         buffer = self._buffer
