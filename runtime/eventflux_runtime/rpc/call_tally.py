@@ -29,7 +29,7 @@ _BUCKETS: Final = len(_BOUNDS)
 _CODES: Final = 17
 """Codes of gRPC."""
 _KEPT: Final = 256
-"""Times that are put into buckets together, which costs much less than one by one."""
+"""Times that are put into buckets together, which costs much less than one by one. A power of two."""
 
 
 @final
@@ -75,7 +75,7 @@ class CallTally:
         self.sent_bytes += sent_bytes
         self.received_bytes += received_bytes
         self._times.append(seconds)
-        if len(self._times) >= _KEPT:
+        if not self.exchanges & (_KEPT - 1):
             self._sort_in()
 
     def ended(self, code: int, seconds: float) -> None:
