@@ -90,6 +90,7 @@ LAYERS: Final = {
         may_import=("rpc", "handler", "net", "calls", "health", "reflection"),
         forbidden=NETWORK | GRPC,
     ),
+    "workers": Layer(modules=("workers",), may_import=("rpc", "net", "server"), forbidden=GRPC),
     "peer": Layer(
         modules=("peer",),
         may_import=("rpc", "handler", "compression", "net", "calls", "core", "wire", "server"),
@@ -106,7 +107,19 @@ LAYERS: Final = {
     "error_details": Layer(modules=("error_details",), may_import=("contract", "well_known"), forbidden=SANS_IO),
     "surface": Layer(
         modules=("", "connect", "serve", "testing"),
-        may_import=("rpc", "handler", "net", "calls", "wire", "client", "server", "peer", "contract", "health"),
+        may_import=(
+            "rpc",
+            "handler",
+            "net",
+            "calls",
+            "wire",
+            "client",
+            "server",
+            "workers",
+            "peer",
+            "contract",
+            "health",
+        ),
     ),
 }
 """Every module of the runtime belongs to the layer that names it most closely."""
