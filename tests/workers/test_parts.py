@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +13,20 @@ from typing import Any
 import anyio
 import pytest
 
-from eventflux_runtime import ConfigError, ServerConfig, Service, SocketConfig, connect, serve, serve_forever
+from eventflux_runtime import (
+    ClientConfig,
+    ConfigError,
+    Page,
+    RetryPolicy,
+    ServerConfig,
+    Service,
+    SocketConfig,
+    TlsConfig,
+    WebConfig,
+    connect,
+    serve,
+    serve_forever,
+)
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.server.service_source import made_services
 from eventflux_runtime.workers.job import unpack
@@ -111,6 +125,17 @@ async def test_wrong_arguments_are_refused_before_a_worker_starts() -> None:
     for workers in (None, 1):
         with pytest.raises(ConfigError, match="makes services, so it is a plain function that returns a list of them"):
             await serve_forever(later, URL, workers=workers)  # type: ignore[arg-type] # on purpose
+
+
+def test_every_configuration_can_be_sent_to_a_worker(tmp_path: Path) -> None:
+    pem = tmp_path / "both.pem"
+    pem.touch()
+    config = ServerConfig(
+        tls=TlsConfig(cert_file=pem, key_file=pem),
+        web=WebConfig(origins=("same-origin",), pages={"/": Page(body=b"a page"), "/made": Page}),
+    )
+    for one in (config, ClientConfig(retry=RetryPolicy())):
+        assert pickle.loads(pickle.dumps(one)) == one
 
 
 def test_a_job_whose_parts_are_gone_says_so() -> None:

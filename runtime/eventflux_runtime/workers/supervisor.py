@@ -7,7 +7,6 @@ returns, in whichever way, no worker is left.
 from __future__ import annotations
 
 import logging
-import math
 import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Final
@@ -228,7 +227,7 @@ class Supervisor:
         await self._wait_or_kill(list(self._alive), LATE_S)
 
     async def _wait_or_kill(self, processes: list[WorkerProcess], within_s: float) -> None:
-        with anyio.move_on_after(within_s if within_s < math.inf else None):
+        with anyio.move_on_after(within_s):
             for process in processes:
                 await process.ended.wait()
         for process in processes:
