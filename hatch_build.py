@@ -170,7 +170,7 @@ class CompileHook(BuildHookInterface[Any]):
             libraries = compile_into(folder)
         except CompileError as error:
             if form is Form.EITHER:
-                self._stay_pure(f"{error.reason}, see {error.log}")
+                self._stay_pure(" ".join([f"{error.reason}:", *error.said[:1]]))  # the log goes with pip's folder
                 return
             self._abort(f"{error}; {VARIABLE}={Form.PURE.value} builds the pure form")
         for library in libraries:
