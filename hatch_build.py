@@ -1,9 +1,9 @@
-"""Compiles the hot modules with mypyc: into a wheel when asked to, or into a copy of the packages.
+"""Compiles the hot modules with mypyc: into a wheel, or into a copy of the packages.
 
     EVENTFLUX_COMPILE=1 python -m pip install .    a wheel of this machine's own, with machine code beside the sources
     python hatch_build.py build/compiled           a copy of the packages, compiled, to be put on PYTHONPATH
 
-Without that variable a wheel is pure Python. The same sources run either way, and
+`Form` says what else the variable may be, and what is built without it. The same sources run either way, and
 `eventflux_runtime.compiled_modules` tells which form is in use.
 """
 
@@ -13,8 +13,9 @@ import hashlib
 import os
 import shutil
 import sys
+from enum import Enum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -23,6 +24,7 @@ sys.path.insert(0, str(ROOT / "codegen"))
 from eventflux_codegen.compilation import (  # noqa: E402 - nothing of the project is installed where this runs
     REQUIREMENTS,
     CompileError,
+    find_lack,
     find_libraries,
     optimisation_level,
     run_mypyc,
@@ -116,30 +118,82 @@ def compile_into(folder: Path) -> list[Path]:
     return built
 
 
-class CompileHook(BuildHookInterface[Any]):
-    """Puts the compiled modules into a wheel when the variable is set; does nothing otherwise."""
+class Form(Enum):
+    """What a build is to make; the value is what the variable has to be for it."""
 
-    def _is_on(self) -> bool:
-        return os.environ.get(VARIABLE, "") not in {"", "0"}
+    PURE = "0"
+    """Python alone."""
+    COMPILED = "1"
+    """Machine code; where that cannot be made, the build fails."""
+    EITHER = "auto"
+    """Machine code; where that cannot be made, Python alone, and a line that says why."""
+
+    @classmethod
+    def wanted(cls) -> Form:
+        """The form that the variable asks for.
+
+        Without it, a checkout makes the pure form, at once and without a compiler, and an unpacked sdist either: who
+        builds from that wants what fits the machine.
+
+        Raises:
+            ValueError: the variable is something else.
+        """
+        asked = os.environ.get(VARIABLE, "")
+        if not asked:
+            return cls.EITHER if (ROOT / "PKG-INFO").is_file() else cls.PURE
+        try:
+            return cls(asked)
+        except ValueError:
+            values = ", ".join(form.value for form in cls)
+            raise ValueError(f"{VARIABLE} is one of {values}, not {asked!r}") from None
+
+
+class CompileHook(BuildHookInterface[Any]):
+    """Puts the compiled modules into a wheel, unless the pure form is wanted."""
 
     def dependencies(self) -> list[str]:
         """What mypyc needs: itself, and the packages whose types it reads."""
-        return [*REQUIREMENTS, *self.metadata.core.dependencies] if self._is_on() else []
+        form = self._wanted()
+        if form is Form.PURE or (form is Form.EITHER and find_lack()):
+            return []
+        return [*REQUIREMENTS, *self.metadata.core.dependencies]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compiles before the wheel is put together; an editable install stays pure."""
-        if not self._is_on() or version != "standard":
+        form = self._wanted()
+        if form is Form.PURE or version != "standard":
             return
         folder = ROOT / "build" / "compiled"
+        if form is Form.EITHER and (lack := find_lack()):
+            self._stay_pure(lack)
+            return
         try:
             libraries = compile_into(folder)
         except CompileError as error:
-            self.app.abort(f"{error}; unset {VARIABLE} for the pure form")
-            raise  # `abort` ends the process, but does not say so in its type
+            if form is Form.EITHER:
+                self._stay_pure(" ".join([f"{error.reason}:", *error.said[:1]]))  # the log goes with pip's folder
+                return
+            self._abort(f"{error}; {VARIABLE}={Form.PURE.value} builds the pure form")
         for library in libraries:
             build_data["force_include"][str(library)] = library.relative_to(folder).as_posix()
         build_data["pure_python"] = False
         build_data["infer_tag"] = True
+
+    def _wanted(self) -> Form:
+        try:
+            return Form.wanted()
+        except ValueError as error:
+            self._abort(str(error))
+
+    def _stay_pure(self, reason: str) -> None:
+        self.app.display_warning(
+            f"eventflux-transport is built as pure Python, which is slower: {reason}; "
+            f"{VARIABLE}={Form.COMPILED.value} makes that an error"
+        )
+
+    def _abort(self, reason: str) -> NoReturn:
+        self.app.abort(reason)
+        raise SystemExit(1)  # `abort` ends the process, but does not say so in its type
 
 
 if __name__ == "__main__":

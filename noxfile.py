@@ -19,7 +19,10 @@ IDL_CONFIGS = [
 ]
 CODEGEN_PAGES = {"docs/codegen.schema.json": ["schema"], "docs/codegen-yaml.md": ["schema", "--page"]}
 IN_PARALLEL = ["-n", "6", "--dist", "worksteal"]
-PYTHONS = ["3.11", "3.12", "3.13"]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+WHEEL_PYTHONS = [*PYTHONS, "3.15"]
+BASE_SCHEMES = ["tcp", "unix", "memory", "grpc", "grpc+unix", "grpc+memory"]
+"""The wires of the base install."""
 
 # The tests start hundreds of processes: what each would compile anew is kept, below .nox and not beside the sources.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -134,7 +137,8 @@ def build(session: nox.Session) -> None:
     shutil.rmtree(dist, ignore_errors=True)
     session.run("hatchling", "build", "--target", "sdist", "--directory", str(dist))
     (sdist,) = dist.glob("*.tar.gz")
-    session.run("python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(dist), str(sdist))
+    wheel_of = ["python", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(dist), str(sdist)]
+    session.run(*wheel_of, env={"EVENTFLUX_COMPILE": "0"})
     (wheel,) = dist.glob("*.whl")
     constraint = dist / "constraint.txt"
     constraint.write_text(f"eventflux-transport @ {wheel.as_uri()}\n")
@@ -144,7 +148,7 @@ def build(session: nox.Session) -> None:
         typed = {"PIP_CONSTRAINT": str(constraint), "PIP_QUIET": "1"}
         active = f'PATH="$1:$PATH"; {command}'
         session.run("sh", "-c", active, "sh", str(Path(python).parent), env=typed, external=True)
-        schemes = ["tcp", "unix", "memory", "grpc", "grpc+unix", "grpc+memory"]
+        schemes = [*BASE_SCHEMES]
         if "[all]" in command:
             schemes += ["grpcio", "ws"]
         if "[" not in command:
@@ -157,6 +161,103 @@ def build(session: nox.Session) -> None:
     session.log("built %s and %s", sdist.name, wheel.name)
     shutil.rmtree("dist", ignore_errors=True)
     shutil.copytree(dist, "dist", ignore=shutil.ignore_patterns("environment*", "constraint.txt"))
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build what is released into dist/: the sdist, a compiled wheel for each Python that is here, a pure one.
+
+    Each wheel is made of the sdist, as cibuildwheel does where there are containers, and tried in an environment of its
+    own, on each wire that its Python has packages for. ``-- --python 3.12`` takes some of them, ``-- --level 0``
+    compiles in half the time. Pythons are looked for on PATH, below pyenv, and in the folders that
+    EVENTFLUX_PYTHONS names.
+    """
+    parser = argparse.ArgumentParser(prog="nox -s wheels --", allow_abbrev=False)
+    parser.add_argument("--python", action="append", choices=WHEEL_PYTHONS)
+    parser.add_argument("--level", default="3")
+    options = parser.parse_args(session.posargs)
+    session.install(*_group("release"))
+    work = Path(session.create_tmp()).resolve() / "wheels"
+    shutil.rmtree(work, ignore_errors=True)
+    dist = work / "dist"
+    session.run("hatchling", "build", "--target", "sdist", "--directory", str(dist))
+    (sdist,) = dist.glob("*.tar.gz")
+    made = {}
+    for version in options.python or WHEEL_PYTHONS:
+        interpreter = _interpreter(version)
+        if not interpreter:
+            session.warn("skipped Python %s: there is none here", version)
+            continue
+        compiled = {"EVENTFLUX_COMPILE": "1", "EVENTFLUX_COMPILE_LEVEL": options.level}
+        wheel = _build_wheel(session, sdist, interpreter, work / f"raw-{version}", compiled)
+        made[version] = interpreter, _repaired(session, wheel, dist)
+    if not made:
+        session.error("there is no Python to build for")
+    newest = made[max(made, key=WHEEL_PYTHONS.index)][0]
+    pure = _build_wheel(session, sdist, newest, work / "raw-pure", {"EVENTFLUX_COMPILE": "0"})
+    shutil.copy2(pure, dist)
+    for version, (interpreter, wheel) in made.items():
+        _try_wheel(session, interpreter, wheel, work / f"try-{version}", "compiled")
+    _try_wheel(session, newest, pure, work / "try-pure", "pure")
+    files = sorted(dist.iterdir())
+    session.run("twine", "check", "--strict", *map(str, files))
+    for file in files:
+        session.log("%s: %.2f MB", file.name, file.stat().st_size / 1e6)
+    shutil.rmtree("dist", ignore_errors=True)
+    shutil.copytree(dist, "dist")
+
+
+def _interpreter(version: str) -> str:
+    """The path of a Python that runs; empty where there is none of this version."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
+    folders = [*os.environ.get("EVENTFLUX_PYTHONS", "").split(os.pathsep), *map(str, pyenv.glob(f"{version}.*/bin"))]
+    found = [shutil.which(f"python{version}"), *(shutil.which(f"python{version}", path=name) for name in folders)]
+    asked = "import sys, sysconfig; print(*sys.version_info[:2], sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
+    for path in filter(None, found):
+        # pyenv puts a program of each name on PATH, which only says that its version is not in use.
+        done = subprocess.run((path, "-c", asked), check=False, capture_output=True, text=True)
+        if done.returncode == 0 and done.stdout.split() == [*version.split("."), "0"]:
+            return path
+    return ""
+
+
+def _build_wheel(session: nox.Session, sdist: Path, interpreter: str, folder: Path, form: dict[str, str]) -> Path:
+    """The wheel that pip makes of an sdist."""
+    session.run(
+        "python", "-m", "virtualenv", "--quiet", "--clear", "--python", interpreter, str(folder / "environment")
+    )
+    python = str(folder / "environment/bin/python")
+    pip = [python, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder)]
+    session.run(*pip, str(sdist), env=form, external=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def _repaired(session: nox.Session, wheel: Path, dist: Path) -> Path:
+    """The wheel, in `dist`, with the tag of the oldest Linux that it runs on; elsewhere with its own tag."""
+    before = set(dist.iterdir())
+    if sys.platform == "linux":
+        session.run("auditwheel", "repair", "--wheel-dir", str(dist), str(wheel))
+    else:
+        shutil.copy2(wheel, dist)
+    (repaired,) = set(dist.iterdir()) - before
+    return repaired
+
+
+def _try_wheel(session: nox.Session, interpreter: str, wheel: Path, folder: Path, form: str) -> None:
+    """Installs a wheel into an empty environment, sees which form runs there, and makes a call on each wire."""
+    session.run("python", "-m", "virtualenv", "--quiet", "--clear", "--python", interpreter, str(folder))
+    python = str(folder / "bin/python")
+    session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
+    session.run(python, "-I", "tests/compile/installed.py", form, external=True)
+    session.run(python, "-I", "tests/project/round_trip.py", *BASE_SCHEMES, external=True)
+    for extra, scheme in (("websocket", "ws"), ("grpcio", "grpcio")):
+        ready = ["--quiet", "--only-binary", ":all:", f"{wheel}[{extra}]"]
+        done = subprocess.run((python, "-m", "pip", "install", *ready), check=False, capture_output=True, text=True)
+        if done.returncode:
+            session.warn("skipped %s:// for %s: the extra %s cannot be installed there", scheme, wheel.name, extra)
+        else:
+            session.run(python, "-I", "tests/project/round_trip.py", scheme, external=True)
 
 
 @nox.session(name="compile")

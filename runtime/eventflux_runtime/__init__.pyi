@@ -92,3 +92,6 @@ from eventflux_runtime.serve import serve_forever as serve_forever
 from eventflux_runtime.server.interceptor import ServerInterceptor as ServerInterceptor
 from eventflux_runtime.server.server import Server as Server
 from eventflux_runtime.server.service import Service as Service
+from eventflux_runtime.server.service_source import ServiceFactory as ServiceFactory
+from eventflux_runtime.server.service_source import ServiceSource as ServiceSource
+from eventflux_runtime.workers.supervisor import Workers as Workers

@@ -35,10 +35,21 @@ def compiled_to(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return folders
 
 
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An unpacked sdist, as far as the hook can tell, on a machine that has a compiler."""
+    monkeypatch.setattr(hatch_build, "ROOT", tmp_path)
+    monkeypatch.setattr(hatch_build, "find_lack", lambda: "")
+    monkeypatch.delenv(VARIABLE, raising=False)
+    (tmp_path / "PKG-INFO").touch()
+    return tmp_path
+
+
 @pytest.mark.parametrize("value", [None, "", "0"])
-def test_a_wheel_is_pure_unless_asked(
-    value: str | None, compiled_to: list[Path], monkeypatch: pytest.MonkeyPatch
+def test_a_wheel_of_a_checkout_is_pure_unless_asked(
+    value: str | None, compiled_to: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(hatch_build, "ROOT", tmp_path)  # so that the suite runs in an unpacked sdist, too
     monkeypatch.delenv(VARIABLE, raising=False)
     if value is not None:
         monkeypatch.setenv(VARIABLE, value)
@@ -67,6 +78,55 @@ def test_a_compiled_wheel_holds_the_libraries_and_names_its_platform(
 def test_a_compiled_wheel_is_built_with_mypyc(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "1")
     assert {"mypy", "setuptools", "librt"} <= {re.split("[=>]", name)[0] for name in hook().dependencies()}
+
+
+@pytest.mark.parametrize("value", [None, "auto"])
+def test_an_sdist_is_compiled_where_that_can_be_done(
+    value: str | None, source: Path, compiled_to: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if value is not None:
+        monkeypatch.setenv(VARIABLE, value)
+    build_data: dict[str, Any] = {"force_include": {}}
+    hook().initialize("standard", build_data)
+    assert len(compiled_to) == 1
+    assert build_data["pure_python"] is False
+    assert hook().dependencies() != []
+
+
+@pytest.mark.usefixtures("source")
+def test_an_sdist_without_a_compiler_is_pure_with_one_line_that_says_why(
+    compiled_to: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lack = "there is no C compiler 'no-such-compiler'; install one, or name another in CC"
+    monkeypatch.setattr(hatch_build, "find_lack", lambda: lack)
+    build_data: dict[str, Any] = {"force_include": {}}
+    assert hook().dependencies() == [], "nothing is fetched in vain"
+    hook().initialize("standard", build_data)
+    assert (build_data, compiled_to) == ({"force_include": {}}, [])
+    said = "".join(capsys.readouterr())
+    assert said.count("\n") == 1
+    assert f"is built as pure Python, which is slower: {lack}; {VARIABLE}=1 makes that an error" in said
+
+
+@pytest.mark.usefixtures("source", "failing")
+def test_an_sdist_that_cannot_be_compiled_is_pure_with_one_line_that_says_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    build_data: dict[str, Any] = {"force_include": {}}
+    hook().initialize("standard", build_data)
+    assert build_data == {"force_include": {}}
+    said = "".join(capsys.readouterr())
+    assert said.count("\n") == 1
+    assert f"which is slower: mypyc or the C compiler failed: ld: cannot find -lm; {VARIABLE}=1" in said
+
+
+def test_a_value_that_means_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, "yes")
+    with pytest.raises(SystemExit):
+        hook().dependencies()
+    assert f"{VARIABLE} is one of 0, 1, auto, not 'yes'" in capsys.readouterr().err
 
 
 def test_an_editable_install_stays_pure(compiled_to: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,18 +197,25 @@ def test_missing_headers_are_named(small: Path, monkeypatch: pytest.MonkeyPatch)
         run_mypyc(small, ["small.py"], small / "libraries")
 
 
-def test_a_failure_ends_the_build_without_a_traceback(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A compiler that fails."""
+    log = tmp_path / "compile.log"
+
     def compile_into(folder: Path) -> list[Path]:
-        log = tmp_path / "compile.log"
         log.write_text("ld: cannot find -lm\n")
         raise CompileError("mypyc or the C compiler failed", log)
 
     monkeypatch.setattr(hatch_build, "compile_into", compile_into)
+
+
+@pytest.mark.usefixtures("failing")
+def test_a_failure_of_what_was_asked_for_ends_the_build_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv(VARIABLE, "1")
     with pytest.raises(SystemExit):
         hook().initialize("standard", {"force_include": {}})
     said = capsys.readouterr().err
     assert "ld: cannot find -lm" in said
-    assert f"unset {VARIABLE} for the pure form" in said
+    assert f"{VARIABLE}=0 builds the pure form" in said

@@ -98,6 +98,7 @@ LAYERS: Final = {
         may_import=("rpc", "handler", "net", "calls", "health", "reflection"),
         forbidden=NETWORK | GRPC,
     ),
+    "workers": Layer(modules=("workers",), may_import=("rpc", "net", "server"), forbidden=GRPC),
     "peer": Layer(
         modules=("peer",),
         may_import=("rpc", "handler", "compression", "net", "calls", "core", "wire", "server"),
@@ -123,6 +124,7 @@ LAYERS: Final = {
             "client",
             "blocking",
             "server",
+            "workers",
             "peer",
             "contract",
             "health",

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from enum import Enum
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
@@ -180,8 +181,24 @@ def test_quoted_lines_are_in_the_code(quoted: str) -> None:
     assert any(quoted in source for source in sources)
 
 
+def programs() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_program_with_workers_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    (program,) = [text for text in programs() if "workers=" in text]
+    told = "workers=1, on_started=lambda workers: os.kill(os.getpid(), signal.SIGTERM)"
+    program = program.replace("0.0.0.0:7070", "127.0.0.1:0").replace("workers=4", told)
+    path = tmp_path / "service.py"
+    path.write_text(f"import os, signal\n{program}")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", path], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_the_program_of_the_page_runs() -> None:
-    (program,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (program,) = [text for text in programs() if "HeartbeatMonitor" in text]
     # Nobody answers there: the first changes come, and then the program is left.
     program = program.replace("7070", "1").replace("7071", "1").replace("HeartbeatMonitor(nodes)", QUICK)
     program = program.replace("change.reason)\n", "change.reason)\n            return\n")

@@ -68,10 +68,10 @@ def imports_of(module: str) -> dict[str, Name]:
 
 @cache
 def definition(name: Name) -> ast.stmt | None:
-    """The statement that defines a name."""
+    """The statement that defines a name; of a function with overloads the last one, which has the docstring."""
     if name.module not in MODULES:
         return None
-    for node in tree_of(name.module).body:
+    for node in reversed(tree_of(name.module).body):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name.name:
             return node
         targets = (

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -41,6 +44,8 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     assert "Name: eventflux-transport\n" in metadata
     assert "License-Expression: Apache-2.0\n" in metadata
     assert "Requires-Python: >=3.11\n" in metadata
+    assert "Project-URL: EventFlux, https://github.com/eventflux-io/engine\n" in metadata
+    assert "Classifier: Typing :: Typed\n" in metadata
     required = [line.split()[1].split(">")[0] for line in metadata.splitlines() if line.startswith("Requires-Dist:")]
     extras = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:") and "extra ==" in line]
     brought = [line for line in metadata.splitlines() if line.startswith("Requires-Dist: typing-extensions")]
@@ -50,3 +55,12 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     assert "eventflux = eventflux_node.cli:main" in scripts
     assert "eventflux-codegen = eventflux_codegen.cli:main" in scripts
     assert f"{folder}/licenses/LICENSE" in wheel.namelist()
+
+
+def test_the_pythons_that_are_named_are_those_that_are_tested_and_released() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    classifiers = project["project"]["classifiers"]
+    named = [name.rpartition(" ")[2] for name in classifiers if re.search(r":: 3\.\d+$", name)]
+    (tested,) = re.findall(r"^PYTHONS = (\[.*\])$", (ROOT / "noxfile.py").read_text(), re.MULTILINE)
+    assert named == ast.literal_eval(tested)
+    assert project["tool"]["cibuildwheel"]["build"].split() == [f"cp{name.replace('.', '')}-*" for name in named]

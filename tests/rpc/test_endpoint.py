@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import idna
 import pytest
 from hypothesis import given
@@ -65,7 +67,6 @@ def test_reads(url: str, expected: Endpoint) -> None:
         ("tcp://m\u00f6n_ster:1", r"U\+005F cannot stand in one; if DNS has it, write it as there"),
         ("tcp://a\udce9:1", "not a host name that can be looked up"),
         ("tcp://\U0001f600.test:1", r"U\+1F600 cannot stand in one"),
-        ("tcp://\u13a0.test:1", r"U\+[0-9A-F]+ cannot stand in one"),
         ("tcp://xn--b\u00fccher:1", "in ASCII already"),
         # Unicode has written this one in another way since the rules that Python knows.
         ("tcp://\U0002f868.test:1", r"U\+2F868 cannot stand in one"),
@@ -97,6 +98,15 @@ def test_reads(url: str, expected: Endpoint) -> None:
 def test_refuses(url: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         parse_endpoint(url)
+
+
+def test_a_letter_whose_small_form_is_newer_than_python_s_rules_is_written_as_idna_has_it_or_refused() -> None:
+    url = "tcp://\u13a0.test:1"
+    if sys.version_info >= (3, 14):  # whose tables know no small form, as IDNA 2008 does not
+        assert parse_endpoint(url).host == f"{idna.encode(chr(0x13A0)).decode()}.test"
+    else:
+        with pytest.raises(ConfigError, match=r"U\+AB70 cannot stand in one"):
+            parse_endpoint(url)
 
 
 @pytest.mark.parametrize("scheme", ["TCP", "Tcps", "GRPC", "Unix", "MEMORY", "Grpc+DNS"])

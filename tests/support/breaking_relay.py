@@ -14,16 +14,22 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Relay:
-    """Passes bytes on both ways; `reset` breaks every connection there is with RST."""
+    """Passes bytes on both ways; `reset` breaks every connection there is with RST, `to_refuse` counts those to come
+    that are closed before a byte has passed."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._clients: set[SocketStream] = set()
         self.accepted = 0
+        self.to_refuse = 0
 
     async def serve(self, client: SocketStream) -> None:
         """One connection, until either side ends it."""
         self.accepted += 1
+        if self.to_refuse:
+            self.to_refuse -= 1
+            await client.aclose()
+            return
         self._clients.add(client)
         try:
             async with (

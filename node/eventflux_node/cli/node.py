@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +10,9 @@ import click
 
 from eventflux_node.cli.loop import run_async
 from eventflux_node.cli.option import loop_option, node_id_option, seconds_option
-from eventflux_node.hub import Hub
-from eventflux_node.service import NodeService
+from eventflux_node.place import NodePlace
 from eventflux_node.web_page import page_urls, socket_path, web_pages
-from eventflux_runtime import Server, ServerConfig, TlsConfig, WebConfig, serve_forever
+from eventflux_runtime import Server, ServerConfig, TlsConfig, WebConfig, Workers, serve_forever
 
 __all__ = ["command"]
 
@@ -31,6 +30,7 @@ __all__ = ["command"]
 )
 @seconds_option("--patience", 10.0, "How long a full subscriber holds publishers up before it is cut off.")
 @seconds_option("--drain-grace", 10.0, "How long calls in flight have to finish when the node is stopped.")
+@click.option("--workers", type=click.IntRange(1), metavar="N", help="Serve by N processes, which share each port.")
 @click.option("--web", "has_page", is_flag=True, help="Serve a live page of the node; takes a URL with ws or wss.")
 @click.option(
     "--origin",
@@ -81,14 +81,7 @@ def _web_config(endpoints: Sequence[str], has_page: bool, origins: tuple[str, ..
 
 
 async def _serve_node(
-    endpoints: Sequence[str],
-    config: ServerConfig,
-    *,
-    has_page: bool,
-    node_id: str,
-    cluster_id: str,
-    buffer_events: int,
-    patience_s: float,
+    endpoints: Sequence[str], config: ServerConfig, *, has_page: bool, workers: int | None, **options: Any
 ) -> int:
     """Serves until SIGTERM or SIGINT, then drains. Returns the exit code, 0.
 
@@ -97,16 +90,26 @@ async def _serve_node(
     Raises:
         ConfigError: an endpoint cannot be served.
     """
-    hub = Hub(buffer_events=buffer_events, patience_s=patience_s)
-    version = importlib.metadata.version("eventflux-transport")
-    service = NodeService(node_id=node_id, cluster_id=cluster_id, version=version, hub=hub)
 
-    def announce(server: Server) -> None:
-        lines = [f"listening on {url}" for url in server.endpoints]
+    def announce(serving: Server | Workers) -> None:
+        lines = [f"listening on {url}" for url in serving.endpoints]
         if has_page:
-            lines += [f"page at {url}" for url in page_urls(server.endpoints)]
+            lines += [f"page at {url}" for url in page_urls(serving.endpoints)]
         print("\n".join(lines), flush=True)
 
     # Subscriptions have no end of their own: unless the hub ends them, a drain would wait its whole grace time.
-    await serve_forever([service], *endpoints, config=config, on_started=announce, on_draining=hub.close)
+    if workers is None:
+        place = NodePlace(**options)
+        await serve_forever(place.services, *endpoints, config=config, on_started=announce, on_draining=place.close_hub)
+        return 0
+    with tempfile.TemporaryDirectory(prefix="eventflux-") as folder:
+        place = NodePlace(**options, folder=folder)
+        await serve_forever(
+            place.services,
+            *endpoints,
+            config=config,
+            on_started=announce,
+            on_draining=place.close_hub,
+            workers=workers,
+        )
     return 0

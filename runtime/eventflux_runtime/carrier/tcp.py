@@ -35,7 +35,7 @@ class TcpCarrier:
 
     async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> SocketListener:
         """See `Carrier.bind`."""
-        sockets = await bind_tcp(endpoint, config.socket)
+        sockets = await bind_tcp(endpoint, config.socket, is_shared=config.reuse_port)
         return SocketListener(
             endpoint.with_port(sockets[0].getsockname()[1]),
             sockets,

@@ -48,7 +48,7 @@ def server_options(config: ServerConfig) -> _Options:
     """The arguments of a server."""
     options = [
         *_common(config.max_message_bytes, config.keepalive),
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(config.reuse_port)),
         ("grpc.max_concurrent_streams", config.max_calls_per_connection),
         ("grpc.max_allowed_incoming_connections", config.max_connections),
         ("grpc.server_handshake_timeout_ms", _milliseconds(config.handshake_timeout_s)),

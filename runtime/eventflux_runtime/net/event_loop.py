@@ -5,10 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
 
 from eventflux_runtime.net.reactor import Reactor
 
-__all__ = ["open_reactor", "start_reactor"]
+__all__ = ["Backend", "open_reactor", "running_backend", "start_reactor"]
+
+Backend: TypeAlias = tuple[str, dict[str, Any]]
+"""What `anyio.run` takes as `backend` and `backend_options`."""
+
+
+def running_backend() -> Backend:
+    """The kind of the event loop that runs here, to start another of its kind."""
+    if not _is_asyncio():
+        return "trio", {}
+    is_uvloop = type(asyncio.get_running_loop()).__module__.partition(".")[0] == "uvloop"
+    return "asyncio", {"use_uvloop": is_uvloop}
 
 
 async def start_reactor() -> Reactor:

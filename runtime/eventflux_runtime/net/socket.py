@@ -132,7 +132,11 @@ async def connect_unix(path: str) -> socket.socket:
 
 
 async def bind_tcp(
-    endpoint: Endpoint, options: SocketConfig | None = None, *, is_listening: bool = True
+    endpoint: Endpoint,
+    options: SocketConfig | None = None,
+    *,
+    is_listening: bool = True,
+    is_shared: bool = False,
 ) -> list[socket.socket]:
     """Sockets on every address of the endpoint's host, all with one port.
 
@@ -143,10 +147,15 @@ async def bind_tcp(
         endpoint: where; of port 0 the system chooses one that is free on all of the addresses.
         options: whose buffers connections inherit.
         is_listening: False: the addresses are only held.
+        is_shared: other processes of this user may bind them as well, if they say so, too.
 
     Raises:
-        ConfigError: the host is unknown, or the address is taken or not allowed.
+        ConfigError: the host is unknown, the address is taken or not allowed, or the system cannot share it.
     """
+    if is_shared and not hasattr(socket, "SO_REUSEPORT"):
+        raise ConfigError(
+            f"cannot listen on {endpoint}: processes share no port on this system, it has no SO_REUSEPORT"
+        )
     try:
         addresses = _EVERYWHERE if is_any(endpoint.host) else await look_up(endpoint.host, endpoint.port)
     except OSError as error:
@@ -156,7 +165,7 @@ async def bind_tcp(
         tries_left -= 1
         sockets: list[socket.socket] = []
         try:
-            _bind_each(sockets, addresses, endpoint, options)
+            _bind_each(sockets, addresses, endpoint, options, is_shared=is_shared)
             if is_listening:
                 for sock in sockets:
                     sock.listen(BACKLOG)
@@ -175,6 +184,8 @@ def _bind_each(
     addresses: Sequence[SocketAddress],
     endpoint: Endpoint,
     options: SocketConfig | None,
+    *,
+    is_shared: bool,
 ) -> None:
     """Adds to `sockets` one for each address that this machine has.
 
@@ -185,7 +196,7 @@ def _bind_each(
     missing: OSError | None = None
     for family, address in addresses:
         try:
-            sock = _bound(family, (address[0], port, *address[2:]), options)
+            sock = _bound(family, (address[0], port, *address[2:]), options, is_shared=is_shared)
         except OSError as error:
             if error.errno not in _MISSING:
                 raise
@@ -199,11 +210,13 @@ def _bind_each(
         raise missing if missing is not None else OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
 
-def _bound(family: int, address: tuple[Any, ...], options: SocketConfig | None) -> socket.socket:
+def _bound(family: int, address: tuple[Any, ...], options: SocketConfig | None, *, is_shared: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != "::"))
         if options is not None:

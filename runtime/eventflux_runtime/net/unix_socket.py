@@ -22,7 +22,7 @@ from eventflux_runtime.net.socket import BACKLOG, listening_error
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import ConfigError
 
-__all__ = ["SocketFile", "bind_unix"]
+__all__ = ["SocketFile", "bind_unix", "hand_down"]
 
 _TRIES: Final = 3
 """How often a path that somebody else takes in the moment it is free is tried for."""
@@ -32,12 +32,22 @@ so whoever has it for longer is no server of ours."""
 _LOCK_PAUSE_S: Final = 0.01
 
 
+_handed_down: Final[dict[str, socket.socket]] = {}
+"""Listening sockets that the parent process has made, by their paths, until they are asked for."""
+
+
+def hand_down(path: str, sock: socket.socket) -> None:
+    """Has the next `bind_unix` of a path take a listening socket that the parent process has made, and keeps."""
+    _handed_down[path] = sock
+
+
 class SocketFile:
     """The file that a listening socket has made."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, is_ours: bool = True) -> None:
+        """The file at a path, as it is now; it stays where it is if another process has made it."""
         self.path = path
-        self._made: os.stat_result | None = os.lstat(path)
+        self._made: os.stat_result | None = os.lstat(path) if is_ours else None
 
     def remove(self) -> None:
         """Removes the file unless another has taken its place.
@@ -59,6 +69,10 @@ async def bind_unix(endpoint: Endpoint) -> tuple[socket.socket, SocketFile]:
     Raises:
         ConfigError: something else is at that path, a process holds it, or it may not be made.
     """
+    inherited = _handed_down.pop(endpoint.path, None)
+    if inherited is not None:
+        inherited.setblocking(False)
+        return inherited, SocketFile(endpoint.path, is_ours=False)
     try:
         async with _alone_in(os.path.dirname(endpoint.path)):
             return _listen(endpoint)

@@ -263,6 +263,10 @@ class ServerConfig(Checked):
     """Seconds after which a client is told to connect anew, plus or minus a tenth; its calls in flight go on. Servers
     that come later get their share so, whatever the clients' own `PoolConfig.max_age_s`. None: never, because it
     costs each client a handshake and gains nothing where servers do not come and go."""
+    reuse_port: bool = False
+    """Share the ports that are listened on with other processes of this user that say so, too (SO_REUSEPORT); on Linux
+    the kernel spreads new connections over them. ``serve_forever(..., workers=N)`` sets it. Off, because a second
+    server that is started by mistake would take a part of the connections, where it is refused otherwise."""
     handshake_timeout_s: PositiveSeconds = 10.0
     """Seconds a new connection has to say what it speaks. An EventFlux peer that has begun a frame has to send 4 KiB of
     it a second on average over each such time."""

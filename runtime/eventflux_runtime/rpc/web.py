@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from eventflux_runtime.rpc.checked import Checked
 from eventflux_runtime.rpc.errors import ConfigError
@@ -82,3 +82,11 @@ class WebConfig(Checked):
             if path == HEALTH_PATH:
                 raise ConfigError(f"pages: {HEALTH_PATH} tells the health of the server: choose another path")
         object.__setattr__(self, "pages", MappingProxyType(dict(self.pages)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickling, which a view of a dict refuses."""
+        return _made, (self.origins, self.trusted_proxies, dict(self.pages))
+
+
+def _made(origins: tuple[str, ...], trusted_proxies: tuple[str, ...], pages: Mapping[str, PageSource]) -> WebConfig:
+    return WebConfig(origins=origins, trusted_proxies=trusted_proxies, pages=pages)

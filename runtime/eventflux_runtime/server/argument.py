@@ -14,7 +14,7 @@ from eventflux_runtime.rpc.handler import checked_interceptors
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.service import Service, checked_bindings
 
-__all__ = ["ServeArguments", "checked_arguments"]
+__all__ = ["ServeArguments", "checked_arguments", "checked_surroundings"]
 
 
 class ServeArguments(NamedTuple):
@@ -41,11 +41,23 @@ def checked_arguments(
     given = _checked_services(services)
     if not given and not settings.health:
         raise ConfigError("nothing to serve: the list of services is empty, and ServerConfig.health is off")
+    return checked_surroundings(urls, settings, interceptors)._replace(services=given)
+
+
+def checked_surroundings(
+    urls: Sequence[str], config: ServerConfig | None, interceptors: Iterable[ServerInterceptor]
+) -> ServeArguments:
+    """The arguments of `serve` but for the services, of which there are none.
+
+    Raises:
+        ConfigError: one is not what it should be, or there is nowhere to serve.
+    """
+    settings = config_or_default(config, ServerConfig)
     if not urls:
         raise ConfigError("no endpoint given: pass a URL such as tcp://127.0.0.1:7070")
     endpoints = tuple(_endpoint(url) for url in urls)
     refuse_unused_tls(endpoints, settings.tls)
-    return ServeArguments(given, endpoints, settings, checked_interceptors(interceptors, "context", "proceed"))
+    return ServeArguments((), endpoints, settings, checked_interceptors(interceptors, "context", "proceed"))
 
 
 def _endpoint(url: object) -> Endpoint:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 
-from eventflux_runtime.carrier.api import Carrier, CarrierListener, PipeLayer, UpgradeLayer
+from eventflux_runtime.carrier.api import Carrier, CarrierListener, Pipe, PipeLayer, UpgradeLayer
 from eventflux_runtime.net.connecting import connecting
 from eventflux_runtime.protocol.acceptor import Acceptor
 from eventflux_runtime.protocol.api import (
@@ -20,6 +21,7 @@ from eventflux_runtime.protocol.api import (
 )
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.rpc_error import Unavailable
 from eventflux_runtime.rpc.stats import EndpointStats
 from eventflux_runtime.wire.upgrade import Upgrader
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor
 
 __all__ = ["Inner", "StackedListener", "StackedWire"]
+
+
+_LOST: Final = (ConnectionError, ssl.SSLEOFError, Unavailable)
+"""What a handshake fails with whose connection is lost."""
 
 
 class Inner(NamedTuple):
@@ -65,12 +71,21 @@ class StackedWire:
         upgrades = [layer.of_client(endpoint, config, (inner.alpn,)) for layer in self._layers]
         if inner.upgrade is not None:
             upgrades.append(inner.upgrade.of_client(endpoint, config))
-        timeout_s = config.connect_timeout_s
-        with connecting(endpoint, timeout_s, f"connect_timeout_s={timeout_s:g}"):
-            pipe = await self._carrier.connect(endpoint, config, reactor)
+
+        async def greet(pipe: Pipe) -> ClientConnection:
             for upgrade in upgrades:
                 pipe = await upgrade(pipe, reactor)
             return await inner.protocol.connect(pipe, endpoint, config, reactor)
+
+        timeout_s = config.connect_timeout_s
+        with connecting(endpoint, timeout_s, f"connect_timeout_s={timeout_s:g}"):
+            try:
+                return await greet(await self._carrier.connect(endpoint, config, reactor))
+            except ConnectionRefusedError:
+                raise
+            except _LOST:
+                # A server that drains hangs up on whom it has not greeted. Another one may listen there already.
+                return await greet(await self._carrier.connect(endpoint, config, reactor))
 
     def _alpn(self, config: ServerConfig) -> tuple[str, ...]:
         """What may be spoken inside TLS, what is preferred first.

@@ -1,0 +1,1 @@
+"""Several processes that serve the same, on the same addresses, with one that watches over them."""

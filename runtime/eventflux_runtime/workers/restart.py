@@ -1,0 +1,31 @@
+"""How long to wait before a worker that has died is replaced."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["LONGEST_PAUSE_S", "STEADY_S", "Restarts"]
+
+STEADY_S: Final = 10.0
+"""A worker that has served for so many seconds did not die of how it starts: its successor starts at once."""
+_FIRST_PAUSE_S: Final = 0.1
+LONGEST_PAUSE_S: Final = 10.0
+"""Seconds between two tries, where one worker after the other dies."""
+
+
+class Restarts:
+    """Counts the workers of one place that died young."""
+
+    def __init__(self) -> None:
+        self._young = 0
+
+    def pause_s(self, served_s: float) -> float:
+        """Seconds to wait for the next one.
+
+        Args:
+            served_s: how long the one that died had served; 0 if it never did.
+        """
+        self._young = 0 if served_s >= STEADY_S else self._young + 1
+        if not self._young:
+            return 0.0
+        return min(LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._young - 1, 16))
