@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ class NodePlace:
     _hub: Hub | None = field(default=None, init=False)
 
     @asynccontextmanager
-    async def services(self) -> AsyncIterator[Sequence[Service]]:
+    async def services(self) -> AsyncGenerator[Sequence[Service]]:
         """The node's service, on the event loop that serves it.
 
         Raises:

@@ -13,7 +13,7 @@ Invariants, beside those of `Hub`:
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -59,7 +59,7 @@ class SharedHub(Hub):
         self._channels: dict[str, Channel] = {}
 
     @asynccontextmanager
-    async def taking_part(self) -> AsyncIterator[None]:
+    async def taking_part(self) -> AsyncGenerator[None]:
         """Takes what other workers hand over, for as long as the context is open.
 
         Raises:
