@@ -21,7 +21,10 @@ from eventflux_codegen.cli import main as codegen
 from tests.support.page import ROOT, Block, blocks_of
 
 FOLDERS = ("docs/how-to", "docs/coming-from")
-PAGES = [str(path.relative_to(ROOT)) for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.md"))]
+PAGES = [
+    "docs/messages.md",
+    *(str(path.relative_to(ROOT)) for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.md"))),
+]
 NEEDS = {"docs/how-to/fastapi.md": "fastapi", "docs/coming-from/connectrpc.md": "connectrpc"}
 RUN_ELSEWHERE = {
     "EVENTFLUX_COMPILE=1 pip install .": ("noxfile.py", '"pip", "install", "--quiet", ".", env=form'),

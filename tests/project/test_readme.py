@@ -56,16 +56,16 @@ def _wait_until_open(process: subprocess.Popen[str], address: tuple[str, int]) -
 
 def test_service_and_client_print_what_the_readme_says(tmp_path: Path) -> None:
     port = free_port()
+    (tmp_path / "hello.proto").write_text(block("proto"))
+    (command,) = [line for line in commands() if "hello.proto" in line]
+    subprocess.run(command.split(), cwd=tmp_path, check=True, timeout=60, capture_output=True)
     for name in ("service.py", "client.py"):
-        program = (
-            block("python", f"# {name}").replace(":7070", f":{port}").replace("/tmp/node.sock", f"{tmp_path}/socket")
-        )
-        (tmp_path / name).write_text(program)
+        (tmp_path / name).write_text(block("python", f"# {name}").replace(":7070", f":{port}"))
     with running(tmp_path / "service.py", ("127.0.0.1", port)):
         client = [sys.executable, str(tmp_path / "client.py")]
         result = subprocess.run(client, capture_output=True, text=True, check=False, timeout=60)
     assert result.stderr == ""
-    assert result.stdout == block("text")
+    assert result.stdout == block("text").replace(":7070", f":{port}")
 
 
 PROGRAMS = (
@@ -92,6 +92,10 @@ RUN_BY = {
     ),
     r"eventflux (call|list|describe|health|bench)": ("docs/command-line.md", r"$ eventflux \1 "),
     r"eventflux (demo|monitor)": (".ci/run", "bootstrap.py demo"),
+    r"eventflux-codegen generate hello.proto --package hello --out \.": (
+        "tests/project/walkthrough.py",
+        'shell_lines("eventflux-codegen")',
+    ),
     r"eventflux-codegen generate (--config \S+|proto/ --package orders_rpc --out src)": (
         "tests/project/walkthrough.py",
         "eventflux-codegen generate",

@@ -102,14 +102,17 @@ class Walk:
 
 
 def service_and_client(walk: Walk) -> None:
-    """The two programs, and what the README says they print."""
+    """The contract, the two programs, and what the README says they print."""
+    (walk.folder / "hello.proto").write_text(blocks("proto")[0], "utf-8")
+    for line in shell_lines("eventflux-codegen"):
+        walk.run(line)
     for text in blocks("python"):
         name = re.match(r"# (\w+\.py)\n", text)
         if name is not None:
             (walk.folder / name[1]).write_text(walk.here(text), "utf-8")
     service = walk.start("python service.py")
     walk.wait_for_port(7070)
-    expect(walk.run("python client.py"), blocks("text")[0], "python client.py")
+    expect(walk.run("python client.py"), walk.here(blocks("text")[0]), "python client.py")
     walk.stop(service)
 
 
