@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tests.support.page import Block
+from tests.support.page import Block, expected_output
 
 PATIENCE_S: Final = 30
 PORT: Final = ":7070"
@@ -31,17 +31,16 @@ class Follower:
         places = [str(Path(sys.executable).parent), os.environ["PATH"]]
         self._environment = {**os.environ, "PATH": os.pathsep.join(places), "PYTHONWARNINGS": "error"}
 
-    def follow(self, blocks: Sequence[Block]) -> None:
+    def follow(self, blocks: list[Block]) -> None:
         """All blocks of a page in their order.
 
         Raises:
             AssertionError: a command fails, or prints something else than the page says.
         """
-        for block, after in zip(blocks, [*blocks[1:], None], strict=True):
+        for number, block in enumerate(blocks):
             if block.language == "sh":
-                expected = after.text if after is not None and after.language == "text" else None
                 for command in block.commands:
-                    self._type(command, expected, block)
+                    self._type(command, expected_output(blocks, number), block)
             elif block.language != "text":
                 replace(block, text=block.text.replace(PORT, self._port)).write(self._folder)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PAIR: Final = '<div class="side-by-side"'
 _NAME: Final = re.compile(r"(?:#|//) ([\w./-]+\.\w+)\n")
 
 
@@ -20,6 +21,8 @@ class Block:
     line: int
     language: str
     text: str
+    pair: int = 0
+    """Which of the page's pairs of programs that do the same it belongs to, from 1; 0: none."""
 
     @property
     def name(self) -> str | None:
@@ -48,4 +51,17 @@ class Block:
 def blocks_of(page: str) -> list[Block]:
     """The fenced blocks of a page, which is named from the project's folder, in their order."""
     text = (ROOT / page).read_text("utf-8")
-    return [Block(page, text.count("\n", 0, found.start()) + 1, found[1], found[2]) for found in _BLOCK.finditer(text)]
+    blocks = []
+    for found in _BLOCK.finditer(text):
+        before = text[: found.start()]
+        pairs = before.count(_PAIR)
+        is_in_pair = pairs > before.count("</div>")
+        blocks.append(Block(page, before.count("\n") + 1, found[1], found[2], pairs if is_in_pair else 0))
+    return blocks
+
+
+def expected_output(blocks: list[Block], number: int) -> str | None:
+    """What the page shows as the output of a block: of a pair, it stands behind both. None: nothing."""
+    block = blocks[number]
+    behind = [after for after in blocks[number + 1 :] if not block.pair or after.pair != block.pair]
+    return behind[0].text if behind and behind[0].language == "text" and block.language != "text" else None
