@@ -578,8 +578,6 @@ def interop_go(session: nox.Session) -> None:
             session.run("go", "build", "-mod=vendor", "-o", f"bin/{program}", package, external=True)
     peers = {"EVENTFLUX_GO_PEERS": str(build / "bin"), "EVENTFLUX_GRPCURL": _install_grpcurl(session)}
     _run_interop(session, {variable: path for variable, path in peers.items() if path})
-    # The page that compares both needs connectrpc; the suite runs the others.
-    session.run("python", "-m", "pytest", "tests/book/test_pages.py", "-k", "connectrpc")
 
 
 @nox.session(name="interop-rust")

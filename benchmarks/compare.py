@@ -2,7 +2,7 @@
 
 Each row is measured in turn within a round, by two fresh processes, and there are several rounds, so that what the
 machine does besides falls on all of them. Figures are medians over the rounds; ratios are taken within each round.
-Writes ``bench.json`` and ``bench.png``, and prints the tables.
+Writes ``bench.json`` and pictures, and prints the tables.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each workload in each round")
     parser.add_argument(
-        "--output", type=Path, default=ROOT / "build" / "bench", help="folder of the JSON and PNG files"
+        "--output", type=Path, default=ROOT / "build" / "bench", help="folder of the JSON file and the pictures"
     )
     parser.add_argument("--docs", action="store_true", help="renew docs/performance.md and its files")
     options = parser.parse_args()
@@ -90,12 +90,12 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     document = {"machine": describe_machine(), "rounds": results}
     (folder / "bench.json").write_text(json.dumps(document, indent=1) + "\n")
-    draw(results, folder / "bench.png")
+    pictures = draw(results, folder / "assets" if options.docs else folder)
     tables = render(results)
     if options.docs:
         renew_page(folder / "performance.md", tables)
     print(tables)
-    print(f"\n{time.monotonic() - started:.0f} s; {folder / 'bench.json'}, {folder / 'bench.png'}")
+    print(f"\n{time.monotonic() - started:.0f} s; {folder / 'bench.json'}, {len(pictures)} pictures beside it")
 
 
 if __name__ == "__main__":
