@@ -23,6 +23,7 @@ from tests.support.page import ROOT, Block, blocks_of, expected_output
 FOLDERS = ("docs/how-to", "docs/coming-from")
 PAGES = [
     "docs/messages.md",
+    "docs/shipped-contract.md",
     *(str(path.relative_to(ROOT)) for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.md"))),
 ]
 NEEDS = {"docs/how-to/fastapi.md": "fastapi", "docs/coming-from/connectrpc.md": "protoc_gen_connectrpc"}
