@@ -10,7 +10,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -18,21 +17,15 @@ from pathlib import Path
 import pytest
 
 from eventflux_codegen.cli import main as codegen
+from tests.book.pages import PAGES, is_known_package
 from tests.support.page import ROOT, Block, blocks_of, expected_output
 
-FOLDERS = ("docs/how-to", "docs/coming-from")
-PAGES = [
-    "docs/messages.md",
-    "docs/shipped-contract.md",
-    *(str(path.relative_to(ROOT)) for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.md"))),
-]
 NEEDS = {"docs/how-to/fastapi.md": "fastapi", "docs/coming-from/connectrpc.md": "protoc_gen_connectrpc"}
 RUN_ELSEWHERE = {
     "EVENTFLUX_COMPILE=1 pip install .": ("noxfile.py", '"pip", "install", "--quiet", ".", env=form'),
     "eventflux-codegen compile orders_rpc": ("tests/compile/test_package.py", "`eventflux-codegen compile`"),
 }
 """Commands that take minutes, and the file of the project that runs them: what stands there."""
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
 def forget(folder: Path) -> None:
@@ -144,14 +137,4 @@ def installs() -> list[tuple[Block, Sequence[str]]]:
 
 
 def test_what_is_installed_is_known() -> None:
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    known = {_package(name) for group in ("compile", "interop", "tests") for name in groups[group]}
-    for block, names in installs():
-        for name in names:
-            extras = name.partition("[")[2].rstrip("]")
-            assert _package(name) in known | {"eventflux-transport"}, str(block)
-            assert {extra for extra in extras.split(",") if extra} <= set(EXTRAS), str(block)
-
-
-def _package(requirement: object) -> str:
-    return re.split(r"[<>=\[ ;]", str(requirement))[0]
+    assert [(str(block), name) for block, names in installs() for name in names if not is_known_package(name)] == []
