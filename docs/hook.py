@@ -26,6 +26,10 @@ PAGES: Final = {
 }
 """Pages outside docs/, and where they are in the book."""
 
+WITH_INHERITED: Final = ("reference/client.md", "reference/transports.md")
+"""Pages of classes whose members stand in a base class that is not public."""
+
+_ENTRY: Final = re.compile(r"^::: .+$", re.MULTILINE)
 _INFO: Final = re.compile(r"^```(\w+) .+$", re.MULTILINE)
 """The line above a block that tests know by a name, which is nothing that MkDocs knows."""
 _LINK: Final = re.compile(r"\]\((?![a-z]+:)([\w./-]+)")
@@ -52,7 +56,11 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         target = posixpath.normpath(posixpath.join(posixpath.dirname(place), match[1]))
         return "](" + posixpath.relpath(_in_book(target), posixpath.dirname(here) or ".")
 
-    return _INFO.sub(r"```\1", _LINK.sub(led, markdown))
+    markdown = _INFO.sub(r"```\1", _LINK.sub(led, markdown))
+    if here in WITH_INHERITED:
+        # Where each entry stands, options would be a paragraph of their own to who formats the page.
+        markdown = _ENTRY.sub(lambda entry: f"{entry[0]}\n    options:\n      inherited_members: true", markdown)
+    return markdown
 
 
 def _targets(markdown: str, place: str) -> Iterator[str]:
