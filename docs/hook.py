@@ -26,7 +26,7 @@ PAGES: Final = {
 }
 """Pages outside docs/, and where they are in the book."""
 
-WITH_INHERITED: Final = ("reference/client.md", "reference/transports.md")
+WITH_INHERITED: Final = ("reference/blocking.md", "reference/client.md", "reference/transports.md")
 """Pages of classes whose members stand in a base class that is not public."""
 
 _ENTRY: Final = re.compile(r"^::: .+$", re.MULTILINE)

@@ -16,14 +16,14 @@ from tests.project.import_graph import ROOT
 from tests.support.threaded import PATIENCE_S, serving
 
 PAGE = (ROOT / "docs/blocking.md").read_text()
-README = (ROOT / "README.md").read_text()
+SERVICE = (ROOT / "docs/shipped-contract.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
 def folder(portal: BlockingPortal, tmp_path: Path) -> Iterator[Path]:
-    """The page's programs, and the README's service for them."""
-    (service,) = re.findall(r"^# service.py\n(.*?)^anyio\.run", README, re.MULTILINE | re.DOTALL)
+    """The page's programs, and the service for them that another page shows."""
+    (service,) = re.findall(r"^# service.py\n(.*?)^```$", SERVICE, re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {"__name__": "service"}
     exec(service, names)
     with serving(portal, [names["Node"]()], "tcp://127.0.0.1:0") as server:

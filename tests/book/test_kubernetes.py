@@ -7,6 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from eventflux_node.cli.group import eventflux
 from eventflux_runtime import ServerConfig, serve
 from tests.support.page import blocks_of
 
@@ -45,3 +46,12 @@ def test_the_service_is_headless_and_finds_the_pods() -> None:
 
 def test_the_probe_asks_where_the_server_answers() -> None:
     assert CONTAINER["readinessProbe"]["httpGet"]["path"] == "/healthz"  # tests/server/test_one_port.py asks there
+
+
+def test_the_command_is_one() -> None:
+    probe = YAML(typ="safe").load(BLOCKS["exec.yaml"].text)["readinessProbe"]
+    program, name, *arguments = probe["exec"]["command"]
+    assert program == "eventflux"
+    command = eventflux.get_command(eventflux.make_context(program, [name]), name)
+    assert command is not None
+    command.make_context(name, arguments)  # reads the options, and asks nobody

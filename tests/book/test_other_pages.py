@@ -18,8 +18,10 @@ from tests.support.page import ROOT, Block, blocks_of
 
 FOLLOWED = {"docs/tutorial/index.md", *PAGES}
 READ_BY = {
+    "docs/blocking.md": "tests/blocking/test_page.py",
     "docs/browser.md": "tests/browser/bundle.py",
     "docs/codegen.md": "tests/book/test_other_pages.py",
+    "docs/command-line.md": "tests/project/test_command_line_page.py",
     "docs/errors.md": "tests/project/test_errors_page.py",
     "docs/eventflux.md": "tests/peer/test_page.py",
     "docs/generating.md": "tests/codegen/test_page.py",

@@ -20,7 +20,11 @@ from eventflux_codegen.cli import main as codegen
 from tests.book.pages import PAGES, is_known_package
 from tests.support.page import ROOT, Block, blocks_of, expected_output
 
-NEEDS = {"docs/how-to/fastapi.md": "fastapi", "docs/coming-from/connectrpc.md": "protoc_gen_connectrpc"}
+NEEDS = {
+    "docs/how-to/django.md": "django",
+    "docs/how-to/fastapi.md": "fastapi",
+    "docs/coming-from/connectrpc.md": "protoc_gen_connectrpc",
+}
 RUN_ELSEWHERE = {
     "EVENTFLUX_COMPILE=1 pip install .": ("noxfile.py", '"pip", "install", "--quiet", ".", env=form'),
     "eventflux-codegen compile orders_rpc": ("tests/compile/test_package.py", "`eventflux-codegen compile`"),

@@ -19,6 +19,7 @@ FROM_THE_ROOT = ("index.md", "project/")
 """What docs/hook.py adds."""
 PUBLIC = (
     "eventflux_runtime",
+    "eventflux_runtime.blocking",
     "eventflux_runtime.error_details",
     "eventflux_runtime.testing",
     "eventflux_runtime.well_known",
