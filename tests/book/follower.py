@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import selectors
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from tests.support.page import Block, expected_output
+from tests.support.page import Block, expected_output, timeless
 
 PATIENCE_S: Final = 30
 PORT: Final = ":7070"
@@ -63,7 +63,7 @@ class Follower:
         assert done.returncode == 0, f"{block}: {command}\n{done.stdout}{done.stderr}"
         assert done.stderr == "", f"{block}: {command}\n{done.stderr}"
         if expected is not None:
-            assert _timeless(done.stdout) == _timeless(expected), f"{block}: {command}"
+            assert timeless(done.stdout) == timeless(expected), f"{block}: {command}"
 
     def _start(self, words: Sequence[str], expected: str | None, block: Block) -> None:
         assert expected is not None, f"{block}: a server has to say when it serves"
@@ -82,11 +82,6 @@ class Follower:
         server, self._server = self._server, None
         if server is None:
             return
-        server.terminate()
+        server.send_signal(signal.SIGINT)
         rest, _ = server.communicate(timeout=PATIENCE_S)
         assert (server.returncode, rest) == (0, "")
-
-
-def _timeless(text: str) -> str:
-    """What a program printed, without how long it took."""
-    return re.sub(r"in \d+\.\d+s", "in …s", text)

@@ -65,3 +65,8 @@ def expected_output(blocks: list[Block], number: int) -> str | None:
     block = blocks[number]
     behind = [after for after in blocks[number + 1 :] if not block.pair or after.pair != block.pair]
     return behind[0].text if behind and behind[0].language == "text" and block.language != "text" else None
+
+
+def timeless(text: str) -> str:
+    """What a program printed, without how long it took."""
+    return re.sub(r"in \d+\.\d+s", "in …s", text)
