@@ -268,6 +268,7 @@ class EventFluxServerCall:
 
     def __init__(self, connection: EventFluxConnection, method: AnyMethod, request: Any, size: int) -> None:
         self.method = method
+        self.protocol = "eventflux"
         self.begun_at = perf_counter()
         self.outcome: Status | None = None
         self.cancel_cause: CancelCause | None = None
