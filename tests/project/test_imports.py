@@ -104,9 +104,31 @@ LAYERS: Final = {
         forbidden=GRPC,
     ),
     "error_details": Layer(modules=("error_details",), may_import=("contract", "well_known"), forbidden=SANS_IO),
+    "access_log": Layer(
+        modules=("access_log",),
+        may_import=("rpc", "handler", "client"),
+        forbidden=EVENT_LOOPS | NETWORK | GRPC,
+    ),
+    "otel": Layer(
+        modules=("otel",),
+        may_import=("rpc", "handler", "net", "calls", "client", "server"),
+        forbidden=EVENT_LOOPS | NETWORK | GRPC,
+    ),
     "surface": Layer(
         modules=("", "connect", "serve", "testing"),
-        may_import=("rpc", "handler", "net", "calls", "wire", "client", "server", "peer", "contract", "health"),
+        may_import=(
+            "rpc",
+            "handler",
+            "net",
+            "calls",
+            "wire",
+            "client",
+            "server",
+            "peer",
+            "contract",
+            "health",
+            "access_log",
+        ),
     ),
 }
 """Every module of the runtime belongs to the layer that names it most closely."""
@@ -260,6 +282,7 @@ COMES_WITH: Final = {
     "grpc_health": "grpcio-health-checking",
     "grpc_tools": "grpcio-tools",
     "typing_extensions": "typing-extensions",
+    "opentelemetry": "opentelemetry-api",
     "ruamel": "ruamel.yaml",
 }
 """The requirement that brings a module whose name is another."""
