@@ -5,6 +5,7 @@ https://github.com/open-telemetry/semantic-conventions/tree/v1.44.0/docs/rpc
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from eventflux_runtime.rpc.endpoint import Endpoint, parse_endpoint
@@ -60,6 +61,8 @@ _SERVER_PORT: Final = "server.port"
 _PEER_ADDRESS: Final = "network.peer.address"
 _PEER_PORT: Final = "network.peer.port"
 
+_KEPT_PEERS: Final = 1024
+"""Peers whose attributes are kept: to read a URL takes longer than to make the rest of a span."""
 _GRPC: Final = "grpc"
 _OWN: Final = "eventflux"
 """The system of the native protocol and of EventFlux's frames, for which the conventions have no name."""
@@ -98,8 +101,9 @@ def target_attributes(target: str) -> tuple[Attributes, bool]:
     return {_SERVER_ADDRESS: address, _SERVER_PORT: port} if port else {_SERVER_ADDRESS: address}, is_grpc
 
 
+@lru_cache(maxsize=_KEPT_PEERS)
 def peer_attributes(url: str) -> Attributes:
-    """The other side of a connection, by its URL."""
+    """The other side of a connection, by its URL. The same dictionary each time: not to be changed."""
     endpoint = _endpoint(url)
     if endpoint is None:
         return {}
