@@ -267,7 +267,7 @@ def test_the_server_is_what_the_channel_was_told(target: str, attributes: dict[s
 
 def test_a_peer_of_no_known_address_has_no_attributes() -> None:
     assert peer_attributes("somewhere") == {}
-    assert peer_attributes("tcp://[fe80::1]:7") == {"network.peer.address": "fe80::1", "network.peer.port": 7}
+    assert peer_attributes("tcp://[::1]:7") == {"network.peer.address": "::1", "network.peer.port": 7}
 
 
 def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -283,6 +283,7 @@ COMES_WITH: Final = {
     "grpc_tools": "grpcio-tools",
     "typing_extensions": "typing-extensions",
     "opentelemetry": "opentelemetry-api",
+    "pythonjsonlogger": "python-json-logger",
     "ruamel": "ruamel.yaml",
 }
 """The requirement that brings a module whose name is another."""

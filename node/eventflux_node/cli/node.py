@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
+from eventflux_node.cli.log import log_options, set_up_logging
 from eventflux_node.cli.loop import run_async
 from eventflux_node.cli.option import loop_option, node_id_option, seconds_option
 from eventflux_node.hub import Hub
 from eventflux_node.service import NodeService
 from eventflux_node.web_page import page_urls, socket_path, web_pages
-from eventflux_runtime import Server, ServerConfig, TlsConfig, WebConfig, serve_forever
+from eventflux_runtime import Server, ServerAccessLog, ServerConfig, TlsConfig, WebConfig, serve_forever
 
 __all__ = ["command"]
 
@@ -42,6 +43,7 @@ __all__ = ["command"]
 @click.option("--cert-file", help="PEM file of the node's certificate chain, for tcps, grpcs and wss.")
 @click.option("--key-file", help="PEM file of the key that belongs to --cert-file.")
 @click.option("--client-ca-file", help="PEM file of authorities: clients must show a certificate that one has signed.")
+@log_options
 @loop_option
 def command(
     *,
@@ -56,6 +58,7 @@ def command(
     **options: Any,
 ) -> int:
     """Run a node until it is told to stop (SIGTERM or Ctrl-C)."""
+    set_up_logging(options)
     web = _web_config(endpoints, has_page, origins)
     tls = None
     if cert_file or key_file or client_ca_file:
@@ -85,6 +88,7 @@ async def _serve_node(
     config: ServerConfig,
     *,
     has_page: bool,
+    has_access_log: bool,
     node_id: str,
     cluster_id: str,
     buffer_events: int,
@@ -108,5 +112,12 @@ async def _serve_node(
         print("\n".join(lines), flush=True)
 
     # Subscriptions have no end of their own: unless the hub ends them, a drain would wait its whole grace time.
-    await serve_forever([service], *endpoints, config=config, on_started=announce, on_draining=hub.close)
+    await serve_forever(
+        [service],
+        *endpoints,
+        config=config,
+        interceptors=[ServerAccessLog()] if has_access_log else (),
+        on_started=announce,
+        on_draining=hub.close,
+    )
     return 0

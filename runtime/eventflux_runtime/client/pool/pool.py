@@ -22,6 +22,7 @@ from eventflux_runtime.client.pool.plan import CallView, Plan, PoolView, plan
 from eventflux_runtime.client.pool.queue import CallQueue
 from eventflux_runtime.client.pool.resolver import Resolver, pooled_config
 from eventflux_runtime.client.pool.subchannel import PooledConnection, Subchannel
+from eventflux_runtime.net.client_log import CLIENT_LOG
 from eventflux_runtime.net.reactor import Reactor, TimerHandle
 from eventflux_runtime.net.resolve import resolve
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Wire
@@ -192,7 +193,11 @@ class Pool:
         is_up = held.connection.state is ConnectionState.READY
         if self._config.ejection is not None and is_up and not error.unprocessed and is_held_against(error.code):
             all_stats = [subchannel.outlier_stats for subchannel in self._subchannels]
-            held.subchannel.outlier_stats.failed(self.now(), can_eject(all_stats, self.now()))
+            stats = held.subchannel.outlier_stats
+            if stats.failed(self.now(), can_eject(all_stats, self.now())):
+                left_out_s = stats.ejected_for_s(self.now())
+                address = held.subchannel.address
+                CLIENT_LOG.debug("left out %s for %.1f s, because its calls fail: %s", address, left_out_s, error)
         self._replan_soon()
 
     def ended(self, held: PooledConnection) -> None:

@@ -23,6 +23,7 @@ from eventflux_runtime.protocol.core.error import RemoteProtocolError
 from eventflux_runtime.protocol.core.event import CONNECTION_LOST, EVENT_KINDS, ConnectionLost, Event
 from eventflux_runtime.protocol.core.machine import ALL, Machine
 from eventflux_runtime.rpc.status import StatusCode
+from eventflux_runtime.rpc.status_part import escaped
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
@@ -216,6 +217,12 @@ class Session(Expirable):
     def lost(self) -> None:
         """Every call ends here; for subclasses."""
         raise NotImplementedError
+
+    def end_text(self) -> str:
+        """Why it ended, for the log."""
+        if self.close_reason is not None:
+            return escaped(f"{type(self.close_reason).__name__}: {self.close_reason}")
+        return "this side closed it" if self._is_closing else "the other side closed it"
 
     def say_goodbye(self, reason: str) -> None:
         """Tells the peer that this side leaves, and closes."""

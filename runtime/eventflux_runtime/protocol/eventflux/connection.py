@@ -156,6 +156,7 @@ class EventFluxConnection:
             self._reactor.wheel.discard(self._stall)
         self.on_writable()
         self._cut_short(CancelCause.DISCONNECTED)
+        self._log.debug("the connection from %s ended: %s", self.pipe.peer.address, error or "it was closed")
         self._notify_lost(self)
 
     def on_congested(self) -> None:
