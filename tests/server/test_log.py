@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from eventflux_runtime import ServerConfig, Unavailable, connect, serve
+from eventflux_runtime import ServerConfig, Unavailable, Unknown, connect, serve
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import Message, TransportClient
 from tests.support.probe import Probe
@@ -63,13 +63,29 @@ async def test_connections_come_and_go_at_debug(caplog: pytest.LogCaptureFixture
             await stranger.aclose()
     lines = [text for level, text in told(caplog) if level == "DEBUG"]
     begun = [match[1] for text in lines if (match := re.match(r"a connection from (\S+) on ", text))]
-    ended = dict(
-        match.groups() for text in lines if (match := re.match(r"the connection from (\S+) ended: (.*)", text))
-    )
+    ends = (re.match(r"the connection from (\S+) ended: (.*)", text) for text in lines)
+    ended = {match[1]: match[2] for match in ends if match is not None}
     assert len(begun) == 2
     assert set(begun) == set(ended)
     assert ended[begun[0]] != ended[begun[1]], "why it ended differs"
     assert "Error" in ended[begun[1]]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_handler_that_fails_often_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    url = memory_endpoint()
+    with caplog.at_level(logging.ERROR, SERVER), anyio.fail_after(20):
+        async with serve([Probe()], url), connect(url) as channel:
+            client = TransportClient(channel)
+            for _ in range(50):
+                with pytest.raises(Unknown):
+                    await client.send_message(Message(headers={"do": "crash"}))
+            with pytest.raises(Unknown):  # another failure of the same method
+                await client.send_message(Message(headers={"do": "fail"}))
+    failed = [record for record in caplog.records if "SendMessage failed" in record.getMessage()]
+    kinds = [record.exc_info[0].__name__ for record in failed if record.exc_info and record.exc_info[0]]
+    assert 10 <= kinds.count("ZeroDivisionError") <= 12
+    assert kinds.count("KeyError") == 1
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
