@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from opentelemetry.trace import StatusCode as SpanStatus
 from eventflux_runtime import (
     CancelCause,
     ClientConfig,
+    ConfigError,
     MissingExtraError,
     NotFound,
     RetryPolicy,
@@ -27,9 +28,17 @@ from eventflux_runtime import (
     connect,
     serve,
 )
+from eventflux_runtime.otel import client_interceptor, server_interceptor
 from eventflux_runtime.otel.convention import BUCKETS_S, SCHEMA_URL, peer_attributes, target_attributes
 from eventflux_runtime.testing import memory_endpoint
-from eventflux_transport import EventRequest, HeartbeatRequest, HeartbeatResponse, Message, TransportClient
+from eventflux_transport import (
+    EventRequest,
+    HeartbeatRequest,
+    HeartbeatResponse,
+    Message,
+    TransportClient,
+    TransportFactory,
+)
 from inventory_sdk import GetItemRequest, InventoryClient, Reservation, StockChange, WatchRequest
 from tests.support.probe import Probe
 from tests.support.telemetry import Telemetry, TellingInventory, parent_id, span_id
@@ -121,6 +130,20 @@ async def probed(
             connect(url, config=config, interceptors=[telemetry.client()]) as channel,
         ):
             yield TransportClient(channel), service
+
+
+async def test_messages_in_eventfluxs_own_frames_are_calls_too() -> None:
+    telemetry = Telemetry()
+    with anyio.fail_after(20):
+        async with (
+            serve([Probe()], "tcp://127.0.0.1:0", interceptors=[telemetry.server()]) as server,
+            TransportFactory.create("tcp") as transport,
+        ):
+            connection = await transport.connect(server.endpoints[0].removeprefix("tcp://"))
+            await transport.send(connection, Message.event(b"hello"))
+            assert (await transport.receive(connection)).payload == b"hello"
+    attributes = dict(telemetry.span(SpanKind.SERVER).attributes or {})
+    assert (attributes["rpc.system.name"], attributes["rpc.method"]) == ("eventflux", SEND)
 
 
 FAULTS_OF_SERVERS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
@@ -268,6 +291,22 @@ def test_the_server_is_what_the_channel_was_told(target: str, attributes: dict[s
 def test_a_peer_of_no_known_address_has_no_attributes() -> None:
     assert peer_attributes("somewhere") == {}
     assert peer_attributes("tcp://[::1]:7") == {"network.peer.address": "::1", "network.peer.port": 7}
+
+
+@pytest.mark.parametrize("make", [client_interceptor, server_interceptor])
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"tracer_provider": "jaeger"}, "tracer_provider must be .*TracerProvider.*, not 'jaeger'"),
+        ({"meter_provider": 7}, "meter_provider must be .*MeterProvider.*, not 7"),
+        ({"propagator": "b3"}, "propagator must be .*TextMapPropagator.*, not 'b3'"),
+        ({"message_events": 1}, "message_events must be True or False, not 1"),
+        ({"only": "SendMessage"}, "only must be a function of a method, not 'SendMessage'"),
+    ],
+)
+def test_a_wrong_option_is_refused(make: Callable[..., object], option: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        make(**option)
 
 
 def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

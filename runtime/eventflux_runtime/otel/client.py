@@ -55,6 +55,9 @@ def client_interceptor(
             and Baggage.
         message_events: whether each message is an event of its call's span.
         only: says of a method whether its calls are looked at; None: all are.
+
+    Raises:
+        ConfigError: an argument is not what it should be.
     """
     instrument = Instrument.of(
         histogram=CLIENT_DURATION,

@@ -21,6 +21,8 @@ from opentelemetry.trace import StatusCode as SpanStatusCode
 
 from eventflux_runtime.otel.convention import BUCKETS_S, SCHEMA_URL, Attributes, end_attributes
 from eventflux_runtime.rpc.call_observer import CallEnd, CallObserver
+from eventflux_runtime.rpc.checked import require_instance, shown
+from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.method import AnyMethod
 from eventflux_runtime.rpc.status import Status, StatusCode
 from eventflux_runtime.rpc.status_part import escaped
@@ -60,7 +62,18 @@ class Instrument:
         message_events: bool,
         only: Callable[[AnyMethod], bool] | None,
     ) -> Instrument:
-        """An instrument of the providers given, or of the global ones."""
+        """An instrument of the providers given, or of the global ones.
+
+        Raises:
+            ConfigError: an argument is not what it should be.
+        """
+        checks = (("tracer_provider", tracer_provider), ("meter_provider", meter_provider), ("propagator", propagator))
+        for (name, value), kind in zip(checks, (TracerProvider, MeterProvider, TextMapPropagator), strict=True):
+            if value is not None:
+                require_instance(name, value, kind)
+        require_instance("message_events", message_events, bool)
+        if only is not None and not callable(only):
+            raise ConfigError(f"only must be a function of a method, not {shown(only)}")
         meter = get_meter(_SCOPE, _version(), meter_provider, SCHEMA_URL)
         return cls(
             get_tracer(_SCOPE, _version(), tracer_provider, SCHEMA_URL),

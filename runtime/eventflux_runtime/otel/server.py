@@ -50,6 +50,9 @@ def server_interceptor(
             and Baggage.
         message_events: whether each message is an event of its call's span.
         only: says of a method whether its calls are looked at; None: all are.
+
+    Raises:
+        ConfigError: an argument is not what it should be.
     """
     instrument = Instrument.of(
         histogram=SERVER_DURATION,
