@@ -12,7 +12,7 @@ import click
 
 from eventflux_runtime import MissingExtraError
 
-__all__ = ["log_options", "set_up_logging"]
+__all__ = ["json_formatter", "log_options", "set_up_logging", "text_formatter"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
