@@ -73,6 +73,7 @@ HOT: Final = (
     "eventflux_runtime/net/waiting.py",
     "eventflux_runtime/net/wheel.py",
     "eventflux_runtime/server/dispatch.py",
+    "eventflux_runtime/server/failure.py",
     "eventflux_runtime/rpc/context.py",
     "eventflux_runtime/client/pool/balancer.py",
     "eventflux_runtime/client/channel.py",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eventflux_node.hub import Hub
+from eventflux_node.log import LogSettings
 from eventflux_node.service import NodeService
 from eventflux_node.shared_hub import SharedHub
 from eventflux_runtime import Service
@@ -24,6 +25,7 @@ class NodePlace:
     cluster_id: str
     buffer_events: int
     patience_s: float
+    log: LogSettings
     folder: str = ""
     """Where the workers of one node find each other; empty: there are none."""
     _hub: Hub | None = field(default=None, init=False)
@@ -39,6 +41,7 @@ class NodePlace:
             self._hub = Hub(buffer_events=self.buffer_events, patience_s=self.patience_s)
             yield [self._service(self._hub)]
             return
+        self.log.set_up()  # a worker begins with none
         hub = SharedHub(Path(self.folder), buffer_events=self.buffer_events, patience_s=self.patience_s)
         self._hub = hub
         async with hub.taking_part():

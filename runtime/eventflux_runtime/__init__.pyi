@@ -1,6 +1,8 @@
 # Every public name of the runtime, once; type checkers read this file, and `lazy_names` does.
 
 from eventflux_runtime import blocking as blocking
+from eventflux_runtime.access_log.client import ClientAccessLog as ClientAccessLog
+from eventflux_runtime.access_log.server import ServerAccessLog as ServerAccessLog
 from eventflux_runtime.client.channel import Channel as Channel
 from eventflux_runtime.client.health_client import HealthClient as HealthClient
 from eventflux_runtime.client.interceptor import ClientInterceptor as ClientInterceptor

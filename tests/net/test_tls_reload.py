@@ -110,8 +110,13 @@ def test_a_source_keeps_its_context_until_the_files_fit_together(
     first = source.current()
     assert source.current() is first
     pair = authority.client("server")  # another certificate in the same files
-    second = source.current()
+    with caplog.at_level(logging.INFO, "eventflux_runtime.tls"):
+        second = source.current()
+        assert source.current() is second
     assert second is not first
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert pair.key_file in caplog.text, "the log says which files were read"
+    caplog.clear()
     key = Path(pair.key_file).read_bytes()
     Path(pair.key_file).write_bytes(b"")
     with caplog.at_level(logging.WARNING):

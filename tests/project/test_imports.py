@@ -113,6 +113,16 @@ LAYERS: Final = {
         forbidden=GRPC,
     ),
     "error_details": Layer(modules=("error_details",), may_import=("contract", "well_known"), forbidden=SANS_IO),
+    "access_log": Layer(
+        modules=("access_log",),
+        may_import=("rpc", "handler", "client"),
+        forbidden=EVENT_LOOPS | NETWORK | GRPC,
+    ),
+    "otel": Layer(
+        modules=("otel",),
+        may_import=("rpc", "handler", "net", "calls", "client", "server"),
+        forbidden=EVENT_LOOPS | NETWORK | GRPC,
+    ),
     "surface": Layer(
         modules=("", "blocking", "connect", "serve", "testing"),
         may_import=(
@@ -128,6 +138,7 @@ LAYERS: Final = {
             "peer",
             "contract",
             "health",
+            "access_log",
         ),
     ),
 }
@@ -287,6 +298,8 @@ COMES_WITH: Final = {
     "grpc_health": "grpcio-health-checking",
     "grpc_tools": "grpcio-tools",
     "typing_extensions": "typing-extensions",
+    "opentelemetry": "opentelemetry-api",
+    "pythonjsonlogger": "python-json-logger",
     "ruamel": "ruamel.yaml",
 }
 """The requirement that brings a module whose name is another."""

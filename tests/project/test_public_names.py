@@ -42,7 +42,10 @@ def imported(tree: ast.Module) -> set[str]:
     guarded = [
         node.body for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
     ]
-    nodes = [node for body in (tree.body, *guarded) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    tried = [node.body for node in tree.body if isinstance(node, ast.Try)]  # what needs an extra
+    nodes = [
+        node for body in (tree.body, *guarded, *tried) for node in body if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
     return {alias.asname or alias.name for node in nodes for alias in node.names}
 
 

@@ -33,8 +33,11 @@ class Node:
 
 
 @contextlib.contextmanager
-def running_node(folder: Path, *options: str) -> Iterator[Node]:
-    """A node on TCP, gRPC and a Unix socket, stopped by SIGTERM in the end; it must then end well and in silence."""
+def running_node(folder: Path, *options: str, log: Path | None = None) -> Iterator[Node]:
+    """A node on TCP, gRPC and a Unix socket, stopped by SIGTERM in the end; it must then end well.
+
+    And in silence, unless what it says on standard error goes to `log`.
+    """
     listen = ["tcp://127.0.0.1:0", "grpc://127.0.0.1:0", f"unix://{folder}/node.sock"]
     arguments = [part for url in listen for part in ("--listen", url)]
     process = subprocess.Popen(
@@ -51,6 +54,9 @@ def running_node(folder: Path, *options: str) -> Iterator[Node]:
     finally:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
+    if log is not None:
+        log.write_text(errors)
+        errors = ""
     assert (process.returncode, errors) == (0, "")
 
 

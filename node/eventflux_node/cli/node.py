@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from eventflux_node.cli.log import log_options, log_settings
 from eventflux_node.cli.loop import run_async
 from eventflux_node.cli.option import loop_option, node_id_option, seconds_option
 from eventflux_node.place import NodePlace
 from eventflux_node.web_page import page_urls, socket_path, web_pages
-from eventflux_runtime import Server, ServerConfig, TlsConfig, WebConfig, Workers, serve_forever
+from eventflux_runtime import Server, ServerAccessLog, ServerConfig, TlsConfig, WebConfig, Workers, serve_forever
 
 __all__ = ["command"]
 
@@ -42,6 +43,7 @@ __all__ = ["command"]
 @click.option("--cert-file", help="PEM file of the node's certificate chain, for tcps, grpcs and wss.")
 @click.option("--key-file", help="PEM file of the key that belongs to --cert-file.")
 @click.option("--client-ca-file", help="PEM file of authorities: clients must show a certificate that one has signed.")
+@log_options
 @loop_option
 def command(
     *,
@@ -56,6 +58,8 @@ def command(
     **options: Any,
 ) -> int:
     """Run a node until it is told to stop (SIGTERM or Ctrl-C)."""
+    log = log_settings(options)
+    log.set_up()
     web = _web_config(endpoints, has_page, origins)
     tls = None
     if cert_file or key_file or client_ca_file:
@@ -66,7 +70,7 @@ def command(
             require_client_cert=client_ca_file is not None,
         )
     config = ServerConfig(tls=tls, drain_grace_s=drain_grace_s, web=web)
-    return run_async(loop, lambda: _serve_node(endpoints, config, has_page=has_page, **options))
+    return run_async(loop, lambda: _serve_node(endpoints, config, has_page=has_page, log=log, **options))
 
 
 def _web_config(endpoints: Sequence[str], has_page: bool, origins: tuple[str, ...]) -> WebConfig | None:
@@ -81,7 +85,13 @@ def _web_config(endpoints: Sequence[str], has_page: bool, origins: tuple[str, ..
 
 
 async def _serve_node(
-    endpoints: Sequence[str], config: ServerConfig, *, has_page: bool, workers: int | None, **options: Any
+    endpoints: Sequence[str],
+    config: ServerConfig,
+    *,
+    has_page: bool,
+    has_access_log: bool,
+    workers: int | None,
+    **options: Any,
 ) -> int:
     """Serves until SIGTERM or SIGINT, then drains. Returns the exit code, 0.
 
@@ -97,10 +107,18 @@ async def _serve_node(
             lines += [f"page at {url}" for url in page_urls(serving.endpoints)]
         print("\n".join(lines), flush=True)
 
+    interceptors = [ServerAccessLog()] if has_access_log else []
     # Subscriptions have no end of their own: unless the hub ends them, a drain would wait its whole grace time.
     if workers is None:
         place = NodePlace(**options)
-        await serve_forever(place.services, *endpoints, config=config, on_started=announce, on_draining=place.close_hub)
+        await serve_forever(
+            place.services,
+            *endpoints,
+            config=config,
+            interceptors=interceptors,
+            on_started=announce,
+            on_draining=place.close_hub,
+        )
         return 0
     with tempfile.TemporaryDirectory(prefix="eventflux-") as folder:
         place = NodePlace(**options, folder=folder)
@@ -108,6 +126,7 @@ async def _serve_node(
             place.services,
             *endpoints,
             config=config,
+            interceptors=interceptors,
             on_started=announce,
             on_draining=place.close_hub,
             workers=workers,

@@ -57,10 +57,7 @@ class Channel:
         self._lifetime: Lifetime | None = None
         self._last_stats: ChannelStats | None = None
         self._defaults: dict[AnyMethod, _Defaults] = {}
-
-    @property
-    def _target(self) -> str:
-        return ",".join(str(endpoint) for endpoint in self._endpoints)
+        self._target = ",".join(str(endpoint) for endpoint in endpoints)
 
     def __repr__(self) -> str:
         return f"<Channel {self._target} {self._pool if self._pool is not None else 'not entered'}>"
@@ -193,7 +190,7 @@ class Channel:
             result: Res = await caller.unary(request)
             return result
 
-        answer: Res = await intercepted(self._interceptors, method, head, core)
+        answer: Res = await intercepted(self._interceptors, self._target, method, head, core)
         return answer
 
     def server_streaming(self, method: Method[Req, Res], request: Req, **options: Any) -> ServerStream[Res]:
@@ -247,7 +244,7 @@ class Channel:
 
         if not self._interceptors:
             return await core(head, ())
-        started: ClientCall[Req, Res] = await intercepted(self._interceptors, method, head, core)
+        started: ClientCall[Req, Res] = await intercepted(self._interceptors, self._target, method, head, core)
         return started
 
     def _unusable(self) -> ConfigError:

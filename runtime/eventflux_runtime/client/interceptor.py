@@ -45,6 +45,11 @@ class ClientProceed(ABC, Generic[T]):
 
     __slots__ = ()
 
+    @property
+    @abstractmethod
+    def target(self) -> str:
+        """What the channel was made for: its URL, or several, with commas between them."""
+
     @abstractmethod
     async def __call__(self, head: CallHead) -> T:
         """Makes the call. May be called again, for another call with the same requests.
@@ -84,6 +89,11 @@ class _Step(ClientProceed[T]):
         self._head = head
         self._watches = watches
         self._given: list[Any] = []
+
+    @property
+    def target(self) -> str:
+        """See `ClientProceed.target`."""
+        return self._chain.target
 
     async def __call__(self, head: CallHead) -> T:
         """See `ClientProceed`."""
@@ -156,7 +166,8 @@ class _Step(ClientProceed[T]):
 class _Chain:
     """The interceptors of one call, and the call itself behind them."""
 
-    def __init__(self, interceptors: Sequence[ClientInterceptor], method: AnyMethod, core: _Core) -> None:
+    def __init__(self, interceptors: Sequence[ClientInterceptor], target: str, method: AnyMethod, core: _Core) -> None:
+        self.target = target
         self.method = method
         self.is_streaming = method.kind is not MethodKind.UNARY
         self._interceptors = interceptors
@@ -179,10 +190,19 @@ class _Chain:
         return result
 
 
-async def intercepted(interceptors: Sequence[ClientInterceptor], method: AnyMethod, head: CallHead, core: _Core) -> Any:
+async def intercepted(
+    interceptors: Sequence[ClientInterceptor], target: str, method: AnyMethod, head: CallHead, core: _Core
+) -> Any:
     """Makes a call through interceptors, the first of them outermost. Of streams, it starts one.
+
+    Args:
+        interceptors: at least one.
+        target: see `ClientProceed.target`.
+        method: what is called.
+        head: goes ahead of the call.
+        core: makes it.
 
     Raises:
         ConfigError: an interceptor passed on what is no head, or handed back what is no stream of its.
     """
-    return await _Chain(interceptors, method, core).run(0, head, ())
+    return await _Chain(interceptors, target, method, core).run(0, head, ())

@@ -13,6 +13,7 @@ import anyio
 
 from eventflux_runtime.client.retry import Attempts
 from eventflux_runtime.client.watch import outcome_of
+from eventflux_runtime.net.client_log import CLIENT_LOG
 from eventflux_runtime.protocol.api import CallHead, ClientCall
 from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.metadata import Metadata
@@ -100,6 +101,13 @@ class Caller:
             delay_s = max(delay_s, pool.next_attempt_in_s())
         if self.head.deadline is not None and pool.now() + delay_s >= self.head.deadline:
             raise error
+        CLIENT_LOG.debug(
+            "%s failed, and is tried again in %.3f s (attempt %d): %s",
+            self.method.path,
+            delay_s,
+            self._attempts.made,
+            error,
+        )
         if self._attempts.made > 1:
             self.head = _with_attempts(self.head, self._attempts.metadata)
         if delay_s > 0:

@@ -68,6 +68,7 @@ class _ServerCall:
         self.metadata = metadata_of(context.invocation_metadata())
         self.peer = _peer(context, served.endpoint)
         self.endpoint = served.endpoint
+        self.protocol = "grpc"
         self.outcome: Status | None = None
         self._cause: CancelCause | None = None
         self._served = served

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+from eventflux_runtime.net.limited_log import LimitedLog
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.wheel import DeadlineWheel
@@ -20,7 +23,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 __all__ = ["Failures", "Reactor", "TaskHandle", "TimerHandle", "Waiter"]
 
 _MAX_KEPT: Final = 8
-_log: Final = logging.getLogger("eventflux_runtime")
+_log: Final = LimitedLog(logging.getLogger("eventflux_runtime"), monotonic)
 
 
 class Waiter(Protocol[T_contra]):
@@ -131,7 +134,7 @@ class Failures:
 
     def add(self, error: Exception) -> None:
         """Takes note of one."""
-        _log.error("a background task failed", exc_info=error)
+        _log.error("a background task failed", error=error)
         if len(self._kept) < _MAX_KEPT:
             self._kept.append(error)
 

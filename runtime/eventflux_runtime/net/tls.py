@@ -170,6 +170,7 @@ class ContextSource:
             _log.warning("the certificates that were used before stay in use: %s", error)
         else:
             self._stamps = stamps
+            _log.info("read the certificates anew, for the handshakes to come: %s", ", ".join(map(str, self._paths)))
         return self._context
 
 

@@ -14,9 +14,11 @@ import heapq
 import logging
 import math
 from collections.abc import Callable
+from time import monotonic
 from typing import Final, final
 
 from eventflux_runtime.loading.compiled import mypyc_attr
+from eventflux_runtime.net.limited_log import LimitedLog
 
 __all__ = ["Alarm", "DeadlineWheel", "Expirable"]
 
@@ -26,7 +28,7 @@ _FAR_BITS: Final = 5
 """A slot for a far deadline is as wide as a 16th to a 32nd of the time until then."""
 _CROWD: Final = 256
 """Slots that may stand about empty. Calls with one timeout use fewer."""
-_log: Final = logging.getLogger("eventflux_runtime")
+_log: Final = LimitedLog(logging.getLogger("eventflux_runtime"), monotonic)
 
 
 @mypyc_attr(acyclic=True)
@@ -194,8 +196,8 @@ class DeadlineWheel:
 def _expire(item: Expirable) -> None:
     try:
         item.expire()
-    except Exception:  # noqa: BLE001 - logged; the deadlines behind it have to come, and its scope has to go on
-        _log.exception("what was to happen at a deadline failed")
+    except Exception as failure:  # noqa: BLE001 - logged; the deadlines behind it have to come, and its scope has to go on
+        _log.error("what was to happen at a deadline failed", error=failure)
 
 
 def _slot_key(deadline: float, now: float) -> float:

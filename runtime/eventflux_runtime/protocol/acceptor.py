@@ -107,6 +107,7 @@ class Acceptor:
             pipe.abort()
             return
         self.accepted += 1
+        self.log.debug("a connection from %s on %s", pipe.peer.address, self.endpoint)
         if not self._direct:
             relay = Relay()
             request = self._answer(pipe, relay)

@@ -5,9 +5,9 @@ Invariant: an interval only grows; the endpoint that complained least recently i
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
+from eventflux_runtime.net.client_log import CLIENT_LOG
 from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
 
@@ -16,8 +16,6 @@ __all__ = ["PING_BACKOFF", "PingBackoff", "ping_interval_s"]
 FACTOR: Final = 2.0
 """How much longer the interval becomes at each complaint, as gRPC's proposal A8 has it."""
 MAX_ENDPOINTS: Final = 1024
-
-_log: Final = logging.getLogger("eventflux_runtime.client")
 
 
 class PingBackoff:
@@ -40,7 +38,8 @@ class PingBackoff:
         self._intervals_s[endpoint] = interval_s
         while len(self._intervals_s) > MAX_ENDPOINTS:
             del self._intervals_s[next(iter(self._intervals_s))]
-        _log.warning("%s complains of too many pings: the next come after %g s of silence", endpoint, interval_s)
+        text = "%s complains of too many pings: the next come after %g s of silence"
+        CLIENT_LOG.warning(text, endpoint, interval_s, key=str(endpoint))
         return interval_s
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import anyio
@@ -42,6 +43,10 @@ class ServedCall(Protocol):
         """Where it came in."""
 
     @property
+    def protocol(self) -> str:
+        """What it came in: see `Context.protocol`."""
+
+    @property
     def cancel_cause(self) -> CancelCause | None:
         """Why the call was cut short; None: it was not."""
 
@@ -52,7 +57,7 @@ class ServedCall(Protocol):
 class Context:
     """One call, seen from its handler. Made by the server; valid until the handler returns."""
 
-    __slots__ = ("_call", "_state", "_trailers", "answered", "has_ended", "is_handled", "observers")
+    __slots__ = ("_call", "_state", "_trace", "_trailers", "answered", "has_ended", "is_handled", "observers")
 
     def __init__(self, call: ServedCall) -> None:
         self._call = call
@@ -60,6 +65,7 @@ class Context:
         """Whether the handler has returned; calls of what it left running do not inherit its deadline then."""
         self._trailers: Metadata = EMPTY_METADATA
         self._state: CallState | None = None
+        self._trace: Callable[[], Metadata] | None = None
         self.observers: ObserverGroup | None = None
         """Who is told of the call, as `observe` has added them; None: nobody."""
         self.answered: tuple[Any, ...] | None = None
@@ -87,6 +93,11 @@ class Context:
         """The URL of the server that the call came to, one of `Server.endpoints`; None where that is not known."""
         endpoint = self._call.endpoint
         return None if endpoint is None else str(endpoint)
+
+    @property
+    def protocol(self) -> str:
+        """What the client speaks: ``grpc``, ``native``, or ``eventflux`` for EventFlux's own frames."""
+        return self._call.protocol
 
     @property
     def deadline(self) -> float | None:
@@ -149,12 +160,22 @@ class Context:
 
     @property
     def trace(self) -> Metadata:
-        """The trace context that came with the call, which the handler's own calls hand on."""
+        """The trace context that the handler's own calls hand on: what came with the call, or what `hand_on` says."""
+        if self._trace is not None:
+            return self._trace()
         metadata = self._call.metadata
         if metadata is EMPTY_METADATA:
             return metadata
         found = tuple(pair for pair in metadata.pairs if pair[0] in TRACE_KEYS)
         return Metadata.from_trusted(found) if found else EMPTY_METADATA
+
+    def hand_on(self, trace: Callable[[], Metadata]) -> None:
+        """Lets the handler's own calls hand on another trace context, as an interceptor does that adds to the trace.
+
+        Args:
+            trace: makes the metadata, and is asked by each such call, in that call's own context. Must not raise.
+        """
+        self._trace = trace
 
     @property
     def trailers(self) -> Metadata:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Self, final
 
+from eventflux_runtime.rpc.counted_log import CountedLog
 from eventflux_runtime.rpc.error_field import ErrorField
 from eventflux_runtime.rpc.error_info import NamedCause
 from eventflux_runtime.rpc.errors import CodecError, MissingExtraError
@@ -28,7 +29,7 @@ _REFUSALS: Final = (
     ValueError,
 )
 """What a field that does not hold what it should makes its conversion fail with."""
-_log: Final = logging.getLogger("eventflux_runtime")
+_log: Final = CountedLog(logging.getLogger("eventflux_runtime"))
 
 
 @final

@@ -64,6 +64,11 @@ class Scheme:
     """Top-level packages that the modules named here import and the base install does not have."""
 
     @property
+    def speaks_grpc(self) -> bool:
+        """Whether what is spoken is gRPC, by whichever engine."""
+        return self.protocol == _GRPC or self.wire == _GRPCIO
+
+    @property
     def has_path(self) -> bool:
         """Whether a path may follow the host and port: that of the request for `upgrade`."""
         return bool(self.upgrade)
@@ -75,6 +80,7 @@ _UNIX: Final = "eventflux_runtime.carrier.unix:CARRIER"
 _MEMORY: Final = "eventflux_runtime.carrier.memory:CARRIER"
 _NATIVE: Final = "eventflux_runtime.protocol.native.driver.protocol:PROTOCOL"
 _GRPC: Final = "eventflux_runtime.protocol.grpc.driver.protocol:PROTOCOL"
+_GRPCIO: Final = "eventflux_runtime.grpcio.wire:WIRE"
 _EVENTFLUX: Final = ("eventflux_runtime.protocol.eventflux.protocol:PROTOCOL",)
 _HTTP1: Final = "eventflux_runtime.protocol.http1.protocol:PROTOCOL"
 _WEBSOCKET: Final = "eventflux_runtime.carrier.websocket:LAYER"
@@ -128,7 +134,7 @@ def _grpcio(name: str, form: AddressForm = AddressForm.HOST, *, encrypted: str =
         name=name,
         form=form,
         carrier=_TCP,
-        wire="eventflux_runtime.grpcio.wire:WIRE",
+        wire=_GRPCIO,
         is_tls=not encrypted,
         encrypted=encrypted,
         extra="grpcio",

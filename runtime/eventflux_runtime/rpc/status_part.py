@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from eventflux_runtime.rpc.counted_log import CountedLog
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA, Metadata
 from eventflux_runtime.rpc.status import ErrorDetail, Status, StatusCode
@@ -29,7 +30,7 @@ takes. It is the same on every wire, so that an error is."""
 
 _UNENCODED: Final = bytes(code for code in range(0x20, 0x7F) if code != ord("%"))
 """What percent-encoding leaves as it is; every other byte becomes three."""
-_log: Final = logging.getLogger("eventflux_runtime")
+_log: Final = CountedLog(logging.getLogger("eventflux_runtime"))
 
 
 def plain_code(code: object) -> StatusCode:

@@ -6,7 +6,6 @@ what a handler or an interceptor lets out ends its call there, and only the canc
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Sequence
 from inspect import iscoroutine
 from time import perf_counter
@@ -16,7 +15,6 @@ import anyio
 
 from eventflux_runtime.health.board import Health
 from eventflux_runtime.health.message import ServingStatus
-from eventflux_runtime.net.cancellation import cancellation_in, is_cancelled
 from eventflux_runtime.protocol.api import ServerCall
 from eventflux_runtime.rpc.binding import AnyBinding
 from eventflux_runtime.rpc.call_observer import CallEnd
@@ -26,17 +24,15 @@ from eventflux_runtime.rpc.deadline import current_scope
 from eventflux_runtime.rpc.errors import CodecError, ConfigError, MissingExtraError
 from eventflux_runtime.rpc.metadata import EMPTY_METADATA
 from eventflux_runtime.rpc.method import MethodKind
-from eventflux_runtime.rpc.rpc_error import Internal, InvalidArgument, RpcError, Unimplemented, Unknown
+from eventflux_runtime.rpc.rpc_error import Internal, InvalidArgument, Unimplemented
 from eventflux_runtime.rpc.status import OK_STATUS, Status, StatusCode
-from eventflux_runtime.rpc.status_part import shortened
+from eventflux_runtime.server.failure import CallFailures, UnencodableResponse
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.service import Service
 
 __all__ = ["ServiceDispatcher"]
 
-_log: Final = logging.getLogger("eventflux_runtime.server")
 _ABANDONED: Final = Status(StatusCode.CANCELLED, "the handler was cancelled")
-_UNTOLD: Final = Status(StatusCode.INTERNAL, "the call failed, and its error cannot be sent; the server's log has it")
 
 
 class ServiceDispatcher:
@@ -60,6 +56,7 @@ class ServiceDispatcher:
         """See `Dispatcher.tallies`."""
         self.refused = 0
         """Calls of what is not served."""
+        self._failures = CallFailures()
         self._active = 0
         self._idle: anyio.Event | None = None
 
@@ -110,11 +107,11 @@ class ServiceDispatcher:
                 if not call.finish_now(status, response):
                     await call.finish(status, response)
             except (CodecError, MissingExtraError) as misfit:
-                raise _unencodable(call, misfit) from misfit
+                raise UnencodableResponse(misfit) from misfit
             if context.observers is not None and not binding.method.kind.streams_responses:
                 context.observers.response(response)
-        except BaseException as error:  # an exit or an interrupt is the handler's own too; `_fail` tells them apart
-            if await _fail(call, context, error):
+        except BaseException as error:  # an exit or an interrupt is the handler's own too; these tell them apart
+            if await self._failures.end(call, context, error):
                 raise
         finally:
             context.has_ended = True
@@ -271,7 +268,7 @@ async def _send(response: Any, call: ServerCall, context: Context) -> None:
     try:
         await call.send(response)
     except (CodecError, MissingExtraError) as error:
-        raise _unencodable(call, error) from error
+        raise UnencodableResponse(error) from error
     if context.observers is not None:
         context.observers.response(response)
 
@@ -300,73 +297,3 @@ def _iterator(responses: Any, call: ServerCall) -> AsyncIterator[Any]:
         f"the handler of {call.method.path} returned {type(responses).__name__} for a stream of responses: "
         "make it an async generator, with 'async def' and 'yield'"
     )
-
-
-def _unencodable(call: ServerCall, error: Exception) -> Internal:
-    _log.error("a response of %s cannot be encoded", call.method.path, exc_info=error)
-    return Internal(f"the response cannot be encoded: {error}")
-
-
-async def _fail(call: ServerCall, context: Context, error: BaseException) -> bool:
-    """Ends a call by what its handler let out, and tells whether that is the cancellation of the task, to be let go on.
-
-    An interrupt or an exit is the handler's own too: a library that it calls may well end a program, but not this one.
-    """
-    if not isinstance(error, Exception):
-        if isinstance(error, GeneratorExit):
-            # Perhaps of one who closes this coroutine, and then nothing may be awaited here.
-            _fail_now(call, context, error)
-            return False
-        if is_cancelled():
-            return _leave(call, error)
-    try:
-        await call.finish(_status_of(error, context, call))
-    except Exception:  # noqa: BLE001 - logged, and the call still has to be ended
-        _log.exception("the error of a handler of %s cannot be sent", call.method.path)
-        _end_untold(call)
-    return False
-
-
-def _fail_now(call: ServerCall, context: Context, error: BaseException) -> None:
-    try:
-        if not call.finish_now(_status_of(error, context, call)):
-            call.abandon()
-    except Exception:  # noqa: BLE001 - logged, and the call still has to be ended
-        _log.exception("the error of a handler of %s cannot be sent", call.method.path)
-        _end_untold(call)
-
-
-def _end_untold(call: ServerCall) -> None:
-    """The last resort: a status that nothing of the user's is in, or none at all."""
-    try:
-        if not call.finish_now(_UNTOLD):
-            call.abandon()
-    except Exception:  # noqa: BLE001 - logged; it is the last that can be done for a call
-        _log.exception("a call of %s cannot be ended", call.method.path)
-        call.abandon()
-
-
-def _leave(call: ServerCall, error: BaseException) -> bool:
-    """The task was cancelled: whether the error is that and nothing else. Of both together, raises the cancellation."""
-    call.abandon()
-    cancellation, rest = cancellation_in(error)
-    if rest is None:
-        return True
-    _log.error("the handler of %s failed while it was cancelled", call.method.path, exc_info=rest)
-    if cancellation is not None:
-        raise cancellation
-    return False
-
-
-def _status_of(error: BaseException, context: Context, call: ServerCall) -> Status:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    if not isinstance(error, RpcError):
-        _log.error("the handler of %s failed", call.method.path, exc_info=error)
-        # The text of an unexpected error may hold secrets; the log has it, the client gets its type.
-        error = Unknown(f"the handler of {call.method.path} raised {type(error).__name__}")
-    status = error.status
-    if status.code is StatusCode.OK:
-        status = Status(StatusCode.UNKNOWN, "the handler raised an RpcError with code OK")
-    trailers = context.trailers | status.trailers
-    return Status(status.code, shortened(status.message), status.details, trailers)

@@ -125,6 +125,8 @@ class Server:
         what = f"the server on {', '.join(self.endpoints)}"
         self._farewell = anyio.CancelScope()
         self._lifetime = Lifetime(what, reactor, self._close_listeners)
+        for url in self.endpoints:
+            _log.info("listening on %s", url)
         return self
 
     async def __aexit__(
@@ -179,6 +181,7 @@ class Server:
     async def _close_listeners(self) -> None:
         with self._farewell:
             await _close_all(self._listeners)
+        _log.info("stopped %s", ", ".join(self.endpoints))
 
     async def drain(self, grace_s: float | None = None) -> bool:
         """Accepts nothing more, tells clients to go elsewhere, and waits for calls in flight.
@@ -200,6 +203,8 @@ class Server:
         grace_s = self._config.drain_grace_s if grace_s is None else checked_value("grace_s", grace_s, Timeout)
         if self._lifetime is not None and not self._lifetime.is_here:
             raise self._lifetime.foreign_error()
+        if self._listeners and not self._is_draining:
+            _log.info("draining %s: %d calls in flight", ", ".join(self.endpoints), self.active_calls)
         self._is_draining = True
         ends_at = anyio.current_time() + grace_s
         self.health.close()
@@ -213,6 +218,8 @@ class Server:
             while any(listener.active_calls for listener in self._listeners):
                 await anyio.sleep(_TURN_S)
                 await self._dispatcher.wait_idle()
+        if scope.cancelled_caught:
+            _log.info("a drain of %g s is over with %d calls in flight", grace_s, self.active_calls)
         return not scope.cancelled_caught
 
 

@@ -13,7 +13,9 @@ PUBLISHERS = 8
 
 def test_subscribers_of_one_worker_get_what_others_are_given(tmp_path: Path) -> None:
     lines = tmp_path / "events.jsonl"
-    with running_node(tmp_path, "--workers", "2") as node:
+    log = tmp_path / "log"
+    wanted = ("--workers", "2", "--log-format", "json", "--access-log", "--log-level", "info")
+    with running_node(tmp_path, *wanted, log=log) as node:
         tcp, grpc, unix = node.urls
         with running_subscriber(node, grpc, "--count", str(PUBLISHERS)) as subscriber:
             for number in range(PUBLISHERS):
@@ -23,3 +25,6 @@ def test_subscribers_of_one_worker_get_what_others_are_given(tmp_path: Path) -> 
         assert (subscriber.returncode, errors) == (0, "")
     got = [json.loads(line) for line in output.splitlines()]
     assert len(got) == PUBLISHERS
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    calls = [line for line in told if line["logger"] == "eventflux_runtime.access"]
+    assert sum(line["method"].endswith("/StreamMessages") for line in calls) == PUBLISHERS

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from itertools import count
+from time import monotonic
 from typing import Final
 
 import anyio
@@ -22,6 +23,8 @@ from eventflux_runtime.client.pool.plan import CallView, Plan, PoolView, plan
 from eventflux_runtime.client.pool.queue import CallQueue
 from eventflux_runtime.client.pool.resolver import Resolver, pooled_config
 from eventflux_runtime.client.pool.subchannel import PooledConnection, Subchannel
+from eventflux_runtime.net.client_log import CLIENT_LOG
+from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.net.reactor import Reactor, TimerHandle
 from eventflux_runtime.net.resolve import resolve
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Wire
@@ -36,7 +39,7 @@ __all__ = ["Pool"]
 
 _SECOND_THOUGHT_S: Final = 1.0
 """Seconds after which the pool looks again where carrying a plan out has failed."""
-_log: Final = logging.getLogger("eventflux_runtime")
+_log: Final = LimitedLog(logging.getLogger("eventflux_runtime"), monotonic)
 _ROOM_S: Final = 0.02
 """How often a call that one address refused asks whether another can take it: that is rare, and soon over."""
 
@@ -192,7 +195,11 @@ class Pool:
         is_up = held.connection.state is ConnectionState.READY
         if self._config.ejection is not None and is_up and not error.unprocessed and is_held_against(error.code):
             all_stats = [subchannel.outlier_stats for subchannel in self._subchannels]
-            held.subchannel.outlier_stats.failed(self.now(), can_eject(all_stats, self.now()))
+            stats = held.subchannel.outlier_stats
+            if stats.failed(self.now(), can_eject(all_stats, self.now())):
+                left_out_s = stats.ejected_for_s(self.now())
+                address = held.subchannel.address
+                CLIENT_LOG.debug("left out %s for %.1f s, because its calls fail: %s", address, left_out_s, error)
         self._replan_soon()
 
     def ended(self, held: PooledConnection) -> None:
@@ -256,8 +263,8 @@ class Pool:
             return
         try:
             self._plan()
-        except Exception:  # noqa: BLE001 - logged; raised from a callback of the loop, it would end the channel
-            _log.exception("the pool of %r failed to carry out its plan", self)
+        except Exception as failure:  # noqa: BLE001 - logged; raised from a callback of the loop, it would end the channel
+            _log.error("the pool of %r failed to carry out its plan", self, error=failure)
             self._set_timer(_SECOND_THOUGHT_S)
 
     def _plan(self) -> None:
@@ -374,8 +381,8 @@ class Pool:
 async def _close(connection: ClientConnection) -> None:
     try:
         await connection.aclose()
-    except Exception:  # noqa: BLE001 - reported; one that cannot be closed in order must not keep the others from it
-        _log.exception("a connection could not be closed in order")
+    except Exception as failure:  # noqa: BLE001 - reported; one that cannot be closed in order must not hold up the others
+        _log.error("a connection could not be closed in order", error=failure)
 
 
 def _closed_error() -> RpcError:

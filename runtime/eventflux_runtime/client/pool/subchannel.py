@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, final
 from eventflux_runtime.client.pool.backoff import Backoff
 from eventflux_runtime.client.pool.ejection import OutlierStats
 from eventflux_runtime.client.pool.plan import AddressView, ConnectionView
+from eventflux_runtime.net.client_log import CLIENT_LOG
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Wire
 from eventflux_runtime.rpc.call_tally import TallyBook
 from eventflux_runtime.rpc.config import ClientConfig, EjectionConfig
@@ -196,6 +197,7 @@ class Subchannel:
         number = self._next_number()
         self._attempted_at = self._reactor.now()
         self.connect_attempts += 1
+        CLIENT_LOG.debug("connecting to %s, after %d failures in a row", self.address, self.backoff.failures)
         self._attempts[number] = self._reactor.spawn(self._attempt, number)
 
     async def _attempt(self, number: int) -> None:
@@ -216,12 +218,21 @@ class Subchannel:
         # Kept for whoever asks until the next attempt; the frames of this one need not be.
         self.error = error.with_traceback(None)
         self.failure = self._next_number()
-        self.backoff.failed(self._reactor.now())
+        now = self._reactor.now()
+        self.backoff.failed(now)
+        CLIENT_LOG.debug(
+            "%s cannot be reached, %d times in a row; the next attempt is due in %.2f s: %s",
+            self.address,
+            self.backoff.failures,
+            self.backoff.left_s(now),
+            error,
+        )
 
     def _opened(self, connection: ClientConnection) -> None:
         if self._is_retired:
             connection.drain()
         connection.tallies = self.tallies
+        CLIENT_LOG.debug("connected to %s, after %d failures in a row", self.address, self.backoff.failures)
         self.error = None
         self.failure = 0
         self.backoff.succeeded()

@@ -6,6 +6,7 @@ import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflux_runtime.carrier.api import CLOSE_S, wait_closed
+from eventflux_runtime.net.client_log import CLIENT_LOG
 from eventflux_runtime.net.tls import explain_tls
 from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.protocol.api import ConnectionState
@@ -18,6 +19,7 @@ from eventflux_runtime.rpc.call_observer import CancelCause
 from eventflux_runtime.rpc.call_tally import TallyBook
 from eventflux_runtime.rpc.rpc_error import RpcError, Unavailable
 from eventflux_runtime.rpc.status import StatusCode
+from eventflux_runtime.rpc.status_part import escaped
 
 if TYPE_CHECKING:
     from eventflux_runtime.carrier.api import Pipe
@@ -86,6 +88,13 @@ class ClientLife(ClientSession):
         if self.state is _READY:
             self.state = ConnectionState.DRAINING
         reason = f" ({event.reason})" if event.reason else ""
+        CLIENT_LOG.debug(
+            "%s is going away%s: %d calls in flight, of which %d never ran",
+            self.endpoint,
+            escaped(reason),
+            len(self._calls),
+            len(event.unprocessed),
+        )
         for stream_id in event.unprocessed:
             call = self._end_call(stream_id)
             if call is not None:
@@ -121,6 +130,9 @@ class ClientLife(ClientSession):
                 self._greeting.set_exception(error)
             self._greeting = None
         calls, self._calls = self._calls, {}
+        CLIENT_LOG.debug(
+            "the connection to %s ended, and %d calls with it: %s", self.endpoint, len(calls), self.end_text()
+        )
         for call in calls.values():
             self.wheel.discard(call)
             call.fail(error, self._end_cause)

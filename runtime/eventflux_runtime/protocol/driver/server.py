@@ -186,6 +186,7 @@ class ServerConnectionBase(ServerSession):
             call.leave(CancelCause.DISCONNECTED)
         if self._linger is not None:
             self._linger.cancel()
+        self._log.debug("the connection from %s ended: %s", self.pipe.peer.address, self.end_text())
         self._notify_lost(self)
 
     async def aclose(self) -> None:

@@ -44,6 +44,8 @@ class ServerSession(Session):
         self.budget = ExpansionBudget.of_server(reactor.decompressed, config)
         self.endpoint: Endpoint | None = None
         """See `ServerConnection.endpoint`."""
+        self.protocol = ""
+        """See `Context.protocol`; for subclasses."""
 
     def mark_started(self, call: StreamServerCall) -> None:
         """The call's handler runs, or never will."""
@@ -149,6 +151,11 @@ class StreamServerCall(Expirable):
     def endpoint(self) -> Endpoint | None:
         """See `ServerCall.endpoint`."""
         return self.connection.endpoint
+
+    @property
+    def protocol(self) -> str:
+        """See `ServerCall.protocol`."""
+        return self.connection.protocol
 
     def take_request(self) -> Any:
         """See `ServerCall.take_request`."""

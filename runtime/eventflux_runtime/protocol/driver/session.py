@@ -17,19 +17,21 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from eventflux_runtime.carrier.api import Pipe
+from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.net.waiting import wake, wake_all
 from eventflux_runtime.net.wheel import Alarm, Expirable
 from eventflux_runtime.protocol.core.error import RemoteProtocolError
 from eventflux_runtime.protocol.core.event import CONNECTION_LOST, EVENT_KINDS, ConnectionLost, Event
 from eventflux_runtime.protocol.core.machine import ALL, Machine
 from eventflux_runtime.rpc.status import StatusCode
+from eventflux_runtime.rpc.status_part import escaped
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
 
 __all__ = ["CONGESTED", "TURN_EVENTS", "Session"]
 
-_log: Final = logging.getLogger("eventflux_runtime")
+_log: Final = LimitedLog(logging.getLogger("eventflux_runtime"), perf_counter)
 
 TURN_EVENTS: Final = 128
 """Events of one connection in one turn: many enough that a turn costs little beside them, few enough that the calls of
@@ -137,8 +139,8 @@ class Session(Expirable):
         except RemoteProtocolError as error:
             self._fail_with(error)
             return
-        except Exception:  # noqa: BLE001 - logged; on trio it would end the scope, with every other connection in it
-            _log.exception("the connection with %s failed within this process", self.pipe.peer.address)
+        except Exception as failure:  # noqa: BLE001 - logged; on trio it would end the scope, with every other connection in it
+            _log.error("the connection with %s failed within this process", self.pipe.peer.address, error=failure)
             self.fail(ConnectionError("it failed within this process; the log says how"))
             return
         self._dispatch(events)
@@ -190,8 +192,9 @@ class Session(Expirable):
         for event in events:
             try:
                 handlers[event.kind](event)
-            except Exception:  # noqa: BLE001 - logged; neither other calls nor the events behind have a part in it
-                _log.exception("a call on the connection with %s failed within this process", self.pipe.peer.address)
+            except Exception as failure:  # noqa: BLE001 - logged; other calls and the events behind have no part in it
+                text = "a call on the connection with %s failed within this process"
+                _log.error(text, self.pipe.peer.address, error=failure)
                 self.break_off(event)
         if self.core.has_output:
             self.flush_soon()
@@ -216,6 +219,12 @@ class Session(Expirable):
     def lost(self) -> None:
         """Every call ends here; for subclasses."""
         raise NotImplementedError
+
+    def end_text(self) -> str:
+        """Why it ended, for the log."""
+        if self.close_reason is not None:
+            return escaped(f"{type(self.close_reason).__name__}: {self.close_reason}")
+        return "this side closed it" if self._is_closing else "the other side closed it"
 
     def say_goodbye(self, reason: str) -> None:
         """Tells the peer that this side leaves, and closes."""

@@ -156,6 +156,7 @@ class EventFluxConnection:
             self._reactor.wheel.discard(self._stall)
         self.on_writable()
         self._cut_short(CancelCause.DISCONNECTED)
+        self._log.debug("the connection from %s ended: %s", self.pipe.peer.address, error or "it was closed")
         self._notify_lost(self)
 
     def on_congested(self) -> None:
@@ -268,6 +269,7 @@ class EventFluxServerCall:
 
     def __init__(self, connection: EventFluxConnection, method: AnyMethod, request: Any, size: int) -> None:
         self.method = method
+        self.protocol = "eventflux"
         self.begun_at = perf_counter()
         self.outcome: Status | None = None
         self.cancel_cause: CancelCause | None = None

@@ -140,6 +140,7 @@ class Http1Connection:
         """See `PipeHandler.on_lost`."""
         self._is_over = True
         self._clear_alarm()
+        self._log.debug("the connection from %s ended: %s", self.pipe.peer.address, error or "it was closed")
         self._notify_lost(self)
 
     def on_congested(self) -> None:

@@ -41,6 +41,7 @@ class GrpcServerConnection(ServerConnectionBase):
     ) -> None:
         """A connection of an endpoint, all of which share the `encodings` of its methods, by path."""
         super().__init__(pipe, core, reactor, dispatcher, config, on_lost, log)
+        self.protocol = "grpc"
         self._find = dispatcher.find
         self._encodings = encodings
 

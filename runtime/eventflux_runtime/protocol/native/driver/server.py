@@ -37,6 +37,7 @@ class NativeServerConnection(ServerConnectionBase):
         log: LimitedLog,
     ) -> None:
         super().__init__(pipe, core, reactor, dispatcher, config, on_lost, log)
+        self.protocol = "native"
         self._native = core
         self._bindings = tuple(dispatcher.bindings)
         self._encodings: dict[int, NativeEncoding] = {}
