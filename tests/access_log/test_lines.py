@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -81,8 +82,8 @@ async def test_a_line_says_who_called_what_and_how_it_went(caplog: pytest.LogCap
     assert fields(clients[1])["attempts"] == 1
     assert fields(clients[1])["sent_bytes"] == stream["received_bytes"]
     text = servers[2].getMessage()
-    assert text.startswith(f"{stream['peer']} {SEND} NOT_FOUND 0.")
-    assert text.endswith("B), sent 0 (0 B): as asked")
+    line = rf"{stream['peer']} {SEND} NOT_FOUND \d+\.\d\d\d ms, received 1 \(\d+ B\), sent 0 \(0 B\): as asked"
+    assert re.fullmatch(line, text)
 
 
 async def test_a_line_says_what_cut_a_call_short(caplog: pytest.LogCaptureFixture) -> None:

@@ -26,6 +26,7 @@ READ_BY = {
     "docs/eventflux.md": "tests/peer/test_page.py",
     "docs/generating.md": "tests/codegen/test_page.py",
     "docs/interceptors.md": "tests/project/test_interceptors_page.py",
+    "docs/observability.md": "tests/project/test_observability_page.py",
     "docs/operations.md": "tests/project/test_operations.py",
     "docs/protocol.md": "tests/support/codec_page.py",
     "docs/typescript.md": "tests/typescript/conftest.py",

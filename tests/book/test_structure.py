@@ -21,6 +21,7 @@ PUBLIC = (
     "eventflux_runtime",
     "eventflux_runtime.blocking",
     "eventflux_runtime.error_details",
+    "eventflux_runtime.otel",
     "eventflux_runtime.testing",
     "eventflux_runtime.well_known",
     "eventflux_transport",
