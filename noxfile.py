@@ -132,7 +132,7 @@ for _version in PYTHONS:
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Run the demo: a node on three wires, a real data set over each, a table of figures."""
+    """Run the demo: a node on three wires, a real data set over each, a table and a chart."""
     _install(session, "demo,uvloop", "generator")
     session.run("eventflux", "demo", *session.posargs)
 

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 import eventflux_transport
+from eventflux_node.demo.chart import bar, chart
 from eventflux_node.demo.collector import Collector
 from eventflux_node.demo.dataset import Reading, message_of, readings
 from eventflux_node.demo.drift import compare_with_fresh, idl_config
@@ -146,3 +147,22 @@ async def test_a_fault_on_one_wire_fails_the_demo(
     monkeypatch.setattr("eventflux_node.demo.run.exercise", faulty)
     assert await run_demo(12, "asyncio") == 1
     assert "failed: lost in transit\n" in capsys.readouterr().out
+
+
+def test_the_chart_shows_what_was_received() -> None:
+    lines = chart([message_of(reading, "s") for reading in readings()])
+    assert [line[:8] for line in lines[:6]] == [" 66 °F ┤", *["       ┤"] * 4, " 39 °F ┤"]
+    columns = [line[8:].ljust(72) for line in lines[:6]]
+    tallest, lowest = columns[0].index("█"), columns[5].index("▁")
+    assert "".join(column[tallest] for column in columns) == "██████"
+    assert "".join(column[lowest] for column in columns) == "     ▁"
+    assert 36 < tallest < 48, "July and August are warm"
+    assert lines[6].split() == ["01", "Jan", "31", "Dec"]
+    assert chart([]) == []
+    assert len(chart([message_of(readings()[0], "s")])) == 7
+
+
+@pytest.mark.parametrize(("value", "expected"), [(8, "████"), (4, "██"), (3, "█▌"), (0, ""), (0.25, "▏")])
+def test_a_bar_is_as_long_as_its_value(value: float, expected: str) -> None:
+    assert bar(value, 8, width=4) == expected
+    assert bar(0, 0) == ""

@@ -15,5 +15,5 @@ __all__ = ["command"]
 @click.option("--limit", type=click.IntRange(12), help="Publish only the first readings [default: all].")
 @loop_option
 def command(limit: int | None, loop: str) -> int:
-    """Publish a real data set over every wire, check what subscribers get, and print a table of figures."""
+    """Publish a real data set over every wire, check what subscribers get, and show figures and a chart."""
     return run_async(loop, lambda: run_demo(limit, loop))

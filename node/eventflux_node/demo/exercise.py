@@ -38,6 +38,8 @@ class WireReport:
     p50_us: float = 0.0
     """Of a call that sends one event and gets its acknowledgment."""
     p99_us: float = 0.0
+    received: list[Message] = field(default_factory=list[Message])
+    """Those events, in the order in which they came."""
     faults: list[str] = field(default_factory=list[str])
     """What was not as it should be; empty: everything was."""
 
@@ -74,6 +76,7 @@ async def exercise(wire: str, url: str, data: Sequence[Reading]) -> WireReport:
         report.faults.append(f"{wire} was not done within {_LIMIT_S:.0f} s")
     except* RpcError as errors:
         report.faults.append(f"{wire}: {first_failure(errors)}")
+    report.received = everything.received
     report.events = len(everything.received)
     report.faults += everything.faults(sent) + checkpoints.faults(sent)
     return report

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from eventflux_node.demo.chart import bar, chart
 from eventflux_node.demo.dataset import Reading, readings
 from eventflux_node.demo.drift import compare_with_fresh, idl_config
 from eventflux_node.demo.exercise import WireReport, exercise
@@ -38,7 +39,11 @@ async def run_demo(limit: int | None, loop: str) -> int:
         async with start_node(listen, loop) as node:
             console.print(f"node   process {node.pid} on {', '.join(node.endpoints)}")
             reports = await _exercise_all(node, data)
-    console.print(_table(reports))
+    has_blocks = not console.options.ascii_only
+    console.print(_table(reports, has_blocks=has_blocks))
+    if has_blocks:
+        console.print(f"the year as the subscriber on {reports[-1].wire} was given it, mean temperatures:")
+        console.print("\n".join(chart(reports[-1].received)))
     faults += [fault for report in reports for fault in report.faults]
     if node.exit_code != 0:
         faults.append(f"the node ended with exit code {node.exit_code} where 0 was due")
@@ -65,12 +70,16 @@ async def _exercise_all(node: NodeProcess, data: Sequence[Reading]) -> list[Wire
     return [await exercise(wire, url, data) for wire, url in zip(WIRES, node.endpoints, strict=True)]
 
 
-def _table(reports: Sequence[WireReport]) -> Table:
+def _table(reports: Sequence[WireReport], *, has_blocks: bool) -> Table:
     table = Table()
     table.add_column("wire")
-    for heading in ("events", "events/s", "p50 of a call, µs", "p99 of a call, µs"):
+    for heading in ("events", "call p50, µs", "p99, µs", "events/s"):
         table.add_column(heading, justify="right")
+    if has_blocks:
+        table.add_column("")
+    most = max(report.events_per_second for report in reports)
     for report in reports:
-        figures = (report.events, report.events_per_second, report.p50_us, report.p99_us)
-        table.add_row(report.wire, *(f"{figure:,.0f}" for figure in figures))
+        figures = (report.events, report.p50_us, report.p99_us, report.events_per_second)
+        bars = [bar(report.events_per_second, most)] if has_blocks else []
+        table.add_row(report.wire, *(f"{figure:,.0f}" for figure in figures), *bars)
     return table
