@@ -1,0 +1,141 @@
+"""The views of servers as a page of a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from eventflux_node.top.rate import CallRates, ServerRates, sorted_methods
+from eventflux_node.top.watch import ServerView
+
+__all__ = ["page_of"]
+
+_STEP: Final = 1024
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3600
+_DAY_S: Final = 86_400
+_SHOWN_CODES: Final = 3
+
+
+def page_of(views: Sequence[ServerView], sort: str, *, max_rows: int | None = None, footer: str = "") -> RenderableType:
+    """A line for each server, and a table of their methods.
+
+    Args:
+        views: of the servers, in the order of their lines.
+        sort: one of `SORT_KEYS`.
+        max_rows: rows of the table at most; None: all.
+        footer: a line below it.
+    """
+    rows = [
+        (view.url, path, rates)
+        for view in views
+        if view.rates is not None
+        for path, rates in view.rates.methods.items()
+    ]
+    parts: list[RenderableType] = [_server_line(view) for view in views]
+    if rows:
+        parts += [Text(), _table(rows, sort, max_rows, has_servers=len(views) > 1)]
+    if footer:
+        parts += [Text(), Text(footer, style="dim")]
+    return Group(*parts)
+
+
+def _server_line(view: ServerView) -> Text:
+    line = Text(view.url, style="bold")
+    rates = view.rates
+    if view.trouble:
+        line.append(f"  {view.trouble}", style="red not bold")
+    elif rates is None:
+        line.append("  waiting for its figures", style="dim not bold")
+    else:
+        line.append(f"  {_server_figures(rates)}", style="not bold")
+    return line
+
+
+def _server_figures(rates: ServerRates) -> str:
+    total = rates.total
+    parts = [
+        f"up {_span(rates.uptime_s)}",
+        f"{rates.connections:,} connection{'' if rates.connections == 1 else 's'}",
+        f"{_rate(total.calls_per_s)} calls/s",
+        f"{_rate(total.failed_per_s)} errors/s",
+        f"{total.in_flight:,} in flight",
+        f"{_bytes(total.received_bytes_per_s)}/s in",
+        f"{_bytes(total.sent_bytes_per_s)}/s out",
+    ]
+    if rates.refused_calls_per_s:
+        parts.append(f"{_rate(rates.refused_calls_per_s)} calls/s of what is not served")
+    return ", ".join(parts)
+
+
+def _table(
+    rows: Sequence[tuple[str, str, CallRates]], sort: str, max_rows: int | None, *, has_servers: bool
+) -> RenderableType:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    if has_servers:
+        table.add_column("server", overflow="fold")
+    table.add_column("method", overflow="fold")
+    for name in ("calls/s", "in flight", "p50 ms", "p99 ms", "in/s", "out/s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("errors/s", overflow="fold")
+    by_place = {f"{path}\n{url}": (url, path, rates) for url, path, rates in rows}
+    ordered = [by_place[place] for place, _ in sorted_methods(((key, row[2]) for key, row in by_place.items()), sort)]
+    for url, path, rates in ordered[:max_rows]:
+        cells = [escape(path.removeprefix("/")), *_figures(rates)]
+        style = "" if rates.calls_per_s or rates.in_flight else "dim"
+        table.add_row(*([escape(url), *cells] if has_servers else cells), style=style)
+    left_out = len(ordered) - len(ordered[:max_rows])
+    return Group(table, Text(f"{left_out} more", style="dim")) if left_out else table
+
+
+def _figures(rates: CallRates) -> list[str]:
+    errors = sorted(rates.failures_per_s.items(), key=lambda pair: (-pair[1], pair[0]))
+    shown = [f"{_rate(rate)} {name}" for name, rate in errors[:_SHOWN_CODES]]
+    if len(errors) > _SHOWN_CODES:
+        shown.append(f"{_rate(sum(rate for _, rate in errors[_SHOWN_CODES:]))} others")
+    return [
+        _rate(rates.calls_per_s),
+        f"{rates.in_flight:,}",
+        _ms(rates.latency.percentile(0.5)),
+        _ms(rates.latency.percentile(0.99)),
+        _bytes(rates.received_bytes_per_s),
+        _bytes(rates.sent_bytes_per_s),
+        f"[red]{', '.join(shown)}[/red]" if shown else "",
+    ]
+
+
+def _rate(rate: float) -> str:
+    if rate == 0:
+        return "0"
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.1f}" if rate >= 1 else f"{rate:.2f}"
+
+
+def _ms(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "-"
+    milliseconds = seconds * 1000
+    return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "KiB", "MiB"):
+        if count < _STEP:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= _STEP
+    return f"{count:.1f} GiB"
+
+
+def _span(seconds: float) -> str:
+    if seconds < _MINUTE_S:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR_S:
+        return f"{seconds // _MINUTE_S:.0f} min"
+    if seconds < _DAY_S:
+        return f"{seconds // _HOUR_S:.0f} h {seconds % _HOUR_S // _MINUTE_S:.0f} min"
+    return f"{seconds // _DAY_S:.0f} d {seconds % _DAY_S // _HOUR_S:.0f} h"
