@@ -129,7 +129,7 @@ async def _look_on(top: _Top) -> int:
     """
     if top.as_json:
         await _follow(top, _print_record)
-    elif sys.stdout.isatty():
+    elif sys.stdout.isatty() and not Console().is_dumb_terminal:
         return await _show(top)
     else:
         await _print_pages(top)
