@@ -22,7 +22,7 @@ from eventflux_node.cli.option import client_config, client_options, seconds_opt
 from eventflux_node.cli.output import json_line
 from eventflux_node.failure import CommandFailure
 from eventflux_node.top.rate import SORT_KEYS, record_of
-from eventflux_node.top.table import page_of
+from eventflux_node.top.table import Screen, page_of
 from eventflux_node.top.watch import ServerView, Watch
 from eventflux_runtime import Metadata, MetadataValue
 
@@ -32,8 +32,6 @@ _KEYS: Final = {"c": "calls", "e": "errors", "f": "in-flight", "p": "p99", "b": 
 _FOOTER: Final = "q quits; sorted by {}: c calls, e errors, f in flight, p p99, b bytes, n name"
 _WIDE: Final = 1000
 """Columns where no terminal says how many there are: lines are as long as they have to be."""
-_AROUND_TABLE: Final = 5
-"""Lines of a page that are neither a server's nor a row: blank ones, the head, how many more there are, the footer."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -173,8 +171,8 @@ async def _show(top: _Top) -> int:
     with Live(console=console, screen=True, auto_refresh=False) as live:
 
         def show(_: ServerView | None = None) -> None:
-            rows = max(console.height - len(top.views) - _AROUND_TABLE, 1)
-            live.update(page_of(top.views, top.sort, max_rows=rows, footer=_FOOTER.format(top.sort)), refresh=True)
+            screen = Screen(console.width, console.height)
+            live.update(page_of(top.views, top.sort, screen=screen, footer=_FOOTER.format(top.sort)), refresh=True)
 
         async def listen() -> None:
             async with aclosing(keys()) as pressed:

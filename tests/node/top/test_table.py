@@ -7,15 +7,16 @@ import io
 import pytest
 from rich.console import Console
 
-from eventflux_node.top.table import page_of
+from eventflux_node.top.table import Screen, page_of
 from eventflux_node.top.watch import NOT_SERVED, ServerView
 from eventflux_runtime import CallStats, StatusCode
 from tests.node.top.test_rate import calls, latency, report
 
 
-def shown(*views: ServerView, sort: str = "calls", max_rows: int | None = None, footer: str = "") -> list[str]:
+def shown(*views: ServerView, sort: str = "calls", screen: Screen | None = None, footer: str = "") -> list[str]:
     output = io.StringIO()
-    Console(file=output, width=400).print(page_of(views, sort, max_rows=max_rows, footer=footer))
+    width = 400 if screen is None else screen.width
+    Console(file=output, width=width).print(page_of(views, sort, screen=screen, footer=footer))
     return [line.rstrip() for line in output.getvalue().splitlines()]
 
 
@@ -60,10 +61,18 @@ def test_trouble_is_over_once_it_answers_and_a_restart_begins_anew() -> None:
     assert shown(again) == ["tcp://a:1  waiting for its figures"]
 
 
-def test_a_short_terminal_says_how_much_is_left_out() -> None:
-    lines = shown(view("tcp://a:1"), view("tcp://b:1"), max_rows=1, sort="name", footer="q quits")
-    assert [line.split()[0] for line in lines[4:] if line] == ["tcp://a:1", "3", "q"]
-    assert lines[5] == "3 more"
+@pytest.mark.parametrize(("width", "height"), [(160, 8), (80, 10)], ids=["wide", "narrow"])
+def test_a_short_terminal_says_how_much_is_left_out(width: int, height: int) -> None:
+    screen = Screen(width, height)
+    lines = shown(view("tcp://a:1"), view("tcp://b:1"), screen=screen, sort="name", footer="q quits")
+    assert len(lines) == height
+    assert lines[-3:] == ["3 more", "", "q quits"]
+    assert lines[-4].split()[:2] == (["tcp://a:1", "shop.v1.Items/Get"] if width > 100 else ["a:1", "Items/Get"])
+
+
+def test_a_long_name_is_cut_and_keeps_its_line() -> None:
+    lines = shown(view(method=f"/{'x' * 90}/Get"), screen=Screen(100, 30))
+    assert any("…" in line and line.endswith("500 NOT_FOUND") for line in lines)
 
 
 def test_names_are_no_markup() -> None:
