@@ -96,4 +96,8 @@ from eventflux_runtime.server.server import Server as Server
 from eventflux_runtime.server.service import Service as Service
 from eventflux_runtime.server.service_source import ServiceFactory as ServiceFactory
 from eventflux_runtime.server.service_source import ServiceSource as ServiceSource
+from eventflux_runtime.telemetry.client import StatsClient as StatsClient
+from eventflux_runtime.telemetry.prometheus import PROMETHEUS_CONTENT_TYPE as PROMETHEUS_CONTENT_TYPE
+from eventflux_runtime.telemetry.prometheus import prometheus_text as prometheus_text
+from eventflux_runtime.telemetry.report import ServerReport as ServerReport
 from eventflux_runtime.workers.supervisor import Workers as Workers

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TYPE_CHECKING, overload
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, overload
 
 import anyio
 
@@ -21,6 +22,7 @@ from eventflux_runtime.server.reflection_service import reflection_of
 from eventflux_runtime.server.server import Server
 from eventflux_runtime.server.service import Service
 from eventflux_runtime.server.service_source import ServiceSource, made_services
+from eventflux_runtime.telemetry.report import Reporter
 from eventflux_runtime.wire.registry import wire_of
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from eventflux_runtime.workers.supervisor import Workers
 
 __all__ = ["serve", "serve_forever"]
+
+_STATS_SERVICE: Final = "eventflux.stats.v1.Stats"
 
 
 def serve(
@@ -39,7 +43,7 @@ def serve(
 ) -> Server:
     """A server of services on endpoints; enter it with ``async with``.
 
-    Health and reflection are served beside them, as the configuration has it; with an empty list, they alone.
+    Health, stats and reflection are served beside them, as the configuration has it; with an empty list, they alone.
     Leaving it drains: calls in flight have ``config.drain_grace_s`` seconds to finish, then they are cancelled.
     Leaving it by an error or a cancellation stops at once.
 
@@ -51,8 +55,11 @@ def serve(
     """
     given, parsed, settings, wrappers = checked_arguments(services, endpoints, config, interceptors)
     health = Health(_names(given))
-    dispatcher = ServiceDispatcher(_with_our_own(given, health, settings), wrappers, health)
-    return Server(dispatcher, parsed, settings, health, wire_of)
+    reporter = Reporter()
+    dispatcher = ServiceDispatcher(_with_our_own(given, health, settings, reporter), wrappers, health)
+    server = Server(dispatcher, parsed, _with_metrics(settings, reporter), health, wire_of)
+    reporter.read = server.stats
+    return server
 
 
 def _names(services: Sequence[Service]) -> list[str]:
@@ -60,11 +67,29 @@ def _names(services: Sequence[Service]) -> list[str]:
     return list(dict.fromkeys(binding.method.service for service in services for binding in service._bindings()))
 
 
-def _with_our_own(services: Sequence[Service], health: Health, config: ServerConfig) -> Sequence[Service]:
+def _with_our_own(
+    services: Sequence[Service], health: Health, config: ServerConfig, reporter: Reporter
+) -> Sequence[Service]:
     """The services with those that the runtime adds; one of the same name among them takes the place of ours."""
-    if config.health and HEALTH_SERVICE not in _names(services):
+    names = _names(services)
+    if config.health and HEALTH_SERVICE not in names:
         services = (*services, HealthService(health))
+    if config.stats and _STATS_SERVICE not in names:
+        from eventflux_runtime.telemetry.service import StatsService  # noqa: PLC0415 - few servers load it
+
+        services = (*services, StatsService(reporter, health))
     return (*services, *reflection_of(services, config.reflection))
+
+
+def _with_metrics(config: ServerConfig, reporter: Reporter) -> ServerConfig:
+    """The configuration with the page of metrics among its pages, where one is asked for."""
+    web = config.web
+    if web is None or web.metrics is None:
+        return config
+    from eventflux_runtime.telemetry.page import metrics_page  # noqa: PLC0415 - few servers load it
+
+    pages = {**web.pages, web.metrics: lambda: metrics_page(reporter.read())}
+    return replace(config, web=replace(web, metrics=None, pages=pages))
 
 
 @overload

@@ -16,6 +16,7 @@ from eventflux_codegen.cli import main
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "idl/error_details.yaml": "runtime/eventflux_runtime/error_details",
+    "idl/stats.yaml": "runtime/eventflux_runtime/stats",
     "idl/transport.yaml": "generated/eventflux_transport",
     "tests/idl/cluster.yaml": "tests/generated/cluster_sdk",
     "tests/idl/inventory.yaml": "tests/generated/inventory_sdk",

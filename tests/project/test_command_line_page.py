@@ -14,7 +14,10 @@ from eventflux_node.bench.report import PERCENTILES
 from eventflux_node.cli import main
 from eventflux_node.cli.group import COMMANDS
 from eventflux_node.cli.setting import SHARED
+from eventflux_node.top.rate import SORT_KEYS, rates_between, record_of
+from eventflux_runtime import CallStats, ServerReport, ServerStats
 from tests.project.import_graph import ROOT
+from tests.support.busy import busy_shop
 from tests.support.shop import shop
 
 PAGE = (ROOT / "docs/command-line.md").read_text()
@@ -35,14 +38,21 @@ def sessions() -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The URLs of the page, and where they lead here."""
-    with shop(tmp_path_factory.mktemp("s")) as ours:
-        yield {"tcp://127.0.0.1:7070": ours["tcp"], "grpc://127.0.0.1:50051": ours["grpc"]}
+    with shop(tmp_path_factory.mktemp("s")) as ours, busy_shop() as busy:
+        yield {
+            "tcp://127.0.0.1:7070": ours["tcp"],
+            "grpc://127.0.0.1:50051": ours["grpc"],
+            "tcp://127.0.0.1:7072": busy,
+        }
 
 
 def shape(command: str, text: str) -> str:
     """A text without its figures, where they are measured."""
     if command.split()[1] == "bench":
         text = re.sub(r"(?<= ms\n)(  [\d.,]+ +█* +[\d,]+\n)+(\nthis process took .*\n)?", "  rows\n", text)
+        return re.sub(r"  +", "  ", re.sub(r"[\d.,]*\d", "0", text))
+    if command.split()[1] == "top":
+        text = re.sub(r"[KMG]iB\b", "B", text).replace("min,", "s,")
         return re.sub(r"  +", "  ", re.sub(r"[\d.,]*\d", "0", text))
     return re.sub(r"^time: .*", "time: 0 ms", text, flags=re.MULTILINE)
 
@@ -84,3 +94,13 @@ def test_every_percentile_is_on_the_page() -> None:
 def test_links_lead_to_files() -> None:
     links = re.findall(r"\]\(([^)#]+)", PAGE)
     assert [link for link in links if "://" not in link and not (ROOT / "docs" / link).exists()] == []
+
+
+def test_every_key_of_top_is_on_the_page() -> None:
+    report = ServerReport(instance="a", uptime_s=1, stats=ServerStats(methods={"/a.B/C": CallStats(started=1)}))
+    rates = rates_between(report, ServerReport(instance="a", uptime_s=2, stats=report.stats))
+    assert rates is not None
+    section = PAGE.partition("\n## Top\n")[2].partition("\n## ")[0]
+    keys = {*record_of(rates), *record_of(rates)["latency_ms"]}
+    assert sorted(key for key in keys if f"`{key}`" not in section) == []
+    assert sorted(key for key in SORT_KEYS if key.replace("-", " ") not in section) == []

@@ -123,6 +123,12 @@ LAYERS: Final = {
         may_import=("rpc", "handler", "net", "calls", "client", "server"),
         forbidden=EVENT_LOOPS | NETWORK | GRPC,
     ),
+    "stats": Layer(modules=("stats",), may_import=("contract", "well_known"), forbidden=EVENT_LOOPS | NETWORK),
+    "telemetry": Layer(
+        modules=("telemetry",),
+        may_import=("rpc", "handler", "client", "blocking", "health", "stats", "well_known"),
+        forbidden=NETWORK | GRPC,
+    ),
     "surface": Layer(
         modules=("", "blocking", "connect", "serve", "testing"),
         may_import=(
@@ -139,6 +145,7 @@ LAYERS: Final = {
             "contract",
             "health",
             "access_log",
+            "telemetry",
         ),
     ),
 }
@@ -267,7 +274,9 @@ def test_generated_code_imports_only_the_contract_of_the_runtime() -> None:
     assert wrong == []
 
 
-PUBLIC_PACKAGES: Final = frozenset({"eventflux_runtime.error_details", "eventflux_runtime.well_known"})
+PUBLIC_PACKAGES: Final = frozenset(
+    {"eventflux_runtime.error_details", "eventflux_runtime.stats", "eventflux_runtime.well_known"}
+)
 
 
 def test_node_uses_public_names_only() -> None:

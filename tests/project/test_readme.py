@@ -90,7 +90,7 @@ RUN_BY = {
         "tests/project/walkthrough.py",
         'shell_lines("eventflux")',
     ),
-    r"eventflux (call|list|describe|health|bench)": ("docs/command-line.md", r"$ eventflux \1 "),
+    r"eventflux (call|list|describe|health|bench|top)": ("docs/command-line.md", r"$ eventflux \1 "),
     r"eventflux (demo|monitor)": (".ci/run", "bootstrap.py demo"),
     r"eventflux-codegen generate hello.proto --package hello --out \.": (
         "tests/project/walkthrough.py",

@@ -224,6 +224,8 @@ def accepts(field: dataclasses.Field[Any], value: Any) -> bool:
         return False
     if field.name == "content_type" and value == "":
         return False
+    if field.name == "metrics" and isinstance(value, str):
+        return value.startswith("/")
     if field.name in {"origins", "trusted_proxies"} and is_texts(value) and value:
         return ("same-origin" in value) is (field.name == "origins")
     return any(ACCEPTED[part](value) for part in str(field.type).split(" | "))

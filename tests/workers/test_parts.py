@@ -104,6 +104,11 @@ async def test_the_number_of_workers_is_checked(count: Any, reason: str) -> None
         await serve_forever([], URL, workers=count)
 
 
+async def test_workers_do_not_show_one_page_of_metrics_in_turn() -> None:
+    with pytest.raises(ConfigError, match="WebConfig.metrics is set, and 2 workers would answer on one port in turn"):
+        await serve_forever([], URL, config=ServerConfig(web=WebConfig(metrics="/metrics")), workers=2)
+
+
 async def test_what_cannot_be_sent_to_a_worker_is_refused() -> None:
     class Local(Node):
         pass

@@ -26,6 +26,7 @@ COMMANDS: Final = (
     "node",
     "publish",
     "subscribe",
+    "top",
 )
 """The modules beside this one that are commands: each has its click command under the name `command`."""
 

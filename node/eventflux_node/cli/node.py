@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -16,6 +16,8 @@ from eventflux_node.web_page import page_urls, socket_path, web_pages
 from eventflux_runtime import Server, ServerAccessLog, ServerConfig, TlsConfig, WebConfig, Workers, serve_forever
 
 __all__ = ["command"]
+
+METRICS_PATH: Final = "/metrics"
 
 
 @click.command("node")
@@ -40,18 +42,22 @@ __all__ = ["command"]
     metavar="ORIGIN",
     help="Whose pages may connect, such as https://app.example.com; repeatable. With --web the node's own may.",
 )
+@click.option("--stats", "has_stats", is_flag=True, help="Serve stats to everybody who can connect, for eventflux top.")
+@click.option("--metrics", "has_metrics", is_flag=True, help="Show them at /metrics of each port, for Prometheus.")
 @click.option("--cert-file", help="PEM file of the node's certificate chain, for tcps, grpcs and wss.")
 @click.option("--key-file", help="PEM file of the key that belongs to --cert-file.")
 @click.option("--client-ca-file", help="PEM file of authorities: clients must show a certificate that one has signed.")
 @log_options
 @loop_option
-def command(
+def command(  # noqa: PLR0913 - click hands over each option as a parameter
     *,
     endpoints: tuple[str, ...],
     loop: str,
     drain_grace_s: float,
     has_page: bool,
     origins: tuple[str, ...],
+    has_stats: bool,
+    has_metrics: bool,
     cert_file: str | None,
     key_file: str | None,
     client_ca_file: str | None,
@@ -60,7 +66,7 @@ def command(
     """Run a node until it is told to stop (SIGTERM or Ctrl-C)."""
     log = log_settings(options)
     log.set_up()
-    web = _web_config(endpoints, has_page, origins)
+    web = _web_config(endpoints, has_page, origins, METRICS_PATH if has_metrics else None)
     tls = None
     if cert_file or key_file or client_ca_file:
         tls = TlsConfig(
@@ -69,19 +75,22 @@ def command(
             ca_file=client_ca_file,
             require_client_cert=client_ca_file is not None,
         )
-    config = ServerConfig(tls=tls, drain_grace_s=drain_grace_s, web=web)
+    config = ServerConfig(tls=tls, drain_grace_s=drain_grace_s, web=web, stats=has_stats)
     return run_async(loop, lambda: _serve_node(endpoints, config, has_page=has_page, log=log, **options))
 
 
-def _web_config(endpoints: Sequence[str], has_page: bool, origins: tuple[str, ...]) -> WebConfig | None:
-    """What browsers may do; None: nothing.
+def _web_config(
+    endpoints: Sequence[str], has_page: bool, origins: tuple[str, ...], metrics: str | None
+) -> WebConfig | None:
+    """What browsers may do, and Prometheus at a path; None: nothing.
 
     Raises:
         ConfigError: the page could not reach the node, or an origin is none.
     """
     if has_page:
-        return WebConfig(origins=("same-origin", *origins), pages=web_pages(socket_path(endpoints)))
-    return WebConfig(origins=origins) if origins else None
+        pages = web_pages(socket_path(endpoints))
+        return WebConfig(origins=("same-origin", *origins), pages=pages, metrics=metrics)
+    return WebConfig(origins=origins, metrics=metrics) if origins or metrics else None
 
 
 async def _serve_node(

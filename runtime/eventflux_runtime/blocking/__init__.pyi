@@ -7,3 +7,4 @@ from eventflux_runtime.blocking.health_client import BlockingHealthClient as Blo
 from eventflux_runtime.blocking.stream import BlockingBidiStream as BlockingBidiStream
 from eventflux_runtime.blocking.stream import BlockingClientStream as BlockingClientStream
 from eventflux_runtime.blocking.stream import BlockingServerStream as BlockingServerStream
+from eventflux_runtime.telemetry.blocking_client import BlockingStatsClient as BlockingStatsClient

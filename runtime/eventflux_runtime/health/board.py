@@ -90,6 +90,11 @@ class Health:
                 unwatched, self._unwatched = self._unwatched, anyio.Event()
                 unwatched.set()
 
+    async def wait_closed(self) -> None:
+        """Returns when nothing is served any more."""
+        while not self._is_closed:
+            await self._changed.wait()
+
     async def wait_unwatched(self) -> None:
         """Returns when nobody watches."""
         while self._watchers:

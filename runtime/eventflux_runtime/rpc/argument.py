@@ -10,8 +10,9 @@ from eventflux_runtime.rpc.config import TlsConfig
 from eventflux_runtime.rpc.endpoint import Endpoint, parse_target
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.scheme import SCHEMES, AddressForm
+from eventflux_runtime.rpc.web import WebConfig
 
-__all__ = ["config_or_default", "refuse_unused_tls", "target_endpoints"]
+__all__ = ["config_or_default", "refuse_unseen_metrics", "refuse_unused_tls", "target_endpoints"]
 
 C = TypeVar("C")
 
@@ -55,3 +56,15 @@ def refuse_unused_tls(endpoints: Sequence[Endpoint], tls: TlsConfig | None) -> N
     plain = " and ".join(f"{row.name}://" for row in rows)
     secured = " or ".join(f"{name}://" for name in wanted)
     raise ConfigError(f"tls is set, and {plain} is not encrypted: write {secured}, or leave tls out")
+
+
+def refuse_unseen_metrics(endpoints: Sequence[Endpoint], web: WebConfig | None) -> None:
+    """Checks that a page of metrics that was asked for has a port to stand on.
+
+    Raises:
+        ConfigError: no endpoint answers requests of HTTP/1; the message says which do.
+    """
+    if web is None or web.metrics is None or any(row.front for endpoint in endpoints for row in endpoint.rows):
+        return
+    fitting = ", ".join(row.name for row in SCHEMES.values() if row.front)
+    raise ConfigError(f"WebConfig.metrics is set, and no endpoint shows pages: add one of {fitting}, or leave it out")

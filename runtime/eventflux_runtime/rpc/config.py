@@ -279,6 +279,11 @@ class ServerConfig(Checked):
     otherwise, because whoever starts and stops servers asks it before he sends calls, and the answer tells nothing but
     the names of services that the asker knows already. A service of that name among the application's own takes its
     place."""
+    stats: bool = False
+    """Serve ``eventflux.stats.v1.Stats`` on every endpoint: what `Server.stats` tells, to `StatsClient` and ``eventflux
+    top``. Off unless told otherwise, because it shows everybody who can connect how much which method is called, and
+    how often it fails. Interceptors stand before it as before any service, so one that asks for a token guards it too.
+    A service of that name among the application's own takes its place."""
     reflection: bool | None = None
     """Serve ``grpc.reflection`` on every endpoint, ``v1`` and ``v1alpha``, which show everybody who can connect the
     definitions of all services and of what else protobuf has loaded. None: where protobuf is installed; True: it has to

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -60,6 +60,9 @@ class WebConfig(Checked):
     trusted_proxies: tuple[str, ...] = ()
     """Addresses, or networks such as ``10.0.0.0/8``, whose ``X-Forwarded-For`` tells who the client of a WebSocket is:
     the last in it that is none of them. Empty: nobody's is believed, because whoever connects can write one."""
+    metrics: str | None = None
+    """The path of a page with the server's stats for Prometheus, such as ``/metrics``. None: there is none, because it
+    shows everybody who can connect how much which method is called, and how often it fails."""
     pages: Mapping[str, PageSource] = field(default_factory=dict, hash=False)
     """What is shown at which path, ``/`` for example. There are none unless told otherwise: an RPC port is no web
     server's."""
@@ -77,16 +80,25 @@ class WebConfig(Checked):
             except ValueError as error:
                 raise ConfigError(f"trusted_proxies: {error}: write an address, or a network as 10.0.0.0/8") from None
         for path in self.pages:
-            if not _PATH.fullmatch(path):
-                raise ConfigError(f"pages: {path!r} is no path: it begins with a slash and has neither ? nor #")
-            if path == HEALTH_PATH:
-                raise ConfigError(f"pages: {HEALTH_PATH} tells the health of the server: choose another path")
+            _check_path("pages", path)
+        if self.metrics is not None:
+            _check_path("metrics", self.metrics)
+            if self.metrics in self.pages:
+                raise ConfigError(f"metrics: {self.metrics} is one of the pages already: choose another path")
         object.__setattr__(self, "pages", MappingProxyType(dict(self.pages)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickling, which a view of a dict refuses."""
-        return _made, (self.origins, self.trusted_proxies, dict(self.pages))
+        settings = {each.name: getattr(self, each.name) for each in fields(self)}
+        return _made, (settings | {"pages": dict(self.pages)},)
 
 
-def _made(origins: tuple[str, ...], trusted_proxies: tuple[str, ...], pages: Mapping[str, PageSource]) -> WebConfig:
-    return WebConfig(origins=origins, trusted_proxies=trusted_proxies, pages=pages)
+def _made(settings: dict[str, Any]) -> WebConfig:
+    return WebConfig(**settings)
+
+
+def _check_path(name: str, path: str) -> None:
+    if not _PATH.fullmatch(path):
+        raise ConfigError(f"{name}: {path!r} is no path: it begins with a slash and has neither ? nor #")
+    if path == HEALTH_PATH:
+        raise ConfigError(f"{name}: {HEALTH_PATH} tells the health of the server: choose another path")

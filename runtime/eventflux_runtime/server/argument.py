@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from eventflux_runtime.rpc.argument import config_or_default, refuse_unused_tls
+from eventflux_runtime.rpc.argument import config_or_default, refuse_unseen_metrics, refuse_unused_tls
 from eventflux_runtime.rpc.checked import shown
 from eventflux_runtime.rpc.config import ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint, parse_endpoint
@@ -57,6 +57,7 @@ def checked_surroundings(
         raise ConfigError("no endpoint given: pass a URL such as tcp://127.0.0.1:7070")
     endpoints = tuple(_endpoint(url) for url in urls)
     refuse_unused_tls(endpoints, settings.tls)
+    refuse_unseen_metrics(endpoints, settings.web)
     return ServeArguments((), endpoints, settings, checked_interceptors(interceptors, "context", "proceed"))
 
 

@@ -10,6 +10,8 @@ from eventflux_runtime.net.event_loop import Backend
 from eventflux_runtime.rpc.checked import Limits, checked_value
 from eventflux_runtime.rpc.config import ServerConfig
 from eventflux_runtime.rpc.endpoint import parse_endpoint
+from eventflux_runtime.rpc.errors import ConfigError
+from eventflux_runtime.rpc.web import WebConfig
 from eventflux_runtime.server.argument import checked_arguments, checked_surroundings
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.service_source import ServiceSource, check_source
@@ -61,9 +63,19 @@ async def run_workers(job: Job, count: int, on_started: Callable[[Workers], None
         ConfigError: an address cannot be bound, or a worker cannot serve.
     """
     count = checked_value("workers", count, _WorkerCount)
+    _refuse_shared_metrics(job.config.web, count)
     held = await Reservation.of([parse_endpoint(url) for url in job.endpoints], job.config.socket)
     try:
         packed = replace(job, endpoints=tuple(held.urls)).pack()
         await Supervisor(packed, count, held, job.config.drain_grace_s, on_started).run()
     finally:
         held.close()
+
+
+def _refuse_shared_metrics(web: WebConfig | None, count: int) -> None:
+    """Each worker counts for itself, and Prometheus would read now this one's counters and now that one's."""
+    if web is not None and web.metrics is not None and count > 1:
+        raise ConfigError(
+            f"WebConfig.metrics is set, and {count} workers would answer on one port in turn, each with counters of "
+            "its own: leave it out, and have each worker send its metrics, by eventflux_runtime.otel for example"
+        )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from eventflux_node.cli import main
 from tests.support.node_command import eventflux, running_node, running_subscriber
 
 
@@ -36,3 +39,15 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
             assert result.returncode == 1
             assert result.stderr.startswith(f"eventflux: cannot listen on {url}")
             assert result.stderr.count("\n") == 1
+
+
+def test_a_node_tells_its_stats_and_shows_metrics_where_it_is_told_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running_node(tmp_path, "--stats", "--metrics") as node:
+        assert main(["top", *node.urls, "--once", "--json", "--interval", "0.1"]) == 0
+        with urllib.request.urlopen(node.urls[0].replace("tcp", "http") + "/metrics", timeout=10) as page:
+            text = page.read().decode()
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["url"] for record in records] == node.urls
+    assert 'eventflux_server_calls_total{service="eventflux.stats.v1.Stats",method="Get",code="OK"} 6' in text

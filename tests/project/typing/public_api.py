@@ -26,14 +26,17 @@ from eventflux_runtime import (
     RpcError,
     Server,
     ServerConfig,
+    ServerReport,
     ServerStats,
     ServerStream,
     ServingStatus,
     StateKey,
+    StatsClient,
     Status,
     StatusCode,
     blocking,
     connect,
+    prometheus_text,
     serve,
 )
 from eventflux_runtime.blocking import (
@@ -42,6 +45,7 @@ from eventflux_runtime.blocking import (
     BlockingClientStream,
     BlockingHealthClient,
     BlockingServerStream,
+    BlockingStatsClient,
 )
 from eventflux_transport import (
     ClusterInfo,
@@ -130,6 +134,8 @@ def blocking_calls() -> None:
             assert_type(changes, BlockingClientStream[StockChange, ChangeSummary])
             assert_type(changes.finish(), ChangeSummary)
         assert_type(BlockingHealthClient(entered).check(), ServingStatus)
+        for report in BlockingStatsClient(entered).watch(5):
+            assert_type(report, ServerReport)
     client.send_message(EventRequest())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is shown
     client.send_message(Message(), timeout=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # what is shown
     TransportBlockingClient(connect(""))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is shown
@@ -193,6 +199,14 @@ def counted(channel: Channel, server: Server) -> None:
     assert_type(stats.calls.latency.percentile(0.99), float)
     assert_type(server.stats(), ServerStats)
     assert_type(server.stats().endpoints[0].refused, int)
+
+
+async def told(channel: Channel, server: Server) -> None:
+    assert_type(await StatsClient(channel).get(timeout_s=1.0), ServerReport)
+    async for report in StatsClient(channel).watch(0.5):
+        assert_type(report.stats.methods["/a.B/C"], CallStats)
+    assert_type(prometheus_text(server.stats(), channel.stats()), str)
+    prometheus_text(server)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # what is shown
 
 
 def intercepted() -> None:
