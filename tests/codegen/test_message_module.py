@@ -84,7 +84,7 @@ print(len(sample.__all__))
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stderr == ""
-    assert int(done.stdout) == COUNT * 4 + COUNT // 10 + 2 + 2
+    assert int(done.stdout) == COUNT * 4 + COUNT // 10 + 3 + 2
     command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--cache-dir=/dev/null", "-p", "sample"]
     typed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert typed.stdout.startswith("Success"), typed.stdout

@@ -50,7 +50,8 @@ async def test_connections_that_are_refused_and_those_that_have_gone_are_counted
             while server.stats().endpoints[0].connections:
                 await anyio.lowlevel.checkpoint()
             (endpoint,) = server.stats().endpoints
-    assert (endpoint.accepted, endpoint.refused) == (1, 1)
+    # A client whose connection is hung up on before the server has greeted it connects once more.
+    assert (endpoint.accepted, endpoint.refused) == (1, 2)
     assert server.stats().calls.started == 1
 
 
