@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from importlib.metadata import entry_points
+from typing import Final
 
 import pytest
 
-import eventflux_runtime.testing.in_memory
-import inventory_sdk
-import tests.support.shop  # noqa: F401 - what the runs within this process import stays loaded
+from tests.project.import_graph import ROOT
 
 pytest_plugins = ["pytester"]
 
-PLUGIN = "eventflux_runtime.testing.pytest_plugin"
-assert eventflux_runtime.testing.in_memory.serve_in_memory is not None
-assert inventory_sdk.InventoryClient is not None
+PLUGIN: Final = "eventflux_runtime.testing.pytest_plugin"
 
 SERVICES = """
 import pytest
@@ -52,88 +50,85 @@ async def test_allowed_bug(eventflux_channel):
     with pytest.raises(Unknown):
         await InventoryClient(eventflux_channel).get_item(GetItemRequest(sku="bug"))
 """
-STRICT = "[pytest]\naddopts = --strict-markers\nfilterwarnings = error\n"
-
-
-def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Runs the tests of a user's project within this process, with this plugin and those of async tests."""
-    is_installed = bool(entry_points(group="pytest11", name="eventflux"))
-    plugin = () if is_installed else ("-p", PLUGIN)
-    others = ("-p", "no:xdist", "-p", "no:timeout", "-p", "no:cacheprovider")
-    return pytester.runpytest_inprocess(*plugin, *others, *arguments)
-
-
-def check(result: pytest.RunResult) -> None:
-    """The outcome of `ASYNC_TESTS`: the bug fails its test as it is left, and shows itself."""
-    result.assert_outcomes(passed=4, errors=1)
-    result.stdout.fnmatch_lines(["*LookupError: a shelf has gone", "the server logged: the handler of /shop*"])
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_with_anyio(pytester: pytest.Pytester, backend: str) -> None:
-    pytester.makeini(STRICT + "anyio_mode = auto\n")
-    fixture = f"@pytest.fixture\ndef anyio_backend():\n    return {backend!r}\n"
-    pytester.makepyfile(SERVICES + fixture + ASYNC_TESTS)
-    check(run(pytester, "-p", "no:asyncio"))
-
-
-@pytest.mark.parametrize("mode", ["auto", "strict"])
-def test_with_pytest_asyncio(pytester: pytest.Pytester, mode: str) -> None:
-    pytest.importorskip("pytest_asyncio", reason="the group of the tests has it")
-    pytester.makeini(STRICT + f"asyncio_mode = {mode}\nasyncio_default_fixture_loop_scope = function\n")
-    mark = "pytestmark = pytest.mark.asyncio\n" if mode == "strict" else ""
-    pytester.makepyfile(SERVICES + mark + ASYNC_TESTS)
-    check(run(pytester, "-p", "no:anyio"))
-
-
-def test_without_an_event_loop(pytester: pytest.Pytester) -> None:
-    pytester.makeini(STRICT)
-    pytester.makepyfile(
-        SERVICES
-        + """
-@pytest.fixture
-def eventflux_options():
-    return {"is_grpc": True}
-
-def test_reply(eventflux_blocking_channel):
+BLOCKING_TESTS = """
+def test_blocking_reply(eventflux_blocking_channel):
     assert isinstance(eventflux_blocking_channel, BlockingChannel)
     assert InventoryBlockingClient(eventflux_blocking_channel).get_item(GetItemRequest(sku="a")).sku == "a"
 
-def test_bug(eventflux_blocking_channel):
+def test_blocking_bug(eventflux_blocking_channel):
     with pytest.raises(Unknown):
         InventoryBlockingClient(eventflux_blocking_channel).get_item(GetItemRequest(sku="bug"))
 
 def test_wrong_fixture(eventflux_channel):
     pass
 """
-    )
-    result = run(pytester, "-p", "no:asyncio")
-    result.assert_outcomes(passed=2, errors=2)
-    result.stdout.fnmatch_lines(["*LookupError: a shelf has gone", "*takes 'eventflux_blocking_channel'*"])
+STRICT = (
+    f"[pytest]\npythonpath = {ROOT} {ROOT / 'tests/generated'}\naddopts = --strict-markers\nfilterwarnings = error\n"
+)
+SHOWN = ["*LookupError: a shelf has gone", "the server logged: the handler of /shop*"]
 
 
-def test_services_that_nobody_has_defined(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("def test_call(eventflux_blocking_channel): pass")
-    result = run(pytester, "-p", "no:asyncio")
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*define a fixture 'eventflux_services' that returns a list of the services*"])
+def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """Runs the tests of a user's project, in a process of their own: they load much that has to be there only once."""
+    is_installed = bool(entry_points(group="pytest11", name="eventflux"))
+    plugin = () if is_installed else ("-p", PLUGIN)
+    return pytester.runpytest_subprocess(*plugin, "-p", "no:xdist", "-p", "no:cacheprovider", *arguments)
 
 
-def test_who_does_not_use_it_does_not_load_the_runtime(pytester: pytest.Pytester) -> None:
+def test_with_anyio_and_without_an_event_loop(pytester: pytest.Pytester) -> None:
+    pytester.makeini(STRICT + "anyio_mode = auto\n")
+    backends = "@pytest.fixture(params=['asyncio', 'trio'])\ndef anyio_backend(request):\n    return request.param\n"
     pytester.makepyfile(
-        """
-import sys
-
-def test_modules():
-    loaded = {name for name in sys.modules if name.startswith("eventflux")}
-    assert loaded <= {
-        "eventflux_runtime",
-        "eventflux_runtime.loading",
-        "eventflux_runtime.loading.lazy",
-        "eventflux_runtime.testing",
-        "eventflux_runtime.testing.pytest_plugin",
-    }
-    assert "eventflux_runtime.testing.pytest_plugin" in loaded
-"""
+        test_some=SERVICES + backends + ASYNC_TESTS + BLOCKING_TESTS,
+        test_other="def test_no_services(eventflux_blocking_channel): pass",
     )
-    pytester.runpytest_subprocess("-p", PLUGIN, "-p", "no:anyio", "-p", "no:asyncio").assert_outcomes(passed=1)
+    result = run(pytester, "-p", "no:asyncio")
+    result.assert_outcomes(passed=10, errors=5)
+    result.stdout.fnmatch_lines(
+        [
+            "*define a fixture 'eventflux_services' that returns a list of the services*",
+            *SHOWN,
+            *SHOWN,
+            *SHOWN,
+            "*takes 'eventflux_blocking_channel'*",
+        ]
+    )
+
+
+def test_with_pytest_asyncio(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("pytest_asyncio", reason="the group of the tests has it")
+    pytester.makeini(STRICT + "asyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\n")
+    pytester.makepyfile(SERVICES + "pytestmark = pytest.mark.asyncio\n" + ASYNC_TESTS)
+    result = run(pytester, "-p", "no:anyio")
+    result.assert_outcomes(passed=4, errors=1)
+    result.stdout.fnmatch_lines(SHOWN)
+
+
+LOADED = """
+import sys
+import pytest
+
+def test_modules(request):
+    loaded = {name for name in sys.modules if name.startswith("eventflux")}
+    assert loaded == %r
+"""
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+def test_who_does_not_use_it_does_not_load_the_runtime(pytester: pytest.Pytester, is_used: bool) -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
+    assert declared == {"eventflux": PLUGIN}
+    if not entry_points(group="pytest11", name="eventflux"):
+        folder = pytester.mkdir("site") / "eventflux_transport-0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: eventflux-transport\nVersion: 0\n")
+        (folder / "entry_points.txt").write_text(f"[pytest11]\neventflux = {PLUGIN}\n")
+    parts = PLUGIN.split(".")
+    names = {".".join(parts[: number + 1]) for number in range(len(parts))}
+    names |= {"eventflux_runtime.loading", "eventflux_runtime.loading.lazy"}
+    pytester.makepyfile(LOADED % (names if is_used else set(),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(pytester.path / "site"), prepend=":")
+        left_out = () if is_used else ("-p", "no:eventflux")
+        result = pytester.runpytest_subprocess("-p", "no:anyio", "-p", "no:asyncio", "-p", "no:xdist", *left_out)
+    result.assert_outcomes(passed=1)

@@ -97,13 +97,13 @@ async def test_a_recording_can_be_read(tmp_path: Path) -> None:
         await recorded(path, with_times=False)
     lines = lines_of(path)
     assert lines[0] == {"event": "recording", "version": 1}
-    lines[1].pop("timeout_s", None)  # the channel's own
     assert lines[1:5] == [
         {
             "event": "start",
             "call": 1,
             "method": "/shop.inventory.v1.Inventory/GetItem",
             "metadata": [["authorization", "<redacted>"], ["x-bag", "1"]],
+            "timeout_s": 2.5,
         },
         {"event": "request", "call": 1, "message": {"sku": "a"}},
         {
@@ -132,6 +132,15 @@ async def test_two_recordings_without_times_are_equal(tmp_path: Path) -> None:
     for name in ("1", "2"):
         await recorded(tmp_path / name, with_times=False)
     assert (tmp_path / "1").read_text() == (tmp_path / "2").read_text()
+
+
+@pytest.mark.parametrize(("asked_s", "written_s"), [(5, 5), (30, 30), (0.5, 0.5), (3600, 3600), (12.5, 13)])
+async def test_deadlines_are_rounded_up(tmp_path: Path, asked_s: float, written_s: float) -> None:
+    path = tmp_path / "calls"
+    with Recorder(path) as recorder:
+        async with serve_in_memory(Shop(), client_interceptors=[recorder]) as channel:
+            await InventoryClient(channel).get_item(GetItemRequest(), timeout_s=asked_s)
+    assert lines_of(path)[1]["timeout_s"] == written_s
 
 
 async def test_times(tmp_path: Path) -> None:

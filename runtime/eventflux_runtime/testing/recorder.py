@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from threading import Lock
@@ -94,7 +95,7 @@ class Recorder:
     ) -> CallObserver:
         file = self._file
         call = file.begin()
-        timeout_s = None if deadline is None else round(max(0.0, deadline - anyio.current_time()), 2)
+        timeout_s = None if deadline is None else _rounded_up(deadline - anyio.current_time())
         sent = file.pairs(metadata)
         file.write(Start(call=call, method=method.path, metadata=sent, timeout_s=timeout_s, at_s=file.now()))
         return _CallRecord(file, method, call, response)
@@ -198,3 +199,11 @@ class _CallRecord(CallObserver):
             duration_s=round(end.duration_s, 6) if now is not None else None,
         )
         file.write(line)
+
+
+def _rounded_up(seconds: float) -> float:
+    """To two digits, so that a little time which has passed does not show."""
+    if seconds <= 0:
+        return 0.0
+    digits = 1 - math.floor(math.log10(seconds))
+    return round(math.ceil(seconds * 10.0**digits) / 10.0**digits, max(0, digits))
