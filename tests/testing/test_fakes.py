@@ -53,6 +53,7 @@ class TestCall:
         assert call.context.method is methods.INVENTORY_GET_ITEM
         assert call.context.peer is peer
         assert call.context.endpoint is None
+        assert call.context.protocol == "native"
         remaining_s = call.context.time_remaining_s()
         assert remaining_s is not None
         assert 4 < remaining_s <= 5
@@ -173,6 +174,12 @@ class TestService:
 def test_a_service_for_a_blocking_client() -> None:
     with serve_in_memory_blocking(FakeService(InventoryService, get_item=Item(sku="a"))) as channel:
         assert InventoryBlockingClient(channel).get_item(GetItemRequest()).sku == "a"
+
+
+async def test_an_option_that_there_is_not() -> None:
+    with pytest.raises(ConfigError, match="there is no option 'retry' to serve in memory: there are client_config, "):
+        async with serve_in_memory(Shop(), retry=3):  # type: ignore[call-arg]  # what is tested
+            pass
 
 
 def test_a_fake_of_what_is_no_service_or_has_no_such_method() -> None:

@@ -98,9 +98,13 @@ def test_with_anyio_and_without_an_event_loop(pytester: pytest.Pytester) -> None
 def test_with_pytest_asyncio(pytester: pytest.Pytester) -> None:
     pytest.importorskip("pytest_asyncio", reason="the group of the tests has it")
     pytester.makeini(STRICT + "asyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\n")
-    pytester.makepyfile(SERVICES + "pytestmark = pytest.mark.asyncio\n" + ASYNC_TESTS)
+    scoped = ASYNC_TESTS.replace("test_", "test_scoped_")
+    pytester.makepyfile(
+        test_function=SERVICES + "pytestmark = pytest.mark.asyncio\n" + ASYNC_TESTS,
+        test_module=SERVICES + "pytestmark = pytest.mark.asyncio(loop_scope='module')\n" + scoped,
+    )
     result = run(pytester, "-p", "no:anyio")
-    result.assert_outcomes(passed=4, errors=1)
+    result.assert_outcomes(passed=8, errors=2)
     result.stdout.fnmatch_lines(SHOWN)
 
 

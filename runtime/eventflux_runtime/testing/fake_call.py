@@ -32,6 +32,7 @@ class FakeCall:
         metadata: MetadataLike | None = None,
         timeout_s: float | None = None,
         peer: Peer | None = None,
+        protocol: str = "native",
         cancel_cause: CancelCause | None = None,
     ) -> None:
         """A call that has come in.
@@ -41,6 +42,7 @@ class FakeCall:
             metadata: what the client sent.
             timeout_s: seconds until its deadline, on the clock of the event loop that runs; None: it has none.
             peer: who calls; None: ``memory://fake``, without a certificate.
+            protocol: what the client speaks; see `Context.protocol`.
             cancel_cause: why it was cut short; it may be set later, as the attribute.
 
         Raises:
@@ -54,6 +56,7 @@ class FakeCall:
         self._metadata: Final = Metadata.of(metadata)
         self._deadline: Final = _deadline_in(timeout_s)
         self._peer: Final = peer if peer is not None else Peer("memory://fake")
+        self._protocol: Final = protocol
         self.context: Final = Context(self)
         """For the handler or the interceptor."""
 
@@ -88,6 +91,11 @@ class FakeCall:
     def endpoint(self) -> None:
         """It came in nowhere."""
         return
+
+    @property
+    def protocol(self) -> str:
+        """See `Context.protocol`."""
+        return self._protocol
 
     async def send_initial_metadata(self, metadata: Metadata) -> None:
         """Keeps the metadata. Raises ConfigError the second time."""

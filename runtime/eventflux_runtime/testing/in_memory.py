@@ -14,6 +14,7 @@ from eventflux_runtime.client.channel import Channel
 from eventflux_runtime.client.interceptor import ClientInterceptor
 from eventflux_runtime.connect import connect
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
+from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.serve import serve
 from eventflux_runtime.server.interceptor import ServerInterceptor
 from eventflux_runtime.server.server import Server
@@ -86,6 +87,10 @@ def serve_in_memory_blocking(*services: Service, **options: Unpack[InMemoryOptio
 
 
 def _url(options: InMemoryOptions) -> str:
+    known = InMemoryOptions.__annotations__
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"there is no option {name!r} to serve in memory: there are {', '.join(sorted(known))}")
     return ("grpc+" if options.get("is_grpc", False) else "") + memory_endpoint()
 
 

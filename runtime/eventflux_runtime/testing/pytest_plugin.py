@@ -5,7 +5,7 @@ It is loaded by every run of pytest, so what the fixtures need is imported when 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,8 @@ __all__ = [
 _MARKER: Final = "eventflux_allow_errors"
 _ON_ANYIO: Final = "_eventflux_channel_on_anyio"
 _ON_ASYNCIO: Final = "_eventflux_channel_on_asyncio"
+_SCOPES: Final = ("function", "class", "module", "package", "session")
+"""Those that pytest-asyncio's event loops may have. A channel has to be opened on the loop of its test."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -36,9 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{_MARKER}: errors that handlers raise do not fail this test by themselves")
     asyncio_plugin: Any = config.pluginmanager.get_plugin("asyncio")
     if asyncio_plugin is not None and hasattr(asyncio_plugin, "fixture"):
-        fixtures: Any = ModuleType("eventflux_asyncio_fixtures")
-        fixtures.channel = asyncio_plugin.fixture(_asyncio_channel, name=_ON_ASYNCIO)
-        config.pluginmanager.register(fixtures, "eventflux_asyncio_fixtures")
+        fixtures = ModuleType("eventflux_asyncio_fixtures")
+        for scope in _SCOPES:
+            channel = asyncio_plugin.fixture(_asyncio_channel(), name=f"{_ON_ASYNCIO}_{scope}", loop_scope=scope)
+            setattr(fixtures, scope, channel)
+        config.pluginmanager.register(fixtures, fixtures.__name__)
 
 
 @pytest.fixture
@@ -67,10 +71,12 @@ def eventflux_channel(request: pytest.FixtureRequest) -> Channel:
     Raises:
         pytest.UsageError: neither runs the test.
     """
+    marker = request.node.get_closest_marker("asyncio")
     if "anyio_backend" in request.fixturenames:
         name = _ON_ANYIO
-    elif request.node.get_closest_marker("asyncio") is not None and request.config.pluginmanager.has_plugin("asyncio"):
-        name = _ON_ASYNCIO
+    elif marker is not None and request.config.pluginmanager.has_plugin("asyncio"):
+        scope = marker.kwargs.get("loop_scope") or request.config.getini("asyncio_default_test_loop_scope")
+        name = f"{_ON_ASYNCIO}_{scope}"
     else:
         raise pytest.UsageError(
             "'eventflux_channel' is for async tests that anyio's plugin or pytest-asyncio runs: a test that is a plain "
@@ -106,14 +112,18 @@ async def _anyio_channel(
         yield channel
 
 
-async def _asyncio_channel(
-    request: pytest.FixtureRequest, eventflux_services: Sequence[Service], eventflux_options: InMemoryOptions
-) -> AsyncIterator[Channel]:
-    """Opened and closed by pytest-asyncio."""
-    from eventflux_runtime.testing.in_memory import serve_in_memory  # noqa: PLC0415 - see the module
+def _asyncio_channel() -> Callable[..., AsyncIterator[Channel]]:
+    """Opened and closed by pytest-asyncio, which writes the scope of the loop to the function."""
 
-    async with serve_in_memory(*eventflux_services, **_options_of(request, eventflux_options)) as channel:
-        yield channel
+    async def channel(
+        request: pytest.FixtureRequest, eventflux_services: Sequence[Service], eventflux_options: InMemoryOptions
+    ) -> AsyncIterator[Channel]:
+        from eventflux_runtime.testing.in_memory import serve_in_memory  # noqa: PLC0415 - see the module
+
+        async with serve_in_memory(*eventflux_services, **_options_of(request, eventflux_options)) as channel:
+            yield channel
+
+    return channel
 
 
 def _options_of(request: pytest.FixtureRequest, options: InMemoryOptions) -> InMemoryOptions:

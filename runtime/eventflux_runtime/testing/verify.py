@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,19 +70,16 @@ async def verify_recording(
     lines, calls = read_recording(path)
     known = _methods_of(kinds)
     methods = {number: _method(known, recorded) for number, recorded in calls.items()}
-    sent = Metadata.of(metadata)
     faults: list[str] = []
+    way = _Way(channel, Metadata.of(metadata), adjust if adjust is not None else _as_it_is, wait_s, faults)
     live: dict[int, _LiveCall] = {}
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks, AsyncExitStack() as streams:
         try:
             for line in lines:
                 if isinstance(line, Start):
-                    recorded, method = calls[line.call], methods[line.call]
-                    if method.kind.streams_requests or recorded.requests:
-                        call = _LiveCall(recorded, method, channel, wait_s, faults)
-                        call.adjust = adjust if adjust is not None else call.adjust
-                        call.metadata = _sent(recorded) | sent
+                    call = _LiveCall(calls[line.call], methods[line.call], way)
+                    if call.can_be_made:
                         live[line.call] = call
                         await call.start(streams)
                 elif isinstance(line, Request | Response | End) and line.call in live:
@@ -95,19 +93,25 @@ async def verify_recording(
         raise AssertionError(f"the server answers otherwise than in {path}:\n" + "\n".join(faults))
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How the calls of a recording are made and compared."""
+
+    channel: Channel
+    metadata: Metadata
+    adjust: Callable[[Any], Any]
+    wait_s: float
+    faults: list[str]
+
+
 class _LiveCall:
     """One call of a recording, made anew step by step."""
 
-    def __init__(
-        self, recorded: RecordedCall, method: AnyMethod, channel: Channel, wait_s: float, faults: list[str]
-    ) -> None:
-        self.adjust: Callable[[Any], Any] = lambda message: message
-        self.metadata = Metadata()
+    def __init__(self, recorded: RecordedCall, method: AnyMethod, way: _Way) -> None:
         self._recorded = recorded
         self._method: AnyMethod = method
-        self._channel = channel
-        self._wait_s = wait_s
-        self._faults = faults
+        self._way = way
+        self._channel = way.channel
         self._unsent = len(recorded.requests)
         self._stream: Any = None
         self._done = anyio.Event()
@@ -119,9 +123,16 @@ class _LiveCall:
         self._is_given_up = False
 
     @property
+    def can_be_made(self) -> bool:
+        """Whether the request of a method with one left, when it was recorded."""
+        return self._method.kind.streams_requests or bool(self._recorded.requests)
+
+    @property
     def _options(self) -> dict[str, Any]:
+        start = self._recorded.start
         by_deadline = self._recorded.end.cancel_cause == "deadline"
-        return {"metadata": self.metadata, "timeout_s": self._recorded.start.timeout_s if by_deadline else None}
+        sent = metadata_of([pair for pair in start.metadata if pair[1] != REDACTED])
+        return {"metadata": sent | self._way.metadata, "timeout_s": start.timeout_s if by_deadline else None}
 
     async def start(self, streams: AsyncExitStack) -> None:
         """Begins it, if its requests are a stream."""
@@ -135,7 +146,7 @@ class _LiveCall:
         if self._is_given_up:
             return
         try:
-            with anyio.fail_after(self._wait_s):
+            with anyio.fail_after(self._way.wait_s):
                 if isinstance(line, Request):
                     await self._send(message_of(line.message, self._method.request), tasks, streams)
                 elif isinstance(line, Response):
@@ -143,7 +154,7 @@ class _LiveCall:
                 else:
                     await self._end(line)
         except TimeoutError:
-            self._give_up(f"nothing came within {self._wait_s} s: {_shown(line)} was recorded")
+            self._give_up(f"nothing came within {self._way.wait_s} s: {_shown(line)} was recorded")
 
     async def _enter(self, stream: Any, streams: AsyncExitStack) -> None:
         try:
@@ -185,8 +196,8 @@ class _LiveCall:
             status = self._status if self._status is not None else OK_STATUS
             self._give_up(f"ended with {status.code.name}: {status.message!r}, where a response was recorded")
             return
-        expected = plain(self.adjust(message_of(recorded, codec)), codec)
-        differs = difference(expected, plain(self.adjust(reply), codec))
+        expected = plain(self._way.adjust(message_of(recorded, codec)), codec)
+        differs = difference(expected, plain(self._way.adjust(reply), codec))
         if differs:
             self._fault(f"another response\n{differs}")
 
@@ -233,7 +244,7 @@ class _LiveCall:
             self._fault(f"without the trailers {pairs_of(Metadata(missing))}")
 
     def _fault(self, text: str) -> None:
-        self._faults.append(f"{self._recorded}: {text}")
+        self._way.faults.append(f"{self._recorded}: {text}")
 
     def _give_up(self, text: str) -> None:
         self._fault(text)
@@ -258,8 +269,8 @@ def _method(methods: dict[str, AnyMethod], recorded: RecordedCall) -> AnyMethod:
     return found
 
 
-def _sent(recorded: RecordedCall) -> Metadata:
-    return metadata_of([pair for pair in recorded.start.metadata if pair[1] != REDACTED])
+def _as_it_is(message: Any) -> Any:
+    return message
 
 
 def _plain(status: Status) -> dict[str, Any]:
