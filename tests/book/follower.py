@@ -18,6 +18,8 @@ from tests.support.page import Block, expected_output, timeless
 
 PATIENCE_S: Final = 30
 PORT: Final = ":7070"
+WITHOUT_ASYNCIO: Final = {"PYTEST_ADDOPTS": "-p no:asyncio"}
+"""For a reader's pytest: a reader need not have pytest-asyncio, which warns where it is not configured."""
 
 
 class Follower:
@@ -29,7 +31,12 @@ class Follower:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = f":{free.getsockname()[1]}"
         places = [str(Path(sys.executable).parent), os.environ["PATH"]]
-        self._environment = {**os.environ, "PATH": os.pathsep.join(places), "PYTHONWARNINGS": "error"}
+        self._environment = {
+            **os.environ,
+            "PATH": os.pathsep.join(places),
+            "PYTHONWARNINGS": "error",
+            **WITHOUT_ASYNCIO,
+        }
 
     def follow(self, blocks: list[Block]) -> None:
         """All blocks of a page in their order.

@@ -17,6 +17,7 @@ from unittest.mock import patch
 import pytest
 
 from eventflux_codegen.cli import main as codegen
+from tests.book.follower import WITHOUT_ASYNCIO
 from tests.book.pages import PAGES, is_known_package
 from tests.support.page import ROOT, Block, blocks_of, expected_output, timeless
 
@@ -112,7 +113,7 @@ def _typed(command: str, block: Block, monkeypatch: pytest.MonkeyPatch) -> str:
             text=True,
             check=False,
             timeout=50,
-            env=os.environ | paths,
+            env=os.environ | paths | WITHOUT_ASYNCIO,
         )
         assert (done.returncode, done.stderr) == (0, ""), f"{block}\n{done.stdout}"
         return done.stdout

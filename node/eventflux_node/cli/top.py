@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -138,7 +138,7 @@ def _nothing_told(top: _Top) -> CommandFailure:
     return CommandFailure("; ".join(f"{view.url}: {view.trouble}" for view in top.views))
 
 
-async def _follow(top: _Top, changed: Any) -> None:
+async def _follow(top: _Top, changed: Callable[[ServerView], None]) -> None:
     """Keeps the views up to date; returns when no server is left that serves stats."""
     async with anyio.create_task_group() as tasks:
         for view in top.views:

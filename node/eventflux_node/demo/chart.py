@@ -33,7 +33,7 @@ def chart(messages: Sequence[Message]) -> list[str]:
     span = high - low or 1.0
     # The lowest column has an eighth, so that it is to be seen.
     heights = [1 + round((mean - low) / span * (8 * _HEIGHT - 1)) for mean in means]
-    lines = []
+    lines: list[str] = []
     for row in reversed(range(_HEIGHT)):
         label = {_HEIGHT - 1: f"{high:.0f} °F", 0: f"{low:.0f} °F"}.get(row, "")
         blocks = "".join(_EIGHTHS[min(8, max(0, height - 8 * row))] for height in heights)

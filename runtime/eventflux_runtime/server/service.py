@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -12,7 +12,7 @@ from eventflux_runtime.rpc.binding import AnyBinding, Binding
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.handler import HANDLER_ARGUMENTS, refuse_wrong_handler
 
-__all__ = ["Service", "checked_bindings"]
+__all__ = ["Service", "checked_bindings", "declared_handlers"]
 
 _DECLARED: Final = (("self", "request", "context"), ("self", "requests", "context"))
 """The parameters of what a generated service declares as a handler."""
@@ -64,7 +64,8 @@ def _refuse_wrong_handlers(service: type[Service]) -> None:
 
     Descriptors other than methods are left to `Binding`, which sees what they give.
     """
-    for name, is_stream in _declared(service):
+    for name, declared in declared_handlers(service).items():
+        is_stream = not inspect.iscoroutinefunction(declared)
         found = inspect.getattr_static(service, name)
         arguments: tuple[str, ...] = HANDLER_ARGUMENTS
         if isinstance(found, classmethod | staticmethod):
@@ -77,8 +78,9 @@ def _refuse_wrong_handlers(service: type[Service]) -> None:
         refuse_wrong_handler(found, f"{service.__name__}.{name}", is_stream=is_stream, arguments=arguments)
 
 
-def _declared(service: type[Service]) -> Iterator[tuple[str, bool]]:
-    """The handlers that the bases of a class declare, and whether each streams responses."""
+def declared_handlers(service: type[Service]) -> dict[str, FunctionType]:
+    """The handlers that the generated bases of a class declare, by their names. One that streams is no coroutine."""
+    found: dict[str, FunctionType] = {}
     for base in service.__mro__:
         if "_bindings" not in vars(base) or base is Service:
             continue
@@ -86,4 +88,5 @@ def _declared(service: type[Service]) -> Iterator[tuple[str, bool]]:
             if not isinstance(declared, FunctionType) or not getattr(declared, "__isabstractmethod__", False):
                 continue
             if tuple(inspect.signature(declared).parameters) in _DECLARED:
-                yield name, not inspect.iscoroutinefunction(declared)
+                found.setdefault(name, declared)
+    return found

@@ -1,24 +1,12 @@
-"""Public fakes for tests of services: a network inside the process, and clocks that tests turn by hand.
-
-The in-memory network is ``memory://``: `memory_endpoint` gives a fresh name, and `connect` and `serve` take it as any
-other URL, with the whole native protocol in between.
-"""
+"""Clocks that tests turn by hand, or that turn by themselves."""
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-from itertools import count
 from typing import Final
 
-__all__ = ["AutojumpEventLoop", "ManualClock", "memory_endpoint"]
-
-_names: Final = count(1)
-
-
-def memory_endpoint() -> str:
-    """A ``memory://`` URL that nothing else in this process uses."""
-    return f"memory://testing-{next(_names)}"
+__all__ = ["AutojumpEventLoop", "ManualClock"]
 
 
 class ManualClock:
