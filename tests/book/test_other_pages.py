@@ -29,6 +29,7 @@ READ_BY = {
     "docs/observability.md": "tests/project/test_observability_page.py",
     "docs/operations.md": "tests/project/test_operations.py",
     "docs/protocol.md": "tests/support/codec_page.py",
+    "docs/testing.md": "tests/project/test_testing_page.py",
     "docs/typescript.md": "tests/typescript/conftest.py",
 }
 """The pages with blocks that are not followed, and what runs them, or compares them with the code."""
