@@ -10,6 +10,7 @@ import pytest
 
 from eventflux_runtime import (
     CancelCause,
+    CodecError,
     ConfigError,
     Context,
     Metadata,
@@ -211,10 +212,26 @@ async def test_errors_of_a_server() -> None:
         async with serve_in_memory(fake) as channel:
             async for _ in InventoryClient(channel).watch_items(WatchRequest()):
                 pass
-    assert type(misfit.value).__name__ == "CodecError"
+    # Compiled code has no causes: there the log has the error that was made of it.
+    assert isinstance(misfit.value, CodecError) or isinstance(misfit.value.__context__, CodecError)
     async with serve_in_memory(fake, raise_errors=False) as channel:
         with pytest.raises(Exception, match="raised LookupError"):
             await InventoryClient(channel).get_item(GetItemRequest())
+
+
+async def test_an_error_of_a_server_keeps_what_led_to_it() -> None:
+    async def broken(request: GetItemRequest, context: Context) -> Any:
+        try:
+            raise LookupError("no shelf")
+        except LookupError:
+            raise ValueError("no sku")  # noqa: B904 - what is tested
+
+    with pytest.raises(ValueError, match="no sku") as told:
+        async with serve_in_memory(FakeService(InventoryService, get_item=broken)) as channel:
+            await InventoryClient(channel).get_item(GetItemRequest())
+    led = told.value.__context__
+    assert isinstance(led, LookupError)
+    assert type(led.__context__).__name__ == "Unknown", "what the client got"
 
 
 async def test_a_cancellation_is_not_replaced_by_an_error_of_the_server() -> None:

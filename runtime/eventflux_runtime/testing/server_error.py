@@ -21,8 +21,8 @@ _MAX_KEPT: Final = 8
 def raise_server_errors() -> Iterator[None]:
     """Raises at its end what the runtime logged as an error meanwhile, such as the bugs of handlers.
 
-    The failure that left the block, if one did, is the ``__context__`` of what is raised. Cancellations, and what else
-    is no `Exception`, are not replaced. It counts all servers of the process.
+    The failure that left the block, if one did, stands in the chain of contexts of what is raised. Cancellations, and
+    what else is no `Exception`, are not replaced. It counts all servers of the process.
 
     Raises:
         BaseException: the error that a handler raised, or an ExceptionGroup of the first eight of several.
@@ -31,12 +31,21 @@ def raise_server_errors() -> Iterator[None]:
     _LOGGER.addHandler(errors)
     try:
         yield
-    except Exception:
-        errors.raise_all()
-        raise
+    except Exception as failure:
+        error = errors.taken()
+        if error is None:
+            raise
+        _put_behind(error, failure)
+        context = error.__context__
+        try:
+            raise error
+        finally:
+            error.__context__ = context  # which raising it here has replaced
     finally:
         _LOGGER.removeHandler(errors)
-    errors.raise_all()
+    error = errors.taken()
+    if error is not None:
+        raise error
 
 
 class _Errors(logging.Handler):
@@ -59,10 +68,18 @@ class _Errors(logging.Handler):
         if len(self._kept) < _MAX_KEPT:
             self._kept.append(error)
 
-    def raise_all(self) -> None:
-        """Raises what was kept, once."""
+    def taken(self) -> BaseException | None:
+        """What was kept, once: the error, or a group of several."""
         kept, self._kept = self._kept, []
-        if len(kept) == 1:
-            raise kept[0]
-        if kept:
-            raise BaseExceptionGroup(f"{len(kept)} errors of the server", kept)
+        if len(kept) <= 1:
+            return kept[0] if kept else None
+        return BaseExceptionGroup(f"{len(kept)} errors of the server", kept)
+
+
+def _put_behind(error: BaseException, failure: BaseException) -> None:
+    """Makes a failure the context of the first error in the chain of contexts that another one has."""
+    chain = [error]
+    while chain[-1].__context__ is not None and chain[-1].__context__ not in chain:
+        chain.append(chain[-1].__context__)
+    if failure not in chain:
+        chain[-1].__context__ = failure
