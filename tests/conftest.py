@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import zlib
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ import uvloop
 BACKENDS: Final = [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True}), ("trio", {})]
 BACKEND_IDS: Final = ["asyncio", "uvloop", "trio"]
 
-EXAMPLES: Final = 50
+EXAMPLES: Final = 50 if os.environ.get("EVENTFLUX_FORM") == "compiled" else 25
 """Of each property: hypothesis' own number is 100, and most properties are tried twice, interpreted and compiled."""
 
 hypothesis.settings.register_profile("project", deadline=None, print_blob=True, max_examples=EXAMPLES)
@@ -71,19 +72,23 @@ def pytest_collection_finish() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the option for whoever has the time."""
-    parser.addoption(FULL_MATRIX, action="store_true", help="run each test on each wire and each event loop")
+    parser.addoption(
+        FULL_MATRIX, action="store_true", help="run each test on each wire and each event loop, and long ones"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of a test that runs on several wires and event loops, takes as many pairs as show each wire and each loop.
 
     A fault lies in a wire or in a loop's driver, so a test meets it without the full product; and over all tests each
-    wire meets each loop. A test that is about both has the marker ``full_matrix``, and runs on all of them.
+    wire meets each loop. A test that is about both has the marker ``full_matrix``, and runs on all of them. What costs
+    much and shows what rarely changes has the marker ``long``, and is left out too.
     """
     if any("[" in argument for argument in config.args):
         return
     groups: dict[str, tuple[list[str], list[str]]] = {}
-    held = [item for item in items if _is_held(item)]
+    takes_all: bool = config.getoption(FULL_MATRIX)
+    held = [item for item in items if _is_held(item) and (takes_all or item.get_closest_marker("long") is None)]
     for item in held:
         pair = _pair(item)
         if pair is not None:
@@ -92,7 +97,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     known.append(name)
     kept: list[pytest.Item] = []
     for item in held:
-        pair = None if config.getoption(FULL_MATRIX) else _pair(item)
+        pair = None if takes_all else _pair(item)
         if pair is None or pair in _pairs(item, *groups[_without_pair(item)]):
             kept.append(item)
     if len(kept) < len(items):
@@ -150,6 +155,24 @@ def _pairs(item: pytest.Item, wires: list[str], loops: list[str]) -> set[tuple[s
             pairs.add((wire, next(other for other in loops if _can_hold(wire, other, item))))
             pairs.update([(other, loop) for other in wires if _can_hold(other, loop, item)][:1])
     return pairs
+
+
+_LIMITED_LOGS: Final = (
+    ("eventflux_runtime.client.pool.pool", "_log"),
+    ("eventflux_runtime.net.client_log", "CLIENT_LOG"),
+    ("eventflux_runtime.net.reactor", "_log"),
+    ("eventflux_runtime.net.wheel", "_log"),
+    ("eventflux_runtime.otel.propagation", "_log"),
+    ("eventflux_runtime.protocol.driver.session", "_log"),
+)
+"""The logs that count their lines for the whole process, and what holds them."""
+
+
+def pytest_runtest_setup() -> None:
+    """Has each test begin with no line of log counted, so that none is left out because of what others have logged."""
+    for module, name in _LIMITED_LOGS:
+        if module in sys.modules:
+            getattr(sys.modules[module], name)._kinds.clear()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -53,6 +53,7 @@ def test_each_module_imports_only_earlier_ones_and_all_that_it_needs(tmp_path: P
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_importing_one_message_does_not_load_them_all(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     workspace.write(config=CONFIG, proto=proto_of(COUNT))

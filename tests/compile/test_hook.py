@@ -185,6 +185,7 @@ def test_a_missing_compiler_is_named(small: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_missing_headers_are_named(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrapper = small / "compiler"
     wrapper.write_text("#!/bin/sh\necho 'fatal error: Python.h: No such file or directory' >&2\nexit 1\n")

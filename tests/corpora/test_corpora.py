@@ -87,6 +87,7 @@ def _check_whole(corpus: Corpus, subject: Subject, folder: Path) -> None:
 
 
 @pytest.mark.skipif(not has_pyright(), reason="pyright is a requirement of the session corpora: run nox -s corpora")
+@pytest.mark.long
 def test_pyright_takes_a_message_of_a_hundred_choices(tmp_path: Path) -> None:
     choices = " ".join(f"M choice{number} = {number};" for number in range(1, 100))
     (tmp_path / "many.proto").write_text(f'syntax = "proto3"; message M {{ oneof one {{ {choices} }} }}')

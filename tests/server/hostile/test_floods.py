@@ -227,6 +227,7 @@ async def test_nor_does_it_help_to_read_nothing(flood: Callable[[], Chunks], bes
     assert {code for code, _ in outcome.goaways} <= {CALM}  # see `check`: what it did not take may be lost, all of it
 
 
+@pytest.mark.long
 async def test_a_hundred_floods_one_after_another_leave_nothing_behind(besiege: Besiege) -> None:
     async with besiege(growth=BASE_GROWTH) as siege:
         files = siege.files()

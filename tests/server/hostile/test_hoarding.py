@@ -279,7 +279,9 @@ def zstandardized(data: bytes) -> bytes:
     return zstandard.compress(data)
 
 
-@pytest.mark.parametrize(("name", "pack"), [(b"gzip", zipped), (b"zstd", zstandardized)])
+@pytest.mark.parametrize(
+    ("name", "pack"), [(b"gzip", zipped), pytest.param(b"zstd", zstandardized, marks=pytest.mark.long)]
+)
 async def test_messages_that_expand(name: bytes, pack: Callable[[bytes], bytes], besiege: Besiege) -> None:
     # Four messages of 7 MiB are what one connection may hold expanded, and decoding copies each once more.
     held, per_message = 32 * MIB, 8 * MIB
