@@ -88,6 +88,7 @@ def run(folder: Path) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # mypyc reads the types of the whole runtime
 @pytest.mark.usefixtures("quick")
