@@ -14,6 +14,8 @@ import hypothesis
 import pytest
 import uvloop
 
+from eventflux_runtime.net.limited_log import LimitedLog
+
 BACKENDS: Final = [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True}), ("trio", {})]
 BACKEND_IDS: Final = ["asyncio", "uvloop", "trio"]
 
@@ -157,22 +159,26 @@ def _pairs(item: pytest.Item, wires: list[str], loops: list[str]) -> set[tuple[s
     return pairs
 
 
-_LIMITED_LOGS: Final = (
+_COUNTING_LOGS: Final = (
     ("eventflux_runtime.client.pool.pool", "_log"),
     ("eventflux_runtime.net.client_log", "CLIENT_LOG"),
     ("eventflux_runtime.net.reactor", "_log"),
     ("eventflux_runtime.net.wheel", "_log"),
     ("eventflux_runtime.otel.propagation", "_log"),
     ("eventflux_runtime.protocol.driver.session", "_log"),
+    ("eventflux_runtime.rpc.call_observer", "_log"),
+    ("eventflux_runtime.rpc.declared_error", "_log"),
+    ("eventflux_runtime.rpc.status_part", "_log"),
 )
 """The logs that count their lines for the whole process, and what holds them."""
 
 
 def pytest_runtest_setup() -> None:
     """Has each test begin with no line of log counted, so that none is left out because of what others have logged."""
-    for module, name in _LIMITED_LOGS:
+    for module, name in _COUNTING_LOGS:
         if module in sys.modules:
-            getattr(sys.modules[module], name)._kinds.clear()
+            log = getattr(sys.modules[module], name)
+            (log._kinds if isinstance(log, LimitedLog) else log._counts).clear()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -208,12 +208,10 @@ async def test_errors_of_a_server() -> None:
                 with pytest.raises(Exception, match="raised"):
                     await InventoryClient(channel).get_item(GetItemRequest(sku=sku))
     assert [type(error) for error in several.value.exceptions] == [LookupError, ValueError]
-    with pytest.raises(Exception, match="StockChange") as misfit:
+    with pytest.raises(CodecError, match="StockChange"):
         async with serve_in_memory(fake) as channel:
             async for _ in InventoryClient(channel).watch_items(WatchRequest()):
                 pass
-    # Compiled code has no causes: there the log has the error that was made of it.
-    assert isinstance(misfit.value, CodecError) or isinstance(misfit.value.__context__, CodecError)
     async with serve_in_memory(fake, raise_errors=False) as channel:
         with pytest.raises(Exception, match="raised LookupError"):
             await InventoryClient(channel).get_item(GetItemRequest())

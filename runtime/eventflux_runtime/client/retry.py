@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from eventflux_runtime.client.pool.backoff import backoff_s, jittered
 from eventflux_runtime.client.pool.budget import RetryBudget
+from eventflux_runtime.rpc.backoff import backoff_s, jittered
 from eventflux_runtime.rpc.config import RetryPolicy
 from eventflux_runtime.rpc.error_info import retry_delay_s
 from eventflux_runtime.rpc.metadata import Metadata

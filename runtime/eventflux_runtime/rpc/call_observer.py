@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from eventflux_runtime.rpc.checked import shown
+from eventflux_runtime.rpc.counted_log import CountedLog
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.peer import Peer
 from eventflux_runtime.rpc.status import Status
@@ -21,9 +22,7 @@ __all__ = ["Attempt", "CallEnd", "CallObserver", "CancelCause", "ObserverGroup",
 
 A = TypeVar("A")
 
-_log: Final = logging.getLogger("eventflux_runtime")
-_EACH_UP_TO: Final = 10
-"""Failures of observers that are logged each; of those behind them, the 20th, 40th, 80th and so on."""
+_log: Final = CountedLog(logging.getLogger("eventflux_runtime"), each_up_to=10)
 
 
 class CancelCause(Enum):
@@ -161,18 +160,5 @@ def _tell(method: Callable[[A], None], argument: A) -> None:
         _note_failure(method, error)
 
 
-class _Failures:
-    """How many failures of observers there were in this process, and which is the next to be logged."""
-
-    count = 0
-    next_logged = 1
-
-
 def _note_failure(method: Callable[..., None], error: Exception) -> None:
-    _Failures.count += 1
-    count = _Failures.count
-    if count < _Failures.next_logged:
-        return
-    _Failures.next_logged = count + 1 if count < _EACH_UP_TO else 2 * count
-    name = getattr(method, "__qualname__", repr(method))
-    _log.error("an observer failed in %s (failure %d of observers in this process)", name, count, exc_info=error)
+    _log.error("an observer failed in %s", getattr(method, "__qualname__", repr(method)), error=error)

@@ -22,10 +22,14 @@ _UNTOLD: Final = Status(StatusCode.INTERNAL, "the call failed, and its error can
 
 @mypyc_attr(native_class=False)  # its base is not compiled
 class UnencodableResponse(Internal):
-    """A handler gave a response that no encoder takes; the error's cause says why."""
+    """A handler gave a response that no encoder takes.
+
+    `misfit` says why, and not its cause: what is compiled sets none.
+    """
 
     def __init__(self, misfit: Exception) -> None:
         super().__init__(f"the response cannot be encoded: {misfit}")
+        self.misfit = misfit
 
 
 @final
@@ -89,7 +93,7 @@ class CallFailures:
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
         if isinstance(error, UnencodableResponse):
-            self._note("a response of %s cannot be encoded", call, error.__cause__ or error)
+            self._note("a response of %s cannot be encoded", call, error.misfit)
         if not isinstance(error, RpcError):
             self._note("the handler of %s failed", call, error)
             # The text of an unexpected error may hold secrets; the log has it, the client gets its type.

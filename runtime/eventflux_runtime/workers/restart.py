@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from eventflux_runtime.rpc.backoff import backoff_s
+
 __all__ = ["LONGEST_PAUSE_S", "STEADY_S", "Restarts"]
 
 STEADY_S: Final = 10.0
 """A worker that has served for so many seconds did not die of how it starts: its successor starts at once."""
 _FIRST_PAUSE_S: Final = 0.1
+_MULTIPLIER: Final = 2.0
 LONGEST_PAUSE_S: Final = 10.0
 """Seconds between two tries, where one worker after the other dies."""
 
@@ -28,4 +31,4 @@ class Restarts:
         self._young = 0 if served_s >= STEADY_S else self._young + 1
         if not self._young:
             return 0.0
-        return min(LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self._young - 1, 16))
+        return backoff_s(self._young, _FIRST_PAUSE_S, LONGEST_PAUSE_S, _MULTIPLIER)

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 
 from eventflux_runtime import ClientConfig, EjectionConfig, ErrorDetail, PoolTimeout, RetryPolicy, RpcError, StatusCode
-from eventflux_runtime.client.pool.backoff import Backoff, jittered
 from eventflux_runtime.client.pool.balancer import LeastLoaded, Picker, PickFirst, RoundRobin, picker_for
 from eventflux_runtime.client.pool.budget import RetryBudget
 from eventflux_runtime.client.pool.ejection import OutlierStats, can_eject, is_held_against
@@ -20,6 +19,7 @@ from eventflux_runtime.client.pool.subchannel import PooledConnection, Subchanne
 from eventflux_runtime.client.retry import Attempts
 from eventflux_runtime.error_details import Duration, RetryInfo
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState
+from eventflux_runtime.rpc.backoff import Backoff, jittered
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.rpc.metadata import Metadata
 from eventflux_runtime.testing import ManualClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from eventflux_runtime.client.pool.backoff import Backoff
+from eventflux_runtime.rpc.backoff import Backoff
 from eventflux_runtime.rpc.config import EjectionConfig
 from eventflux_runtime.rpc.status import StatusCode
 

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from eventflux_runtime.client.pool.backoff import Backoff, jittered
 from eventflux_runtime.net.connecting import why_not_found
+from eventflux_runtime.rpc.backoff import Backoff, jittered
 from eventflux_runtime.rpc.checked import MAX_COUNT
 from eventflux_runtime.rpc.config import ClientConfig
 from eventflux_runtime.rpc.endpoint import Endpoint

@@ -10,11 +10,11 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, final
 
-from eventflux_runtime.client.pool.backoff import Backoff
 from eventflux_runtime.client.pool.ejection import OutlierStats
 from eventflux_runtime.client.pool.plan import AddressView, ConnectionView
 from eventflux_runtime.net.client_log import CLIENT_LOG
 from eventflux_runtime.protocol.api import ClientConnection, ConnectionState, Wire
+from eventflux_runtime.rpc.backoff import Backoff
 from eventflux_runtime.rpc.call_tally import TallyBook
 from eventflux_runtime.rpc.config import ClientConfig, EjectionConfig
 from eventflux_runtime.rpc.errors import ConfigError, TransportError
