@@ -17,6 +17,7 @@ from google.protobuf.message import Message as Proto
 from eventflux_runtime import (
     Channel,
     ClientConfig,
+    Internal,
     ServerConfig,
     Service,
     TlsConfig,
@@ -148,8 +149,12 @@ async def test_what_the_runtime_serves_is_described_though_its_pools_are_its_own
 async def test_it_can_be_switched_off(wire: str, tmp_path: Path) -> None:
     async with reflecting(wire, tmp_path, reflection=False) as channel:
         for version in REFLECTION_METHODS:
-            with pytest.raises(Unimplemented):
+            with pytest.raises((Unimplemented, Internal)) as refused:
                 await ask(channel, version, {"list_services": ""})
+            # grpcio may lose the status of a server that answers before it has sent the request, and says so.
+            assert isinstance(refused.value, Unimplemented) or (
+                wire == "grpcio" and "lost its status" in str(refused.value)
+            )
 
 
 @pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import struct
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
@@ -125,10 +125,10 @@ class HostileClient:
                 raise TimeoutError("the server does not answer")
         return self.outcome
 
-    def listen(self, seconds: float) -> Outcome:
-        """Reads for so long, or until the server closes."""
-        until = time.monotonic() + seconds
-        while not self.outcome.is_closed and (left := until - time.monotonic()) > 0:
+    def listen(self, seconds: float, until: Callable[[Outcome], bool] = lambda outcome: False) -> Outcome:
+        """Reads for so long, or until the server closes, or until what is waited for has come."""
+        end = time.monotonic() + seconds
+        while not (self.outcome.is_closed or until(self.outcome)) and (left := end - time.monotonic()) > 0:
             if select.select([self.sock], [], [], left)[0]:
                 self._read_once()
         return self.outcome

@@ -39,6 +39,8 @@ Res = TypeVar("Res")
 
 _READY: Final = grpc.ChannelConnectivity.READY
 _CLOSED: Final = "the connection was closed by this client"
+_LOST: Final = "Internal error from Core"
+"""What grpcio puts in place of the server's status, if a request was being sent when that came (grpc/grpc#36066)."""
 
 
 class GrpcioConnection:
@@ -213,6 +215,8 @@ class GrpcioConnection:
             text = f"{text}: no answer to {method.path} in time; raise timeout_s if the server needs longer"
         elif code is StatusCode.UNAVAILABLE:
             self._drain_if_lost()
+        elif code is StatusCode.INTERNAL and text == _LOST:
+            text = f"{text}: {method.path} was ended by the server while a request was sent, and grpcio lost its status"
         return status if text is status.message else Status(code, text, status.details, status.trailers)
 
     def cancel(self, call: Any) -> None:

@@ -248,4 +248,4 @@ def attacked(url: str, chunks: Chunks, *, reads: bool = True) -> Outcome:
     """Attacks until the connection ends, or seconds have passed."""
     with HostileClient(url) as client:
         client.attack(chunks, reads=reads)
-        return client.listen(1.0)
+        return client.listen(10.0)
