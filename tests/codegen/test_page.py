@@ -11,6 +11,7 @@ import pytest
 
 from eventflux_codegen.cli import main, make_parser
 from eventflux_codegen.compilation import REQUIREMENTS
+from eventflux_codegen.compiler import run_protoc
 from tests.project.import_graph import ROOT
 
 PAGE: Final = (ROOT / "docs/generating.md").read_text()
@@ -30,6 +31,19 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("command", commands())
 def test_each_command_is_one(command: str) -> None:
     assert make_parser().parse_args(shlex.split(command)[1:]).run is not None
+
+
+@pytest.mark.parametrize("command", [line for line in commands() if line.split()[1] == "generate"])
+def test_each_way_to_generate_goes_its_way(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventflux_codegen.pipeline.generate_protobuf", lambda *_: {})
+    monkeypatch.chdir(tmp_path)
+    Path("proto/v1").mkdir(parents=True)
+    for name, package in (("orders", "orders"), ("v1/parts", "parts")):
+        Path(f"proto/{name}.proto").write_text(f'syntax = "proto3";\npackage {package};\nmessage Made {{}}\n')
+    Path("proto/orders.yaml").write_text("package: orders_rpc\nprotos: [orders.proto]\n")
+    run_protoc(["--proto_path=proto", "--descriptor_set_out=image.binpb", "orders.proto"]).check_returncode()
+    assert main(shlex.split(command)[1:]) == 0
+    assert list(tmp_path.rglob("orders_rpc/**/messages.py"))
 
 
 def test_every_command_is_told() -> None:

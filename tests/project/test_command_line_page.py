@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
+import time
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +24,7 @@ from eventflux_node.top.rate import SORT_KEYS, rates_between, record_of
 from eventflux_runtime import CallStats, ServerReport, ServerStats
 from tests.project.import_graph import ROOT
 from tests.support.busy import busy_shop
+from tests.support.node_command import running_node
 from tests.support.shop import shop
 
 PAGE = (ROOT / "docs/command-line.md").read_text()
@@ -70,6 +77,64 @@ def test_a_command_prints_what_the_page_says(
     for there, url in urls.items():
         printed = printed.replace(url, there)
     assert shape(command, printed) == shape(command, output)
+
+
+def shell_lines(word: str) -> list[str]:
+    """The lines of the shell block in which a word stands."""
+    (block,) = [text for text in blocks("sh") if word in text]
+    return block.splitlines()
+
+
+def in_bash(line: str, folder: Path) -> str:
+    """What a line prints at a prompt; the command is that of this environment."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", line],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_what_is_published_is_what_a_subscriber_prints(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("".join(f"line {number}\n" for number in range(3)))
+    (tmp_path / "events.jsonl").write_text('{"payload": "e30="}\nnot one\n')
+    with running_node(tmp_path) as node:
+        tail, file, subscribe = (
+            line.replace("tcp://127.0.0.1:7070", node.urls[0]) for line in shell_lines("eventflux publish")
+        )
+        with ThreadPoolExecutor() as threads:
+            printed = threads.submit(in_bash, subscribe.replace("head -5", "head -3"), tmp_path)
+            while node.heartbeat()["subscribers"] != "1":
+                time.sleep(0.05)
+            assert "3" in in_bash(tail.replace("tail -f", "cat"), tmp_path)  # which ends, unlike the page's
+            assert len(printed.result().splitlines()) == 3
+        assert "1" in in_bash(file, tmp_path)
+
+
+@pytest.mark.parametrize("line", shell_lines("_EVENTFLUX_COMPLETE"))
+def test_a_shell_takes_the_completion(line: str, tmp_path: Path) -> None:
+    shell = line.partition("_COMPLETE=")[2].partition("_")[0]
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} here")
+    asked = {"bash": "complete -p eventflux", "zsh": "echo $_comps[eventflux]", "fish": "complete -c eventflux"}[shell]
+    begin = "autoload -U compinit && compinit -D && " if shell == "zsh" else ""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [shell, "-c", f"{begin}{line.partition('#')[0].strip()} && {asked}".replace("source && c", "source; and c")],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert "_eventflux_completion" in done.stdout, done.stderr
 
 
 def test_every_command_is_on_the_page() -> None:

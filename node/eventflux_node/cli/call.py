@@ -120,7 +120,7 @@ def command(  # noqa: PLR0913 - click hands over each option as a parameter
         with_defaults=with_defaults,
         is_verbose=is_verbose,
     )
-    return run_async(loop, lambda: _call(order))
+    return run_async(loop, lambda: _call(order), goes_on=True)
 
 
 async def _call(order: _Order) -> int:

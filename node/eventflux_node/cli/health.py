@@ -75,7 +75,7 @@ def command(
     Docker.
     """
     config = client_config(options)
-    return run_async(loop, lambda: _ask(url, service, config, Metadata(headers), timeout_s, watch))
+    return run_async(loop, lambda: _ask(url, service, config, Metadata(headers), timeout_s, watch), goes_on=True)
 
 
 async def _ask(url: str, service: str, config: ClientConfig, metadata: Metadata, timeout_s: float, watch: bool) -> int:

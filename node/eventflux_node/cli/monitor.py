@@ -41,7 +41,7 @@ def command(
     """Ask the nodes at URL... how they are, and print a line of JSON whenever one changes."""
     client = client_config(options)
     config = MonitorConfig(interval_s=interval_s, timeout_s=timeout_s, slow_s=min(slow_s, timeout_s))
-    return run_async(loop, lambda: _print_changes(urls, node_id, client, config, count))
+    return run_async(loop, lambda: _print_changes(urls, node_id, client, config, count), goes_on=True)
 
 
 async def _print_changes(

@@ -6,6 +6,7 @@ import codecs
 import io
 import json
 import os
+import stat
 import sys
 from collections.abc import AsyncIterable, Callable
 from typing import Any, Final, TypeVar
@@ -17,6 +18,7 @@ __all__ = [
     "flush_output",
     "json_line",
     "json_text",
+    "output_pipe",
     "prepare_output",
     "print_lines",
 ]
@@ -79,6 +81,15 @@ async def print_lines(items: AsyncIterable[_T], line_of: Callable[[_T], str], co
             left -= 1
             if left <= 0:
                 return
+
+
+def output_pipe() -> int | None:
+    """The descriptor of the output, if that is a pipe."""
+    try:
+        descriptor = sys.stdout.fileno()
+        return descriptor if stat.S_ISFIFO(os.fstat(descriptor).st_mode) else None
+    except (AttributeError, OSError, ValueError):  # there is no output, or it is no file, or it is closed
+        return None
 
 
 def flush_output() -> None:

@@ -60,7 +60,7 @@ def command(
             end_timestamp=until,
         ),
     )
-    return run_async(loop, lambda: _print_events(url, request, config, count))
+    return run_async(loop, lambda: _print_events(url, request, config, count), goes_on=True)
 
 
 async def _print_events(url: str, request: EventRequest, config: ClientConfig, count: int | None) -> int:

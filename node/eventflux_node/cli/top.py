@@ -96,7 +96,7 @@ def command(
     watch = Watch(config=client_config(options), metadata=Metadata(headers), interval_s=interval_s, timeout_s=timeout_s)
     views = [ServerView(url) for url in dict.fromkeys(urls)]
     top = _Top(views=views, watch=watch, sort=sort, as_json=as_json)
-    return run_async(loop, lambda: _look_once(top) if once else _look_on(top))
+    return run_async(loop, lambda: _look_once(top) if once else _look_on(top), goes_on=not once)
 
 
 async def _look_once(top: _Top) -> int:

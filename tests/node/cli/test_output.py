@@ -79,6 +79,19 @@ def test_who_reads_nothing_costs_one_exit_code_and_no_word() -> None:
     assert (done.returncode, done.stderr) == (141, b"")  # as a shell has it for SIGPIPE
 
 
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
+def test_a_reader_that_leaves_ends_what_goes_on(loop: str) -> None:
+    with node() as url:
+        monitor = [*COMMAND, "monitor", url, "--loop", loop]
+        with subprocess.Popen(monitor, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline()  # the only one: nothing changes
+            process.stdout.close()
+            assert process.wait(timeout=30) == 141
+            assert process.stderr.read() == b""
+
+
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is always full")
 def test_a_full_disk_is_one_line() -> None:
     with node() as url, FULL.open("w") as output:
