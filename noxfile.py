@@ -153,7 +153,7 @@ def build(session: nox.Session) -> None:
     for number, command in enumerate(_readme_commands("pip")):
         python = _empty_environment(session, dist / f"environment{number}")
         # As it is typed, with that environment active, but for the package of this name, which is the wheel.
-        typed = {"PIP_CONSTRAINT": str(constraint), "PIP_QUIET": "1"}
+        typed = {"PIP_CONSTRAINT": str(constraint), "PIP_QUIET": "1", "PIP_NO_COMPILE": "1"}
         active = f'PATH="$1:$PATH"; {command}'
         session.run("sh", "-c", active, "sh", str(Path(python).parent), env=typed, external=True)
         schemes = [*BASE_SCHEMES]
@@ -419,7 +419,7 @@ def _run_interop(session: nox.Session, peers: dict[str, str]) -> None:
     tests = ["tests/interop", "tests/typescript"]
     if "EVENTFLUX_CHROMIUM" in peers:
         tests.append("tests/browser/test_calls.py")
-    session.run("python", "-m", "pytest", *tests, *session.posargs, env=peers)
+    session.run("python", "-m", "pytest", "-n", "2", *tests, *session.posargs, env=peers)
 
 
 @nox.session
@@ -647,8 +647,8 @@ def _build_rust_peer(session: nox.Session) -> str:
     sources = f'[source.crates-io]\nreplace-with = "debian"\n[source.debian]\ndirectory = "{RUST_REGISTRY}"\n'
     (build / ".cargo/config.toml").write_text(sources)
     with session.chdir(build):
-        session.run("cargo", "build", "--offline", "--release", "--quiet", external=True)
-    return str(build / "target/release/eventflux-peer")
+        session.run("cargo", "build", "--offline", "--quiet", external=True)
+    return str(build / "target/debug/eventflux-peer")
 
 
 def _build_node_peer(session: nox.Session) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from ruff import find_ruff_bin
 
 from eventflux_codegen.codec_source import build_codecs
 from eventflux_codegen.json_source import build_json_tables
@@ -91,7 +91,7 @@ def format_modules(texts: dict[str, str]) -> dict[str, str]:
             # The formatter leaves two empty lines where it finds more, but one at the least where it finds any.
             Path(scratch, name).parent.mkdir(parents=True, exist_ok=True)
             Path(scratch, name).write_bytes(re.sub(r"\n{4,}", "\n\n\n", text).encode())
-        command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", *_STYLE, scratch]
+        command = [find_ruff_bin(), "format", "--isolated", "--no-cache", *_STYLE, scratch]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
         if done.returncode != 0:
             raise RuntimeError(f"a template does not render Python: {done.stderr}")

@@ -25,7 +25,8 @@ PACKAGES = {
 }
 
 
-@pytest.mark.parametrize("config", PACKAGES)
+# The session `drift` asks the same of all.
+@pytest.mark.parametrize("config", ["idl/transport.yaml", "tests/idl/kitchen.yaml"])
 def test_the_committed_package_is_current(config: str) -> None:
     result = check(ROOT / config)
     assert result.diff == ""

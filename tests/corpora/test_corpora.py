@@ -70,6 +70,7 @@ def test_one_goes_the_whole_way(corpus: Corpus, name: str, tmp_path: Path) -> No
     _check_whole(corpus, subject, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_one_of_envoys_goes_the_whole_way_and_has_its_types_checked(envoy: Corpus, tmp_path: Path) -> None:
     # It holds google.rpc.Status, whose own module is not there when types are checked.

@@ -202,6 +202,7 @@ def test_docstrings_say_what_is_deprecated() -> None:
     assert "Deprecated: call Look." in (KnownService.find.__doc__ or "")
 
 
+@pytest.mark.long
 def test_type_checkers_tell_users_and_not_the_package(tmp_path: Path) -> None:
     program = tmp_path / "user.py"
     program.write_text(

@@ -44,8 +44,8 @@ from tests.support.strategy import messages_of
 
 KINDS = pytest.mark.parametrize("kind", message_classes(), ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-FEW = settings(max_examples=8, suppress_health_check=SLOW, deadline=None, phases=set(Phase) - {Phase.explain})
-MANY = settings(max_examples=20, suppress_health_check=SLOW, deadline=None, phases=set(Phase) - {Phase.explain})
+FEW = settings(max_examples=6, suppress_health_check=SLOW, deadline=None, phases=set(Phase) - {Phase.explain})
+MANY = settings(max_examples=10, suppress_health_check=SLOW, deadline=None, phases=set(Phase) - {Phase.explain})
 
 
 ACCIDENTS = (

@@ -89,7 +89,7 @@ def fleet(wire: str, size: int, tmp_path: Path) -> Iterator[Fleet]:
         started.close()
 
 
-BREATH_S = 0.004
+BREATH_S = 0.015
 
 
 @dataclass

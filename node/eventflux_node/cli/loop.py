@@ -38,7 +38,7 @@ def run_async(loop: str, command: Callable[[], Coroutine[Any, Any, int]], *, goe
 
 async def _while_read(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
     code: int | None = None
-    failure: Exception | None = None
+    failure: Exception | KeyboardInterrupt | None = None
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_cancel_when_left, tasks.cancel_scope)
         try:

@@ -306,11 +306,11 @@ def zstandardized(data: bytes) -> bytes:
     ("name", "pack"), [(b"gzip", zipped), pytest.param(b"zstd", zstandardized, marks=pytest.mark.long)]
 )
 async def test_messages_that_expand(name: bytes, pack: Callable[[bytes], bytes], besiege: Besiege) -> None:
-    # Four messages of 7 MiB are what one connection may hold expanded, and decoding copies each once more.
-    held, per_message = 32 * MIB, 8 * MIB
+    # Four messages of 1.75 MiB are what one connection may hold expanded, and decoding copies each once more.
+    held, per_message = 8 * MIB, 2 * MIB
     options = {"max_decompressed_bytes_per_connection": held, "max_message_bytes": per_message}
     to_protobuf = TRANSPORT_SEND_MESSAGE.request.to_protobuf
-    fits, beyond = (pack(to_protobuf(Message(payload=bytes(size)))) for size in (7 * MIB, 50 * MIB))
+    fits, beyond = (pack(to_protobuf(Message(payload=bytes(size)))) for size in (7 * MIB // 4, 12 * MIB))
     block = request_block(TRANSPORT_SEND_MESSAGE, (b"grpc-encoding", name))
 
     def bombs() -> Chunks:
