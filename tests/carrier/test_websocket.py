@@ -12,7 +12,7 @@ from anyio.abc import ByteStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from eventflux_runtime import ClientConfig, ConfigError, Peer, ServerConfig, Unavailable, WebConfig, connect, serve
-from eventflux_runtime.carrier.websocket_access import Access
+from eventflux_runtime.carrier.websocket.access import Access
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
 from tests.support.probe import Probe
 from tests.support.websocket_peer import answering, connected, consent, forwarding, frame, listening, opened, request

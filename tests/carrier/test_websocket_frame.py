@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, OPEN, SERVER, Protocol
 
-from eventflux_runtime.carrier import websocket_mask
-from eventflux_runtime.carrier.websocket_frame import (
+from eventflux_runtime.carrier.websocket import mask as masking
+from eventflux_runtime.carrier.websocket.frame import (
     INVALID_DATA,
     NO_STATUS,
     POLICY_VIOLATION,
@@ -87,7 +87,7 @@ def test_a_long_reason_is_cut_between_characters() -> None:
     assert close[4:].decode() == "é" * 61
 
 
-@pytest.mark.parametrize("mask", [websocket_mask.masked_by_words, websocket_mask.masked_as_number])
+@pytest.mark.parametrize("mask", [masking.masked_by_words, masking.masked_as_number])
 @given(data=st.binary(max_size=70), key=st.binary(min_size=4, max_size=4), cut=st.tuples(st.integers(0, 70)))
 def test_both_ways_to_mask_are_the_same(mask: object, data: bytes, key: bytes, cut: tuple[int]) -> None:
     assert callable(mask)
@@ -100,8 +100,8 @@ def test_long_payloads_are_masked_in_parts(size: int) -> None:
     data = os.urandom(size)
     for start in (0, 3):
         parts: list[bytes] = []
-        websocket_mask.mask_into(parts, data, start, size, KEY)
-        assert b"".join(parts) == websocket_mask.masked_as_number(data, start, size, KEY)
+        masking.mask_into(parts, data, start, size, KEY)
+        assert b"".join(parts) == masking.masked_as_number(data, start, size, KEY)
         assert (len(parts) > 1) is (size - start > 65536)
 
 

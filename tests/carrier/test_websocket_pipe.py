@@ -6,7 +6,7 @@ import anyio
 
 from eventflux_runtime.carrier.api import CLOSE_S
 from eventflux_runtime.carrier.memory_pipe import MemoryPipe, memory_pipe_pair
-from eventflux_runtime.carrier.websocket_pipe import WebSocketPipe
+from eventflux_runtime.carrier.websocket.pipe import WebSocketPipe
 from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.rpc.peer import Peer

@@ -67,10 +67,10 @@ LAYERS: Final = {
     ),
     "websocket core": Layer(
         modules=(
-            "carrier.websocket_access",
-            "carrier.websocket_frame",
-            "carrier.websocket_handshake",
-            "carrier.websocket_mask",
+            "carrier.websocket.access",
+            "carrier.websocket.frame",
+            "carrier.websocket.handshake",
+            "carrier.websocket.mask",
         ),
         may_import=("rpc", "pipe"),
         forbidden=SANS_IO,

@@ -21,7 +21,7 @@ from websockets.uri import parse_uri
 from eventflux_runtime import ClientConfig, ServerConfig
 from eventflux_runtime.carrier.api import Pipe, Relay
 from eventflux_runtime.carrier.tcp import CARRIER
-from eventflux_runtime.carrier.websocket_pipe import WebSocketPipe
+from eventflux_runtime.carrier.websocket.pipe import WebSocketPipe
 from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.net.reactor import Reactor
 from eventflux_runtime.rpc.endpoint import parse_endpoint

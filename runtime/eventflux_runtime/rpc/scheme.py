@@ -83,7 +83,7 @@ _GRPC: Final = "eventflux_runtime.protocol.grpc.driver.protocol:PROTOCOL"
 _GRPCIO: Final = "eventflux_runtime.grpcio.wire:WIRE"
 _EVENTFLUX: Final = ("eventflux_runtime.protocol.eventflux.protocol:PROTOCOL",)
 _HTTP1: Final = "eventflux_runtime.protocol.http1.protocol:PROTOCOL"
-_WEBSOCKET: Final = "eventflux_runtime.carrier.websocket:LAYER"
+_WEBSOCKET: Final = "eventflux_runtime.carrier.websocket.layer:LAYER"
 
 
 def _native(name: str, form: AddressForm, carrier: str, *, layers: tuple[str, ...] = (), encrypted: str = "") -> Scheme:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.carrier.api import CLOSE_S, Pipe, PipeHandler
-from eventflux_runtime.carrier.websocket_frame import GOING_AWAY, NO_STATUS, NORMAL, FrameMachine
+from eventflux_runtime.carrier.websocket.frame import GOING_AWAY, NO_STATUS, NORMAL, FrameMachine
 from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import Final, final
 
-from eventflux_runtime.carrier.websocket_mask import KEY_BYTES, mask_into
+from eventflux_runtime.carrier.websocket.mask import KEY_BYTES, mask_into
 from eventflux_runtime.rpc.errors import ProtocolError
 from eventflux_runtime.rpc.rate_limit import RateLimit
 

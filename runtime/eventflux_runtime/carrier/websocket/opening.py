@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eventflux_runtime.carrier.api import Pipe, Relay
-from eventflux_runtime.carrier.websocket_handshake import ClientHandshake
-from eventflux_runtime.carrier.websocket_pipe import WebSocketPipe
+from eventflux_runtime.carrier.websocket.handshake import ClientHandshake
+from eventflux_runtime.carrier.websocket.pipe import WebSocketPipe
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.carrier.api import HttpRefusal, HttpUpgrade, HttpUpgraded, Pipe, Upgrade
-from eventflux_runtime.carrier.websocket_access import Access
-from eventflux_runtime.carrier.websocket_handshake import ClientHandshake, answer_request
-from eventflux_runtime.carrier.websocket_opening import ClientOpening
-from eventflux_runtime.carrier.websocket_pipe import WebSocketPipe
+from eventflux_runtime.carrier.websocket.access import Access
+from eventflux_runtime.carrier.websocket.handshake import ClientHandshake, answer_request
+from eventflux_runtime.carrier.websocket.opening import ClientOpening
+from eventflux_runtime.carrier.websocket.pipe import WebSocketPipe
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.web import WebConfig

@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from eventflux_runtime.carrier.api import HttpRefusal
-from eventflux_runtime.carrier.websocket_access import Access
+from eventflux_runtime.carrier.websocket.access import Access
 from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.peer import Peer
