@@ -29,6 +29,7 @@ from eventflux_runtime.net.connecting import connecting
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from tests.support.probe import Probe
+from tests.support.tcp_server import serving
 from tests.support.wires import WIRES, linked
 
 NETWORK_WIRES = ("tcp", "grpc", "grpcio")
@@ -54,11 +55,8 @@ async def raw_server(reply: bytes) -> AsyncIterator[int]:
             except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return
 
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
-    async with listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(listener.serve, handle)
-        yield listener.extra(anyio.abc.SocketAttribute.local_port)
-        tasks.cancel_scope.cancel()
+    async with serving(handle) as port:
+        yield port
 
 
 @pytest.mark.parametrize("wire", NETWORK_WIRES)

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
+from tests.support.tcp_server import serving
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -64,8 +66,5 @@ async def relaying(url: str) -> AsyncIterator[tuple[Relay, str]]:
     """A relay to a server, and the URL at which it listens."""
     scheme, _, port = url.partition("://127.0.0.1:")
     relay = Relay(int(port))
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
-    async with listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(listener.serve, relay.serve)
-        yield relay, f"{scheme}://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
-        tasks.cancel_scope.cancel()
+    async with serving(relay.serve) as listening:
+        yield relay, f"{scheme}://127.0.0.1:{listening}"

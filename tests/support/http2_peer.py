@@ -10,6 +10,8 @@ from typing import TypeAlias
 import anyio
 from anyio.abc import ByteStream, SocketStream
 
+from tests.support.tcp_server import serving
+
 SETTINGS, PING, GOAWAY, HEADERS, RST_STREAM = 4, 6, 7, 1, 3
 ACK = 1
 REFUSED_STREAM, INTERNAL_ERROR, ENHANCE_YOUR_CALM = 7, 2, 11
@@ -77,14 +79,8 @@ async def answering(handle: Callable[[SocketStream], Awaitable[None]]) -> AsyncI
             with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 await handle(stream)
 
-    async with (
-        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
-        anyio.create_task_group() as tasks,
-    ):
-        tasks.start_soon(listener.serve, tolerate)
-        address = listener.extra(anyio.abc.SocketAttribute.local_address)
-        yield int(address[1])
-        tasks.cancel_scope.cancel()
+    async with serving(tolerate) as port:
+        yield port
 
 
 @asynccontextmanager

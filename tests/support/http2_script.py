@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import SocketStream
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import (
@@ -30,6 +30,7 @@ from hyperframe.frame import GoAwayFrame
 
 from interop_package import interop_pb2 as pb
 from tests.support.interop_cases import RESPONSE_BYTES
+from tests.support.tcp_server import serving
 
 __all__ = ["RESPONSE", "Connection", "Script", "Scripted", "scripted"]
 
@@ -183,12 +184,9 @@ class Scripted:
 async def scripted(script: Script, max_streams: int = 0) -> AsyncIterator[Scripted]:
     """A server that does what a script says, on a port of its own; it allows so many calls from the start, if any."""
     server = Scripted(script, max_streams)
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    async with listener, anyio.create_task_group() as tasks:
-        server.url = f"grpc://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
-        tasks.start_soon(listener.serve, server.handle)
+    async with serving(server.handle) as port:
+        server.url = f"grpc://127.0.0.1:{port}"
         yield server
-        tasks.cancel_scope.cancel()
 
 
 def half(data: bytes) -> bytes:

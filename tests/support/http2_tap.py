@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import SocketStream
 from hpack import Decoder
+
+from tests.support.tcp_server import serving
 
 __all__ = ["Tap", "TappedCall"]
 
@@ -110,11 +112,8 @@ class Tap:
             async with downstream, await anyio.connect_tcp("127.0.0.1", int(port)) as upstream:
                 await self._pass_on(downstream, upstream)
 
-        listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-        async with listener, anyio.create_task_group() as tasks:
-            tasks.start_soon(listener.serve, handle)
-            yield f"{scheme}:{listener.extra(SocketAttribute.local_port)}"
-            tasks.cancel_scope.cancel()
+        async with serving(handle) as listening:
+            yield f"{scheme}:{listening}"
 
     async def _pass_on(self, downstream: SocketStream, upstream: SocketStream) -> None:
         streams: dict[int, TappedCall] = {}

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import SocketStream
+
+from tests.support.tcp_server import serving
 
 _LOST = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
@@ -67,9 +69,5 @@ async def proxied(url: str) -> AsyncIterator[tuple[Proxy, str]]:
     """A proxy before a server, and the URL to reach the server through it."""
     scheme, _, port = url.rpartition(":")
     proxy = Proxy(int(port))
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
-    async with listener, anyio.create_task_group() as tasks:
-        proxy.port = listener.extra(SocketAttribute.local_port)
-        tasks.start_soon(listener.serve, proxy.handle)
+    async with serving(proxy.handle) as proxy.port:
         yield proxy, f"{scheme}:{proxy.port}"
-        tasks.cancel_scope.cancel()

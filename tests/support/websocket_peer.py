@@ -12,9 +12,11 @@ from types import TracebackType
 from typing import Final, Self
 
 import anyio
-from anyio.abc import ByteStream, SocketAttribute
+from anyio.abc import ByteStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from anyio.streams.tls import TLSStream
+
+from tests.support.tcp_server import serving
 
 KEY: Final = bytes.fromhex("37fa213d")
 OPENING: Final = {
@@ -143,10 +145,8 @@ async def listening(handle: Handler) -> AsyncIterator[str]:
             with suppress(anyio.EndOfStream, anyio.BrokenResourceError, anyio.IncompleteRead):
                 await handle(BufferedByteReceiveStream(stream), stream)
 
-    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(listener.serve, serve)
-        yield f"127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
-        tasks.cancel_scope.cancel()
+    async with serving(serve) as port:
+        yield f"127.0.0.1:{port}"
 
 
 @asynccontextmanager

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import anyio
 import pytest
-from anyio.abc import SocketAttribute, SocketStream
+from anyio.abc import SocketStream
 
 from eventflux_runtime import Unimplemented, connect
 from eventflux_runtime.protocol.core.machine import Role
@@ -17,6 +16,7 @@ from eventflux_runtime.protocol.native.core.event import MethodOpened
 from eventflux_runtime.rpc.status import OK_STATUS
 from eventflux_transport import TransportMessage
 from eventflux_transport.methods import TRANSPORT_SEND_MESSAGE
+from tests.support.tcp_server import serving
 
 METHODS = (MethodEntry(TRANSPORT_SEND_MESSAGE.path, TRANSPORT_SEND_MESSAGE.fingerprint),)
 RESPONSE = TransportMessage(id="only").to_wire()
@@ -37,10 +37,8 @@ async def answering(messages: int, in_status: bool) -> AsyncIterator[str]:
                         server.send_status(event.stream_id, OK_STATUS, RESPONSE, write_packed if in_status else None)
                 await pipe.send(server.data_to_send())
 
-    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
-        tasks.start_soon(listener.serve, answer)
-        yield f"tcp://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
-        tasks.cancel_scope.cancel()
+    async with serving(answer) as port:
+        yield f"tcp://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(("messages", "in_status"), [(0, True), (1, False)])
