@@ -54,6 +54,8 @@ class Scheme:
     those to `upgrade` who ask for it."""
     wire: str = ""
     """An `eventflux_runtime.protocol.api.Wire` in place of all these, for a library that moves its bytes itself."""
+    is_udp: bool = False
+    """Whether the port is one of UDP; one of TCP otherwise."""
     is_tls: bool = False
     """Whether what travels is encrypted."""
     encrypted: str = ""
