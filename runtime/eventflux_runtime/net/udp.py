@@ -22,7 +22,7 @@ from eventflux_runtime.rpc.config import SocketConfig
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor
 
-__all__ = ["Address", "DatagramHandler", "Origin", "UdpSocket", "connected_socket", "prepare_udp"]
+__all__ = ["Address", "DatagramHandler", "Origin", "UdpSocket", "branch_off", "connected_socket", "prepare_udp"]
 
 Address: TypeAlias = tuple[Any, ...]
 """Of a socket, as the system has it: host and port, and with IPv6 flow and zone."""
@@ -304,3 +304,41 @@ def connected_socket(family: int, address: Address, options: SocketConfig) -> so
         sock.close()
         raise
     return sock
+
+
+def branch_off(sock: socket.socket, origin: Origin, options: SocketConfig) -> socket.socket:
+    """A socket on the same port that gets what comes from one address, in the place of a socket that gets everything.
+
+    What came to either in between is still read from it.
+
+    Raises:
+        OSError: the system has no such socket.
+    """
+    local = sock.getsockname()
+    host = origin.local_host
+    if host is not None:
+        family = socket.AF_INET6 if len(host) == 16 else socket.AF_INET
+        local = (socket.inet_ntop(family, host), *local[1:])
+    branch = socket.socket(sock.family, socket.SOCK_DGRAM)
+    is_shared = hasattr(socket, "SO_REUSEPORT") and sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) != 0
+    try:
+        branch.setblocking(False)
+        branch.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            branch.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if sock.family == socket.AF_INET6:
+            only = sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+            branch.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        # Both have to allow it, and the first one does for this moment only; see `bind_udp`.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            branch.bind(local)
+        finally:
+            if not is_shared:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        branch.connect(origin.address)
+        prepare_udp(branch, options)
+    except BaseException:
+        branch.close()
+        raise
+    return branch
