@@ -22,14 +22,12 @@ from eventflux_runtime import (
     ServerConfig,
     Unavailable,
     Unimplemented,
-    connect,
-    serve,
 )
 from eventflux_runtime.net.connecting import connecting
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from tests.support.probe import Probe
-from tests.support.wires import WIRES, linked
+from tests.support.wires import WIRES, connect, linked, serve
 
 NETWORK_WIRES = ("tcp", "grpc", "grpcio")
 

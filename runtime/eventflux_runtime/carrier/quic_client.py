@@ -27,10 +27,11 @@ from eventflux_runtime.rpc.peer import Peer
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
 
-__all__ = ["Lanes"]
+__all__ = ["ALPN", "Dial", "Lanes"]
 
 ALPN: Final = "eft/1"
-QUIET_S: Final = 1.0
+"""What the native protocol is called in ALPN, as over TLS."""
+_QUIET_S: Final = 1.0
 """Seconds of silence after which a trunk has to answer a ping before it gets another lane."""
 _PING_S: Final = 1.0
 """Seconds for that answer."""
@@ -118,7 +119,7 @@ class Dial:
         if trunk is None or not trunk.is_established:
             await self._handshake()
             trunk = self._trunk
-        elif self._reactor.now() - trunk.heard_at > QUIET_S and not await self._answers(trunk):
+        elif self._reactor.now() - trunk.heard_at > _QUIET_S and not await self._answers(trunk):
             self.retire()
         if trunk is None or trunk.is_over or not self.takes_lanes:
             return None
