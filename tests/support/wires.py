@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +16,7 @@ import eventflux_runtime
 from eventflux_runtime import Channel, ClientConfig, Server, ServerConfig, Service, TlsConfig
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import TransportClient
-from tests.support.authority import Authority, Pair
+from tests.support.authority import Authority
 from tests.support.probe import Probe
 
 WIRES = ("tcp", "unix", "memory", "grpc", "ws", "quic", "grpcio")
@@ -42,20 +44,23 @@ def address(wire: str, tmp_path: Path) -> str:
     return f"{wire}://127.0.0.1:0"
 
 
-@dataclass(frozen=True)
-class _Known:
-    """An authority of this process, for the wires that are always encrypted."""
-
-    directory: tempfile.TemporaryDirectory[str]
-    authority: Authority
-    server: Pair
+_AUTHORITY = "EVENTFLUX_TEST_AUTHORITY"
+"""The variable that tells child processes where the certificates are."""
+FLEET_HOST = f"127.{os.getpid() % 250 + 1}.0.4"
+"""An address of this process's own: a port that is free for a moment, until its server is back, stays free."""
 
 
 @cache
-def _known() -> _Known:
-    directory = tempfile.TemporaryDirectory(prefix="eventflux-authority-")
-    authority = Authority(Path(directory.name))
-    return _Known(directory, authority, authority.server())
+def _certificates() -> tuple[TlsConfig, TlsConfig]:
+    """A client's and a server's configuration, by an authority of this process and its children."""
+    folder = os.environ.get(_AUTHORITY)
+    if folder is None:
+        made = tempfile.TemporaryDirectory(prefix="eventflux-authority-")
+        atexit.register(made.cleanup)
+        folder = os.environ[_AUTHORITY] = made.name
+        Authority(Path(folder)).issue("server", "127.0.0.1", "127.0.0.2", "::1", "localhost", FLEET_HOST)
+    server = TlsConfig(cert_file=f"{folder}/server.pem", key_file=f"{folder}/server.key")
+    return TlsConfig(ca_file=f"{folder}/ca.pem"), server
 
 
 def _is_encrypted(urls: Iterable[Any]) -> bool:
@@ -66,14 +71,14 @@ def client_config(config: ClientConfig | None, *urls: Any) -> ClientConfig | Non
     """The same, but with certificates where a wire has to have some and the test names none."""
     if not _is_encrypted(urls) or (config is not None and config.tls is not None):
         return config
-    return replace(config if config is not None else ClientConfig(), tls=_known().authority.trusting())
+    return replace(config if config is not None else ClientConfig(), tls=_certificates()[0])
 
 
 def server_config(config: ServerConfig | None, *urls: Any) -> ServerConfig | None:
     """As `client_config`."""
     if not _is_encrypted(urls) or (config is not None and config.tls is not None):
         return config
-    return replace(config if config is not None else ServerConfig(), tls=TlsConfig(**_known().server.files))
+    return replace(config if config is not None else ServerConfig(), tls=_certificates()[1])
 
 
 def connect(target: str | Sequence[str], *, config: ClientConfig | None = None, **options: Any) -> Channel:

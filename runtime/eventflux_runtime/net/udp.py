@@ -27,7 +27,7 @@ __all__ = ["Address", "DatagramHandler", "Origin", "UdpSocket", "branch_off", "c
 Address: TypeAlias = tuple[Any, ...]
 """Of a socket, as the system has it: host and port, and with IPv6 flow and zone."""
 
-BUFFER_BYTES: Final = 1024 * 1024
+_BUFFER_BYTES: Final = 1024 * 1024
 """Of each of a socket's buffers where the configuration names none: what comes while others have their turn has to find
 room there, and Linux's own 208 KiB are a few milliseconds of a fast link. The system may allow less."""
 _READ_BYTES: Final = 64 * 1024
@@ -50,7 +50,7 @@ _IP_PKTINFO: Final = 8
 _IN_PKTINFO: Final = struct.Struct("@I4s4s")
 _IN6_PKTINFO: Final = struct.Struct("@16sI")
 
-Control: TypeAlias = tuple[tuple[int, int, bytes], ...]
+_Control: TypeAlias = tuple[tuple[int, int, bytes], ...]
 
 
 class _Buffer(threading.local):
@@ -67,7 +67,7 @@ class Origin(NamedTuple):
     """Where datagrams came from, and so where answers go."""
 
     address: Address
-    control: Control = ()
+    control: _Control = ()
     """Names the address of ours that they were sent to, where the socket has several."""
 
     @property
@@ -140,7 +140,7 @@ class UdpSocket:
             if not count or flags & socket.MSG_TRUNC:
                 continue
             size = count
-            answer: Control = ()
+            answer: _Control = ()
             for level, kind, data in control:
                 if level == _SOL_UDP and kind == _UDP_GRO:
                     size = int.from_bytes(data[:4], sys.byteorder)
@@ -267,7 +267,7 @@ def _from_there(level: int, data: bytes) -> bytes:
 def prepare_udp(sock: socket.socket, options: SocketConfig) -> None:
     """Sets what a socket of datagrams needs beyond what it was bound with: buffers, no fragments, batches."""
     for name in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-        sock.setsockopt(socket.SOL_SOCKET, name, BUFFER_BYTES)
+        sock.setsockopt(socket.SOL_SOCKET, name, _BUFFER_BYTES)
     apply_buffers(sock, options)
     if not _IS_LINUX:
         return
