@@ -1,9 +1,9 @@
 """A listening QUIC port: whose datagram it is, who may begin a connection, and what is left when the port is given up.
 
-Strangers may begin `RETRY_ABOVE` handshakes at a time just so. Beyond that they have to show first that they receive
-what is sent to their address, by a token (RFC 9000, 8.1.2): it costs them a round trip, and this side nothing that
-stays. Only long datagrams are answered, each by one that is shorter, so that nobody gets more than was sent in his
-name.
+A stranger has to show first that he receives what is sent to his address, by a token (RFC 9000, 8.1.2). That costs one
+round trip for a QUIC connection, which all connections of a pool share, and this side nothing that stays, whoever's
+addresses somebody forges. Only long datagrams are answered, each by one that is shorter, so nobody gets more than was
+sent in his name.
 
 Invariants: every trunk stands in `_trunks` until it is over, and each of its ids leads to it until then; a trunk
 without a lane has an alarm.
@@ -46,11 +46,8 @@ from eventflux_runtime.rpc.peer import Peer
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor
 
-__all__ = ["RETRY_ABOVE", "QuicListener"]
+__all__ = ["QuicListener"]
 
-RETRY_ABOVE: Final = 64
-"""Handshakes in progress of clients that have not proved their address, from which on one more has to. Each costs this
-side a signature and tens of kilobytes, for as long as `handshake_timeout_s`."""
 _MIN_FIRST_ID_BYTES: Final = 8
 """Of the destination that a client chooses (RFC 9000, 7.2)."""
 
@@ -94,7 +91,6 @@ class QuicListener:
         self._trunks: dict[Trunk, set[bytes]] = {}
         self._by_id: dict[bytes, Trunk] = {}
         self._alarms: dict[Trunk, Alarm] = {}
-        self._unproved: set[Trunk] = set()
         self._touched: set[Trunk] = set()
         self._is_stopped = False
         self._on_pipe: Callable[[Pipe], None]
@@ -176,15 +172,12 @@ class QuicListener:
             return None
         if not first.is_initial or len(first.destination) < _MIN_FIRST_ID_BYTES:
             return None
-        original = first.destination
-        if first.token:
-            proved = self._tokens.original_of(first.token, origin.address, first.destination, self._reactor.now())
-            if proved is None:
-                return None  # a second retry would not be taken
-            original = proved
-        elif len(self._unproved) >= RETRY_ABOVE:
+        if not first.token:
             self._ask_to_retry(first, sock, origin)
             return None
+        original = self._tokens.original_of(first.token, origin.address, first.destination, self._reactor.now())
+        if original is None:
+            return None  # a client does not retry a second time
         if len(self._trunks) >= self._config.max_connections:
             limit = self._config.max_connections
             self._log.warning("refused a connection on %s: max_connections (%d) are open", self.endpoint, limit)
@@ -200,7 +193,7 @@ class QuicListener:
         quic = QuicConnection(
             configuration=server_configuration(self._source.current(), self._alpn, self._config.keepalive),
             original_destination_connection_id=original,
-            retry_source_connection_id=first.destination if first.token else None,
+            retry_source_connection_id=first.destination,
         )
         peer = Peer(_shown(self.endpoint.scheme, origin.address))
         trunk = Trunk(quic, sock, self._reactor, self, peer, self._log, self._config.max_message_bytes)
@@ -208,8 +201,6 @@ class QuicListener:
         self._trunks[trunk] = set()
         for connection_id in (first.destination, quic.host_cid):
             self.on_id(trunk, connection_id, is_issued=True)
-        if not first.token:
-            self._unproved.add(trunk)
         self._expect_lane(trunk)
         return trunk
 
@@ -217,7 +208,6 @@ class QuicListener:
 
     def on_established(self, trunk: Trunk) -> None:
         """See `TrunkOwner.on_established`."""
-        self._unproved.discard(trunk)
         if self._config.reuse_port:
             # When the number of processes that share a port changes, the kernel spreads all peers anew, but those of
             # connected sockets.
@@ -257,7 +247,6 @@ class QuicListener:
         """See `TrunkOwner.on_over`."""
         for connection_id in self._trunks.pop(trunk, ()):
             self._by_id.pop(connection_id, None)
-        self._unproved.discard(trunk)
         self._touched.discard(trunk)
         alarm = self._alarms.pop(trunk, None)
         if alarm is not None:
