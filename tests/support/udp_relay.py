@@ -41,6 +41,9 @@ class UdpRelay:
     def __init__(self, target: Address, weather: Weather, seed: int) -> None:
         self.weather = weather
         self.is_dark = False
+        self.drops_known = False
+        """Whether nothing passes but what begins a connection and what follows from that."""
+        self._known: set[Address] = set()
         self.passed = {True: 0, False: 0}
         """Datagrams that came from clients (True), or from the server, and went on."""
         self.lost = 0
@@ -105,6 +108,11 @@ class UdpRelay:
                 self._to_server.clear()  # the old ones still bring what is on its way
             if len(self.firsts) < 16:
                 self.firsts.append(data)
+            if not self.drops_known:
+                self._known.add(address)
+            elif address in self._known:
+                self.lost += 1
+                return
             out, target = self._server_side(address), self._target
         else:
             out, target = self._front, self._clients[sock]
