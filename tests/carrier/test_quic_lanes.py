@@ -207,7 +207,7 @@ async def test_thousands_of_lanes_one_after_another() -> None:
         assert len(there.listener._trunks) <= 2
         for trunk in there.listener._trunks:
             assert len(trunk.lanes) <= 1
-            assert len(trunk._passed_over) == 0
+            assert len(trunk._streams) == 0
         keeper.abort()
         await keeper.wait_closed()
 

@@ -119,7 +119,7 @@ class Dial:
         if trunk is None or not trunk.is_established:
             await self._handshake()
             trunk = self._trunk
-        elif self._reactor.now() - trunk.heard_at > _QUIET_S and not await self._answers(trunk):
+        elif self._reactor.now() - trunk.pulse.heard_at > _QUIET_S and not await self._answers(trunk):
             self.retire()
         if trunk is None or trunk.is_over or not self.takes_lanes:
             return None
@@ -131,7 +131,7 @@ class Dial:
     async def _answers(self, trunk: Trunk) -> bool:
         with anyio.move_on_after(_PING_S):
             try:
-                await trunk.ping()
+                await trunk.pulse.ping()
             except ConnectionError:
                 return False
             return True
@@ -293,4 +293,4 @@ class Dial:
         if not trunk.is_established:
             trunk.lose(error)
         else:
-            trunk.suspect(error)
+            trunk.pulse.suspect(error)

@@ -160,7 +160,7 @@ class QuicListener:
     def on_refused(self, sock: UdpSocket, error: OSError) -> None:
         """See `DatagramHandler.on_refused`; what the system says of a port of all is of no use."""
         for trunk in [trunk for trunk in self._trunks if trunk.sock is sock and trunk.origin is None]:
-            trunk.suspect(error)
+            trunk.pulse.suspect(error)
 
     # -- strangers
 

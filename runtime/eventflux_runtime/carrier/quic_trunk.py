@@ -4,8 +4,7 @@ qh3 has the protocol, without I/O and with the time as a parameter. This module 
 makes pipes of its streams. What is written outside a read leaves at once, because the protocols inside gather what they
 write in a turn; what is written while datagrams are read leaves when all of them were.
 
-Invariants: a trunk that is over has no timer and no lane, and its owner is told once. The timer of the event loop is
-never later than qh3's, and may be earlier, because that moves with each datagram.
+Invariant: a trunk that is over has no timer, its lanes end, and its owner is told once.
 """
 
 from __future__ import annotations
@@ -28,14 +27,15 @@ from qh3.quic.events import (
 )
 
 from eventflux_runtime.carrier.quic_pipe import QuicPipe
+from eventflux_runtime.carrier.quic_pulse import Pulse, RestlessTimer
+from eventflux_runtime.carrier.quic_streams import ClientStreams
 from eventflux_runtime.carrier.quic_tls import handshake_error
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.net.udp import Address, Origin, UdpSocket
-from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
-    from eventflux_runtime.net.reactor import Reactor, TimerHandle, Waiter
+    from eventflux_runtime.net.reactor import Reactor
 
 __all__ = ["DONE", "REFUSED", "Trunk", "TrunkOwner"]
 
@@ -44,9 +44,7 @@ DONE: Final = 0
 REFUSED: Final = 2
 """The code of a connection that is not wanted."""
 _BROKEN: Final = 3
-_REFUSAL_S: Final = 0.25
-"""Seconds that a peer has to prove the system wrong, which says that nobody is there. On the same machine, and in the
-same network, that is the end of its process; but anybody who guesses two ports can forge the message."""
+_BLOCKED_S: Final = 0.01
 _NO_STREAM: Final = 1 << 61
 """The number of a stream that nobody will open."""
 _HOLD_SLACK_BYTES: Final = 16 * 1024 * 1024
@@ -111,7 +109,7 @@ class Trunk:
         self.lanes: dict[int, QuicPipe] = {}
         self.is_established = False
         self.is_over = False
-        self.heard_at = reactor.now()
+        self.pulse = Pulse(reactor, self._send_ping, self.lose)
         self._quic = quic
         self._is_client = quic.configuration.is_client
         self._owner = owner
@@ -119,17 +117,10 @@ class Trunk:
         self._max_held_bytes = max_message_bytes + _HOLD_SLACK_BYTES
         self._watched: set[QuicPipe] = set()
         self._is_look_due = False
-        self._pings: dict[int, Waiter[None]] = {}
-        self._last_ping = 0
-        self._next_stream = 0
-        """The lowest that the peer has not begun, nor passed over."""
-        self._passed_over: set[int] = set()
-        """Streams below, whose beginning was overtaken; qh3 limits how many there can be."""
-        self._timer: TimerHandle | None = None
-        self._timer_at = 0.0
+        self._streams = ClientStreams()
+        self._timer = RestlessTimer(reactor, self._on_timer)
         self._is_reading = False
         self._may_be_closed = False
-        self._is_suspected = False
 
     # -- datagrams
 
@@ -153,7 +144,7 @@ class Trunk:
         except Exception as error:  # noqa: BLE001 - what a peer's bytes do to the library is this connection's end, no more
             self._break(error)
             return
-        self.heard_at = now
+        self.pulse.heard_at = now
         self._take_events()
 
     def end_batch(self) -> None:
@@ -182,7 +173,7 @@ class Trunk:
         if self._watched and not self._is_look_due:
             self._is_look_due = True
             self.reactor.call_soon(self._look_at_lanes)
-        self._arm()
+        self._timer.arm(self._quic.get_timer())
 
     def _look_at_lanes(self) -> None:
         self._is_look_due = False
@@ -219,70 +210,31 @@ class Trunk:
 
     # -- time
 
-    def _arm(self) -> None:
-        when = None if self.is_over else self._quic.get_timer()
-        if when is None or (self._timer is not None and self._timer_at <= when):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at = when
-        self._timer = self.reactor.call_at(when, self._on_timer)
-
     def _on_timer(self) -> None:
-        self._timer = None
         when = self._quic.get_timer()
-        if when is not None and when <= self.reactor.now():
-            try:
-                self._quic.handle_timer(self.reactor.now())
-            except Exception as error:  # noqa: BLE001 - as in `receive`
-                self._break(error)
-                return
-            self._take_events()
-            self.flush()
-        self._arm()
-
-    async def ping(self) -> None:
-        """Returns when the peer has answered a ping.
-
-        Raises:
-            ConnectionError: the connection is over.
-        """
-        if self.is_over:
-            raise ConnectionResetError("the connection is over")
-        self._last_ping += 1
-        number = self._last_ping
-        waiter: Waiter[None] = self.reactor.waiter()
-        self._pings[number] = waiter
+        now = self.reactor.now()
+        if when is None or when > now:
+            self._timer.arm(when)
+            return
         try:
-            self.probe(number)
-            await waiter
-        finally:
-            self._pings.pop(number, None)
+            self._quic.handle_timer(now)
+        except Exception as error:  # noqa: BLE001 - as in `receive`
+            self._break(error)
+            return
+        self._take_events()
+        self.flush()
+        if self.sock.is_blocked and not self.is_over:
+            # Nothing was sent, and the time has not moved; `UdpSocket` calls when there is room.
+            self._timer.arm(now + _BLOCKED_S)
+
+    def _send_ping(self, number: int) -> None:
         if self.is_over:
-            raise ConnectionResetError("the connection is over")
-
-    def probe(self, number: int = 0) -> None:
-        """Asks for a sign of life."""
-        if not self.is_over:
-            try:
-                self._quic.send_ping(number)
-            except QuicConnectionError:
-                self._look_whether_closed()
-            self.flush()
-
-    def suspect(self, error: OSError) -> None:
-        """The system says that nobody is there: asks whether that is so."""
-        if not self._is_suspected and not self.is_over:
-            self._is_suspected = True
-            heard_at = self.heard_at
-            self.probe()
-            self.reactor.call_at(self.reactor.now() + _REFUSAL_S, lambda: self._judge(heard_at, error))
-
-    def _judge(self, heard_at: float, error: OSError) -> None:
-        self._is_suspected = False
-        if self.heard_at == heard_at:
-            reason = (error.strerror or str(error)).lower()
-            self._finish(ConnectionResetError(f"nobody is there any more: {reason}"))
+            return
+        try:
+            self._quic.send_ping(number)
+        except QuicConnectionError:
+            self._look_whether_closed()
+        self.flush()
 
     # -- events
 
@@ -307,7 +259,7 @@ class Trunk:
         elif isinstance(event, ConnectionIdIssued | ConnectionIdRetired):
             self._owner.on_id(self, event.connection_id, is_issued=isinstance(event, ConnectionIdIssued))
         elif isinstance(event, PingAcknowledged):
-            wake(self._pings.get(event.uid))
+            self.pulse.answered(event.uid)
         elif isinstance(event, HandshakeCompleted):
             self._on_handshake(event)
         elif isinstance(event, ConnectionTerminated):
@@ -333,15 +285,8 @@ class Trunk:
         lane = self.lanes.get(stream_id)
         if lane is not None:
             return lane
-        if self._is_client or stream_id & 3:
+        if self._is_client or not self._streams.begins(stream_id):
             return None  # one that is gone, or of a kind that nobody here opens
-        if stream_id in self._passed_over:
-            self._passed_over.discard(stream_id)
-        elif stream_id >= self._next_stream:
-            self._passed_over.update(range(self._next_stream, stream_id, 4))
-            self._next_stream = stream_id + 4
-        else:
-            return None  # gone
         lane = self.lanes[stream_id] = QuicPipe(self, stream_id, self.peer, self._max_held_bytes)
         self._owner.on_lane(self, lane)
         return lane
@@ -426,11 +371,8 @@ class Trunk:
             return
         self.is_over = True
         self._is_reading = False
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        for waiter in self._pings.values():
-            wake(waiter)
+        self._timer.cancel()
+        self.pulse.stop()
         for lane in list(self.lanes.values()):
             lane.end(error)
         self._owner.on_over(self, error)
