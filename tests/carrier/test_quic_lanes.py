@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -15,6 +17,7 @@ from eventflux_runtime.carrier.api import HIGH_WATER_BYTES, Pipe
 from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import EventRequest, Message, TransportClient
+from tests.support.authority import Authority
 from tests.support.probe import Probe
 from tests.support.udp_relay import relayed
 from tests.support.wires import client_config, connect, serve, server_config
@@ -338,6 +341,57 @@ async def test_a_trunk_that_is_old_gets_no_new_lane() -> None:
         assert there.trunks == 2
         first.abort()
         second.abort()
+
+
+async def test_what_is_written_just_before_the_end_arrives() -> None:
+    payload = bytes(range(256)) * 3000
+    async with port() as there:
+        pipe = await there.connect()
+        pipe.start(Hearer())
+        pipe.write(payload)
+        pipe.close()
+        await pipe.wait_closed()
+        assert bytes(there.hearers[0].data) == payload
+
+
+async def test_another_configuration_has_a_trunk_of_its_own(tmp_path: Path) -> None:
+    async with port() as there:
+        first = await there.connect()
+        first.start(Hearer())
+        first.write(b"a")
+        distrusting = ClientConfig(tls=Authority(tmp_path).trusting())
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await there.connect(distrusting)
+        await until(lambda: there.trunks == 1)
+        first.abort()
+
+
+async def test_processes_that_come_later_to_a_shared_port_take_nobody_s_peers() -> None:
+    complete = server_config(replace(SERVER, reuse_port=True), "quic://")
+    assert complete is not None
+    async with port(replace(SERVER, reuse_port=True)) as there:
+        there.echoes = True
+        peers = []
+        for _ in range(8):
+            carrier = QuicCarrier()
+            assert there.config is not None
+            pipe = await carrier.connect(parse_endpoint(there.url), there.config, there.reactor)
+            hearer = Hearer()
+            pipe.start(hearer)
+            pipe.write(b"before")
+            await hearer.bytes(6)
+            peers.append((pipe, hearer))
+        others = []
+        for _ in range(3):
+            other = await QuicCarrier().bind(parse_endpoint(there.url), complete, there.reactor)
+            other.start(lambda pipe: pipe.abort())
+            others.append(other)
+        for pipe, hearer in peers:
+            pipe.write(b"after")
+            await hearer.bytes(11)
+            pipe.abort()
+        for other in others:
+            await other.aclose()
 
 
 # -- leaving

@@ -232,7 +232,7 @@ async def test_server_dies_in_mid_call(wire: str) -> None:
             async with client.stream_events(EventRequest(node_id="linger")) as events:
                 await events.receive()
                 process.kill()
-                with pytest.raises(Unavailable):
+                with anyio.fail_after(8), pytest.raises(Unavailable):  # sooner than a keepalive without an answer
                     await events.receive()
             with pytest.raises(Unavailable):
                 await client.send_message(Message())
