@@ -21,7 +21,6 @@ pytest.importorskip("aioquic", reason="aioquic is not installed")
 from tests.support.foreign_quic import foreign_client, gateway_from, gateway_to
 
 LONG_S = 30
-CONNECT_S = 1.5
 SERVER = ServerConfig(drain_grace_s=0)
 TRIED = (
     "unary_echo",
@@ -57,7 +56,7 @@ async def linked(is_server: bool, **options: Any) -> AsyncIterator[Link]:
     async with serve([service], f"{wire}://127.0.0.1:0", config=SERVER) as server:
         inner = server.endpoints[0]
         gateway = gateway_from(inner, server_tls, **options) if is_server else gateway_to(inner, client_tls)
-        async with gateway as url, connect(url, config=ClientConfig(connect_timeout_s=CONNECT_S)) as channel:
+        async with gateway as url, connect(url) as channel:
             yield Link(TransportClient(channel), service, channel, server, url)
 
 
@@ -82,7 +81,6 @@ async def test_a_server_that_asks_to_retry() -> None:
 async def test_a_server_that_speaks_something_else_inside() -> None:
     with anyio.fail_after(LONG_S):
         async with linked(True, alpn_protocols=["h3"]) as link:
-            # Not only when the time of three probes has passed, which is seconds in a handshake.
             with pytest.raises(Unavailable, match="does not speak the URL's protocol inside TLS"):
                 await called(link.channel)
 

@@ -19,7 +19,7 @@ from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.support.authority import Authority
 from tests.support.probe import Probe
-from tests.support.udp_relay import relayed
+from tests.support.udp_relay import Weather, relayed
 from tests.support.wires import client_config, connect, serve, server_config
 
 pytest.importorskip("qh3", reason="the extra quic is not installed")
@@ -434,6 +434,22 @@ async def test_clients_notice_at_once_that_a_server_closes() -> None:
                     await events.receive()
             with anyio.fail_after(5), pytest.raises(Unavailable, match="refused"):
                 await client.send_message(Message())
+
+
+async def test_a_close_is_noticed_when_it_arrives_and_says_why() -> None:
+    # The library would tell it after the time of three probes, which is more than five seconds on such a path.
+    async with port() as there:
+        with relayed(there.url, Weather(delay_s=0.3)) as (_, url):
+            pipe = await there.connect(url=url)
+            hearer = Hearer()
+            pipe.start(hearer)
+            pipe.write(b"a")
+            await until(lambda: there.hearers)
+            for trunk in list(there.listener._trunks):
+                trunk.close(0, "away")
+            with anyio.fail_after(3):
+                await hearer.lost.wait()
+            assert "away" in str(hearer.error)
 
 
 async def test_who_asks_for_nothing_is_let_go() -> None:
