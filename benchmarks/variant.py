@@ -66,6 +66,9 @@ FULL: Final = (
     Variant("ws", "uvloop"),
     Variant("wss", "asyncio"),
     Variant("wss", "uvloop"),
+    Variant("quic", "asyncio"),
+    Variant("quic", "uvloop"),
+    Variant("quic", "trio"),
     Variant("unix", "asyncio"),
     Variant("unix", "uvloop"),
     Variant("grpc.aio-to-grpc", "asyncio"),
@@ -132,6 +135,11 @@ def _websocket(loop: str) -> Target:
     return Target(f"WebSocket, {loop}: calls/s, of TCP", ours, tcp, "throughput", "calls_per_s", 0.8)
 
 
+def _quic(loop: str) -> Target:
+    ours, tcp = f"quic {loop} compiled", f"tcp {loop} compiled"
+    return Target(f"QUIC, {loop}: calls/s, of TCP", ours, tcp, "throughput", "calls_per_s", 0.35)
+
+
 def _trio(name: str, wire: str) -> Target:
     trio, asyncio = f"{wire} trio compiled", f"{wire} asyncio compiled"
     return Target(f"{name}, trio: calls/s, of asyncio", trio, asyncio, "throughput", "calls_per_s", 0.5)
@@ -153,6 +161,8 @@ TARGETS: Final = (
     ),
     _websocket("asyncio"),
     _websocket("uvloop"),
+    _quic("asyncio"),
+    _quic("uvloop"),
     _trio("TCP", "tcp"),
     _trio("gRPC", "grpc"),
 )

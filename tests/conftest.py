@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
 import os
 import signal
 import sys
@@ -106,6 +107,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         taken = set(kept)
         config.hook.pytest_deselected(items=[item for item in items if item not in taken])
         items[:] = kept
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leaves out what needs a wire's extra that is not installed, and says so."""
+    if _wire_and_loop(item)[0] == "quic" and importlib.util.find_spec("qh3") is None:
+        item.add_marker(pytest.mark.skip(reason="the extra quic is not installed"))
 
 
 def _is_held(item: pytest.Item) -> bool:

@@ -71,7 +71,7 @@ class EventFluxPeer:
     def __init__(self, scheme: str, compression: str = "none") -> None:
         self._scheme = scheme
         self._compression = Compression(compression)
-        self._has_tls = scheme in {"tcps", "grpcs", "wss"}
+        self._has_tls = scheme in {"tcps", "grpcs", "wss", "quic"}
 
     def _server_tls(self, place: Place) -> TlsConfig | None:
         if not self._has_tls:

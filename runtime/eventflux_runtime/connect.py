@@ -23,8 +23,8 @@ def connect(
     """A channel to a service; enter it with ``async with``. Connections are made when calls need them.
 
     Args:
-        target: a URL (``tcp://host:port``, ``tcps``, ``grpc``, ``grpcs``, ``unix:///path``, ``memory://name``), one
-            with a comma-separated host list, or several URLs of one scheme.
+        target: a URL (``tcp://host:port``, ``tcps``, ``grpc``, ``grpcs``, ``quic``, ``unix:///path``,
+            ``memory://name``), one with a comma-separated host list, or several URLs of one scheme.
         config: every setting; None: the defaults.
         interceptors: run around every call, the first outermost.
 

@@ -27,13 +27,12 @@ from eventflux_runtime import (
     ServerConfig,
     Unavailable,
     blocking,
-    connect,
 )
 from eventflux_runtime.blocking import BlockingChannel
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportBlockingClient, TransportClient
 from tests.support.probe import Probe
 from tests.support.threaded import PATIENCE_S, Served, served, serving
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, client_config, connect
 
 LINGER = Message(headers={"do": "linger"})
 
@@ -204,7 +203,7 @@ def test_a_server_that_went_while_nobody_called_is_found_anew(
 ) -> None:
     with serving(portal, [Probe()], address(wire, tmp_path)) as server:
         url = server.endpoints[0]
-        channel = blocking.connect(url, config=ClientConfig(timeout_s=PATIENCE_S)).open()
+        channel = blocking.connect(url, config=client_config(ClientConfig(timeout_s=PATIENCE_S), url)).open()
         client = TransportBlockingClient(channel)
         client.heartbeat(HeartbeatRequest())
     with closing(channel):

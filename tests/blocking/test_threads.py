@@ -26,15 +26,13 @@ from eventflux_runtime import (
     Metadata,
     NotFound,
     blocking,
-    connect,
-    serve,
 )
 from eventflux_runtime.blocking import BlockingChannel
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportBlockingClient, TransportClient
 from tests.support.probe import Probe
 from tests.support.threaded import PATIENCE_S, Served, served, serving
-from tests.support.wires import SHORT_S, WIRES
+from tests.support.wires import SHORT_S, WIRES, connect, serve
 
 T = TypeVar("T")
 CALLER: ContextVar[str] = ContextVar("CALLER", default="nobody")

@@ -19,11 +19,17 @@ from tests.support.authority import Authority
 from tests.support.probe import Probe
 
 WIRES = ("tcp", "grpc", "grpcio")
+UDP = "quic"
+"""Is always encrypted, and takes no certificates of clients."""
 
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
+
+
+def scheme(wire: str, suffix: str = "s") -> str:
+    return wire if wire == UDP else f"{wire}{suffix}"
 
 
 @asynccontextmanager
@@ -34,21 +40,21 @@ async def secured(
     service = Probe()
     with anyio.fail_after(10):
         server_config = ServerConfig(tls=server_tls, drain_grace_s=0)
-        async with serve([service], f"{wire}{schemes[0]}://127.0.0.1:0", config=server_config) as server:
+        async with serve([service], f"{scheme(wire, schemes[0])}://127.0.0.1:0", config=server_config) as server:
             port = server.endpoints[0].rpartition(":")[2]
             async with connect(
-                f"{wire}{schemes[1]}://127.0.0.1:{port}", config=ClientConfig(tls=client_tls)
+                f"{scheme(wire, schemes[1])}://127.0.0.1:{port}", config=ClientConfig(tls=client_tls)
             ) as channel:
                 yield TransportClient(channel), service
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", [*WIRES, UDP])
 async def test_a_call_over_tls(wire: str, authority: Authority) -> None:
     payload = bytes(range(256)) * 2000
     async with secured(wire, TlsConfig(**authority.server().files), authority.trusting()) as (client, service):
         assert (await client.send_message(Message(payload=payload))).payload == payload
         peer = service.contexts[0].peer
-        assert peer.address.startswith(f"{wire}s://127.0.0.1:")
+        assert peer.address.startswith(f"{scheme(wire)}://127.0.0.1:")
         assert peer.identity is None
         async with client.stream_messages() as stream:
             for index in range(50):
@@ -72,21 +78,21 @@ async def test_a_client_certificate_that_is_not_required(wire: str, authority: A
         assert service.contexts[0].peer.identity is None
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", [*WIRES, UDP])
 async def test_the_name_in_the_certificate_may_be_another(wire: str, authority: Authority) -> None:
     server_tls = TlsConfig(**authority.issue("inner", "inner.example").files)
     async with secured(wire, server_tls, authority.trusting(server_name="inner.example")) as (client, _):
         assert (await client.send_message(Message(id="a"))).id == "a"
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", [*WIRES, UDP])
 async def test_a_certificate_with_its_intermediate(wire: str, authority: Authority) -> None:
     pair = authority.issue("leaf", "127.0.0.1", ca=authority.ca.create_child_ca())
     async with secured(wire, TlsConfig(**pair.files), authority.trusting()) as (client, _):
         assert (await client.send_message(Message(id="a"))).id == "a"
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", [*WIRES, UDP])
 async def test_skipping_verification_works_and_warns(wire: str, authority: Authority) -> None:
     pair = authority.issue("stranger", "elsewhere.example", ca=trustme.CA())
     async with secured(wire, TlsConfig(**pair.files), TlsConfig(insecure_skip_verify=True)) as (client, _):
@@ -169,8 +175,19 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("wire", WIRES)
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def _can_be(fault: Fault, wire: str) -> bool:
+    return wire != UDP or (fault.schemes == ("s", "s") and "client-certificate" not in fault.name)
+
+
+@pytest.mark.parametrize(
+    ("wire", "fault"),
+    [
+        pytest.param(wire, fault, id=f"{wire}-{fault.name}")
+        for fault in FAULTS
+        for wire in (*WIRES, UDP)
+        if _can_be(fault, wire)
+    ],
+)
 async def test_each_fault_says_which_it_was(fault: Fault, wire: str, authority: Authority) -> None:
     server_tls, client_tls = fault.server_tls(authority), fault.client_tls(authority)
     with anyio.fail_after(5):  # well before any timeout of ours
@@ -188,7 +205,7 @@ async def test_a_failed_handshake_harms_nobody_else(wire: str, authority: Author
     good = ClientConfig(tls=authority.trusting(**authority.client().files))
     with anyio.fail_after(10):
         async with (
-            serve([Probe()], f"{wire}s://127.0.0.1:0", config=config) as server,
+            serve([Probe()], f"{scheme(wire)}://127.0.0.1:0", config=config) as server,
             connect(server.endpoints[0], config=good) as channel,
         ):
             client = TransportClient(channel)
@@ -202,19 +219,19 @@ async def test_a_failed_handshake_harms_nobody_else(wire: str, authority: Author
 # -- configuration
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", [*WIRES, UDP])
 async def test_a_server_needs_a_certificate(wire: str) -> None:
     with pytest.raises(ConfigError, match="needs ServerConfig\\(tls="):
-        async with serve([Probe()], f"{wire}s://127.0.0.1:0"):
+        async with serve([Probe()], f"{scheme(wire)}://127.0.0.1:0"):
             pytest.fail("it serves")
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", [*WIRES, UDP])
 async def test_files_that_do_not_fit_together(wire: str, authority: Authority) -> None:
     one, other = authority.server(), authority.client()
     tls = TlsConfig(cert_file=one.cert_file, key_file=other.key_file)
     with pytest.raises(ConfigError, match="cannot be used"):
-        async with serve([Probe()], f"{wire}s://127.0.0.1:0", config=ServerConfig(tls=tls)):
+        async with serve([Probe()], f"{scheme(wire)}://127.0.0.1:0", config=ServerConfig(tls=tls)):
             pytest.fail("it serves")
 
 
@@ -230,3 +247,27 @@ async def test_an_encrypted_key_is_refused_rather_than_asked_for(authority: Auth
     with pytest.raises(ConfigError, match="key_file is encrypted"):
         async with serve([Probe()], "tcps://127.0.0.1:0", config=ServerConfig(tls=TlsConfig(**pair.files))):
             pytest.fail("it serves")
+
+
+@pytest.mark.parametrize("requires", [True, False])
+async def test_quic_asks_for_no_client_certificates(requires: bool, authority: Authority) -> None:
+    tls = authority.trusting(require_client_cert=requires, **authority.server().files)
+    with pytest.raises(ConfigError, match="quic:// server cannot ask for client certificates.*token.*tcps://"):
+        async with serve([Probe()], "quic://127.0.0.1:0", config=ServerConfig(tls=tls)):
+            pytest.fail("it serves")
+
+
+async def test_certificates_of_another_authority_are_nobody_elses(authority: Authority, tmp_path: Path) -> None:
+    # Connections share a QUIC connection; never with who trusts somebody else.
+    (tmp_path / "stranger").mkdir()
+    stranger = Authority(tmp_path / "stranger")
+    with anyio.fail_after(10):
+        config = ServerConfig(tls=_good_server(authority), drain_grace_s=0)
+        async with serve([Probe()], "quic://127.0.0.1:0", config=config) as server:
+            trusting = connect(server.endpoints[0], config=ClientConfig(tls=authority.trusting()))
+            distrusting = connect(server.endpoints[0], config=ClientConfig(tls=stranger.trusting()))
+            async with trusting, distrusting:
+                await TransportClient(trusting).send_message(Message())
+                with pytest.raises(Unavailable, match="unknown authority"):
+                    await TransportClient(distrusting).send_message(Message())
+                await TransportClient(trusting).send_message(Message())

@@ -12,7 +12,12 @@ from typing import Any, Final
 import anyio
 import pytest
 
-from eventflux_runtime import ClientConfig, ConfigError, DeadlineExceeded, ResponseInfo, connect
+from eventflux_runtime import (
+    ClientConfig,
+    ConfigError,
+    DeadlineExceeded,
+    ResponseInfo,
+)
 from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.protocol.native.core import Connection
 from eventflux_runtime.protocol.native.driver.client import NativeClientConnection
@@ -20,7 +25,7 @@ from eventflux_runtime.rpc.call_head import CallHead
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.wire.registry import wire_of
 from eventflux_transport import CompressionType, EventRequest, Message, TransportClient, methods
-from tests.support.wires import WIRES, linked
+from tests.support.wires import WIRES, connect, linked
 
 WRONG: Final[list[tuple[dict[str, Any], str]]] = [
     ({"timeout_s": "3"}, "timeout_s must be a number of seconds, 0 or more, or None, not '3'"),

@@ -9,11 +9,16 @@ from pathlib import Path
 import anyio
 import pytest
 
-from eventflux_runtime import ConfigError, Context, DeadlineExceeded, Unavailable, connect, serve
+from eventflux_runtime import (
+    ConfigError,
+    Context,
+    DeadlineExceeded,
+    Unavailable,
+)
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import EventRequest, HeartbeatRequest, HeartbeatResponse, Message, TransportClient
 from tests.support.probe import Probe
-from tests.support.wires import SHORT_S, WIRES, linked
+from tests.support.wires import SHORT_S, WIRES, connect, linked, serve
 
 CHANNEL = connect("memory://import-time")
 CLIENT = TransportClient(CHANNEL)

@@ -21,14 +21,12 @@ from eventflux_runtime import (
     Server,
     ServerConfig,
     StatusCode,
-    connect,
-    serve,
 )
 from eventflux_runtime.protocol.api import CallHead
 from eventflux_runtime.rpc.method import AnyMethod
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient, methods
 from tests.support.probe import Probe
-from tests.support.wires import WIRES, Link, address, linked
+from tests.support.wires import WIRES, Link, address, connect, linked, serve
 
 FAILURES = (CodecError("no message"), RecursionError("too deep"), KeyError("own"))
 

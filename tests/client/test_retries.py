@@ -22,15 +22,13 @@ from eventflux_runtime import (
     ServerConfig,
     StatusCode,
     Unavailable,
-    connect,
-    serve,
 )
 from eventflux_runtime.protocol.api import CallHead
 from eventflux_runtime.rpc.method import AnyMethod
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from eventflux_transport.methods import TRANSPORT_HEARTBEAT
 from tests.support.server_process import Node
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 T = TypeVar("T")
 

@@ -20,15 +20,13 @@ from eventflux_runtime import (
     ResourceExhausted,
     ServerConfig,
     Unknown,
-    connect,
-    serve,
 )
 from eventflux_runtime.compression.algorithm import compress
 from eventflux_runtime.compression.expansion import ExpansionBudget, ExpansionBudgets
 from eventflux_runtime.rpc.byte_counter import ByteCounter
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.support.probe import Probe
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 PACKED = ClientConfig(compression=Compression.ZSTD)
 PAYLOAD_BYTES = 100_000

@@ -21,14 +21,12 @@ from eventflux_runtime import (
     ServingStatus,
     Unavailable,
     Unimplemented,
-    connect,
-    serve,
 )
 from eventflux_runtime.health.message import HealthCheckRequest, HealthCheckResponse
 from eventflux_runtime.health.method import HEALTH_CHECK, HEALTH_SERVICE
 from eventflux_runtime.rpc.binding import AnyBinding, Binding
 from tests.support.probe import Probe
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 pytestmark = pytest.mark.usefixtures("anyio_backend")
 

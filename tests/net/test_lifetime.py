@@ -24,13 +24,11 @@ from eventflux_runtime import (
     TransportError,
     Unavailable,
     Unknown,
-    connect,
-    serve,
 )
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import EventRequest, HeartbeatMonitor, Message, MonitorConfig, TransportClient
 from tests.support.probe import Probe
-from tests.support.wires import WIRES, address, linked
+from tests.support.wires import WIRES, address, connect, linked, serve
 
 LONG_S = 20
 AT_ONCE = ServerConfig(drain_grace_s=0)

@@ -14,15 +14,25 @@ from typing import Any
 import anyio
 import pytest
 
-from eventflux_runtime import ConfigError, Server, ServerConfig, Unavailable, connect, serve
+from eventflux_runtime import ConfigError, Server, ServerConfig, Unavailable
 from eventflux_runtime.net.socket import bind_tcp
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import Message, TransportClient, TransportFactory
 from tests.support.namespace import NO_IPV6, run_inside
 from tests.support.probe import Probe
+from tests.support.wires import connect, serve
 
-WIRES = ("tcp", "grpc", "grpcio")
+WIRES = ("tcp", "grpc", "quic", "grpcio")
 AT_ONCE = ServerConfig(drain_grace_s=0)
+
+
+def taken(wire: str, address: tuple[str, int]) -> socket.socket:
+    """What somebody else listens with, who has the port that a server of this wire wants."""
+    if wire != "quic":
+        return socket.create_server(address)
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(address)
+    return sock
 
 
 def port_of(server: Server) -> int:
@@ -74,7 +84,7 @@ async def test_every_address_of_one_family_is_of_that_family(wire: str) -> None:
 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_port_that_one_family_lacks_is_taken_for_both(wire: str) -> None:
-    with socket.create_server(("0.0.0.0", 0)) as other, pytest.raises(ConfigError, match="in use"):
+    with taken(wire, ("0.0.0.0", 0)) as other, pytest.raises(ConfigError, match="in use"):
         async with serve([Probe()], f"{wire}://*:{other.getsockname()[1]}", config=AT_ONCE):
             pytest.fail("it started")
 
@@ -104,6 +114,7 @@ import sys, anyio
 from eventflux_runtime import ServerConfig, connect, serve
 from eventflux_transport import Message, TransportClient, TransportFactory
 from tests.support.probe import Probe
+from tests.support.wires import connect, serve
 
 async def main(host: str, there: list[str]) -> None:
     for wire in ("tcp", "grpc"):
@@ -173,9 +184,10 @@ async def test_port_0_is_one_port_on_all_addresses(wire: str, monkeypatch: pytes
         class Socket(socket.socket):
             def bind(self, address: Any) -> None:
                 if address[0] == "127.0.0.2" and len(held) < 3:
-                    holder = holders.enter_context(socket.socket())
+                    holder = holders.enter_context(socket.socket(type=self.type))
                     real(holder, address)
-                    holder.listen()
+                    if self.type == socket.SOCK_STREAM:
+                        holder.listen()
                     held.append(address[1])
                 super().bind(address)
 
@@ -191,13 +203,13 @@ async def test_port_0_is_one_port_on_all_addresses(wire: str, monkeypatch: pytes
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_port_that_is_given_is_not_replaced(wire: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name_with_two_addresses(monkeypatch)
-    with socket.create_server(("127.0.0.2", 0)) as other:
+    with taken(wire, ("127.0.0.2", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(ConfigError, match="in use"):
             async with serve([Probe()], f"{wire}://both:{port}", config=AT_ONCE):
                 pytest.fail("it started")
         # What was bound before the one that could not be had is free again.
-        with socket.create_server(("127.0.0.1", port)):
+        with taken(wire, ("127.0.0.1", port)):
             pass
 
 

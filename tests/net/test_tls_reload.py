@@ -26,14 +26,15 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("wire", [*WIRES, "quic"])
 async def test_a_servers_certificate(wire: str, authority: Authority) -> None:
+    scheme = wire if wire == "quic" else f"{wire}s"
     tls = TlsConfig(**authority.issue("server", "old.example").files)
     old = ClientConfig(tls=authority.trusting(server_name="old.example"))
     new = ClientConfig(tls=authority.trusting(server_name="new.example"))
     with anyio.fail_after(10):
         async with (
-            serve([Probe()], f"{wire}s://127.0.0.1:0", config=ServerConfig(tls=tls, drain_grace_s=0)) as server,
+            serve([Probe()], f"{scheme}://127.0.0.1:0", config=ServerConfig(tls=tls, drain_grace_s=0)) as server,
             connect(server.endpoints[0], config=old) as channel,
             TransportClient(channel).stream_messages() as stream,
         ):

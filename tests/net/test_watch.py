@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from eventflux_runtime.net.event_loop import open_reactor
-from eventflux_runtime.net.watch import watch_readable
+from eventflux_runtime.net.watch import watch_readable, watch_writable
 
 LONG_S = 10
 
@@ -76,3 +76,40 @@ async def test_it_may_be_stopped_by_what_it_calls(ends: tuple[socket.socket, soc
             await is_done.wait()
         await anyio.wait_all_tasks_blocked()
     assert called == 1
+
+
+async def test_it_is_called_when_there_is_room_to_write_beside_a_watch_for_reading(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
+    ours, theirs = ends
+    calls: list[str] = []
+    has_room, has_read = anyio.Event(), anyio.Event()
+
+    def note_room() -> None:
+        calls.append("room")
+        writing.stop()
+        has_room.set()
+
+    def read() -> None:
+        calls.append(ours.recv(100).decode())
+        has_read.set()
+
+    with pytest.raises(BlockingIOError):
+        while True:
+            ours.send(b"fill")
+    async with open_reactor() as reactor:
+        reading = watch_readable(ours.fileno(), read, reactor)
+        writing = watch_writable(ours.fileno(), note_room, reactor)
+        await anyio.wait_all_tasks_blocked()
+        assert calls == []
+        theirs.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                theirs.recv(100)
+        with anyio.fail_after(LONG_S):
+            await has_room.wait()
+        theirs.send(b"still read")  # the end of one watch leaves the other alone
+        with anyio.fail_after(LONG_S):
+            await has_read.wait()
+        reading.stop()
+    assert calls == ["room", "still read"]

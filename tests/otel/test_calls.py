@@ -25,8 +25,6 @@ from eventflux_runtime import (
     StatusCode,
     Unavailable,
     Unknown,
-    connect,
-    serve,
 )
 from eventflux_runtime.otel import client_interceptor, server_interceptor
 from eventflux_runtime.otel.convention import BUCKETS_S, SCHEMA_URL, peer_attributes, target_attributes
@@ -42,7 +40,7 @@ from eventflux_transport import (
 from inventory_sdk import GetItemRequest, InventoryClient, Reservation, StockChange, WatchRequest
 from tests.support.probe import Probe
 from tests.support.telemetry import Telemetry, TellingInventory, parent_id, span_id
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 SEND = "eventflux.transport.Transport/SendMessage"
 

@@ -14,13 +14,16 @@ from grpc_reflection.v1alpha import reflection_pb2
 from librt.strings import BytesWriter
 
 from eventflux_codegen import generate
-from eventflux_runtime import CodecError, ServerConfig, connect, serve
+from eventflux_runtime import (
+    CodecError,
+    ServerConfig,
+)
 from eventflux_runtime.reflection.descriptor import V1, V1ALPHA, message_class
 from eventflux_runtime.reflection.method import REFLECTION_METHODS, REFLECTION_V1, REFLECTION_V1ALPHA
 from eventflux_runtime.rpc.method import AnyMethod
 from tests.support.probe import Probe
 from tests.support.reflecting import question
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 HERE = Path(__file__).parent
 

@@ -22,8 +22,6 @@ from eventflux_runtime import (
     Service,
     TlsConfig,
     Unimplemented,
-    connect,
-    serve,
 )
 from eventflux_runtime.reflection.method import REFLECTION_METHODS, REFLECTION_V1, REFLECTION_V1ALPHA
 from eventflux_runtime.rpc.binding import AnyBinding, Binding
@@ -33,7 +31,7 @@ from eventflux_runtime.rpc.status import StatusCode
 from tests.support.authority import Authority
 from tests.support.probe import Probe
 from tests.support.reflecting import ask, pool_of, question
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 SERVICE = "eventflux.transport.Transport"
 OURS = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]

@@ -18,13 +18,11 @@ from eventflux_runtime import (
     ServerConfig,
     ServingStatus,
     TlsConfig,
-    connect,
-    serve,
 )
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import HeartbeatMonitor, MonitorConfig
 from tests.support.probe import Probe
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 URL = "tcp://127.0.0.1:1"
 TLS = TlsConfig(insecure_skip_verify=True)

@@ -36,13 +36,11 @@ from eventflux_runtime import (
     ServerConfig,
     StatusCode,
     Unavailable,
-    connect,
-    serve,
 )
 from eventflux_runtime.error_details import BadRequest, BadRequestFieldViolation, ErrorInfo, Help
 from eventflux_runtime.rpc.config import ClientConfig
 from tests.support.cluster import FailingCluster, Failure, error_info, raw_cluster, rich_status
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 JOB = Job(name="j", cpus=4)
 DOMAIN = "acme.cluster.v1"

@@ -22,14 +22,12 @@ from eventflux_runtime import (
     ServerConfig,
     StatusCode,
     Unavailable,
-    connect,
-    serve,
 )
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.support.observing import Seen, WatchingClient, WatchingServer
 from tests.support.probe import Probe
 from tests.support.proxy import proxied
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 QUICK = KeepaliveConfig(interval_s=0.2, timeout_s=0.3)
 LONG = Message(payload=b"a" * 20_000)

@@ -14,10 +14,16 @@ from typing import Any, Final
 import anyio
 import pytest
 
-from eventflux_runtime import Channel, CodecError, RpcError, ServerConfig, StatusCode, connect, serve
+from eventflux_runtime import (
+    Channel,
+    CodecError,
+    RpcError,
+    ServerConfig,
+    StatusCode,
+)
 from eventflux_runtime.codegen_api import Method, MethodKind
 from tests.support.evolution import CHANGES, KINDS, Version, make_versions
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 CONFIG: Final = ServerConfig(drain_grace_s=0, reflection=False)
 REFUSALS: Final = frozenset({StatusCode.INVALID_ARGUMENT, StatusCode.INTERNAL})

@@ -19,25 +19,30 @@ from eventflux_runtime import (
     ClientConfig,
     ConfigError,
     DeadlineExceeded,
+    KeepaliveConfig,
     ServerConfig,
     Unavailable,
     Unimplemented,
-    connect,
-    serve,
 )
 from eventflux_runtime.net.connecting import connecting
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from tests.support.probe import Probe
 from tests.support.tcp_server import serving
-from tests.support.wires import WIRES, linked
 
-NETWORK_WIRES = ("tcp", "grpc", "grpcio")
+from tests.support.wires import WIRES, connect, linked, serve, server_config
+
+NETWORK_WIRES = ("tcp", "grpc", "quic", "grpcio")
 
 
 @contextmanager
-def listening_socket() -> Iterator[tuple[socket.socket, int]]:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
+def listening_socket(wire: str = "tcp") -> Iterator[tuple[socket.socket, int]]:
+    """A socket that takes connections, or datagrams, and nobody who does anything with them."""
+    kind = socket.SOCK_DGRAM if wire == "quic" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            sock.listen()
         yield sock, sock.getsockname()[1]
 
 
@@ -61,7 +66,7 @@ async def raw_server(reply: bytes) -> AsyncIterator[int]:
 
 @pytest.mark.parametrize("wire", NETWORK_WIRES)
 async def test_refused_connection(wire: str) -> None:
-    with listening_socket() as (sock, port):
+    with listening_socket(wire) as (sock, port):
         sock.close()
         with anyio.fail_after(10):
             async with connect(f"{wire}://127.0.0.1:{port}") as channel:
@@ -124,7 +129,7 @@ async def test_refused_memory_connection() -> None:
 
 @pytest.mark.parametrize("wire", NETWORK_WIRES)
 async def test_server_that_never_answers_the_handshake(wire: str) -> None:
-    with listening_socket() as (_, port), anyio.fail_after(10):
+    with listening_socket(wire) as (_, port), anyio.fail_after(10):
         config = ClientConfig(connect_timeout_s=0.3)
         async with connect(f"{wire}://127.0.0.1:{port}", config=config) as channel:
             with pytest.raises(Unavailable, match=r"connect_timeout_s|did not say a word"):
@@ -133,7 +138,7 @@ async def test_server_that_never_answers_the_handshake(wire: str) -> None:
 
 @pytest.mark.parametrize("wire", NETWORK_WIRES)
 async def test_deadline_covers_connecting(wire: str) -> None:
-    with listening_socket() as (_, port), anyio.fail_after(10):
+    with listening_socket(wire) as (_, port), anyio.fail_after(10):
         async with connect(f"{wire}://127.0.0.1:{port}") as channel:
             with pytest.raises(DeadlineExceeded):
                 await TransportClient(channel).send_message(Message(), timeout_s=0.2)
@@ -189,8 +194,8 @@ async def test_a_peer_that_never_speaks_is_dropped(tmp_path: Path) -> None:
 
 SERVER_PROCESS = """
 import sys, anyio
-from eventflux_runtime import serve
 from tests.support.probe import Probe
+from tests.support.wires import serve
 
 async def main() -> None:
     async with serve([Probe()], sys.argv[1]) as server:
@@ -203,7 +208,9 @@ anyio.run(main)
 
 @contextmanager
 def server_process(wire: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-c", SERVER_PROCESS, f"{wire}://127.0.0.1:0"]
+    url = f"{wire}://127.0.0.1:0"
+    server_config(None, url)  # makes the certificates that the child finds
+    command = [sys.executable, "-c", SERVER_PROCESS, url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process, process.stdout:
@@ -215,14 +222,16 @@ def server_process(wire: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.mark.parametrize("wire", NETWORK_WIRES)
 async def test_server_dies_in_mid_call(wire: str) -> None:
+    # The system says goodbye for a process that dies, but not for its datagrams.
+    keepalive = KeepaliveConfig(interval_s=0.5) if wire == "quic" else KeepaliveConfig()
     with anyio.fail_after(30), server_process(wire) as (process, url):
-        async with connect(url) as channel:
+        async with connect(url, config=ClientConfig(keepalive=keepalive)) as channel:
             client = TransportClient(channel)
             await client.send_message(Message())
             async with client.stream_events(EventRequest(node_id="linger")) as events:
                 await events.receive()
                 process.kill()
-                with pytest.raises(Unavailable):
+                with anyio.fail_after(8), pytest.raises(Unavailable):  # sooner than a keepalive without an answer
                     await events.receive()
             with pytest.raises(Unavailable):
                 await client.send_message(Message())

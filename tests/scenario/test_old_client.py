@@ -13,7 +13,10 @@ import pytest
 from eventflux_codegen import generate
 from eventflux_codegen.against import breaking_changes
 from eventflux_codegen.order import Order
-from eventflux_runtime import Context, ServerConfig, connect, serve
+from eventflux_runtime import (
+    Context,
+    ServerConfig,
+)
 from eventflux_transport import (
     CompressionType,
     EventRequest,
@@ -25,7 +28,7 @@ from eventflux_transport import (
     TransportService,
 )
 from tests.project.import_graph import ROOT
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 OLD: Final = ROOT / "tests/idl/old"
 CONFIG: Final = ServerConfig(drain_grace_s=0, reflection=False)

@@ -9,7 +9,10 @@ from typing import Any, Final
 
 import pytest
 
-from eventflux_runtime import CodecError, Context, connect, serve
+from eventflux_runtime import (
+    CodecError,
+    Context,
+)
 from eventflux_runtime.well_known import (
     Any as AnyMessage,
 )
@@ -46,7 +49,7 @@ from kitchen_package import (
     Tree,
 )
 from kitchen_package import Timestamp as OwnTimestamp
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 EVERYTHING: Final = Carried(
     any_by_name={"": AnyMessage.pack(Point(x=1.5)), "empty": AnyMessage()},

@@ -11,11 +11,14 @@ import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
 
-from eventflux_runtime import Context, ServerConfig, connect, serve
+from eventflux_runtime import (
+    Context,
+    ServerConfig,
+)
 from eventflux_transport import EventRequest, HeartbeatRequest, HeartbeatResponse, Message, TransportClient
 from tests.support.nodes import body_of, frame, raw_connect, read_frame
 from tests.support.probe import Probe
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 MARK: ContextVar[str] = ContextVar("mark", default="none")
 

@@ -27,8 +27,6 @@ from eventflux_runtime import (
     ServerInterceptor,
     StatusCode,
     Unknown,
-    connect,
-    serve,
 )
 from eventflux_transport import (
     EventFilter,
@@ -40,7 +38,7 @@ from eventflux_transport import (
     TransportService,
 )
 from tests.support.nodes import body_of, frame, raw_connect, read_frame
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 
 class Bare(NotFound):

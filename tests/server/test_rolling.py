@@ -11,11 +11,12 @@ from typing import Any
 import anyio
 import pytest
 
-from eventflux_runtime import ClientConfig, RetryPolicy, connect
+from eventflux_runtime import ClientConfig, RetryPolicy
 from eventflux_transport import EventRequest, Message, TransportClient
 from tests.support.fleet import Load, fleet
+from tests.support.wires import connect
 
-WIRES = ("tcp", "unix", "grpc", "grpcio")
+WIRES = ("tcp", "unix", "grpc", "quic", "grpcio")
 SIZE = 3
 LONG_S = 90
 CONFIG = ClientConfig(retry=None, timeout_s=30)

@@ -8,13 +8,20 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from eventflux_runtime import Internal, NotFound, ServerConfig, StatusCode, Unavailable, Unimplemented, connect, serve
+from eventflux_runtime import (
+    Internal,
+    NotFound,
+    ServerConfig,
+    StatusCode,
+    Unavailable,
+    Unimplemented,
+)
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
 from tests.support.nodes import body_of, frame, raw_connect, read_frame
 from tests.support.observing import WatchingServer
 from tests.support.probe import Probe
-from tests.support.wires import WIRES, linked
+from tests.support.wires import WIRES, connect, linked, serve
 
 PATH = "/eventflux.transport.Transport/"
 

@@ -27,7 +27,7 @@ from tests.support.authority import Authority
 
 __all__ = ["WIRES", "Sample", "Soak", "run_soak"]
 
-WIRES: Final = ("tcp", "unix", "grpc", "tcps")
+WIRES: Final = ("tcp", "unix", "grpc", "tcps", "quic")
 ROOT: Final = Path(__file__).resolve().parents[2]
 WARM_UP: Final = 0.2
 """The part of the calls after which memory has to stay where it is: pools and caches are filled by then."""
@@ -116,7 +116,7 @@ def run_soak(
 ) -> Soak:
     """Soaks one wire, with the server in a process of its own on the same kind of loop."""
     soak = Soak(wire, loop, calls, in_flight)
-    tls: Authority | None = Authority(folder) if wire.endswith("s") else None
+    tls: Authority | None = Authority(folder) if wire.endswith("s") or wire == "quic" else None
     config = ClientConfig(tls=tls.trusting() if tls is not None else None)
     with _server(wire, loop, folder, tls) as (url, pid):
         run_on(loop, _calls, soak, url, pid, config, rounds, progress)

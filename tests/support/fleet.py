@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from eventflux_runtime import RpcError
+from tests.support.wires import FLEET_HOST, server_config
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,8 +80,8 @@ def fleet(wire: str, size: int, tmp_path: Path) -> Iterator[Fleet]:
     if wire == "unix":
         urls = [f"unix://{tmp_path}/{index}.sock" for index in range(size)]
     else:
-        # An address of this process's own: a port that is free for a moment, until its server is back, stays free.
-        urls = [f"{wire}://127.{os.getpid() % 250 + 1}.0.4:0"] * size
+        urls = [f"{wire}://{FLEET_HOST}:0"] * size
+        server_config(None, *urls)  # makes the certificates that the children find
     started = Fleet(urls)
     try:
         yield started

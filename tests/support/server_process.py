@@ -15,6 +15,7 @@ from eventflux_transport import (
     Message,
     TransportService,
 )
+from tests.support.wires import server_config
 
 WORK_S = 0.005
 """How long a call in a server process takes, so that some are in flight whenever it dies."""
@@ -79,7 +80,7 @@ async def main(name: str, url: str) -> None:
     await serve_forever(
         [Node(name, WORK_S)],
         url,
-        config=ServerConfig(drain_grace_s=5.0),
+        config=server_config(ServerConfig(drain_grace_s=5.0), url),
         on_started=lambda server: print(server.endpoints[0], flush=True),
     )
 

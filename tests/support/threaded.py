@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 from anyio.from_thread import BlockingPortal
 
-from eventflux_runtime import ClientConfig, Context, InvalidArgument, Server, ServerConfig, Service, blocking, serve
+from eventflux_runtime import ClientConfig, Context, InvalidArgument, Server, ServerConfig, Service, blocking
 from eventflux_runtime.blocking import BlockingChannel
 from eventflux_transport import TransportBlockingClient
 from inventory_sdk import (
@@ -24,7 +24,7 @@ from inventory_sdk import (
     WatchRequest,
 )
 from tests.support.probe import Probe
-from tests.support.wires import address
+from tests.support.wires import address, client_config, serve
 
 PATIENCE_S = 50
 """Below the limit of a test: a machine may be busy."""
@@ -104,5 +104,5 @@ def served(
     service = Probe()
     with serving(portal, [service, Inventory()], address(wire, tmp_path), config=server_config) as server:
         url = server.endpoints[0]
-        with blocking.connect(url, config=config) as channel:
+        with blocking.connect(url, config=client_config(config, url)) as channel:
             yield Served(portal, service, server, url, channel, TransportBlockingClient(channel))

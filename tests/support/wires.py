@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import atexit
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from eventflux_runtime import Channel, ClientConfig, Server, ServerConfig, connect, serve
+import eventflux_runtime
+from eventflux_runtime import Channel, ClientConfig, Server, ServerConfig, Service, TlsConfig
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import TransportClient
+from tests.support.authority import Authority
 from tests.support.probe import Probe
 
-WIRES = ("tcp", "unix", "memory", "grpc", "ws", "grpcio")
+WIRES = ("tcp", "unix", "memory", "grpc", "ws", "quic", "grpcio")
 SHORT_S = (0.3, 1.0, 5.0)
 """Timeouts of a call that is to reach its handler and end there: where the machine is too busy for one, the next."""
 
@@ -35,6 +42,54 @@ def address(wire: str, tmp_path: Path) -> str:
     if wire == "memory":
         return memory_endpoint()
     return f"{wire}://127.0.0.1:0"
+
+
+_AUTHORITY = "EVENTFLUX_TEST_AUTHORITY"
+"""The variable that tells child processes where the certificates are."""
+FLEET_HOST = f"127.{os.getpid() % 250 + 1}.0.4"
+"""An address of this process's own: a port that is free for a moment, until its server is back, stays free."""
+
+
+@cache
+def _certificates() -> tuple[TlsConfig, TlsConfig]:
+    """A client's and a server's configuration, by an authority of this process and its children."""
+    folder = os.environ.get(_AUTHORITY)
+    if folder is None:
+        made = tempfile.TemporaryDirectory(prefix="eventflux-authority-")
+        atexit.register(made.cleanup)
+        folder = os.environ[_AUTHORITY] = made.name
+        Authority(Path(folder)).issue("server", "127.0.0.1", "127.0.0.2", "::1", "localhost", FLEET_HOST)
+    server = TlsConfig(cert_file=f"{folder}/server.pem", key_file=f"{folder}/server.key")
+    return TlsConfig(ca_file=f"{folder}/ca.pem"), server
+
+
+def _is_encrypted(urls: Iterable[Any]) -> bool:
+    return any(str(url).startswith("quic:") for url in urls)
+
+
+def client_config(config: ClientConfig | None, *urls: Any) -> ClientConfig | None:
+    """The same, but with certificates where a wire has to have some and the test names none."""
+    if not _is_encrypted(urls) or (config is not None and config.tls is not None):
+        return config
+    return replace(config if config is not None else ClientConfig(), tls=_certificates()[0])
+
+
+def server_config(config: ServerConfig | None, *urls: Any) -> ServerConfig | None:
+    """As `client_config`."""
+    if not _is_encrypted(urls) or (config is not None and config.tls is not None):
+        return config
+    return replace(config if config is not None else ServerConfig(), tls=_certificates()[1])
+
+
+def connect(target: str | Sequence[str], *, config: ClientConfig | None = None, **options: Any) -> Channel:
+    """`eventflux_runtime.connect`, on any of the wires."""
+    urls = [target] if isinstance(target, str) else target
+    return eventflux_runtime.connect(target, config=client_config(config, *urls), **options)
+
+
+def serve(services: Sequence[Service], *urls: str, config: ServerConfig | None = None, **options: Any) -> Server:
+    """`eventflux_runtime.serve`, on any of the wires."""
+    return eventflux_runtime.serve(services, *urls, config=server_config(config, *urls), **options)
 
 
 @asynccontextmanager

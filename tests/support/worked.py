@@ -14,6 +14,7 @@ import anyio.lowlevel
 
 from eventflux_runtime import ConfigError, Context, ServerConfig, Service, Workers, serve_forever
 from eventflux_transport import EventRequest, HeartbeatRequest, HeartbeatResponse, Message, TransportService
+from tests.support.wires import server_config
 
 
 def say(text: str) -> None:
@@ -73,7 +74,7 @@ def main(loop: str, count: str, grace_s: str, source: str, *urls: str) -> None:
     run = partial(
         serve_forever,
         globals()[source],
-        config=ServerConfig(drain_grace_s=float(grace_s)),
+        config=server_config(ServerConfig(drain_grace_s=float(grace_s)), *urls),
         on_started=started,
         on_draining=drained,
         workers=int(count),

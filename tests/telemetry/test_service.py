@@ -25,15 +25,13 @@ from eventflux_runtime import (
     StatusCode,
     Unavailable,
     Unimplemented,
-    connect,
-    serve,
 )
 from eventflux_runtime.stats import GetRequest, MethodSnapshot, Snapshot, SnapshotClient, SnapshotService, WatchRequest
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_runtime.well_known import Duration
 from eventflux_transport import Message, TransportClient
 from tests.support.probe import Probe
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 pytestmark = pytest.mark.usefixtures("anyio_backend")
 

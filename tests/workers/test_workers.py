@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ import anyio
 import pytest
 from anyio.to_thread import run_sync
 
-from eventflux_runtime import Channel, ClientConfig, Unavailable, connect
+from eventflux_runtime import Channel, ClientConfig, Unavailable
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
 from tests.support.fleet import Load
+from tests.support.wires import connect, server_config
 
 ROOT = Path(__file__).resolve().parents[2]
 LONG_S = 45
@@ -58,9 +59,9 @@ class Program:
     async def wait_started(self) -> None:
         """Takes what it says once all serve."""
         await self.lines_until("INFO <Workers")
-        *numbers, first, second = (await self.line()).split()
+        *numbers, first, second, third = (await self.line()).split()
         self.pids = [int(number) for number in numbers]
-        self.urls = [first.replace("tcp+grpc", "tcp"), second]
+        self.urls = [first.replace("tcp+grpc", "tcp"), second, third]
 
     async def end(self) -> tuple[int, list[str]]:
         """Its exit code, and the rest of its output."""
@@ -73,7 +74,8 @@ class Program:
 
 @asynccontextmanager
 async def running(loop: str, folder: Path, *, grace_s: float = LONG_S) -> AsyncIterator[Program]:
-    urls = ("tcp+grpc://127.0.0.1:0", f"unix://{folder}/workers.sock")
+    urls = ("tcp+grpc://127.0.0.1:0", f"unix://{folder}/workers.sock", "quic://127.0.0.1:0")
+    server_config(None, *urls)  # makes the certificates that the children find
     program = Program(loop, str(COUNT), str(grace_s), "services", *urls)
     try:
         with anyio.fail_after(LONG_S):
@@ -115,9 +117,9 @@ async def test_every_worker_answers_on_every_address_and_ctrl_c_drains_all(
     tmp_path: Path, anyio_backend_name: str
 ) -> None:
     async with running(anyio_backend_name, tmp_path) as program:
-        tcp, unix = program.urls
+        tcp, unix, quic = program.urls
         assert len(set(program.pids)) == COUNT
-        assert await all_of(tcp) == await all_of(unix) == set(program.pids)
+        assert await all_of(tcp) == await all_of(unix) == await all_of(quic) == set(program.pids)
         outcomes: list[Message | Unavailable] = []
         channel = connect(tcp.replace("tcp", "grpc"), config=CONFIG)
         async with channel, anyio.create_task_group() as tasks:
@@ -135,7 +137,7 @@ async def test_every_worker_answers_on_every_address_and_ctrl_c_drains_all(
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})], ids=["uvloop"])
 async def test_a_worker_that_dies_is_replaced_and_all_are_renewed_without_a_lost_call(tmp_path: Path) -> None:
     async with running("uvloop", tmp_path) as program:
-        tcp, unix = program.urls
+        tcp, unix, quic = program.urls
         first = set(program.pids)
         os.kill(program.pids[0], signal.SIGKILL)
         died = f"WARNING worker {program.pids[0]} was ended by SIGKILL: another takes its place"
@@ -143,8 +145,9 @@ async def test_a_worker_that_dies_is_replaced_and_all_are_renewed_without_a_lost
         second = await all_of(tcp, without=frozenset({program.pids[0]}))
         assert len(second & first) == COUNT - 1
 
-        async with connect(tcp, config=CONFIG) as fast, connect(unix, config=CONFIG) as slow:
-            loads = [Load(calling(TransportClient(channel)), workers=4) for channel in (fast, slow)]
+        async with AsyncExitStack() as stack:
+            channels = [await stack.enter_async_context(connect(url, config=CONFIG)) for url in program.urls]
+            loads = [Load(calling(TransportClient(channel)), workers=4) for channel in channels]
             async with anyio.create_task_group() as tasks:
                 for load in loads:
                     tasks.start_soon(load.run)
@@ -154,8 +157,9 @@ async def test_a_worker_that_dies_is_replaced_and_all_are_renewed_without_a_lost
                 for load in loads:
                     await load.more(20)
                     load.stop()
-        assert [load.failures for load in loads] == [[], []]
-        assert await all_of(tcp, without=frozenset(first | second)) == third
+        assert [load.failures for load in loads] == [[]] * len(loads)
+        for url in (tcp, quic):
+            assert await all_of(url, without=frozenset(first | second)) == third
 
         outcomes: list[Message | Unavailable] = []
         async with connect(unix, config=CONFIG) as channel, anyio.create_task_group() as tasks:

@@ -1,4 +1,4 @@
-"""TCP sockets: connecting and binding them, and setting their options so that they really hold."""
+"""Sockets with a port: connecting and binding them, and setting their options so that they really hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import ConfigError
 from eventflux_runtime.rpc.host import is_any
 
-__all__ = ["BACKLOG", "apply_options", "bind_tcp", "connect_tcp", "connect_unix", "listening_error"]
+__all__ = [
+    "BACKLOG",
+    "apply_buffers",
+    "apply_options",
+    "bind_port",
+    "bind_tcp",
+    "bind_udp",
+    "connect_tcp",
+    "connect_unix",
+    "listening_error",
+]
 
 BACKLOG: Final = 1024
 """Connections that wait to be accepted: a burst of clients after a restart gets in; the kernel may allow fewer."""
@@ -44,12 +54,13 @@ def apply_options(sock: socket.socket | Any, options: SocketConfig, keepalive: K
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(options.nodelay))
-    _apply_buffers(sock, options)
+    apply_buffers(sock, options)
     if options.keepalive and keepalive is not None:
         _apply_keepalive(sock, keepalive)
 
 
-def _apply_buffers(sock: socket.socket, options: SocketConfig) -> None:
+def apply_buffers(sock: socket.socket, options: SocketConfig) -> None:
+    """Sets the sizes of a socket's buffers, as far as they are given."""
     if options.send_buffer_bytes is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.send_buffer_bytes)
     if options.receive_buffer_bytes is not None:
@@ -152,6 +163,31 @@ async def bind_tcp(
     Raises:
         ConfigError: the host is unknown, the address is taken or not allowed, or the system cannot share it.
     """
+    return await _bind(endpoint, options, socket.SOCK_STREAM, is_listening=is_listening, is_shared=is_shared)
+
+
+async def bind_udp(
+    endpoint: Endpoint, options: SocketConfig | None = None, *, is_shared: bool = False
+) -> list[socket.socket]:
+    """Sockets for datagrams on every address of the endpoint's host, all with one port; as `bind_tcp`."""
+    return await _bind(endpoint, options, socket.SOCK_DGRAM, is_listening=False, is_shared=is_shared)
+
+
+async def bind_port(
+    endpoint: Endpoint, options: SocketConfig | None = None, *, is_shared: bool = False
+) -> list[socket.socket]:
+    """Holds the port of an endpoint, of the kind that its scheme has, without listening; as `bind_tcp`."""
+    if not endpoint.is_udp:
+        return await _bind(endpoint, options, socket.SOCK_STREAM, is_listening=False, is_shared=is_shared)
+    sockets = await bind_udp(endpoint, options, is_shared=is_shared)
+    for sock in sockets:
+        sock.connect(sock.getsockname())  # to itself, so that it takes nothing of what is sent to the others
+    return sockets
+
+
+async def _bind(
+    endpoint: Endpoint, options: SocketConfig | None, kind: int, *, is_listening: bool, is_shared: bool
+) -> list[socket.socket]:
     if is_shared and not hasattr(socket, "SO_REUSEPORT"):
         raise ConfigError(
             f"cannot listen on {endpoint}: processes share no port on this system, it has no SO_REUSEPORT"
@@ -165,7 +201,7 @@ async def bind_tcp(
         tries_left -= 1
         sockets: list[socket.socket] = []
         try:
-            _bind_each(sockets, addresses, endpoint, options, is_shared=is_shared)
+            _bind_each(sockets, addresses, endpoint, options, kind, is_shared=is_shared)
             if is_listening:
                 for sock in sockets:
                     sock.listen(BACKLOG)
@@ -184,6 +220,7 @@ def _bind_each(
     addresses: Sequence[SocketAddress],
     endpoint: Endpoint,
     options: SocketConfig | None,
+    kind: int,
     *,
     is_shared: bool,
 ) -> None:
@@ -196,7 +233,7 @@ def _bind_each(
     missing: OSError | None = None
     for family, address in addresses:
         try:
-            sock = _bound(family, (address[0], port, *address[2:]), options, is_shared=is_shared)
+            sock = _bound(family, (address[0], port, *address[2:]), options, kind, is_shared=is_shared)
         except OSError as error:
             if error.errno not in _MISSING:
                 raise
@@ -210,8 +247,10 @@ def _bind_each(
         raise missing if missing is not None else OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
 
-def _bound(family: int, address: tuple[Any, ...], options: SocketConfig | None, *, is_shared: bool) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+def _bound(
+    family: int, address: tuple[Any, ...], options: SocketConfig | None, kind: int, *, is_shared: bool
+) -> socket.socket:
+    sock = socket.socket(family, kind)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -220,8 +259,12 @@ def _bound(family: int, address: tuple[Any, ...], options: SocketConfig | None, 
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(address[0] != "::"))
         if options is not None:
-            _apply_buffers(sock, options)
+            apply_buffers(sock, options)
         sock.bind(address)
+        if kind == socket.SOCK_DGRAM and not is_shared:
+            # A port of UDP with this option could be taken over at any time. Set for a moment it does what it does for
+            # TCP: what a server has left to its connections when it gave the port up keeps no successor from it.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except BaseException:
         sock.close()
         raise

@@ -1,4 +1,4 @@
-"""TLS contexts from `TlsConfig` that follow their files, and what a handshake says of the peer or of its failure."""
+"""TLS contexts, or what else is made of `TlsConfig` and follows its files; and what a handshake says of its failure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ssl
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from eventflux_runtime.rpc.checked import FilePath
 from eventflux_runtime.rpc.config import TlsConfig
@@ -18,7 +18,7 @@ from eventflux_runtime.rpc.host import certificate_name, parse_host
 from eventflux_runtime.rpc.peer import PeerIdentity
 
 __all__ = [
-    "ContextSource",
+    "TlsSource",
     "client_context",
     "client_source",
     "expected_name",
@@ -29,6 +29,8 @@ __all__ = [
     "server_source",
     "warn_unverified",
 ]
+
+T = TypeVar("T")
 
 _KEPT_SOURCES: Final = 64
 _log: Final = logging.getLogger("eventflux_runtime.tls")
@@ -129,27 +131,34 @@ def _load_authorities(context: ssl.SSLContext, ca_file: FilePath) -> None:
 # -- files that change
 
 
-class ContextSource:
-    """The context for the next handshake: built anew when a file has changed.
+class TlsSource(Generic[T]):
+    """What the next handshake needs, such as a context: built anew when a file has changed.
 
-    A renewal that is caught half written is no reason to fail: the last good context serves until the files fit
-    together. Connections keep the context that they were made with.
+    A renewal that is caught half written is no reason to fail: what was good last serves until the files fit together.
+    Connections keep what they were made with.
 
-    Invariant: `_stamps` are those of the files that `_context` was built from, or older.
+    Invariant: `_stamps` are those of the files that `_built` was built from, or older.
     """
 
     def __init__(
         self,
         tls: TlsConfig,
         protocols: tuple[str, ...],
-        build: Callable[[TlsConfig, tuple[str, ...]], ssl.SSLContext],
+        build: Callable[[TlsConfig, tuple[str, ...]], T],
     ) -> None:
+        """Builds the first.
+
+        Args:
+            tls: names the files.
+            protocols: what may be spoken inside (ALPN).
+            build: makes what is needed; raises ConfigError.
+        """
         self._tls = tls
         self._protocols = protocols
         self._build = build
         self._paths = [path for path in (tls.ca_file, tls.cert_file, tls.key_file) if path is not None]
         self._stamps = self._read_stamps()
-        self._context = build(tls, protocols)
+        self._built = build(tls, protocols)
         self._failed_stamps: list[tuple[int, int, int]] | None = None
 
     def _read_stamps(self) -> list[tuple[int, int, int]] | None:
@@ -158,28 +167,28 @@ class ContextSource:
         except OSError:
             return None  # a file is being replaced
 
-    def current(self) -> ssl.SSLContext:
-        """The context for a handshake that begins now."""
+    def current(self) -> T:
+        """What a handshake that begins now needs."""
         stamps = self._read_stamps()
         if stamps is None or stamps in (self._stamps, self._failed_stamps):
-            return self._context
+            return self._built
         try:
-            self._context = self._build(self._tls, self._protocols)
+            self._built = self._build(self._tls, self._protocols)
         except ConfigError as error:
             self._failed_stamps = stamps
             _log.warning("the certificates that were used before stay in use: %s", error)
         else:
             self._stamps = stamps
             _log.info("read the certificates anew, for the handshakes to come: %s", ", ".join(map(str, self._paths)))
-        return self._context
+        return self._built
 
 
 @lru_cache(maxsize=_KEPT_SOURCES)
-def _kept_source(tls: TlsConfig, protocols: tuple[str, ...]) -> ContextSource:
-    return ContextSource(tls, protocols, _build_client)
+def _kept_source(tls: TlsConfig, protocols: tuple[str, ...]) -> TlsSource[ssl.SSLContext]:
+    return TlsSource(tls, protocols, _build_client)
 
 
-def client_source(config: TlsConfig | None, protocols: tuple[str, ...]) -> ContextSource:
+def client_source(config: TlsConfig | None, protocols: tuple[str, ...]) -> TlsSource[ssl.SSLContext]:
     """The contexts of a connecting side.
 
     They are kept for the next connection with an equal configuration: to read the system's authorities takes a tenth of
@@ -191,13 +200,13 @@ def client_source(config: TlsConfig | None, protocols: tuple[str, ...]) -> Conte
     return _kept_source(config if config is not None else TlsConfig(), protocols)
 
 
-def server_source(config: TlsConfig | None, protocols: tuple[str, ...]) -> ContextSource:
+def server_source(config: TlsConfig | None, protocols: tuple[str, ...]) -> TlsSource[ssl.SSLContext]:
     """The contexts of a listening side.
 
     Raises:
         ConfigError: no certificate is configured, or a file cannot be read or is not what it should be.
     """
-    return ContextSource(config if config is not None else TlsConfig(), protocols, server_context)
+    return TlsSource(config if config is not None else TlsConfig(), protocols, server_context)
 
 
 # -- what a handshake says

@@ -1,4 +1,4 @@
-"""Being called when a file descriptor has something to read, the same on every event loop.
+"""Being called when a file descriptor has something to read, or takes something, the same on every event loop.
 
 For what is no stream and accepts nothing: sockets of datagrams, and the queues of libraries that have a descriptor to
 wait for.
@@ -17,7 +17,7 @@ from eventflux_runtime.rpc.errors import ConfigError
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
 
-__all__ = ["Watch", "watch_readable"]
+__all__ = ["Watch", "watch_readable", "watch_writable"]
 
 
 class Watch(Protocol):
@@ -38,41 +38,57 @@ def watch_readable(fd: int, callback: Callable[[], None], reactor: Reactor) -> W
     Raises:
         ConfigError: this event loop cannot watch a descriptor.
     """
-    return _LoopWatch(fd, callback) if reactor.is_asyncio else _TaskWatch(fd, callback, reactor)
+    return _watch(fd, callback, reactor, is_writing=False)
+
+
+def watch_writable(fd: int, callback: Callable[[], None], reactor: Reactor) -> Watch:
+    """Calls in each turn of the event loop in which the descriptor takes what is written; as `watch_readable`.
+
+    It nearly always does. So it is watched only while something waits to be written.
+    """
+    return _watch(fd, callback, reactor, is_writing=True)
+
+
+def _watch(fd: int, callback: Callable[[], None], reactor: Reactor, *, is_writing: bool) -> Watch:
+    if reactor.is_asyncio:
+        return _LoopWatch(fd, callback, is_writing=is_writing)
+    return _TaskWatch(fd, callback, reactor, is_writing=is_writing)
 
 
 class _LoopWatch:
     """By the event loop's own list, for asyncio and uvloop."""
 
-    def __init__(self, fd: int, callback: Callable[[], None]) -> None:
+    def __init__(self, fd: int, callback: Callable[[], None], *, is_writing: bool) -> None:
         self._fd = fd
-        self._loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         self._is_watching = True
+        self._remove = loop.remove_writer if is_writing else loop.remove_reader
         try:
-            self._loop.add_reader(fd, callback)
+            (loop.add_writer if is_writing else loop.add_reader)(fd, callback)
         except NotImplementedError:
-            raise ConfigError(f"{type(self._loop).__name__} cannot watch a descriptor: use a selector loop") from None
+            raise ConfigError(f"{type(loop).__name__} cannot watch a descriptor: use a selector loop") from None
 
     def stop(self) -> None:
         """See `Watch.stop`."""
         if self._is_watching:
             self._is_watching = False
-            self._loop.remove_reader(self._fd)
+            self._remove(self._fd)
 
 
 class _TaskWatch:
     """By a task, for trio."""
 
-    def __init__(self, fd: int, callback: Callable[[], None], reactor: Reactor) -> None:
+    def __init__(self, fd: int, callback: Callable[[], None], reactor: Reactor, *, is_writing: bool) -> None:
         self._fd = fd
         self._callback = callback
         self._is_watching = True
+        self._wait = anyio.wait_writable if is_writing else anyio.wait_readable
         self._task: TaskHandle = reactor.spawn(self._run)
 
     async def _run(self) -> None:
         while self._is_watching:
             try:
-                await anyio.wait_readable(self._fd)
+                await self._wait(self._fd)
             except anyio.ClosedResourceError:
                 return
             if self._is_watching:
@@ -80,7 +96,7 @@ class _TaskWatch:
 
     def stop(self) -> None:
         """See `Watch.stop`."""
+        # The descriptor may be watched for the other reason as well, so its other watch is not to be woken.
         if self._is_watching:
             self._is_watching = False
-            anyio.notify_closing(self._fd)
             self._task.cancel()

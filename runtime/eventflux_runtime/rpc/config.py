@@ -184,7 +184,7 @@ class EjectionConfig(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketConfig(Checked):
-    """Options set on each TCP socket, and readable back from it."""
+    """Options set on each TCP socket, and readable back from it; a UDP socket has the sizes of the buffers."""
 
     nodelay: bool = True
     """TCP_NODELAY: small frames leave at once; the runtime coalesces writes itself."""
@@ -201,7 +201,7 @@ class ClientConfig(Checked):
     """Everything a channel can be told."""
 
     tls: TlsConfig | None = None
-    """Certificates for ``tcps``, ``grpcs`` and ``wss``; None there: the system's authorities."""
+    """Certificates for ``tcps``, ``grpcs``, ``wss`` and ``quic``; None there: the system's authorities."""
     pool: PoolConfig = field(default_factory=PoolConfig)
     keepalive: KeepaliveConfig | None = field(default_factory=KeepaliveConfig)
     """None: no pings."""
@@ -241,7 +241,7 @@ class ServerConfig(Checked):
     """Everything a server can be told."""
 
     tls: TlsConfig | None = None
-    """Certificate and key for ``tcps``, ``grpcs`` and ``wss``."""
+    """Certificate and key for ``tcps``, ``grpcs``, ``wss`` and ``quic``."""
     keepalive: KeepaliveConfig | None = field(default_factory=KeepaliveConfig)
     """None: no pings; a dead client is then noticed only when a write fails."""
     compression: Compression = Compression.NONE

@@ -53,6 +53,11 @@ class Endpoint:
         return self.rows[0].form
 
     @property
+    def is_udp(self) -> bool:
+        """Whether the port is one of UDP."""
+        return self.rows[0].is_udp
+
+    @property
     def is_tls(self) -> bool:
         """Whether the scheme asks for TLS."""
         return self.rows[0].is_tls

@@ -54,6 +54,8 @@ class Scheme:
     those to `upgrade` who ask for it."""
     wire: str = ""
     """An `eventflux_runtime.protocol.api.Wire` in place of all these, for a library that moves its bytes itself."""
+    is_udp: bool = False
+    """Whether the port is one of UDP; one of TCP otherwise."""
     is_tls: bool = False
     """Whether what travels is encrypted."""
     encrypted: str = ""
@@ -78,6 +80,7 @@ _TCP: Final = "eventflux_runtime.carrier.tcp:CARRIER"
 _TLS: Final = ("eventflux_runtime.carrier.tls:LAYER",)
 _UNIX: Final = "eventflux_runtime.carrier.unix:CARRIER"
 _MEMORY: Final = "eventflux_runtime.carrier.memory:CARRIER"
+_QUIC: Final = "eventflux_runtime.carrier.quic:CARRIER"
 _NATIVE: Final = "eventflux_runtime.protocol.native.driver.protocol:PROTOCOL"
 _GRPC: Final = "eventflux_runtime.protocol.grpc.driver.protocol:PROTOCOL"
 _GRPCIO: Final = "eventflux_runtime.grpcio.wire:WIRE"
@@ -142,6 +145,19 @@ def _grpcio(name: str, form: AddressForm = AddressForm.HOST, *, encrypted: str =
     )
 
 
+def _quic(name: str) -> Scheme:
+    return Scheme(
+        name=name,
+        form=AddressForm.HOST,
+        carrier=_QUIC,
+        protocol=_NATIVE,
+        is_udp=True,
+        is_tls=True,
+        extra="quic",
+        packages=("qh3",),
+    )
+
+
 SCHEMES: Final[dict[str, Scheme]] = {
     row.name: row
     for row in (
@@ -151,6 +167,7 @@ SCHEMES: Final[dict[str, Scheme]] = {
         _grpc("grpcs", AddressForm.HOST, _TCP, layers=_TLS),
         _websocket("ws", encrypted="wss"),
         _websocket("wss", layers=_TLS),
+        _quic("quic"),
         _native("unix", AddressForm.PATH, _UNIX),
         _native("memory", AddressForm.NAME, _MEMORY),
         _grpc("grpc+unix", AddressForm.PATH, _UNIX),

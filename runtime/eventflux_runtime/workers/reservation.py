@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Self
 
-from eventflux_runtime.net.socket import bind_tcp
+from eventflux_runtime.net.socket import bind_port
 from eventflux_runtime.net.unix_socket import SocketFile, bind_unix
 from eventflux_runtime.rpc.config import SocketConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
@@ -17,7 +17,7 @@ __all__ = ["Reservation"]
 
 
 class Reservation:
-    """Held addresses. TCP's are bound and do not listen: every worker binds them too, and listens.
+    """Held addresses. Ports are bound and do not listen: every worker binds them too, and listens.
 
     Unix sockets listen, and workers inherit them. Owns all sockets and the files of the latter.
     """
@@ -69,11 +69,11 @@ class Reservation:
 
     async def _hold_port(self, endpoint: Endpoint, options: SocketConfig) -> Endpoint:
         # First for ourselves alone: a server that listens there already is found, even if it shares its port.
-        alone = await bind_tcp(endpoint, options, is_listening=False)
+        alone = await bind_port(endpoint, options)
         endpoint = endpoint.with_port(alone[0].getsockname()[1])
         for sock in alone:
             sock.close()
-        self._held += await bind_tcp(endpoint, options, is_listening=False, is_shared=True)
+        self._held += await bind_port(endpoint, options, is_shared=True)
         return endpoint
 
     def close(self) -> None:

@@ -7,12 +7,18 @@ from pathlib import Path
 import anyio
 import pytest
 
-from eventflux_runtime import ClientConfig, PoolConfig, PoolTimeout, RetryPolicy, ServerConfig, connect, serve
+from eventflux_runtime import (
+    ClientConfig,
+    PoolConfig,
+    PoolTimeout,
+    RetryPolicy,
+    ServerConfig,
+)
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
 from tests.support.breaking_relay import relaying
 from tests.support.fleet import Load
 from tests.support.server_process import Node
-from tests.support.wires import WIRES, address
+from tests.support.wires import WIRES, address, connect, serve
 
 SOCKETS = ("tcp", "grpc", "grpcio")
 LINGER = Message(headers={"do": "linger"})

@@ -1,0 +1,45 @@
+"""QUIC as a carrier: pipes are streams, and connections that a client has to one address share a QUIC connection."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Final
+
+from eventflux_runtime.carrier.api import Pipe
+from eventflux_runtime.carrier.quic_client import ALPN, Lanes
+from eventflux_runtime.carrier.quic_listener import QuicListener
+from eventflux_runtime.carrier.quic_tls import server_credentials
+from eventflux_runtime.net.socket import bind_udp
+from eventflux_runtime.net.udp import prepare_udp
+from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
+from eventflux_runtime.rpc.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from eventflux_runtime.net.reactor import Reactor
+
+__all__ = ["CARRIER", "QuicCarrier"]
+
+
+class QuicCarrier:
+    """A `Carrier`."""
+
+    def __init__(self) -> None:
+        self._lanes: weakref.WeakKeyDictionary[Reactor, Lanes] = weakref.WeakKeyDictionary()
+
+    async def connect(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
+        """See `Carrier.connect`."""
+        lanes = self._lanes.get(reactor)
+        if lanes is None:
+            lanes = self._lanes[reactor] = Lanes(reactor)
+        return await lanes.open(endpoint, config)
+
+    async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> QuicListener:
+        """See `Carrier.bind`."""
+        source = server_credentials(config.tls, ALPN)
+        sockets = await bind_udp(endpoint, config.socket, is_shared=config.reuse_port)
+        for sock in sockets:
+            prepare_udp(sock, config.socket)
+        return QuicListener(endpoint.with_port(sockets[0].getsockname()[1]), sockets, config, source, ALPN, reactor)
+
+
+CARRIER: Final = QuicCarrier()
