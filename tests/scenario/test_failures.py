@@ -29,7 +29,6 @@ from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from tests.support.probe import Probe
 from tests.support.tcp_server import serving
-
 from tests.support.wires import WIRES, connect, linked, serve, server_config
 
 NETWORK_WIRES = ("tcp", "grpc", "quic", "grpcio")

@@ -26,10 +26,10 @@ from qh3.quic.events import (
     StreamReset,
 )
 
-from eventflux_runtime.carrier.quic_pipe import QuicPipe
-from eventflux_runtime.carrier.quic_pulse import Pulse, RestlessTimer
-from eventflux_runtime.carrier.quic_streams import ClientStreams
-from eventflux_runtime.carrier.quic_tls import handshake_error
+from eventflux_runtime.carrier.quic.pipe import QuicPipe
+from eventflux_runtime.carrier.quic.pulse import Pulse, RestlessTimer
+from eventflux_runtime.carrier.quic.streams import ClientStreams
+from eventflux_runtime.carrier.quic.tls import handshake_error
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.net.udp import Address, Origin, UdpSocket
 from eventflux_runtime.rpc.peer import Peer

@@ -6,9 +6,9 @@ import weakref
 from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.carrier.api import Pipe
-from eventflux_runtime.carrier.quic_client import ALPN, Lanes
-from eventflux_runtime.carrier.quic_listener import QuicListener
-from eventflux_runtime.carrier.quic_tls import server_credentials
+from eventflux_runtime.carrier.quic.client import ALPN, Lanes
+from eventflux_runtime.carrier.quic.listener import QuicListener
+from eventflux_runtime.carrier.quic.tls import server_credentials
 from eventflux_runtime.net.socket import bind_udp
 from eventflux_runtime.net.udp import prepare_udp
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig

@@ -23,9 +23,9 @@ from tests.support.wires import connect, serve
 
 pytest.importorskip("qh3", reason="the extra quic is not installed")
 
-from eventflux_runtime.carrier.quic_first import TOKEN_S, RetryTokens, read_first
-from eventflux_runtime.carrier.quic_listener import QuicListener
-from eventflux_runtime.carrier.quic_streams import ClientStreams
+from eventflux_runtime.carrier.quic.first import TOKEN_S, RetryTokens, read_first
+from eventflux_runtime.carrier.quic.listener import QuicListener
+from eventflux_runtime.carrier.quic.streams import ClientStreams
 
 LONG_S = 40
 SERVER = ServerConfig(drain_grace_s=0)

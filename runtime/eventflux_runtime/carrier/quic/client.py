@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from qh3.quic.connection import QuicConnection
 
-from eventflux_runtime.carrier.quic_pipe import QuicPipe
-from eventflux_runtime.carrier.quic_tls import client_configuration, client_credentials
-from eventflux_runtime.carrier.quic_trunk import DONE, Trunk
+from eventflux_runtime.carrier.quic.pipe import QuicPipe
+from eventflux_runtime.carrier.quic.tls import client_configuration, client_credentials
+from eventflux_runtime.carrier.quic.trunk import DONE, Trunk
 from eventflux_runtime.net.client_log import CLIENT_LOG
 from eventflux_runtime.net.resolve import look_up
 from eventflux_runtime.net.tls import expected_name, warn_unverified

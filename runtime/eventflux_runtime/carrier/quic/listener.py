@@ -22,7 +22,7 @@ from qh3.quic.connection import QuicConnection
 from qh3.quic.packet import encode_quic_retry, encode_quic_version_negotiation
 
 from eventflux_runtime.carrier.api import Pipe
-from eventflux_runtime.carrier.quic_first import (
+from eventflux_runtime.carrier.quic.first import (
     FIRST_BYTES,
     ID_BYTES,
     VERSION,
@@ -31,9 +31,9 @@ from eventflux_runtime.carrier.quic_first import (
     read_first,
     short_id,
 )
-from eventflux_runtime.carrier.quic_pipe import QuicPipe
-from eventflux_runtime.carrier.quic_tls import Credentials, server_configuration
-from eventflux_runtime.carrier.quic_trunk import DONE, REFUSED, Trunk
+from eventflux_runtime.carrier.quic.pipe import QuicPipe
+from eventflux_runtime.carrier.quic.tls import Credentials, server_configuration
+from eventflux_runtime.carrier.quic.trunk import DONE, REFUSED, Trunk
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.net.resolve import shown_host
 from eventflux_runtime.net.tls import TlsSource, explain_tls

@@ -24,9 +24,9 @@ from tests.support.wires import client_config, connect, serve, server_config
 
 pytest.importorskip("qh3", reason="the extra quic is not installed")
 
-from eventflux_runtime.carrier import quic_trunk
-from eventflux_runtime.carrier.quic import QuicCarrier
-from eventflux_runtime.carrier.quic_listener import QuicListener
+from eventflux_runtime.carrier.quic import trunk
+from eventflux_runtime.carrier.quic.carrier import QuicCarrier
+from eventflux_runtime.carrier.quic.listener import QuicListener
 
 LONG_S = 40
 SERVER = ServerConfig(drain_grace_s=0)
@@ -264,7 +264,7 @@ async def test_a_reset_is_an_error_for_the_other_side() -> None:
 
 
 async def test_a_paused_pipe_holds_what_came_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quic_trunk, "_HOLD_SLACK_BYTES", 100_000)
+    monkeypatch.setattr(trunk, "_HOLD_SLACK_BYTES", 100_000)
     config = replace(SERVER, max_message_bytes=1000)
     async with port(config) as there:
         pipe = await there.connect()

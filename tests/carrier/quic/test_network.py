@@ -16,7 +16,7 @@ from tests.support.wires import connect, serve
 
 pytest.importorskip("qh3", reason="the extra quic is not installed")
 
-from eventflux_runtime.carrier.quic_tls import Credentials, client_configuration
+from eventflux_runtime.carrier.quic.tls import Credentials, client_configuration
 
 LONG_S = 50
 QUICK = KeepaliveConfig(interval_s=0.3, timeout_s=0.7)
