@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
+from eventflux_runtime.rpc.endpoint import parse_endpoint
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -62,10 +64,10 @@ class Relay:
 @asynccontextmanager
 async def relaying(url: str) -> AsyncIterator[tuple[Relay, str]]:
     """A relay to a server, and the URL at which it listens."""
-    scheme, _, port = url.partition("://127.0.0.1:")
-    relay = Relay(int(port))
+    endpoint = parse_endpoint(url)
+    relay = Relay(endpoint.port)
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, relay.serve)
-        yield relay, f"{scheme}://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+        yield relay, str(endpoint.with_port(listener.extra(SocketAttribute.local_port)))
         tasks.cancel_scope.cancel()

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
+from eventflux_runtime.rpc.endpoint import parse_endpoint
+
 _LOST = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
 
 
@@ -65,11 +67,11 @@ class Proxy:
 @asynccontextmanager
 async def proxied(url: str) -> AsyncIterator[tuple[Proxy, str]]:
     """A proxy before a server, and the URL to reach the server through it."""
-    scheme, _, port = url.rpartition(":")
-    proxy = Proxy(int(port))
+    endpoint = parse_endpoint(url)
+    proxy = Proxy(endpoint.port)
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=0)
     async with listener, anyio.create_task_group() as tasks:
         proxy.port = listener.extra(SocketAttribute.local_port)
         tasks.start_soon(listener.serve, proxy.handle)
-        yield proxy, f"{scheme}:{proxy.port}"
+        yield proxy, str(endpoint.with_port(proxy.port))
         tasks.cancel_scope.cancel()

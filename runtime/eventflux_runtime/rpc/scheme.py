@@ -14,7 +14,7 @@ from typing import Final
 
 from eventflux_runtime.rpc.errors import ConfigError
 
-__all__ = ["ENTRY_POINTS", "SCHEMES", "AddressForm", "Scheme", "plain_twin", "schemes_of"]
+__all__ = ["ENTRY_POINTS", "SCHEMES", "AddressForm", "Parameter", "Scheme", "plain_twin", "schemes_of"]
 
 ENTRY_POINTS: Final = "eventflux_runtime.schemes"
 
@@ -30,6 +30,17 @@ class AddressForm(Enum):
     """Any text."""
     RESOLVER = auto()
     """``/target``, for a resolver of the protocol's own; only to connect to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """What a URL may say behind a ``?``, as ``name=value``."""
+
+    name: str
+    takes: str
+    """What stands for the value in texts."""
+    pattern: str
+    """The regular expression that the whole of a value has to match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +65,8 @@ class Scheme:
     those to `upgrade` who ask for it."""
     wire: str = ""
     """An `eventflux_runtime.protocol.api.Wire` in place of all these, for a library that moves its bytes itself."""
+    parameters: tuple[Parameter, ...] = ()
+    """What a URL may say behind a ``?`` after the last address; only where `form` is HOST."""
     is_tls: bool = False
     """Whether what travels is encrypted."""
     encrypted: str = ""
