@@ -86,6 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wire meets each loop. A test that is about both has the marker ``full_matrix``, and runs on all of them. What costs
     much and shows what rarely changes has the marker ``long``, and is left out too.
     """
+    _skip_missing(items)
     if any("[" in argument for argument in config.args):
         return
     groups: dict[str, tuple[list[str], list[str]]] = {}
@@ -106,6 +107,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         taken = set(kept)
         config.hook.pytest_deselected(items=[item for item in items if item not in taken])
         items[:] = kept
+
+
+def _skip_missing(items: list[pytest.Item]) -> None:
+    """Skips each test on a wire for which this machine lacks something, and says what."""
+    from tests.support.wires import why_missing
+
+    for item in items:
+        wire, _ = _wire_and_loop(item)
+        reason = why_missing(wire) if wire else ""
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def _is_held(item: pytest.Item) -> bool:

@@ -16,6 +16,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from eventflux_runtime import RpcError
+from tests.support.wires import at
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,7 +82,7 @@ def fleet(wire: str, size: int, tmp_path: Path) -> Iterator[Fleet]:
         urls = [f"unix://{tmp_path}/{index}.sock" for index in range(size)]
     else:
         # An address of this process's own: a port that is free for a moment, until its server is back, stays free.
-        urls = [f"{wire}://127.{os.getpid() % 250 + 1}.0.4:0"] * size
+        urls = [at(wire, f"127.{os.getpid() % 250 + 1}.0.4")] * size
     started = Fleet(urls)
     try:
         yield started

@@ -5,16 +5,31 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from eventflux_runtime import Channel, ClientConfig, Server, ServerConfig, connect, serve
+from eventflux_runtime import Channel, ClientConfig, ConfigError, Server, ServerConfig, connect, serve
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import TransportClient
 from tests.support.probe import Probe
 
-WIRES = ("tcp", "unix", "memory", "grpc", "ws", "grpcio")
+WIRES = ("tcp", "unix", "memory", "grpc", "ws", "rdma", "grpcio")
 SHORT_S = (0.3, 1.0, 5.0)
 """Timeouts of a call that is to reach its handler and end there: where the machine is too busy for one, the next."""
+
+
+@cache
+def why_missing(wire: str) -> str:
+    """What a wire needs that this machine lacks; empty: nothing."""
+    if wire != "rdma":
+        return ""
+    try:
+        from eventflux_runtime.carrier.rdma.library import load_library
+
+        load_library()
+    except (ConfigError, ModuleNotFoundError) as error:
+        return str(error)
+    return ""
 
 
 @dataclass
@@ -34,7 +49,12 @@ def address(wire: str, tmp_path: Path) -> str:
         return f"unix://{tmp_path}/probe.sock"
     if wire == "memory":
         return memory_endpoint()
-    return f"{wire}://127.0.0.1:0"
+    return at(wire)
+
+
+def at(wire: str, host: str = "127.0.0.1", port: int = 0) -> str:
+    """The URL of a host and a port; RDMA's is that of a provider that runs in software."""
+    return f"{wire}://{host}:{port}{'?provider=tcp' if wire == 'rdma' else ''}"
 
 
 @asynccontextmanager

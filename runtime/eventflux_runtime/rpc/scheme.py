@@ -90,6 +90,7 @@ class Scheme:
 _TCP: Final = "eventflux_runtime.carrier.tcp:CARRIER"
 _TLS: Final = ("eventflux_runtime.carrier.tls:LAYER",)
 _UNIX: Final = "eventflux_runtime.carrier.unix:CARRIER"
+_RDMA: Final = "eventflux_runtime.carrier.rdma.carrier:CARRIER"
 _MEMORY: Final = "eventflux_runtime.carrier.memory:CARRIER"
 _NATIVE: Final = "eventflux_runtime.protocol.native.driver.protocol:PROTOCOL"
 _GRPC: Final = "eventflux_runtime.protocol.grpc.driver.protocol:PROTOCOL"
@@ -155,6 +156,21 @@ def _grpcio(name: str, form: AddressForm = AddressForm.HOST, *, encrypted: str =
     )
 
 
+def _rdma() -> Scheme:
+    return Scheme(
+        name="rdma",
+        form=AddressForm.HOST,
+        carrier=_RDMA,
+        protocol=_NATIVE,
+        parameters=(
+            Parameter(name="provider", takes="the name of a provider of libfabric", pattern=r"[a-z0-9_;-]{1,64}"),
+            Parameter(name="poll", takes="microseconds from 0 to 9999", pattern=r"[0-9]{1,4}"),
+        ),
+        extra="rdma",
+        packages=("cffi",),
+    )
+
+
 SCHEMES: Final[dict[str, Scheme]] = {
     row.name: row
     for row in (
@@ -164,6 +180,7 @@ SCHEMES: Final[dict[str, Scheme]] = {
         _grpc("grpcs", AddressForm.HOST, _TCP, layers=_TLS),
         _websocket("ws", encrypted="wss"),
         _websocket("wss", layers=_TLS),
+        _rdma(),
         _native("unix", AddressForm.PATH, _UNIX),
         _native("memory", AddressForm.NAME, _MEMORY),
         _grpc("grpc+unix", AddressForm.PATH, _UNIX),

@@ -1,0 +1,409 @@
+"""A byte stream over one endpoint: what is written travels in messages, or is offered to be read from here.
+
+Invariants: no message leaves without a receive buffer at the peer (`credit`); bytes are delivered in the order in which
+they were written, whatever way they came; after CLOSE nothing but ACKs leaves; `on_lost` is called once, when the
+endpoint is closed. Bytes count as unsent until the card, or the peer that reads them, is done with them.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, PipeHandler, StallDetector
+from eventflux_runtime.carrier.rdma.credit import CreditMachine
+from eventflux_runtime.carrier.rdma.frame import (
+    ACK,
+    CLOSE,
+    DATA,
+    HEADER,
+    HEADER_BYTES,
+    OFFER,
+    FrameError,
+    Hello,
+    decode_header,
+    decode_offer,
+    encode_offer,
+)
+from eventflux_runtime.carrier.rdma.inbound import Inbound
+from eventflux_runtime.carrier.rdma.link import Link
+from eventflux_runtime.carrier.rdma.queue_watch import QueueWatch
+from eventflux_runtime.carrier.rdma.rendezvous import LEAST_OFFER_BYTES, OfferWindow
+from eventflux_runtime.net.waiting import wake_all
+from eventflux_runtime.rpc.peer import Peer
+
+if TYPE_CHECKING:
+    from eventflux_runtime.net.reactor import Reactor, TimerHandle, Waiter
+
+__all__ = ["RdmaPipe"]
+
+_RETRY_S: Final = 0.001
+"""Seconds after which an operation is tried again that the provider had no room for."""
+
+
+class RdmaPipe:
+    """A `Pipe` over a connected link, which it owns."""
+
+    def __init__(self, link: Link, hello: Hello, peer: Peer, reactor: Reactor, poll_s: float) -> None:
+        """A pipe whose other side has said hello.
+
+        Raises:
+            ConfigError: this event loop cannot watch a descriptor.
+            OSError: the provider's queues cannot be watched.
+        """
+        self.peer = peer
+        self.is_congested = False
+        self.unsent_bytes = 0
+        self._link = link
+        self._reactor = reactor
+        self._credits = CreditMachine(link.depth, hello.depth)
+        self._window = OfferWindow(link, hello.offer_bytes)
+        self._inbound = Inbound(link, self._credits)
+        self._most_bytes = min(link.buffer_bytes, hello.buffer_bytes) - HEADER_BYTES
+        self._handler: PipeHandler | None = None
+        self._output: deque[bytes] = deque()
+        self._start = 0
+        """Bytes of the first of `_output` that have left."""
+        self._free = list(range(link.depth, link.depth + link.sends))
+        self._carried = [0] * (link.depth + link.sends)
+        """Bytes of the stream in each buffer that is under way."""
+        self._unposted: list[int] = []
+        self._is_closing = False
+        self._close_number = -1
+        """The send that carries CLOSE; -1: it has not left."""
+        self._is_close_sent = False
+        self._is_peer_done = False
+        self._is_lost = False
+        self._is_told = False
+        self._error: Exception | None = None
+        self._retry_timer: TimerHandle | None = None
+        self._end_timer: TimerHandle | None = None
+        self._lost_waiters: list[Waiter[None]] = []
+        self._watch = QueueWatch(link.port.fabric, link.queue_fid, self._read, reactor, poll_s)
+        link.port.tell(link.fid, self)
+        self._watch.start()
+
+    def start(self, handler: PipeHandler) -> None:
+        """See `Pipe.start`."""
+        self._handler = handler
+        self._inbound.start(handler.on_data)
+        self._go_on()
+        if self._is_told:
+            handler.on_lost(self._error)
+
+    # -- what has ended
+
+    def _read(self) -> bool:
+        """Deals with some operations that have ended; whether there may be more."""
+        done: list[tuple[int, int]] = []
+        try:
+            done = self._link.completions()
+            if not done and not self._unposted:
+                if self._link.is_flushed and not self._is_closing:
+                    self._lose_later()
+                return False
+            self._watch.note_activity()
+            for number, size in done:
+                if number < self._link.depth:
+                    self._receive(number, size)
+                elif number < self._link.depth + self._link.sends:
+                    self._sent(number)
+                else:
+                    self._inbound.end_read(number - self._link.depth - self._link.sends)
+                if self._is_lost:
+                    return False
+            self._after_delivery()
+            self._pump()
+        except FrameError as error:
+            self._lose(ConnectionError(f"the peer broke the rules of RDMA messages: {error}"))
+        except OSError as error:
+            self._lose(error)
+        return bool(done) and not self._is_lost
+
+    def _receive(self, number: int, size: int) -> None:
+        link = self._link
+        start = link.offset(number)
+        view = link.view
+        kind, returned, read = decode_header(view[start : start + HEADER_BYTES], size)
+        if kind == DATA:
+            data = bytes(view[start + HEADER_BYTES : start + size])
+            self._post(number)
+            self._inbound.take(data)
+        elif kind == OFFER:
+            offer = decode_offer(bytes(view[start + HEADER_BYTES : start + size]), self._inbound.most_bytes)
+            self._post(number)
+            self._inbound.take_offer(offer)
+        else:
+            self._post(number)
+            if kind == CLOSE:
+                self._inbound.take_close()
+            else:
+                self._credits.take_ack()
+        self._credits.receive(returned)
+        if read:
+            self._let_go(self._window.done(read))
+
+    def _post(self, number: int) -> None:
+        code = self._link.post(number)
+        if code == -errno.EAGAIN:
+            self._unposted.append(number)
+            self._retry_later()
+        elif code < 0:
+            self._link.check(code, "cannot post a receive buffer")
+
+    def _sent(self, number: int) -> None:
+        self._free.append(number)
+        if number == self._close_number:
+            self._is_close_sent = True
+        self._let_go(self._carried[number])
+
+    def _let_go(self, size: int) -> None:
+        self.unsent_bytes -= size
+        if self.is_congested and self.unsent_bytes <= HIGH_WATER_BYTES // 4:
+            self.is_congested = False
+            if self._handler is not None and not self._is_closing:
+                self._handler.on_writable()
+
+    def _after_delivery(self) -> None:
+        if not self._inbound.advance():
+            self._retry_later()
+        if self._inbound.is_at_end and not self._is_peer_done and self._handler is not None:
+            self._is_peer_done = True
+            if not self._is_closing:
+                self._handler.on_eof()
+                self.close()
+        if self._is_close_sent and self._inbound.is_at_end:
+            self._lose(None)
+
+    # -- what leaves
+
+    def write(self, data: bytes) -> None:
+        """See `Pipe.write`."""
+        if self._is_closing or not data:
+            return
+        self._output.append(data)
+        self.unsent_bytes += len(data)
+        self._try_to_pump()
+        if self.unsent_bytes > HIGH_WATER_BYTES and not self.is_congested and not self._is_closing:
+            self.is_congested = True
+            if self._handler is not None:
+                self._handler.on_congested()
+
+    def _try_to_pump(self) -> None:
+        try:
+            self._pump()
+        except OSError as error:
+            self._lose_soon(error)
+
+    def _pump(self) -> None:
+        """Sends what may be sent now."""
+        if self._is_lost:
+            return
+        if self._unposted:
+            unposted, self._unposted = self._unposted, []
+            for number in unposted:
+                self._post(number)
+        owed = self._credits
+        while self._output and self._free and owed.can_send_data:
+            if not self._send_next():
+                return
+        is_all = not self._output and not self._window.count
+        if self._is_closing and self._close_number < 0 and is_all and self._free and owed.can_send_data:
+            number = self._free[-1]
+            if self._send(CLOSE, 0):
+                self._close_number = number
+        elif owed.wants_ack and self._free and owed.available:
+            self._send(ACK, 0)
+
+    def _send_next(self) -> bool:
+        """Sends a message of what was written; False: not now."""
+        first = self._output[0]
+        rest = len(first) - self._start
+        if rest >= LEAST_OFFER_BYTES and self._window.most_bytes:
+            return self._window.has_room and self._send_offer(first, min(rest, self._window.most_bytes))
+        size = self._fill()
+        if not self._send(DATA, size):
+            return False
+        while size:
+            rest = len(self._output[0]) - self._start
+            if size < rest:
+                self._start += size
+                break
+            self._output.popleft()
+            self._start = 0
+            size -= rest
+        return True
+
+    def _fill(self) -> int:
+        """Copies what was written into the next buffer, up to what is long enough to be offered; the bytes."""
+        view = self._link.view
+        position = self._link.offset(self._free[-1]) + HEADER_BYTES
+        room = self._most_bytes
+        start = self._start
+        for data in self._output:
+            rest = len(data) - start
+            if rest >= LEAST_OFFER_BYTES and self._window.most_bytes:
+                break
+            size = min(rest, room)
+            view[position : position + size] = data[start : start + size] if size < len(data) else data
+            position += size
+            room -= size
+            start = 0
+            if not room:
+                break
+        return self._most_bytes - room
+
+    def _send_offer(self, data: bytes, size: int) -> bool:
+        try:
+            offer = self._window.offer(data, self._start, size)
+        except OSError:  # no more memory can be locked: it goes in messages, then
+            self._window.give_up()
+            return True
+        start = self._link.offset(self._free[-1]) + HEADER_BYTES
+        body = encode_offer(offer)
+        self._link.view[start : start + len(body)] = body
+        if not self._send(OFFER, len(body), carried=0):
+            self._window.take_back()
+            return False
+        self._start += size
+        if self._start == len(data):
+            self._output.popleft()
+            self._start = 0
+        return True
+
+    def _send(self, kind: int, size: int, carried: int = -1) -> bool:
+        """Sends the next buffer, whose body has so many bytes; False: the provider has no room now."""
+        link = self._link
+        number = self._free[-1]
+        returned, read = self._credits.spend()
+        HEADER.pack_into(link.view, link.offset(number), kind, 0, returned, read, 0)
+        total = HEADER_BYTES + size
+        is_injected = total <= link.inject_bytes and kind != CLOSE
+        code = link.inject(number, total) if is_injected else link.send(number, total)
+        if code < 0:
+            self._credits.unspend(returned, read)
+            if code != -errno.EAGAIN:
+                link.check(code, "cannot send")
+            self._retry_later()
+            return False
+        carried = size if carried < 0 else carried
+        if is_injected:
+            self._let_go(carried)
+        else:
+            self._free.pop()
+            self._carried[number] = carried
+        return True
+
+    def _retry_later(self) -> None:
+        if self._retry_timer is None:
+            self._retry_timer = self._reactor.call_at(self._reactor.now() + _RETRY_S, self._retry)
+
+    def _retry(self) -> None:
+        self._retry_timer = None
+        self._watch.turn_soon()
+        self._go_on()
+
+    # -- reading
+
+    def pause_reading(self) -> None:
+        """See `Pipe.pause_reading`. What has arrived is delivered; the peer gets no buffers back meanwhile."""
+        if not self._is_closing:
+            self._credits.is_paused = True
+
+    def resume_reading(self) -> None:
+        """See `Pipe.resume_reading`."""
+        if self._credits.is_paused:
+            self._credits.resume()
+            self._watch.turn_soon()
+            self._reactor.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._is_lost:
+            return
+        try:
+            self._after_delivery()
+            self._pump()
+        except OSError as error:
+            self._lose(error)
+
+    # -- the end
+
+    def on_connected(self, data: bytes) -> None:
+        """See `ConnectionEvents.on_connected`; that was before this pipe."""
+
+    def on_shutdown(self, error: OSError | None) -> None:
+        """See `ConnectionEvents.on_shutdown`. What arrived before is read first."""
+        while not self._is_lost and self._read():
+            pass
+        if not self._is_lost:
+            is_orderly = self._is_peer_done or self._is_closing
+            self._lose(None if is_orderly else error or ConnectionResetError(errno.ECONNRESET, "the peer is gone"))
+
+    def close(self) -> None:
+        """See `Pipe.close`. The peer is told, and answers when it has read everything."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._inbound.stop()
+        self._credits.resume()
+        self._give_up_later(StallDetector(self))
+        self._reactor.call_soon(self._go_on)
+
+    def _give_up_later(self, stall: StallDetector) -> None:
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+        self._end_timer = self._reactor.call_at(self._reactor.now() + CLOSE_S, lambda: self._give_up(stall))
+
+    def _give_up(self, stall: StallDetector) -> None:
+        if stall.is_stalled():
+            self.abort()
+        else:
+            self._give_up_later(stall)
+
+    def abort(self) -> None:
+        """See `Pipe.abort`."""
+        self._lose_soon(None)
+
+    def _lose_soon(self, error: Exception | None) -> None:
+        if not self._is_lost:
+            self._is_closing = True
+            self._let_link_go(error)
+            self._reactor.call_soon(self._tell_lost)
+
+    def _lose_later(self) -> None:
+        """The provider gave operations up: the event that says why should follow, and if none does, it is the end."""
+        if self._end_timer is None:
+            error = ConnectionResetError(errno.ECONNRESET, "the connection has ended")
+            self._end_timer = self._reactor.call_at(self._reactor.now() + CLOSE_S, lambda: self._lose(error))
+
+    def _lose(self, error: Exception | None) -> None:
+        if not self._is_lost:
+            self._let_link_go(error)
+            self._tell_lost()
+
+    def _let_link_go(self, error: Exception | None) -> None:
+        self._is_lost = self._is_closing = True
+        self._error = error
+        self._output.clear()
+        self.unsent_bytes = 0
+        self.is_congested = False
+        self._watch.stop()
+        for timer in (self._retry_timer, self._end_timer):
+            if timer is not None:
+                timer.cancel()
+        self._inbound.stop()
+        self._link.close()
+
+    def _tell_lost(self) -> None:
+        self._is_told = True
+        if self._handler is not None:
+            self._handler.on_lost(self._error)
+        wake_all(self._lost_waiters)
+
+    async def wait_closed(self) -> None:
+        """See `Pipe.wait_closed`."""
+        if not self._is_told:
+            waiter: Waiter[None] = self._reactor.waiter()
+            self._lost_waiters.append(waiter)
+            await waiter
