@@ -239,6 +239,8 @@ class Link:
         if self._is_closed:
             return
         self._is_closed = True
+        if not self._fids.is_here:
+            return
         if hasattr(self, "fid"):
             self.port.tell(self.fid, None)
             self.endpoint.cm.shutdown(self.endpoint, 0)

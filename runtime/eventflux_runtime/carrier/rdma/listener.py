@@ -39,7 +39,8 @@ def poll_s_of(endpoint: Endpoint) -> float:
 class RdmaListener:
     """A `CarrierListener` over ports that listen. Owns them.
 
-    Invariant: a request stands in `_opening` until its pipe is handed over; so `aclose` finds those that are not.
+    Invariants: a request stands in `_asked` until its task begins, and the task in `_opening` until the pipe is handed
+    over; so `aclose` finds those that are not.
     """
 
     def __init__(self, endpoint: Endpoint, ports: list[Port], config: ServerConfig, reactor: Reactor) -> None:
@@ -49,6 +50,7 @@ class RdmaListener:
         self._reactor = reactor
         self._log = LimitedLog(_log, reactor.now)
         self._opening: dict[object, TaskHandle] = {}
+        self._asked: dict[object, tuple[Port, Any]] = {}
         self._is_stopped = False
         self._on_pipe: Callable[[Pipe], None]
 
@@ -60,23 +62,32 @@ class RdmaListener:
 
     def _on_request(self, port: Port, info: Any, data: bytes) -> None:
         if self._is_stopped:
-            port.refuse(info)
+            self._refuse(port, info)
             return
         peer = peer_at(self.endpoint.scheme, bytes(FFI.buffer(info.dest_addr, info.dest_addrlen)))
         try:
             hello = decode_hello(data)
         except FrameError as error:
             self._log.warning("refused a connection on %s from %s: %s", self.endpoint, peer.address, error)
-            port.refuse(info)
+            self._refuse(port, info)
             return
         if len(self._opening) >= _MOST_OPENING:
             self._log.warning("refused a connection on %s: %d are coming about", self.endpoint, _MOST_OPENING)
-            port.refuse(info)
+            self._refuse(port, info)
             return
         key = object()
+        self._asked[key] = port, info
         self._opening[key] = self._reactor.spawn(self._open, key, port, info, hello)
 
+    def _refuse(self, port: Port, info: Any) -> None:
+        try:
+            port.refuse(info)
+        except OSError as error:
+            self._log.warning("cannot refuse a connection on %s: %s", self.endpoint, error)
+
     async def _open(self, key: object, port: Port, info: Any, hello: Hello) -> None:
+        if self._asked.pop(key, None) is None:  # refused meanwhile
+            return
         peer = peer_at(self.endpoint.scheme, bytes(FFI.buffer(info.dest_addr, info.dest_addrlen)))
         link: Link | None = None
         pipe: RdmaPipe | None = None
@@ -106,6 +117,9 @@ class RdmaListener:
 
     async def aclose(self) -> None:
         """See `CarrierListener.aclose`."""
+        for port, info in self._asked.values():
+            self._refuse(port, info)
+        self._asked.clear()
         self.stop_accepting()
         for task in list(self._opening.values()):
             task.cancel()

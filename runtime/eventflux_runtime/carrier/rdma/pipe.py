@@ -68,6 +68,10 @@ class RdmaPipe:
         self._free = list(range(link.depth, link.depth + link.sends))
         self._carried = [0] * (link.depth + link.sends)
         """Bytes of the stream in each buffer that is under way."""
+        self._posted = deque(range(link.depth))
+        """The receive buffers that wait for a message, in the order in which they are filled."""
+        self._ahead: dict[int, int] = {}
+        """Messages that were told of before one that came earlier: their buffers and sizes."""
         self._unposted: list[int] = []
         self._is_closing = False
         self._close_number = -1
@@ -76,6 +80,8 @@ class RdmaPipe:
         self._is_peer_done = False
         self._is_lost = False
         self._is_told = False
+        self._is_broken = False
+        """Whether nothing can be sent any more; what has arrived is still to be read."""
         self._error: Exception | None = None
         self._retry_timer: TimerHandle | None = None
         self._end_timer: TimerHandle | None = None
@@ -106,7 +112,7 @@ class RdmaPipe:
             self._watch.note_activity()
             for number, size in done:
                 if number < self._link.depth:
-                    self._receive(number, size)
+                    self._arrived(number, size)
                 elif number < self._link.depth + self._link.sends:
                     self._sent(number)
                 else:
@@ -118,10 +124,21 @@ class RdmaPipe:
         except FrameError as error:
             self._lose(ConnectionError(f"the peer broke the rules of RDMA messages: {error}"))
         except OSError as error:
-            self._lose(error)
+            self._break_soon(error)
         return bool(done) and not self._is_lost
 
+    def _arrived(self, number: int, size: int) -> None:
+        """Messages fill the buffers in the order in which these were posted; they may be told of in any other."""
+        posted = self._posted
+        if posted[0] != number:
+            self._ahead[number] = size
+            return
+        self._receive(number, size)
+        while self._ahead and not self._is_lost and posted[0] in self._ahead:
+            self._receive(posted[0], self._ahead.pop(posted[0]))
+
     def _receive(self, number: int, size: int) -> None:
+        self._posted.popleft()
         link = self._link
         start = link.offset(number)
         view = link.view
@@ -151,6 +168,8 @@ class RdmaPipe:
             self._retry_later()
         elif code < 0:
             self._link.check(code, "cannot post a receive buffer")
+        else:
+            self._posted.append(number)
 
     def _sent(self, number: int) -> None:
         self._free.append(number)
@@ -194,20 +213,19 @@ class RdmaPipe:
         try:
             self._pump()
         except OSError as error:
-            self._lose_soon(error)
+            self._break_soon(error)
 
     def _pump(self) -> None:
         """Sends what may be sent now."""
-        if self._is_lost:
+        if self._is_lost or self._is_broken:
             return
         if self._unposted:
             unposted, self._unposted = self._unposted, []
             for number in unposted:
                 self._post(number)
         owed = self._credits
-        while self._output and self._free and owed.can_send_data:
-            if not self._send_next():
-                return
+        while self._output and self._free and owed.can_send_data and self._send_next():
+            pass
         is_all = not self._output and not self._window.count
         if self._is_closing and self._close_number < 0 and is_all and self._free and owed.can_send_data:
             number = self._free[-1]
@@ -325,7 +343,7 @@ class RdmaPipe:
             self._after_delivery()
             self._pump()
         except OSError as error:
-            self._lose(error)
+            self._break_soon(error)
 
     # -- the end
 
@@ -338,7 +356,9 @@ class RdmaPipe:
             pass
         if not self._is_lost:
             is_orderly = self._is_peer_done or self._is_closing
-            self._lose(None if is_orderly else error or ConnectionResetError(errno.ECONNRESET, "the peer is gone"))
+            said = f" ({error.strerror or error})" if error is not None else ""
+            lost = ConnectionResetError(errno.ECONNRESET, f"the peer is gone{said}")
+            self._lose(None if is_orderly else lost)
 
     def close(self) -> None:
         """See `Pipe.close`. The peer is told, and answers when it has read everything."""
@@ -363,13 +383,14 @@ class RdmaPipe:
 
     def abort(self) -> None:
         """See `Pipe.abort`."""
-        self._lose_soon(None)
-
-    def _lose_soon(self, error: Exception | None) -> None:
         if not self._is_lost:
-            self._is_closing = True
-            self._let_link_go(error)
+            self._let_link_go(None)
             self._reactor.call_soon(self._tell_lost)
+
+    def _break_soon(self, error: OSError) -> None:
+        if not self._is_broken:
+            self._is_broken = True
+            self._reactor.call_soon(lambda: self.on_shutdown(error))
 
     def _lose_later(self) -> None:
         """The provider gave operations up: the event that says why should follow, and if none does, it is the end."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -43,6 +44,11 @@ class Fids:
         self._process = os.getpid()
         self._fids: list[Any] = []
 
+    @property
+    def is_here(self) -> bool:
+        """Whether they are this process's, and it goes on."""
+        return self._process == os.getpid() and not sys.is_finalizing()
+
     def add(self, made: Any) -> Any:
         """Takes over what an opening function has put into the first element of an array."""
         self._fids.append(FFI.cast("struct fid *", made[0]))
@@ -51,7 +57,7 @@ class Fids:
     def close(self) -> None:
         """Closes them; a second time does nothing."""
         fids, self._fids = self._fids, []
-        if self._process == os.getpid():
+        if self.is_here:
             for fid in reversed(fids):
                 fid.ops.close(fid)
 
@@ -96,10 +102,15 @@ class Port:
         self._users = 1
         self._domains: dict[str, Domain] = {}
         self._listening = Fids()
+        self._passive: Any = None
         self._fids = Fids()
         self._handlers: dict[int, ConnectionEvents] = {}
         self._on_request: Callable[[Any, bytes], None] | None = None
         self._watch: QueueWatch | None = None
+        self._is_closed = False
+        self._reactor: Reactor | None = None
+        self._thread = 0
+        """The event loop's, once there is one."""
         self._event = FFI.new("uint32_t *")
         self._buffer = FFI.new("char[]", _EVENT_BYTES)
         try:
@@ -124,11 +135,18 @@ class Port:
             self._users += 1
 
     def release(self) -> None:
-        """One user less; the last one closes everything. From any thread, but the last on the loop's."""
+        """One user less; the last one closes everything. From any thread."""
         with self._lock:
             self._users -= 1
             if self._users:
                 return
+        if self._reactor is None or self._thread == threading.get_ident():
+            self._close()
+        else:  # whoever was given up in a thread is the last
+            self._reactor.post(self._close)
+
+    def _close(self) -> None:
+        self._is_closed = True
         if self._watch is not None:
             self._watch.stop()
         self._listening.close()
@@ -173,11 +191,20 @@ class Port:
 
     def stop_listening(self) -> None:
         """Lets nobody in any more, and gives the address up."""
+        self._passive = None
         self._listening.close()
 
     def refuse(self, info: Any) -> None:
-        """Answers a request with no, and frees what came with it."""
-        self._passive.cm.reject(self._passive, info.handle, FFI.NULL, 0)
+        """Answers a request with no."""
+        if self._passive is not None:
+            self._passive.cm.reject(self._passive, info.handle, FFI.NULL, 0)
+            return
+        # Who could say no is closed. An endpoint takes the request over, and its end is an answer as well.
+        made = FFI.new("struct fid_ep **")
+        domain = self.domain(info).fid
+        if domain.ops.endpoint(domain, info, made, FFI.NULL) == 0:
+            fid = FFI.cast("struct fid *", made[0])
+            fid.ops.close(fid)
 
     # -- events
 
@@ -192,6 +219,8 @@ class Port:
             ConfigError: this event loop cannot watch a descriptor.
         """
         self._on_request = on_request
+        self._reactor = reactor
+        self._thread = threading.get_ident()
         fid = FFI.cast("struct fid *", self.events)
         self._watch = QueueWatch(self.fabric, fid, self._read_events, reactor)
         self._watch.start()
@@ -207,6 +236,8 @@ class Port:
     def _read_events(self) -> bool:
         """Reads what is there; whether there may be more."""
         for _ in range(_EVENTS):
+            if self._is_closed:  # by whoever heard of the last one
+                return False
             size = self.events.ops.read(self.events, self._event, self._buffer, _EVENT_BYTES, 0)
             if size == -errno.EAGAIN:
                 return False
