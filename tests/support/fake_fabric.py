@@ -264,7 +264,7 @@ class FakeFabric(Operations):
             endpoint.peer = self._handles.pop(number_of(info.handle))[0]
         return 0
 
-    def _register(
+    def _register(  # noqa: PLR0917 - as libfabric has it
         self, fid: Any, start: Any, size: int, access: int, offset: int, key: int, flags: int, made: Any, context: Any
     ) -> int:
         if self.refuses_memory and access & d.REMOTE_READ:

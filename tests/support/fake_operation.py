@@ -115,8 +115,10 @@ class Operations(ABC):
             if self._mr_mode & d.MR_LOCAL:
                 access = {"recv": d.RECV, "send": d.SEND, "read": d.READ}[kind]
                 region = self._regions.get(number_of(descriptor))
-                assert region is not None and region[4] == endpoint.domain, f"{kind} with memory that is not registered"
-                assert region[0] <= memory and memory + size <= region[0] + region[1], f"{kind} beyond its region"
+                assert region is not None, f"{kind} with memory that is not registered"
+                assert region[4] == endpoint.domain, f"{kind} with memory that is registered elsewhere"
+                is_within = region[0] <= memory <= memory + size <= region[0] + region[1]
+                assert is_within, f"{kind} beyond its region"
                 assert region[2] & access, f"{kind} with memory that is registered for something else"
         for other in (*endpoint.receives, *endpoint.outgoing, *endpoint.reads):
             apart = memory + size <= other.start or other.start + other.size <= memory
@@ -168,7 +170,7 @@ class Operations(ABC):
         self._wake_both(endpoint)
         return 0
 
-    def _read(
+    def _read(  # noqa: PLR0917 - as libfabric has it
         self, pointer: Any, start: Any, size: int, descriptor: Any, source: int, address: int, key: int, context: Any
     ) -> int:
         operation = self._begin(pointer, "read", start, size, descriptor, context)
@@ -221,7 +223,8 @@ class Operations(ABC):
         assert region is not None, "a read of memory that is registered no more"
         assert region[2] & d.REMOTE_READ, "a read of memory that is not registered for it"
         start = read.address if self._mr_mode & d.MR_VIRT_ADDR else region[0] + read.address
-        assert region[0] <= start and start + read.size <= region[0] + region[1], "a read beyond its region"
+        is_within = region[0] <= start <= start + read.size <= region[0] + region[1]
+        assert is_within, "a read beyond its region"
         assert bytes_at(read.start, read.size) == read.kept, "a buffer changed while it was read into"
         FFI.memmove(FFI.cast("char *", read.start), FFI.cast("char *", start), read.size)
         self._complete(endpoint, read, 0)
@@ -281,7 +284,7 @@ class Operations(ABC):
         event[0], fid, info, data = queue.entries.pop(0)
         entry = FFI.cast("struct fi_eq_cm_entry *", buffer)
         entry.fid, entry.info = fid, info
-        head = FFI.sizeof("struct fi_eq_cm_entry")
+        head: int = FFI.sizeof("struct fi_eq_cm_entry")
         FFI.memmove(FFI.cast("char *", buffer) + head, data, len(data))
         return head + len(data)
 

@@ -27,7 +27,7 @@ from eventflux_runtime.carrier.rdma.frame import (
 HELLO = bytes.fromhex("45465244 0100 2000 00400000 00001000")
 """Version 1, 32 buffers of 16 KiB, offers of a megabyte: as in docs/rdma.md."""
 OFFERED = bytes.fromhex("03 00 0200 0100 0000  0010000000560000 2a00000000000000 0000100000000000")
-"""An offer of a megabyte at 0x560000001000 under the key 42, which gives two buffers back and tells of one offer read."""
+"""An offer of a megabyte at 0x560000001000, key 42; two buffers are given back, and one offer is read."""
 
 
 def test_the_bytes_of_a_hello() -> None:

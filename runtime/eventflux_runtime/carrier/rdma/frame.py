@@ -101,19 +101,20 @@ def decode_hello(data: bytes) -> Hello:
     return Hello(depth, buffer_bytes, offer_bytes)
 
 
-def decode_header(data: bytes | memoryview, size: int) -> tuple[int, int, int]:
+def decode_header(data: bytes | memoryview, size: int, start: int = 0) -> tuple[int, int, int]:
     """The kind of a message, the buffers that it gives back, and the offers that it says are read.
 
     Args:
-        data: the message's beginning.
+        data: has the message in it.
         size: of the whole message.
+        start: where it begins.
 
     Raises:
         FrameError: it is no message of this format.
     """
     if size < HEADER_BYTES:
         raise FrameError(f"a message has {size} bytes, and its header alone has {HEADER_BYTES}")
-    kind, zero, returned, read, zeros = HEADER.unpack_from(data)
+    kind, zero, returned, read, zeros = HEADER.unpack_from(data, start)
     if zero or zeros:
         raise FrameError("a byte that has to be zero is not: the peer speaks a newer version")
     body = size - HEADER_BYTES

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import mmap
+from contextlib import suppress
 from struct import Struct
 from typing import Any, Final
 
@@ -53,6 +54,13 @@ class Memory:
         self.view = memoryview(self._map)
         self.pointer: Any = FFI.from_buffer("char[]", self._map)
 
+    def close(self) -> None:
+        """Gives it back to the system; nobody may use it any more. A second time does nothing."""
+        self.view.release()
+        FFI.release(self.pointer)
+        with suppress(BufferError):  # somebody has a view of it still, and with that it goes
+            self._map.close()
+
 
 class Link:
     """One endpoint; made in any thread, used on its loop's."""
@@ -73,6 +81,7 @@ class Link:
         self._library = port.library
         self._fids = Fids()
         self._regions: dict[int, Any] = {}
+        self._memories: list[Memory] = []
         self.is_flushed = False
         """Whether operations were given up by the provider, as they are when the connection has ended."""
         self._is_closed = False
@@ -119,10 +128,9 @@ class Link:
     def _allocate(self) -> None:
         count = self.depth + self.sends
         size = self.buffer_bytes
-        self.memory = Memory(count * size)
-        self.view = self.memory.view
-        self._descriptor = self.register_local(self.memory.pointer, count * size, SEND | RECV)
-        self._pointers = [self.memory.pointer + number * size for number in range(count)]
+        memory, self._descriptor = self.memory(count * size, SEND | RECV)
+        self.view = memory.view
+        self._pointers = [memory.pointer + number * size for number in range(count)]
         contexts = FFI.new("struct fi_context2[]", count + self.reads)
         self._contexts = [FFI.addressof(contexts, number) for number in range(count + self.reads)]
         self._keep = contexts
@@ -134,14 +142,16 @@ class Link:
         self._inject = self.endpoint.msg.inject
         self._receive = self.endpoint.msg.recv
 
-    def register_local(self, pointer: Any, size: int, access: int) -> Any:
-        """The descriptor of memory that this side's operations use; NULL where the provider asks for none.
+    def memory(self, size: int, access: int) -> tuple[Memory, Any]:
+        """Memory for this side's operations until `close`, and its descriptor: NULL where the provider asks for none.
 
         Raises:
             OSError: it cannot be registered.
         """
+        memory = Memory(size)
+        self._memories.append(memory)
         needs_it = self.domain.mr_mode & MR_LOCAL
-        return self.register(pointer, size, access).mem_desc if needs_it else FFI.NULL
+        return memory, self.register(memory.pointer, size, access).mem_desc if needs_it else FFI.NULL
 
     def register(self, pointer: Any, size: int, access: int) -> Any:
         """A ``struct fid_mr`` of memory, until `unregister` or `close`.
@@ -247,6 +257,8 @@ class Link:
         self._fids.close()
         for region in list(self._regions.values()):
             self.unregister(region)
+        for memory in self._memories:
+            memory.close()
         self.port.release()
 
     def __del__(self) -> None:

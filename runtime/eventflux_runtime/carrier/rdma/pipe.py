@@ -14,22 +14,19 @@ from typing import TYPE_CHECKING, Final
 from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, PipeHandler, StallDetector
 from eventflux_runtime.carrier.rdma.credit import CreditMachine
 from eventflux_runtime.carrier.rdma.frame import (
-    ACK,
     CLOSE,
     DATA,
-    HEADER,
     HEADER_BYTES,
     OFFER,
     FrameError,
     Hello,
     decode_header,
     decode_offer,
-    encode_offer,
 )
 from eventflux_runtime.carrier.rdma.inbound import Inbound
 from eventflux_runtime.carrier.rdma.link import Link
+from eventflux_runtime.carrier.rdma.outbound import Outbound
 from eventflux_runtime.carrier.rdma.queue_watch import QueueWatch
-from eventflux_runtime.carrier.rdma.rendezvous import LEAST_OFFER_BYTES, OfferWindow
 from eventflux_runtime.net.waiting import wake_all
 from eventflux_runtime.rpc.peer import Peer
 
@@ -58,25 +55,15 @@ class RdmaPipe:
         self._link = link
         self._reactor = reactor
         self._credits = CreditMachine(link.depth, hello.depth)
-        self._window = OfferWindow(link, hello.offer_bytes)
+        self._outbound = Outbound(link, hello, self._credits)
         self._inbound = Inbound(link, self._credits)
-        self._most_bytes = min(link.buffer_bytes, hello.buffer_bytes) - HEADER_BYTES
         self._handler: PipeHandler | None = None
-        self._output: deque[bytes] = deque()
-        self._start = 0
-        """Bytes of the first of `_output` that have left."""
-        self._free = list(range(link.depth, link.depth + link.sends))
-        self._carried = [0] * (link.depth + link.sends)
-        """Bytes of the stream in each buffer that is under way."""
         self._posted = deque(range(link.depth))
         """The receive buffers that wait for a message, in the order in which they are filled."""
         self._ahead: dict[int, int] = {}
         """Messages that were told of before one that came earlier: their buffers and sizes."""
         self._unposted: list[int] = []
         self._is_closing = False
-        self._close_number = -1
-        """The send that carries CLOSE; -1: it has not left."""
-        self._is_close_sent = False
         self._is_peer_done = False
         self._is_lost = False
         self._is_told = False
@@ -114,7 +101,7 @@ class RdmaPipe:
                 if number < self._link.depth:
                     self._arrived(number, size)
                 elif number < self._link.depth + self._link.sends:
-                    self._sent(number)
+                    self._let_go(self._outbound.sent(number))
                 else:
                     self._inbound.end_read(number - self._link.depth - self._link.sends)
                 if self._is_lost:
@@ -142,7 +129,7 @@ class RdmaPipe:
         link = self._link
         start = link.offset(number)
         view = link.view
-        kind, returned, read = decode_header(view[start : start + HEADER_BYTES], size)
+        kind, returned, read = decode_header(view, size, start)
         if kind == DATA:
             data = bytes(view[start + HEADER_BYTES : start + size])
             self._post(number)
@@ -159,7 +146,7 @@ class RdmaPipe:
                 self._credits.take_ack()
         self._credits.receive(returned)
         if read:
-            self._let_go(self._window.done(read))
+            self._let_go(self._outbound.window.done(read))
 
     def _post(self, number: int) -> None:
         code = self._link.post(number)
@@ -170,12 +157,6 @@ class RdmaPipe:
             self._link.check(code, "cannot post a receive buffer")
         else:
             self._posted.append(number)
-
-    def _sent(self, number: int) -> None:
-        self._free.append(number)
-        if number == self._close_number:
-            self._is_close_sent = True
-        self._let_go(self._carried[number])
 
     def _let_go(self, size: int) -> None:
         self.unsent_bytes -= size
@@ -192,7 +173,7 @@ class RdmaPipe:
             if not self._is_closing:
                 self._handler.on_eof()
                 self.close()
-        if self._is_close_sent and self._inbound.is_at_end:
+        if self._outbound.is_close_sent and self._inbound.is_at_end:
             self._lose(None)
 
     # -- what leaves
@@ -201,7 +182,7 @@ class RdmaPipe:
         """See `Pipe.write`."""
         if self._is_closing or not data:
             return
-        self._output.append(data)
+        self._outbound.write(data)
         self.unsent_bytes += len(data)
         self._try_to_pump()
         if self.unsent_bytes > HIGH_WATER_BYTES and not self.is_congested and not self._is_closing:
@@ -223,95 +204,9 @@ class RdmaPipe:
             unposted, self._unposted = self._unposted, []
             for number in unposted:
                 self._post(number)
-        owed = self._credits
-        while self._output and self._free and owed.can_send_data and self._send_next():
-            pass
-        is_all = not self._output and not self._window.count
-        if self._is_closing and self._close_number < 0 and is_all and self._free and owed.can_send_data:
-            number = self._free[-1]
-            if self._send(CLOSE, 0):
-                self._close_number = number
-        elif owed.wants_ack and self._free and owed.available:
-            self._send(ACK, 0)
-
-    def _send_next(self) -> bool:
-        """Sends a message of what was written; False: not now."""
-        first = self._output[0]
-        rest = len(first) - self._start
-        if rest >= LEAST_OFFER_BYTES and self._window.most_bytes:
-            return self._window.has_room and self._send_offer(first, min(rest, self._window.most_bytes))
-        size = self._fill()
-        if not self._send(DATA, size):
-            return False
-        while size:
-            rest = len(self._output[0]) - self._start
-            if size < rest:
-                self._start += size
-                break
-            self._output.popleft()
-            self._start = 0
-            size -= rest
-        return True
-
-    def _fill(self) -> int:
-        """Copies what was written into the next buffer, up to what is long enough to be offered; the bytes."""
-        view = self._link.view
-        position = self._link.offset(self._free[-1]) + HEADER_BYTES
-        room = self._most_bytes
-        start = self._start
-        for data in self._output:
-            rest = len(data) - start
-            if rest >= LEAST_OFFER_BYTES and self._window.most_bytes:
-                break
-            size = min(rest, room)
-            view[position : position + size] = data[start : start + size] if size < len(data) else data
-            position += size
-            room -= size
-            start = 0
-            if not room:
-                break
-        return self._most_bytes - room
-
-    def _send_offer(self, data: bytes, size: int) -> bool:
-        try:
-            offer = self._window.offer(data, self._start, size)
-        except OSError:  # no more memory can be locked: it goes in messages, then
-            self._window.give_up()
-            return True
-        start = self._link.offset(self._free[-1]) + HEADER_BYTES
-        body = encode_offer(offer)
-        self._link.view[start : start + len(body)] = body
-        if not self._send(OFFER, len(body), carried=0):
-            self._window.take_back()
-            return False
-        self._start += size
-        if self._start == len(data):
-            self._output.popleft()
-            self._start = 0
-        return True
-
-    def _send(self, kind: int, size: int, carried: int = -1) -> bool:
-        """Sends the next buffer, whose body has so many bytes; False: the provider has no room now."""
-        link = self._link
-        number = self._free[-1]
-        returned, read = self._credits.spend()
-        HEADER.pack_into(link.view, link.offset(number), kind, 0, returned, read, 0)
-        total = HEADER_BYTES + size
-        is_injected = total <= link.inject_bytes and kind != CLOSE
-        code = link.inject(number, total) if is_injected else link.send(number, total)
-        if code < 0:
-            self._credits.unspend(returned, read)
-            if code != -errno.EAGAIN:
-                link.check(code, "cannot send")
+        if not self._outbound.pump():
             self._retry_later()
-            return False
-        carried = size if carried < 0 else carried
-        if is_injected:
-            self._let_go(carried)
-        else:
-            self._free.pop()
-            self._carried[number] = carried
-        return True
+        self._let_go(self._outbound.take_gone())
 
     def _retry_later(self) -> None:
         if self._retry_timer is None:
@@ -365,6 +260,7 @@ class RdmaPipe:
         if self._is_closing:
             return
         self._is_closing = True
+        self._outbound.close()
         self._inbound.stop()
         self._credits.resume()
         self._give_up_later(StallDetector(self))
@@ -406,7 +302,7 @@ class RdmaPipe:
     def _let_link_go(self, error: Exception | None) -> None:
         self._is_lost = self._is_closing = True
         self._error = error
-        self._output.clear()
+        self._outbound.clear()
         self.unsent_bytes = 0
         self.is_congested = False
         self._watch.stop()

@@ -31,10 +31,10 @@ from eventflux_runtime.carrier.rdma.declaration import (
     SOURCE,
     THREAD_SAFE,
 )
-from eventflux_runtime.carrier.rdma.library import FFI, Library
+from eventflux_runtime.carrier.rdma.library import FFI, Library, load_library
 from eventflux_runtime.rpc.errors import ConfigError
 
-__all__ = ["HARDWARE", "ProviderReport", "Wanted", "find_info", "report_providers"]
+__all__ = ["HARDWARE", "ProviderReport", "Wanted", "find_info", "probe", "report_providers"]
 
 HARDWARE: Final = ("verbs",)
 """Providers of connected endpoints that are RDMA; taken without being named."""
@@ -181,6 +181,23 @@ def report_providers(library: Library) -> tuple[ProviderReport, ...]:
         )
         for name, found_kinds in kinds.items()
     )
+
+
+def probe() -> dict[str, str]:
+    """The library's version and its providers; see `Scheme.probe`. May take long.
+
+    Raises:
+        ConfigError: there is no library.
+        OSError: it does not tell.
+    """
+    library = load_library()
+    told = {"libfabric": library.version}
+    for one in report_providers(library):
+        how = "hardware" if one.is_hardware else "software"
+        use = "" if one.is_usable else ", not for rdma://"
+        endpoints = " and ".join(one.endpoints) or "no known"
+        told[f"provider {one.name}"] = f"{one.version}, {how}, {endpoints} endpoints{use}"
+    return told
 
 
 def _each(info: Any) -> Any:

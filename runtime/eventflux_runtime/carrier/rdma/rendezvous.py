@@ -111,10 +111,7 @@ class Reader:
             OSError: no more memory can be registered.
         """
         if self._memory is None:
-            size = self._link.reads * OFFER_BYTES
-            memory = Memory(size)
-            self._descriptor = self._link.register_local(memory.pointer, size, READ)
-            self._memory = memory
+            self._memory, self._descriptor = self._link.memory(self._link.reads * OFFER_BYTES, READ)
         number = self._free[-1]
         pointer = self._memory.pointer + number * OFFER_BYTES
         code = self._link.read(number, pointer, self._descriptor, offer.address, offer.key, offer.size)
