@@ -73,6 +73,9 @@ class Scheme:
     """The scheme that is this one with TLS; empty: there is none."""
     extra: str = ""
     """The extra that brings `packages`."""
+    probe: str = ""
+    """A function without arguments that tells what the wire stands on beside packages, as a `dict` of texts, and raises
+    ConfigError where that is not installed; for reports."""
     packages: tuple[str, ...] = ()
     """Top-level packages that the modules named here import and the base install does not have."""
 
@@ -166,6 +169,7 @@ def _rdma() -> Scheme:
             Parameter(name="provider", takes="the name of a provider of libfabric", pattern=r"[a-z0-9_;-]{1,64}"),
             Parameter(name="poll", takes="microseconds from 0 to 9999", pattern=r"[0-9]{1,4}"),
         ),
+        probe="eventflux_runtime.carrier.rdma.provider:probe",
         extra="rdma",
         packages=("cffi",),
     )
