@@ -66,6 +66,8 @@ FULL: Final = (
     Variant("ws", "uvloop"),
     Variant("wss", "asyncio"),
     Variant("wss", "uvloop"),
+    Variant("rdma", "asyncio"),
+    Variant("rdma", "uvloop"),
     Variant("unix", "asyncio"),
     Variant("unix", "uvloop"),
     Variant("grpc.aio-to-grpc", "asyncio"),

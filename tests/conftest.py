@@ -111,13 +111,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _skip_missing(items: list[pytest.Item]) -> None:
     """Skips each test on a wire for which this machine lacks something, and says what."""
-    from tests.support.wires import why_missing
-
     for item in items:
         wire, _ = _wire_and_loop(item)
-        reason = why_missing(wire) if wire else ""
-        if reason:
+        if wire is not None and (reason := _why_missing(wire)):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _why_missing(wire: str) -> str:
+    from tests.support.wires import why_missing
+
+    return why_missing(wire)
 
 
 def _is_held(item: pytest.Item) -> bool:

@@ -8,6 +8,7 @@ from tests.project.import_graph import ROOT, SOURCE_ROOTS
 
 RUNTIME = SOURCE_ROOTS["eventflux_runtime"] / "eventflux_runtime"
 PACKAGES_BELOW = {
+    "carrier": {"rdma"},
     "client": {"pool"},
     "protocol": {"core", "driver", "native", "grpc", "eventflux", "http1"},
     "well_known": {"struct"},
