@@ -25,7 +25,9 @@ def port_of(address: bytes) -> int:
 
 
 def peer_at(scheme: str, address: bytes) -> Peer:
-    """Who is at such an address."""
+    """Who is at such an address; one of another family is told as its bytes."""
+    if len(address) < 8 or _family_of(address) not in (socket.AF_INET, socket.AF_INET6):
+        return Peer(f"{scheme}://{address.hex() or 'unknown'}")
     port = port_of(address)
     if _family_of(address) == socket.AF_INET6:
         (zone,) = unpack_from("=I", address, 24)
