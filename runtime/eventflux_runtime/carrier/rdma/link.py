@@ -30,7 +30,7 @@ from eventflux_runtime.carrier.rdma.frame import Hello
 from eventflux_runtime.carrier.rdma.library import FFI
 from eventflux_runtime.carrier.rdma.port import Fids, Port
 
-__all__ = ["BUFFER_BYTES", "DEPTH", "OFFER_BYTES", "READS", "SENDS", "Link", "Memory"]
+__all__ = ["BUFFER_BYTES", "DEPTH", "MOST_TOLD", "OFFER_BYTES", "READS", "SENDS", "Link", "Memory"]
 
 BUFFER_BYTES: Final = 16 * 1024
 """Bytes of a message, its header included: a turn's worth of small calls is one or two messages."""
@@ -42,7 +42,8 @@ READS: Final = 2
 """Reads from the peer's memory under way: while one is copied the next arrives."""
 OFFER_BYTES: Final = 1024 * 1024
 """Bytes of one read at most."""
-_ENTRIES: Final = 64
+MOST_TOLD: Final = 64
+"""Operations that have ended which the queue tells at a time."""
 _ENTRY: Final = Struct("=QQQ")
 
 
@@ -135,7 +136,7 @@ class Link:
         self._contexts = [FFI.addressof(contexts, number) for number in range(count + self.reads)]
         self._keep = contexts
         self._first_context = int(FFI.cast("uintptr_t", contexts))
-        self._entries = FFI.new("struct fi_cq_msg_entry[]", _ENTRIES)
+        self._entries = FFI.new("struct fi_cq_msg_entry[]", MOST_TOLD)
         self._entry_bytes = FFI.buffer(self._entries)
         self._read_queue = self.queue.ops.read
         self._send = self.endpoint.msg.send
@@ -201,13 +202,13 @@ class Link:
     # -- completions
 
     def completions(self) -> list[tuple[int, int]]:
-        """The operations that have ended, `_ENTRIES` at most: the number of each, and the bytes that a receive brought.
+        """The operations that have ended, `MOST_TOLD` at most: each one's number, and the bytes that a receive brought.
 
         Raises:
             OSError: one has failed, and with it the connection.
         """
         while True:
-            count = self._read_queue(self.queue, self._entries, _ENTRIES)
+            count = self._read_queue(self.queue, self._entries, MOST_TOLD)
             if count > 0:
                 first = self._first_context
                 entries = _ENTRY.iter_unpack(self._entry_bytes[: count * ENTRY_BYTES])

@@ -24,7 +24,7 @@ from eventflux_runtime.carrier.rdma.frame import (
     decode_offer,
 )
 from eventflux_runtime.carrier.rdma.inbound import Inbound
-from eventflux_runtime.carrier.rdma.link import Link
+from eventflux_runtime.carrier.rdma.link import MOST_TOLD, Link
 from eventflux_runtime.carrier.rdma.outbound import Outbound
 from eventflux_runtime.carrier.rdma.queue_watch import QueueWatch
 from eventflux_runtime.net.waiting import wake_all
@@ -88,14 +88,18 @@ class RdmaPipe:
     # -- what has ended
 
     def _read(self) -> bool:
-        """Deals with some operations that have ended; whether there may be more."""
+        """Deals with operations that have ended; whether as many as are told at a time."""
+        return self._deal() >= MOST_TOLD and not self._is_lost
+
+    def _deal(self) -> int:
+        """Deals with some operations that have ended, and tells how many."""
         done: list[tuple[int, int]] = []
         try:
             done = self._link.completions()
             if not done and not self._unposted:
                 if self._link.is_flushed and not self._is_closing:
                     self._lose_later()
-                return False
+                return 0
             self._watch.note_activity()
             for number, size in done:
                 if number < self._link.depth:
@@ -105,14 +109,14 @@ class RdmaPipe:
                 else:
                     self._inbound.end_read(number - self._link.depth - self._link.sends)
                 if self._is_lost:
-                    return False
+                    return 0
             self._after_delivery()
             self._pump()
         except FrameError as error:
             self._lose(ConnectionError(f"the peer broke the rules of RDMA messages: {error}"))
         except OSError as error:
             self._break_soon(error)
-        return bool(done) and not self._is_lost
+        return len(done)
 
     def _arrived(self, number: int, size: int) -> None:
         """Messages fill the buffers in the order in which these were posted; they may be told of in any other."""
@@ -247,7 +251,7 @@ class RdmaPipe:
 
     def on_shutdown(self, error: OSError | None) -> None:
         """See `ConnectionEvents.on_shutdown`. What arrived before is read first."""
-        while not self._is_lost and self._read():
+        while not self._is_lost and self._deal():
             pass
         if not self._is_lost:
             is_orderly = self._is_peer_done or self._is_closing
