@@ -109,7 +109,7 @@ from tests.support.probe import Probe
 async def main(host: str, there: list[str]) -> None:
     for wire in ("tcp", "grpc"):
         for place in there:
-            async with serve([Probe()], at(wire, place), config=ServerConfig(drain_grace_s=0)) as server:
+            async with serve([Probe()], f"{wire}://{place}:0", config=ServerConfig(drain_grace_s=0)) as server:
                 port = server.endpoints[0].rpartition(":")[2]
                 async with connect(f"{wire}://{host}:{port}") as channel:
                     await TransportClient(channel).send_message(Message(), timeout_s=10)
