@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ctypes.util
 import os
 import re
 import shutil
@@ -117,7 +118,24 @@ def _provide_node(session: nox.Session) -> None:
 
 def _run_tests(session: nox.Session) -> None:
     _install(session, "all,demo", "tests")
+    _provide_libfabric(session)
     session.run("python", "-m", "pytest", *IN_PARALLEL, *session.posargs)
+
+
+def _provide_libfabric(session: nox.Session) -> None:
+    """What ``rdma://`` stands on; where it cannot be had, the tests of that wire are skipped and say so."""
+    if ctypes.util.find_library("fabric"):
+        return
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        session.warn("the tests of rdma:// are skipped: run apt-get install libfabric1 as root")
+        return
+    session.log("installing libfabric1")
+    install = ("apt-get", "install", "-q", "-y", "--no-install-recommends", "libfabric1")
+    for command in (("apt-get", "update", "-q"), install):
+        options = ("-o", "DPkg::Lock::Timeout=60", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::Retries=1")
+        if subprocess.run((*command, *options), check=False, capture_output=True).returncode:
+            session.warn("the tests of rdma:// are skipped: %s fails", " ".join(command))
+            return
 
 
 @nox.session
@@ -280,6 +298,8 @@ def compile_(session: nox.Session) -> None:
     if "--keep" not in session.posargs:
         _install_compiled(session)
     options = [option for option in session.posargs if option != "--keep"]
+    if "--collect-only" not in options:
+        _provide_libfabric(session)
     session.run("python", "-m", "pytest", *IN_PARALLEL, *options, env={"EVENTFLUX_FORM": "compiled"})
 
 
@@ -302,7 +322,9 @@ def _install_compiled(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Compare our wires with gRPC's libraries and with the ceiling; ``-- --quick`` ends within a minute."""
-    _install(session, "grpc,trio,uvloop,websocket", "bench")
+    _install(session, "grpc,rdma,trio,uvloop,websocket", "bench")
+    if "--quick" not in session.posargs:  # which has no row of it
+        _provide_libfabric(session)
     session.run("python", "-m", "benchmarks.compare", *session.posargs)
     if "--quick" in session.posargs:
         session.run("python", "-m", "benchmarks.peer", "--seconds", "0.2", "--loop", "asyncio")

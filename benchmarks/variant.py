@@ -69,6 +69,8 @@ FULL: Final = (
     Variant("quic", "asyncio"),
     Variant("quic", "uvloop"),
     Variant("quic", "trio"),
+    Variant("rdma", "asyncio"),
+    Variant("rdma", "uvloop"),
     Variant("unix", "asyncio"),
     Variant("unix", "uvloop"),
     Variant("grpc.aio-to-grpc", "asyncio"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib.util
 import os
 import signal
 import sys
@@ -87,6 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wire meets each loop. A test that is about both has the marker ``full_matrix``, and runs on all of them. What costs
     much and shows what rarely changes has the marker ``long``, and is left out too.
     """
+    _skip_missing(items)
     if any("[" in argument for argument in config.args):
         return
     groups: dict[str, tuple[list[str], list[str]]] = {}
@@ -109,10 +109,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = kept
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Leaves out what needs a wire's extra that is not installed, and says so."""
-    if _wire_and_loop(item)[0] == "quic" and importlib.util.find_spec("qh3") is None:
-        item.add_marker(pytest.mark.skip(reason="the extra quic is not installed"))
+def _skip_missing(items: list[pytest.Item]) -> None:
+    """Skips each test on a wire for which this machine lacks something, and says what."""
+    for item in items:
+        wire, _ = _wire_and_loop(item)
+        if wire is not None and (reason := _why_missing(wire)):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _why_missing(wire: str) -> str:
+    from tests.support.wires import why_missing
+
+    return why_missing(wire)
 
 
 def _is_held(item: pytest.Item) -> bool:

@@ -88,6 +88,8 @@ class EventFluxPeer:
     async def serve(self, place: Place) -> AsyncIterator[str]:
         """See `Peer.serve`."""
         url = f"unix://{place.scratch}/echo.sock" if self._scheme == "unix" else f"{self._scheme}://127.0.0.1:0"
+        if self._scheme == "rdma":
+            url += "?provider=tcp"  # it is measured where there is no card
         config = ServerConfig(
             tls=self._server_tls(place),
             drain_grace_s=0,

@@ -14,7 +14,7 @@ _OTHERS: Final = {
     "grpc.aio-gzip": ("benchmarks.peers.grpc_aio", "GzipPeer"),
     "grpclib": ("benchmarks.peers.grpclib", "GrpclibPeer"),
 }
-_OURS: Final = ("tcp", "tcps", "unix", "grpc", "grpcs", "ws", "wss", "quic", "grpcio")
+_OURS: Final = ("tcp", "tcps", "unix", "grpc", "grpcs", "ws", "wss", "quic", "rdma", "grpcio")
 _PACKED: Final = {"grpc-gzip": ("grpc", "gzip"), "grpc-zstd": ("grpc", "zstd")}
 """Ours with every message compressed, of whatever length: the scheme and the algorithm."""
 _MIXED: Final = {"grpc.aio-to-grpc": ("grpc.aio", "grpc"), "grpc-to-grpc.aio": ("grpc", "grpc.aio")}

@@ -100,4 +100,7 @@ from eventflux_runtime.telemetry.client import StatsClient as StatsClient
 from eventflux_runtime.telemetry.prometheus import PROMETHEUS_CONTENT_TYPE as PROMETHEUS_CONTENT_TYPE
 from eventflux_runtime.telemetry.prometheus import prometheus_text as prometheus_text
 from eventflux_runtime.telemetry.report import ServerReport as ServerReport
+from eventflux_runtime.wire.report import WireReport as WireReport
+from eventflux_runtime.wire.report import WireState as WireState
+from eventflux_runtime.wire.report import wire_reports as wire_reports
 from eventflux_runtime.workers.supervisor import Workers as Workers

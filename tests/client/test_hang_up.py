@@ -9,12 +9,13 @@ from eventflux_runtime import ClientConfig, Unavailable, connect, serve
 from eventflux_transport import HeartbeatRequest, TransportClient
 from tests.support.breaking_relay import relaying
 from tests.support.server_process import Node
+from tests.support.wires import at
 
 
-@pytest.mark.parametrize("wire", ["tcp", "grpc", "ws"])
+@pytest.mark.parametrize("wire", ["tcp", "grpc", "ws", "rdma"])
 async def test_a_client_connects_once_more_and_no_oftener(wire: str) -> None:
     config = ClientConfig(retry=None)
-    async with serve([Node("a")], f"{wire}://127.0.0.1:0") as server, relaying(server.endpoints[0]) as (relay, url):
+    async with serve([Node("a")], at(wire)) as server, relaying(server.endpoints[0]) as (relay, url):
         for refused, accepted in ((1, 2), (2, 2)):
             relay.accepted, relay.to_refuse = 0, refused
             with anyio.fail_after(20):

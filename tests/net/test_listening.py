@@ -20,9 +20,9 @@ from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import Message, TransportClient, TransportFactory
 from tests.support.namespace import NO_IPV6, run_inside
 from tests.support.probe import Probe
-from tests.support.wires import connect, serve
+from tests.support.wires import at, connect, serve
 
-WIRES = ("tcp", "grpc", "quic", "grpcio")
+WIRES = ("tcp", "grpc", "quic", "rdma", "grpcio")
 AT_ONCE = ServerConfig(drain_grace_s=0)
 
 
@@ -36,7 +36,7 @@ def taken(wire: str, address: tuple[str, int]) -> socket.socket:
 
 
 def port_of(server: Server) -> int:
-    return int(server.endpoints[0].rpartition(":")[2])
+    return parse_endpoint(server.endpoints[0]).port
 
 
 async def answers(url: str) -> None:
@@ -64,10 +64,10 @@ def name_with_two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_every_address_is_of_both_families(wire: str, host: str) -> None:
     probe = Probe()
     with anyio.fail_after(30):
-        async with serve([probe], f"{wire}://{host}:0", config=AT_ONCE) as server:
-            assert server.endpoints == (f"{wire}://{host}:{port_of(server)}",)
+        async with serve([probe], at(wire, host), config=AT_ONCE) as server:
+            assert server.endpoints == (at(wire, host, port_of(server)),)
             for there in ("127.0.0.1", "127.0.0.2", "[::1]"):
-                await answers(f"{wire}://{there}:{port_of(server)}")
+                await answers(at(wire, there, port_of(server)))
     peers = [context.peer.address.rpartition(":")[0] for context in probe.contexts]
     assert peers == [f"{wire}://127.0.0.1"] * 2 + [f"{wire}://[::1]"] or peers[1] == f"{wire}://127.0.0.2"
     assert "ffff" not in "".join(peers)
@@ -76,16 +76,16 @@ async def test_every_address_is_of_both_families(wire: str, host: str) -> None:
 @pytest.mark.parametrize("wire", WIRES)
 async def test_every_address_of_one_family_is_of_that_family(wire: str) -> None:
     with anyio.fail_after(30):
-        async with serve([Probe()], f"{wire}://0.0.0.0:0", config=AT_ONCE) as server:
-            await answers(f"{wire}://127.0.0.1:{port_of(server)}")
+        async with serve([Probe()], at(wire, "0.0.0.0"), config=AT_ONCE) as server:
+            await answers(at(wire, "127.0.0.1", port_of(server)))
             with pytest.raises(Unavailable):
-                await answers(f"{wire}://[::1]:{port_of(server)}")
+                await answers(at(wire, "[::1]", port_of(server)))
 
 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_port_that_one_family_lacks_is_taken_for_both(wire: str) -> None:
     with taken(wire, ("0.0.0.0", 0)) as other, pytest.raises(ConfigError, match="in use"):
-        async with serve([Probe()], f"{wire}://*:{other.getsockname()[1]}", config=AT_ONCE):
+        async with serve([Probe()], at(wire, "*", other.getsockname()[1]), config=AT_ONCE):
             pytest.fail("it started")
 
 
@@ -160,14 +160,14 @@ def test_an_address_on_a_link(backend: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("wire", WIRES)
 async def test_none_of_the_addresses_is_this_machines(wire: str) -> None:
     with pytest.raises(ConfigError, match="this machine does not have that address"):
-        async with serve([Probe()], f"{wire}://192.0.2.1:0", config=AT_ONCE):
+        async with serve([Probe()], at(wire, "192.0.2.1"), config=AT_ONCE):
             pytest.fail("it started")
 
 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_zone_that_is_no_interface(wire: str) -> None:
     with pytest.raises(ConfigError, match="the host is not known"):
-        async with serve([Probe()], f"{wire}://[fe80::1%nowhere]:0", config=AT_ONCE):
+        async with serve([Probe()], at(wire, "[fe80::1%nowhere]"), config=AT_ONCE):
             pytest.fail("it started")
 
 
@@ -193,11 +193,11 @@ async def test_port_0_is_one_port_on_all_addresses(wire: str, monkeypatch: pytes
 
         monkeypatch.setattr(socket, "socket", Socket)
         with anyio.fail_after(30):
-            async with serve([Probe()], f"{wire}://both:0", config=AT_ONCE) as server:
+            async with serve([Probe()], at(wire, "both"), config=AT_ONCE) as server:
                 assert len(set(held)) == 3
                 assert port_of(server) not in held
                 for host in ("127.0.0.1", "127.0.0.2"):
-                    await answers(f"{wire}://{host}:{port_of(server)}")
+                    await answers(at(wire, host, port_of(server)))
 
 
 @pytest.mark.parametrize("wire", WIRES)
@@ -206,7 +206,7 @@ async def test_a_port_that_is_given_is_not_replaced(wire: str, monkeypatch: pyte
     with taken(wire, ("127.0.0.2", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(ConfigError, match="in use"):
-            async with serve([Probe()], f"{wire}://both:{port}", config=AT_ONCE):
+            async with serve([Probe()], at(wire, "both", port), config=AT_ONCE):
                 pytest.fail("it started")
         # What was bound before the one that could not be had is free again.
         with taken(wire, ("127.0.0.1", port)):
@@ -253,7 +253,7 @@ def most_allowed() -> int:
 @pytest.mark.parametrize("wire", ["tcp", "unix", "grpc", "grpcio"])
 async def test_a_burst_of_clients_gets_in_while_the_loop_is_busy(wire: str, tmp_path: Path) -> None:
     path = f"{tmp_path}/a.sock"
-    url = f"unix://{path}" if wire == "unix" else f"{wire}://127.0.0.1:0"
+    url = f"unix://{path}" if wire == "unix" else at(wire)
     async with serve([Probe()], url, config=AT_ONCE) as server:
         address: Any = path if wire == "unix" else ("127.0.0.1", port_of(server))
         # Nothing is accepted meanwhile: this does not let the loop run.

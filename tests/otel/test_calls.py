@@ -28,6 +28,7 @@ from eventflux_runtime import (
 )
 from eventflux_runtime.otel import client_interceptor, server_interceptor
 from eventflux_runtime.otel.convention import BUCKETS_S, SCHEMA_URL, peer_attributes, target_attributes
+from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import (
     EventRequest,
@@ -97,7 +98,7 @@ def assert_addresses(wire: str, target: str, client: ReadableSpan, server: Reada
         assert served["network.peer.address"] == path
         assert not {key for key in (*sent, *served) if key.endswith(".port")}
     else:
-        port = int(target.rpartition(":")[2].rstrip("/"))
+        port = parse_endpoint(target).port
         assert (sent["server.address"], sent["server.port"]) == ("127.0.0.1", port)
         assert (sent["network.peer.address"], sent["network.peer.port"]) == ("127.0.0.1", port)
         assert served["network.peer.address"] == "127.0.0.1"

@@ -8,7 +8,7 @@ from tests.project.import_graph import ROOT, SOURCE_ROOTS
 
 RUNTIME = SOURCE_ROOTS["eventflux_runtime"] / "eventflux_runtime"
 PACKAGES_BELOW = {
-    "carrier": {"quic", "websocket"},
+    "carrier": {"quic", "rdma", "websocket"},
     "client": {"pool"},
     "protocol": {"core", "driver", "native", "grpc", "eventflux", "http1"},
     "well_known": {"struct"},

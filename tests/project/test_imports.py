@@ -75,7 +75,10 @@ LAYERS: Final = {
         may_import=("rpc", "pipe"),
         forbidden=SANS_IO,
     ),
-    "carrier": Layer(modules=("carrier",), may_import=("rpc", "net", "pipe", "websocket core"), forbidden=GRPC),
+    "rdma core": Layer(modules=("carrier.rdma.frame", "carrier.rdma.credit"), forbidden=SANS_IO),
+    "carrier": Layer(
+        modules=("carrier",), may_import=("rpc", "net", "pipe", "websocket core", "rdma core"), forbidden=GRPC
+    ),
     "grpcio": Layer(modules=("grpcio",), may_import=("rpc", "handler", "net", "calls")),
     "wire": Layer(modules=("wire",), may_import=("rpc", "net", "calls", "pipe", "protocol"), forbidden=GRPC),
     "health": Layer(modules=("health",), may_import=("rpc", "message"), forbidden=NETWORK | (GRPC - {"google"})),

@@ -101,8 +101,8 @@ def test_connect_refuses(target: Any, options: dict[str, Any], words: str) -> No
         ("grpc://127.0.0.1:1", "write grpcs://"),
         ("grpc+dns:///localhost:1", r"write grpcs\+dns://"),
         ("grpc+xds:///localhost:1", r"write grpcs\+xds://"),
-        ("unix:///tmp/a", "unix:// is not encrypted: write tcps:// or grpcs://"),
-        (memory_endpoint(), "memory:// is not encrypted"),
+        ("unix:///tmp/a", "there is no TLS on unix://: write tcps:// or grpcs://"),
+        (memory_endpoint(), "there is no TLS on memory://"),
     ],
 )
 async def test_certificates_for_a_wire_without_tls_are_refused(url: str, words: str) -> None:

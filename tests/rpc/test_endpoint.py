@@ -232,3 +232,46 @@ def test_the_path_of_a_websocket_is_part_of_its_endpoint(url: str, path: str, te
 
 def test_one_path_is_that_of_each_address() -> None:
     assert [str(endpoint) for endpoint in parse_target("ws://a:1,b:2/rpc")] == ["ws://a:1/rpc", "ws://b:2/rpc"]
+
+
+# -- parameters
+
+
+@pytest.mark.parametrize(
+    ("url", "parameters"),
+    [
+        ("rdma://a:1", ()),
+        ("rdma://a:1?provider=tcp", (("provider", "tcp"),)),
+        ("rdma://[::1]:1?poll=50&provider=verbs", (("poll", "50"), ("provider", "verbs"))),
+    ],
+)
+def test_what_a_url_says_behind_its_address_is_part_of_it(url: str, parameters: tuple[tuple[str, str], ...]) -> None:
+    endpoint = parse_endpoint(url)
+    assert (endpoint.parameters, str(endpoint)) == (parameters, url)
+    assert str(endpoint.with_port(2)) == url.replace(":1", ":2", 1) or "::1" in url
+    assert endpoint.parameter("provider") == dict(parameters).get("provider", "")
+
+
+def test_parameters_stand_once_and_are_those_of_each_address() -> None:
+    endpoints = parse_target("rdma://a:1,b:2?provider=tcp")
+    assert [str(endpoint) for endpoint in endpoints] == ["rdma://a:1?provider=tcp", "rdma://b:2?provider=tcp"]
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("rdma://a:1?", "behind the \\? may stand provider=.* and poll=.*, not ''"),
+        ("rdma://a:1?prov=tcp", "may stand provider=.*, not 'prov=tcp'"),
+        ("rdma://a:1?provider", "not 'provider'"),
+        ("rdma://a:1?provider=", "provider is the name of a provider of libfabric, not ''"),
+        ("rdma://a:1?provider=a/b", "not 'a/b'"),
+        ("rdma://a:1?poll=10000", "poll is microseconds from 0 to 9999, not '10000'"),
+        ("rdma://a:1?poll=1&poll=2", "says poll twice"),
+        ("rdma://a:1/x?poll=1", "take a path behind the port, drop /x"),
+        ("tcp://a:1?provider=tcp", "the port must be a number"),
+        ("tcp+rdma://a:1", "cannot share an address"),
+    ],
+)
+def test_parameters_that_are_wrong(url: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        parse_endpoint(url)

@@ -29,9 +29,9 @@ from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from tests.support.probe import Probe
 from tests.support.tcp_server import serving
-from tests.support.wires import WIRES, connect, linked, serve, server_config
+from tests.support.wires import WIRES, at, connect, linked, serve, server_config
 
-NETWORK_WIRES = ("tcp", "grpc", "quic", "grpcio")
+NETWORK_WIRES = ("tcp", "grpc", "quic", "rdma", "grpcio")
 
 
 @contextmanager
@@ -68,7 +68,7 @@ async def test_refused_connection(wire: str) -> None:
     with listening_socket(wire) as (sock, port):
         sock.close()
         with anyio.fail_after(10):
-            async with connect(f"{wire}://127.0.0.1:{port}") as channel:
+            async with connect(at(wire, port=port)) as channel:
                 with pytest.raises(Unavailable, match="listen") as caught:
                     await TransportClient(channel).send_message(Message())
     assert caught.value.unprocessed
@@ -130,7 +130,7 @@ async def test_refused_memory_connection() -> None:
 async def test_server_that_never_answers_the_handshake(wire: str) -> None:
     with listening_socket(wire) as (_, port), anyio.fail_after(10):
         config = ClientConfig(connect_timeout_s=0.3)
-        async with connect(f"{wire}://127.0.0.1:{port}", config=config) as channel:
+        async with connect(at(wire, port=port), config=config) as channel:
             with pytest.raises(Unavailable, match=r"connect_timeout_s|did not say a word"):
                 await TransportClient(channel).send_message(Message())
 
@@ -138,7 +138,7 @@ async def test_server_that_never_answers_the_handshake(wire: str) -> None:
 @pytest.mark.parametrize("wire", NETWORK_WIRES)
 async def test_deadline_covers_connecting(wire: str) -> None:
     with listening_socket(wire) as (_, port), anyio.fail_after(10):
-        async with connect(f"{wire}://127.0.0.1:{port}") as channel:
+        async with connect(at(wire, port=port)) as channel:
             with pytest.raises(DeadlineExceeded):
                 await TransportClient(channel).send_message(Message(), timeout_s=0.2)
 
@@ -207,7 +207,7 @@ anyio.run(main)
 
 @contextmanager
 def server_process(wire: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    url = f"{wire}://127.0.0.1:0"
+    url = at(wire)
     server_config(None, url)  # makes the certificates that the child finds
     command = [sys.executable, "-c", SERVER_PROCESS, url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -254,7 +254,7 @@ def test_wrong_scheme() -> None:
 
 @pytest.mark.parametrize("wire", NETWORK_WIRES)
 async def test_address_in_use(wire: str) -> None:
-    async with serve([Probe()], f"{wire}://127.0.0.1:0") as server:
+    async with serve([Probe()], at(wire)) as server:
         with pytest.raises(ConfigError, match="in use"):
             async with serve([Probe()], server.endpoints[0]):
                 pytest.fail("two servers on one address")

@@ -20,8 +20,9 @@ from tests.scenario.test_failures import server_process
 from tests.support.http2_peer import ENHANCE_YOUR_CALM, Peer, misbehaving
 from tests.support.probe import Probe
 from tests.support.proxy import proxied
+from tests.support.wires import at
 
-WIRES = ("tcp", "grpc", "grpcio")
+WIRES = ("tcp", "grpc", "rdma", "grpcio")
 QUICK = KeepaliveConfig(interval_s=0.2, timeout_s=0.3)
 NOTICED_S = QUICK.interval_s + QUICK.timeout_s
 SLACK_S = 1.5
@@ -32,7 +33,7 @@ SLACK_S = 1.5
 async def test_a_client_notices_a_partition(wire: str) -> None:
     with anyio.fail_after(15):
         async with (
-            serve([Probe()], f"{wire}://127.0.0.1:0", config=ServerConfig(drain_grace_s=0)) as server,
+            serve([Probe()], at(wire), config=ServerConfig(drain_grace_s=0)) as server,
             proxied(server.endpoints[0]) as (proxy, url),
             connect(url, config=ClientConfig(keepalive=QUICK)) as channel,
             TransportClient(channel).stream_events(EventRequest(node_id="linger")) as events,
@@ -51,7 +52,7 @@ async def test_a_server_notices_a_partition(wire: str) -> None:
     server_config = ServerConfig(keepalive=QUICK, drain_grace_s=0)
     with anyio.fail_after(15):
         async with (
-            serve([service], f"{wire}://127.0.0.1:0", config=server_config) as server,
+            serve([service], at(wire), config=server_config) as server,
             proxied(server.endpoints[0]) as (proxy, url),
             connect(url, config=ClientConfig(keepalive=None)) as channel,
             TransportClient(channel).stream_events(EventRequest(node_id="linger")) as events,
@@ -85,7 +86,7 @@ async def test_silence_alone_breaks_nothing(wire: str) -> None:
     service = Probe()
     with anyio.fail_after(15):
         async with (
-            serve([service], f"{wire}://127.0.0.1:0", config=ServerConfig(keepalive=QUICK, drain_grace_s=0)) as server,
+            serve([service], at(wire), config=ServerConfig(keepalive=QUICK, drain_grace_s=0)) as server,
             proxied(server.endpoints[0]) as (proxy, url),
             connect(url, config=ClientConfig(keepalive=QUICK)) as channel,
             TransportClient(channel).stream_events(EventRequest(node_id="linger")) as events,

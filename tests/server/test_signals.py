@@ -26,9 +26,10 @@ from eventflux_runtime import (
     serve_forever,
 )
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
+from tests.support.wires import at
 
 ROOT = Path(__file__).resolve().parents[2]
-WIRES = ("tcp", "unix", "grpc", "grpcio")
+WIRES = ("tcp", "unix", "grpc", "rdma", "grpcio")
 LONG_S = 30
 
 
@@ -42,7 +43,7 @@ class Process:
     """A process of `tests.support.stoppable`; what it printed is read line by line."""
 
     def __init__(self, backend: str, wire: str, grace_s: float, tmp_path: Path) -> None:
-        url = f"unix://{tmp_path}/stoppable.sock" if wire == "unix" else f"{wire}://127.0.0.1:0"
+        url = f"unix://{tmp_path}/stoppable.sock" if wire == "unix" else at(wire)
         command = [sys.executable, "-m", "tests.support.stoppable", backend, str(grace_s), url]
         self.popen = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 

@@ -24,10 +24,11 @@ from eventflux_runtime import ClientConfig, RpcError, connect
 from eventflux_transport import HeartbeatRequest, Message, TransportClient
 from tests.soak.content import REQUEST_BYTES, RESPONSE_BYTES, request_of, response_of
 from tests.support.authority import Authority
+from tests.support.wires import at
 
 __all__ = ["WIRES", "Sample", "Soak", "run_soak"]
 
-WIRES: Final = ("tcp", "unix", "grpc", "tcps", "quic")
+WIRES: Final = ("tcp", "unix", "grpc", "rdma", "tcps", "quic")
 ROOT: Final = Path(__file__).resolve().parents[2]
 WARM_UP: Final = 0.2
 """The part of the calls after which memory has to stay where it is: pools and caches are filled by then."""
@@ -125,7 +126,7 @@ def run_soak(
 
 @contextmanager
 def _server(wire: str, loop: str, folder: Path, tls: Authority | None) -> Iterator[tuple[str, int]]:
-    url = f"unix://{folder}/soak.sock" if wire == "unix" else f"{wire}://127.0.0.1:0"
+    url = f"unix://{folder}/soak.sock" if wire == "unix" else at(wire)
     command = [sys.executable, "-m", "tests.soak.node", url, "--loop", loop]
     if tls is not None:
         pair = tls.server()

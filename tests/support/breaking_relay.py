@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import SocketAttribute, SocketStream
 
+from eventflux_runtime.rpc.endpoint import parse_endpoint
 from tests.support.tcp_server import serving
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -64,7 +65,7 @@ class Relay:
 @asynccontextmanager
 async def relaying(url: str) -> AsyncIterator[tuple[Relay, str]]:
     """A relay to a server, and the URL at which it listens."""
-    scheme, _, port = url.partition("://127.0.0.1:")
-    relay = Relay(int(port))
+    endpoint = parse_endpoint(url)
+    relay = Relay(endpoint.port)
     async with serving(relay.serve) as listening:
-        yield relay, f"{scheme}://127.0.0.1:{listening}"
+        yield relay, str(endpoint.with_port(listening))

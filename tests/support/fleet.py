@@ -15,7 +15,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from eventflux_runtime import RpcError
-from tests.support.wires import FLEET_HOST, server_config
+from tests.support.wires import FLEET_HOST, at, server_config
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,7 +80,7 @@ def fleet(wire: str, size: int, tmp_path: Path) -> Iterator[Fleet]:
     if wire == "unix":
         urls = [f"unix://{tmp_path}/{index}.sock" for index in range(size)]
     else:
-        urls = [f"{wire}://{FLEET_HOST}:0"] * size
+        urls = [at(wire, FLEET_HOST)] * size
         server_config(None, *urls)  # makes the certificates that the children find
     started = Fleet(urls)
     try:

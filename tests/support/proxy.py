@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import SocketStream
 
+from eventflux_runtime.rpc.endpoint import parse_endpoint
 from tests.support.tcp_server import serving
 
 _LOST = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
@@ -67,7 +68,7 @@ class Proxy:
 @asynccontextmanager
 async def proxied(url: str) -> AsyncIterator[tuple[Proxy, str]]:
     """A proxy before a server, and the URL to reach the server through it."""
-    scheme, _, port = url.rpartition(":")
-    proxy = Proxy(int(port))
+    endpoint = parse_endpoint(url)
+    proxy = Proxy(endpoint.port)
     async with serving(proxy.handle) as proxy.port:
-        yield proxy, f"{scheme}:{proxy.port}"
+        yield proxy, str(endpoint.with_port(proxy.port))

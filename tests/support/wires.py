@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib.util
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -13,15 +14,34 @@ from pathlib import Path
 from typing import Any
 
 import eventflux_runtime
-from eventflux_runtime import Channel, ClientConfig, Server, ServerConfig, Service, TlsConfig
+from eventflux_runtime import Channel, ClientConfig, ConfigError, Server, ServerConfig, Service, TlsConfig
+from eventflux_runtime.rpc.scheme import SCHEMES
 from eventflux_runtime.testing import memory_endpoint
 from eventflux_transport import TransportClient
 from tests.support.authority import Authority
 from tests.support.probe import Probe
 
-WIRES = ("tcp", "unix", "memory", "grpc", "ws", "quic", "grpcio")
+WIRES = ("tcp", "unix", "memory", "grpc", "ws", "quic", "rdma", "grpcio")
 SHORT_S = (0.3, 1.0, 5.0)
 """Timeouts of a call that is to reach its handler and end there: where the machine is too busy for one, the next."""
+
+
+@cache
+def why_missing(wire: str) -> str:
+    """What a wire needs that this machine lacks; empty: nothing."""
+    row = SCHEMES.get(wire)
+    if row is None:
+        return ""
+    if any(importlib.util.find_spec(package) is None for package in row.packages):
+        return f"the extra {row.extra} is not installed"
+    if wire == "rdma":
+        from eventflux_runtime.carrier.rdma.library import load_library
+
+        try:
+            load_library()
+        except ConfigError as error:
+            return str(error)
+    return ""
 
 
 @dataclass
@@ -41,7 +61,12 @@ def address(wire: str, tmp_path: Path) -> str:
         return f"unix://{tmp_path}/probe.sock"
     if wire == "memory":
         return memory_endpoint()
-    return f"{wire}://127.0.0.1:0"
+    return at(wire)
+
+
+def at(wire: str, host: str = "127.0.0.1", port: int = 0) -> str:
+    """The URL of a host and a port; RDMA's is that of a provider that runs in software."""
+    return f"{wire}://{host}:{port}{'?provider=tcp' if wire == 'rdma' else ''}"
 
 
 _AUTHORITY = "EVENTFLUX_TEST_AUTHORITY"

@@ -19,6 +19,7 @@ COMMANDS: Final = (
     "call",
     "demo",
     "describe",
+    "doctor",
     "health",
     "heartbeat",
     "list",

@@ -54,8 +54,9 @@ def refuse_unused_tls(endpoints: Sequence[Endpoint], tls: TlsConfig | None) -> N
         row.name for row in SCHEMES.values() if row.is_tls and row.form is AddressForm.HOST
     ]
     plain = " and ".join(f"{row.name}://" for row in rows)
+    why = f"{plain} is not encrypted" if any(row.encrypted for row in rows) else f"there is no TLS on {plain}"
     secured = " or ".join(f"{name}://" for name in wanted)
-    raise ConfigError(f"tls is set, and {plain} is not encrypted: write {secured}, or leave tls out")
+    raise ConfigError(f"tls is set, and {why}: write {secured}, or leave tls out")
 
 
 def refuse_unseen_metrics(endpoints: Sequence[Endpoint], web: WebConfig | None) -> None:

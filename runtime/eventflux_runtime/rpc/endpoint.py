@@ -41,6 +41,8 @@ class Endpoint:
     path: str = ""
     name: str = ""
     """The host name that led to `host`, by which a server there is known; empty: `host` is as it was asked for."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """What the URL says behind its ``?``, each a name and a value, in its order."""
 
     @property
     def rows(self) -> tuple[Scheme, ...]:
@@ -96,6 +98,10 @@ class Endpoint:
         """What the certificate of a server there calls it."""
         return certificate_name(self.name or self.host)
 
+    def parameter(self, name: str) -> str:
+        """What the URL says for one of the scheme's parameters; empty: nothing."""
+        return dict(self.parameters).get(name, "")
+
     def with_port(self, port: int) -> Endpoint:
         """The same endpoint at another port, such as the one the system chose for port 0."""
         return replace(self, port=port)
@@ -104,7 +110,8 @@ class Endpoint:
         if self.form is AddressForm.RESOLVER:
             return f"{self.scheme}:{self.path.split(':', 1)[1]}"
         path = self.path if self.form is AddressForm.HOST and self.path != "/" else ""
-        return f"{self.scheme}://{self.address}{path}"
+        query = "&".join(f"{name}={value}" for name, value in self.parameters)
+        return f"{self.scheme}://{self.address}{path}{query and f'?{query}'}"
 
 
 def parse_endpoint(url: str) -> Endpoint:
@@ -167,8 +174,32 @@ def _parse_url(url: str) -> list[Endpoint]:
         case AddressForm.PATH | AddressForm.NAME as form:
             return [_path_endpoint(url, scheme, rest, is_file=form is AddressForm.PATH)]
         case AddressForm.HOST:
+            rest, parameters = _split_parameters(url, rows, rest)
             hosts, path = _split_path(url, rows, rest)
-            return [_host_endpoint(url, scheme, part, path) for part in hosts.split(",")]
+            return [
+                replace(_host_endpoint(url, scheme, part, path), parameters=parameters) for part in hosts.split(",")
+            ]
+
+
+def _split_parameters(url: str, rows: tuple[Scheme, ...], rest: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What stands before the ``?``, and the parameters behind it. Only a scheme that has some is asked for them."""
+    known = {parameter.name: parameter for row in rows for parameter in row.parameters}
+    if not known:
+        return rest, ()
+    rest, mark, query = rest.partition("?")
+    said: dict[str, str] = {}
+    names = " and ".join(f"{parameter.name}={parameter.takes}" for parameter in known.values())
+    for part in query.split("&") if mark else ():
+        name, separator, value = part.partition("=")
+        parameter = known.get(name)
+        if parameter is None or not separator:
+            raise ConfigError(f"{url!r}: behind the ? may stand {names}, not {part!r}")
+        if name in said:
+            raise ConfigError(f"{url!r} says {name} twice: once is enough")
+        if not re.fullmatch(parameter.pattern, value):
+            raise ConfigError(f"{url!r}: {name} is {parameter.takes}, not {value!r}")
+        said[name] = value
+    return rest, tuple(said.items())
 
 
 def _split_path(url: str, rows: tuple[Scheme, ...], rest: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from eventflux_runtime.rpc.errors import ConfigError
 
-__all__ = ["ENTRY_POINTS", "SCHEMES", "AddressForm", "Scheme", "plain_twin", "schemes_of"]
+__all__ = ["ENTRY_POINTS", "SCHEMES", "AddressForm", "Parameter", "Scheme", "plain_twin", "schemes_of"]
 
 ENTRY_POINTS: Final = "eventflux_runtime.schemes"
 
@@ -30,6 +30,17 @@ class AddressForm(Enum):
     """Any text."""
     RESOLVER = auto()
     """``/target``, for a resolver of the protocol's own; only to connect to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """What a URL may say behind a ``?``, as ``name=value``."""
+
+    name: str
+    takes: str
+    """What stands for the value in texts."""
+    pattern: str
+    """The regular expression that the whole of a value has to match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +67,17 @@ class Scheme:
     """An `eventflux_runtime.protocol.api.Wire` in place of all these, for a library that moves its bytes itself."""
     is_udp: bool = False
     """Whether the port is one of UDP; one of TCP otherwise."""
+    parameters: tuple[Parameter, ...] = ()
+    """What a URL may say behind a ``?`` after the last address; only where `form` is HOST."""
     is_tls: bool = False
     """Whether what travels is encrypted."""
     encrypted: str = ""
     """The scheme that is this one with TLS; empty: there is none."""
     extra: str = ""
     """The extra that brings `packages`."""
+    probe: str = ""
+    """A function without arguments that tells what the wire stands on beside packages, as a `dict` of texts, and raises
+    ConfigError where that is not installed; for reports."""
     packages: tuple[str, ...] = ()
     """Top-level packages that the modules named here import and the base install does not have."""
 
@@ -79,6 +95,7 @@ class Scheme:
 _TCP: Final = "eventflux_runtime.carrier.tcp:CARRIER"
 _TLS: Final = ("eventflux_runtime.carrier.tls:LAYER",)
 _UNIX: Final = "eventflux_runtime.carrier.unix:CARRIER"
+_RDMA: Final = "eventflux_runtime.carrier.rdma.carrier:CARRIER"
 _MEMORY: Final = "eventflux_runtime.carrier.memory:CARRIER"
 _QUIC: Final = "eventflux_runtime.carrier.quic.carrier:CARRIER"
 _NATIVE: Final = "eventflux_runtime.protocol.native.driver.protocol:PROTOCOL"
@@ -158,6 +175,22 @@ def _quic(name: str) -> Scheme:
     )
 
 
+def _rdma() -> Scheme:
+    return Scheme(
+        name="rdma",
+        form=AddressForm.HOST,
+        carrier=_RDMA,
+        protocol=_NATIVE,
+        parameters=(
+            Parameter(name="provider", takes="the name of a provider of libfabric", pattern=r"[a-z0-9_;-]{1,64}"),
+            Parameter(name="poll", takes="microseconds from 0 to 9999", pattern=r"[0-9]{1,4}"),
+        ),
+        probe="eventflux_runtime.carrier.rdma.provider:probe",
+        extra="rdma",
+        packages=("cffi",),
+    )
+
+
 SCHEMES: Final[dict[str, Scheme]] = {
     row.name: row
     for row in (
@@ -168,6 +201,7 @@ SCHEMES: Final[dict[str, Scheme]] = {
         _websocket("ws", encrypted="wss"),
         _websocket("wss", layers=_TLS),
         _quic("quic"),
+        _rdma(),
         _native("unix", AddressForm.PATH, _UNIX),
         _native("memory", AddressForm.NAME, _MEMORY),
         _grpc("grpc+unix", AddressForm.PATH, _UNIX),

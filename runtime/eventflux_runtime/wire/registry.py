@@ -11,7 +11,7 @@ from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.errors import ConfigError, MissingExtraError
 from eventflux_runtime.rpc.scheme import Scheme
 
-__all__ = ["wire_of"]
+__all__ = ["wire_of", "wire_of_rows"]
 
 
 def wire_of(endpoint: Endpoint) -> Wire:
@@ -21,11 +21,12 @@ def wire_of(endpoint: Endpoint) -> Wire:
         ConfigError: schemes are joined that cannot share a port.
         MissingExtraError: the wire needs a package that is not installed.
     """
-    return _made(endpoint.rows)
+    return wire_of_rows(endpoint.rows)
 
 
 @cache
-def _made(rows: tuple[Scheme, ...]) -> Wire:
+def wire_of_rows(rows: tuple[Scheme, ...]) -> Wire:
+    """The wire of one row, or of several that share a port; as `wire_of`."""
     for row in rows:
         if row.wire and len(rows) > 1:
             others = " and ".join(f"{other.name}://" for other in rows if other is not row)

@@ -23,7 +23,7 @@ from eventflux_runtime import (
 from eventflux_transport import EventRequest, HeartbeatRequest, Message, TransportClient
 from tests.support.fleet import Fleet, Load, fleet
 
-WIRES = ("tcp", "unix", "grpc", "grpcio")
+WIRES = ("tcp", "unix", "grpc", "rdma", "grpcio")
 SIZE = 3
 WITH_RETRIES = ClientConfig(
     retry=RetryPolicy(max_attempts=5),
