@@ -19,7 +19,7 @@ IDL_CONFIGS = [
     *sorted(str(path) for path in Path("tests/idl").glob("*.yaml")),
 ]
 CODEGEN_PAGES = {"docs/codegen.schema.json": ["schema"], "docs/codegen-yaml.md": ["schema", "--page"]}
-IN_PARALLEL = ["-n", "6", "--dist", "worksteal"]
+IN_PARALLEL = ["-n", "5", "--dist", "worksteal"]
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 WHEEL_PYTHONS = [*PYTHONS, "3.15"]
 BASE_SCHEMES = ["tcp", "unix", "memory", "grpc", "grpc+unix", "grpc+memory"]
@@ -441,7 +441,7 @@ def _run_interop(session: nox.Session, peers: dict[str, str]) -> None:
     tests = ["tests/interop", "tests/typescript"]
     if "EVENTFLUX_CHROMIUM" in peers:
         tests.append("tests/browser/test_calls.py")
-    session.run("python", "-m", "pytest", "-n", "2", *tests, *session.posargs, env=peers)
+    session.run("python", "-m", "pytest", *tests, *session.posargs, env=peers)
 
 
 @nox.session

@@ -64,6 +64,8 @@ hear_grpcio_out(uvloop.Loop)
 
 
 FULL_MATRIX = "--full-matrix"
+WIRES_OF_A_TEST: Final = 5
+"""What is above the wires is the same for all of them; what differs, the scenarios see on each."""
 
 
 def pytest_collection_finish() -> None:
@@ -83,8 +85,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Of a test that runs on several wires and event loops, takes as many pairs as show each wire and each loop.
 
     A fault lies in a wire or in a loop's driver, so a test meets it without the full product; and over all tests each
-    wire meets each loop. A test that is about both has the marker ``full_matrix``, and runs on all of them. What costs
-    much and shows what rarely changes has the marker ``long``, and is left out too.
+    wire meets each loop. Of more than `WIRES_OF_A_TEST` wires a test takes so many, others than its neighbours. A test
+    that is about both has the marker ``full_matrix``, and runs on all of them. What costs much and shows what rarely
+    changes has the marker ``long``, and is left out too.
     """
     _skip_missing(items)
     if any("[" in argument for argument in config.args):
@@ -161,8 +164,11 @@ def _without_pair(item: pytest.Item) -> str:
 
 
 def _pairs(item: pytest.Item, wires: list[str], loops: list[str]) -> set[tuple[str, str]]:
-    """Each wire and each loop at least once; from a start that differs from test to test, and never changes."""
+    """Each of some wires and each loop at least once; from a start that differs from test to test and stays its own."""
     start = zlib.crc32(_without_pair(item).encode())
+    if len(wires) > WIRES_OF_A_TEST:
+        first = start // len(loops) % len(wires)
+        wires = (wires[first:] + wires[:first])[:WIRES_OF_A_TEST]
     pairs: set[tuple[str, str]] = set()
     for k in range(max(len(wires), len(loops))):
         wire, loop = wires[k % len(wires)], loops[(start + k) % len(loops)]

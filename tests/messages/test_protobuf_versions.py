@@ -31,6 +31,7 @@ print(google.protobuf.__version__)
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("major", [6, 7])
 def test_the_modules_load_and_work(major: int, tmp_path: Path) -> None:

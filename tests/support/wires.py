@@ -108,7 +108,7 @@ def server_config(config: ServerConfig | None, *urls: Any) -> ServerConfig | Non
 
 def connect(target: str | Sequence[str], *, config: ClientConfig | None = None, **options: Any) -> Channel:
     """`eventflux_runtime.connect`, on any of the wires."""
-    urls = [target] if isinstance(target, str) else target
+    urls = target if isinstance(target, list | tuple) else [target]
     return eventflux_runtime.connect(target, config=client_config(config, *urls), **options)
 
 
