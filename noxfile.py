@@ -669,8 +669,8 @@ def _build_rust_peer(session: nox.Session) -> str:
     sources = f'[source.crates-io]\nreplace-with = "debian"\n[source.debian]\ndirectory = "{RUST_REGISTRY}"\n'
     (build / ".cargo/config.toml").write_text(sources)
     with session.chdir(build):
-        session.run("cargo", "build", "--offline", "--quiet", external=True)
-    return str(build / "target/debug/eventflux-peer")
+        session.run("cargo", "build", "--offline", "--release", "--quiet", external=True)
+    return str(build / "target/release/eventflux-peer")
 
 
 def _build_node_peer(session: nox.Session) -> str:

@@ -66,6 +66,7 @@ hear_grpcio_out(uvloop.Loop)
 FULL_MATRIX = "--full-matrix"
 WIRES_OF_A_TEST: Final = 5
 """What is above the wires is the same for all of them; what differs, the scenarios see on each."""
+WIRES_OF_A_SLOW_TEST: Final = 2
 
 
 def pytest_collection_finish() -> None:
@@ -166,9 +167,10 @@ def _without_pair(item: pytest.Item) -> str:
 def _pairs(item: pytest.Item, wires: list[str], loops: list[str]) -> set[tuple[str, str]]:
     """Each of some wires and each loop at least once; from a start that differs from test to test and stays its own."""
     start = zlib.crc32(_without_pair(item).encode())
-    if len(wires) > WIRES_OF_A_TEST:
+    most = WIRES_OF_A_TEST if item.get_closest_marker("slow") is None else WIRES_OF_A_SLOW_TEST
+    if len(wires) > most:
         first = start // len(loops) % len(wires)
-        wires = (wires[first:] + wires[:first])[:WIRES_OF_A_TEST]
+        wires = (wires[first:] + wires[:first])[:most]
     pairs: set[tuple[str, str]] = set()
     for k in range(max(len(wires), len(loops))):
         wire, loop = wires[k % len(wires)], loops[(start + k) % len(loops)]

@@ -24,7 +24,9 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
     monkeypatch.setattr(scheme, "_found", dict(scheme._found))  # what other tests have looked up stays theirs
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("run", SCENARIOS, ids=lambda run: run.__name__)
+@pytest.mark.usefixtures("anyio_backend")
 async def test_scenario(run: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, monkeypatch, "queue = tests.support.toy_carrier:SCHEME")
     with anyio.fail_after(20):

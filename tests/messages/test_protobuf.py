@@ -50,7 +50,7 @@ from tests.support.unknown import unknown_to
 
 KINDS = pytest.mark.parametrize("kind", message_classes(), ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-FEW = settings(max_examples=5, suppress_health_check=SLOW)
+FEW = settings(max_examples=3, suppress_health_check=SLOW)
 SOME = settings(max_examples=40, suppress_health_check=SLOW)
 
 

@@ -52,6 +52,7 @@ def crowded(loop: str, url: str, log: Path) -> Iterator[tuple[Popen[str], str]]:
             child.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a process counts its open files in /proc")
 @pytest.mark.parametrize("wire", ["tcp", "unix", "grpc", "grpcio"])
 async def test_a_server_without_files_goes_on_when_it_has_some(

@@ -48,7 +48,7 @@ async def test_scenario(run: Scenario, wire: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"debug": True})], ids=["debug"])
-@pytest.mark.parametrize("wire", ["tcp", "grpc"])
+@pytest.mark.parametrize("wire", ["tcp", pytest.param("grpc", marks=pytest.mark.long)])
 @pytest.mark.parametrize("run", SCENARIOS, ids=lambda run: run.__name__)
 @pytest.mark.usefixtures("anyio_backend")
 async def test_scenario_in_asyncio_s_debug_mode(run: Scenario, wire: str, tmp_path: Path) -> None:

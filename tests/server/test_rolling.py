@@ -16,7 +16,14 @@ from eventflux_transport import EventRequest, Message, TransportClient
 from tests.support.fleet import Load, fleet
 from tests.support.wires import connect
 
-WIRES = ("tcp", "unix", "grpc", "quic", "grpcio")
+WIRES = (
+    "tcp",
+    "grpc",
+    "quic",
+    "rdma",
+    pytest.param("unix", marks=pytest.mark.long),
+    pytest.param("grpcio", marks=pytest.mark.long),
+)
 SIZE = 3
 LONG_S = 90
 CONFIG = ClientConfig(retry=None, timeout_s=30)
@@ -65,7 +72,6 @@ async def loads(urls: list[str]) -> AsyncIterator[list[Load]]:
             load.stop()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_rolling_restart_fails_no_call(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(LONG_S), fleet(wire, SIZE, tmp_path) as servers:

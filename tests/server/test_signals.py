@@ -86,6 +86,7 @@ async def take(channel: Channel, seconds: float, outcomes: list[Message | RpcErr
         outcomes.append(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_calls_in_flight_finish(wire: str, tmp_path: Path, anyio_backend_name: str) -> None:
     outcomes: list[Message | RpcError] = []
@@ -105,6 +106,7 @@ async def test_calls_in_flight_finish(wire: str, tmp_path: Path, anyio_backend_n
             await TransportClient(channel).heartbeat(HeartbeatRequest())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_what_takes_longer_than_the_grace_time_is_cancelled(
     wire: str, tmp_path: Path, anyio_backend_name: str
@@ -121,6 +123,7 @@ async def test_what_takes_longer_than_the_grace_time_is_cancelled(
         assert not outcome.unprocessed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_second_signal_stops_at_once(wire: str, tmp_path: Path, anyio_backend_name: str) -> None:
     outcomes: list[Message | RpcError] = []

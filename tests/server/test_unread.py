@@ -223,6 +223,7 @@ def mute_caller(wire: str, url: str, authority: Authority) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
 @pytest.mark.parametrize("wire", [*WIRES, "grpc", "grpcio"])
 def test_a_signal_ends_a_process(wire: str, loop: str, authority: Authority, tmp_path: Path) -> None:
@@ -238,6 +239,7 @@ def test_a_signal_ends_a_process(wire: str, loop: str, authority: Authority, tmp
     assert took_s < GRACE_S + 1 + SLACK_S
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
 @pytest.mark.parametrize("wire", ["tcps", "unix", "grpc", "grpcio"])
 def test_a_second_signal_ends_it_at_once(wire: str, loop: str, authority: Authority, tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from tests.soak.soak import WIRES, Sample, Soak, run_soak
 CALLS = 240
 
 
-@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize(
+    "wire", [pytest.param(wire, marks=[pytest.mark.long] if wire == "unix" else []) for wire in WIRES]
+)
 def test_large_calls_all_succeed_and_leave_nothing(
     wire: str, tmp_path: Path, anyio_backend: tuple[str, dict[str, Any]]
 ) -> None:

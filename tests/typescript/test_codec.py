@@ -21,7 +21,7 @@ from tests.support.typescript_value import described
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 FEW = settings(max_examples=3, suppress_health_check=SLOW)
-SOME = settings(max_examples=80, suppress_health_check=SLOW)
+SOME = settings(max_examples=40, suppress_health_check=SLOW)
 CLASSES = [kind for kind in message_classes() if not is_plain(descriptor_of(kind))]
 KINDS = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 
