@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from eventflux_runtime.carrier.api import Pipe
 from eventflux_runtime.carrier.socket_listener import SocketListener
 from eventflux_runtime.carrier.socket_pipe import socket_pipe
-from eventflux_runtime.net.resolve import shown_host
+from eventflux_runtime.net.resolve import shown_url
 from eventflux_runtime.net.socket import apply_options, bind_tcp, connect_tcp
 from eventflux_runtime.rpc.config import ClientConfig, ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
@@ -47,9 +47,7 @@ class TcpCarrier:
 
 def _peer_of(sock: socket.socket, scheme: str) -> Peer:
     """The other side of a socket."""
-    address = sock.getpeername()
-    host, port = shown_host(address), address[1]
-    return Peer(f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")
+    return Peer(shown_url(scheme, sock.getpeername()))
 
 
 CARRIER: Final = TcpCarrier()

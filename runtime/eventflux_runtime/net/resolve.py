@@ -10,7 +10,7 @@ from anyio.lowlevel import RunVar, checkpoint
 
 from eventflux_runtime.rpc.host import is_address
 
-__all__ = ["SocketAddress", "look_up", "resolve", "shown_host"]
+__all__ = ["SocketAddress", "look_up", "resolve", "shown_host", "shown_url"]
 
 SocketAddress: TypeAlias = tuple[int, tuple[Any, ...]]
 """A family, and an address of it as sockets take it: that of IPv6 with its flow and its zone."""
@@ -61,6 +61,12 @@ def shown_host(address: tuple[Any, ...]) -> str:
     if len(address) == 4 and address[3] and "%" not in host:
         return f"{host}%{_interface(address[3])}"
     return host
+
+
+def shown_url(scheme: str, address: tuple[Any, ...]) -> str:
+    """A socket's address as a URL."""
+    host, port = shown_host(address), address[1]
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def _interface(number: int) -> str:

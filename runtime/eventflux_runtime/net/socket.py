@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import anyio
 
@@ -19,8 +19,10 @@ from eventflux_runtime.rpc.host import is_any
 
 __all__ = [
     "BACKLOG",
+    "addresses_to_bind",
     "apply_buffers",
     "apply_options",
+    "bind_each",
     "bind_port",
     "bind_tcp",
     "bind_udp",
@@ -28,6 +30,8 @@ __all__ = [
     "connect_unix",
     "listening_error",
 ]
+
+T = TypeVar("T")
 
 BACKLOG: Final = 1024
 """Connections that wait to be accepted: a burst of clients after a restart gets in; the kernel may allow fewer."""
@@ -192,59 +196,97 @@ async def _bind(
         raise ConfigError(
             f"cannot listen on {endpoint}: processes share no port on this system, it has no SO_REUSEPORT"
         )
+    addresses = await addresses_to_bind(endpoint)
+
+    def bind(address: SocketAddress, port: int) -> tuple[socket.socket, int]:
+        family, (host, _, *rest) = address
+        sock = _bound(family, (host, port, *rest), options, kind, is_shared=is_shared)
+        return sock, sock.getsockname()[1]
+
+    def begin(sock: socket.socket) -> None:
+        if is_listening:
+            sock.listen(BACKLOG)
+
+    return bind_each(endpoint, addresses, bind, socket.socket.close, begin)[0]
+
+
+async def addresses_to_bind(endpoint: Endpoint) -> Sequence[SocketAddress]:
+    """Those of an endpoint's host, for `bind_each`.
+
+    Raises:
+        ConfigError: the host is unknown.
+    """
     try:
-        addresses = _EVERYWHERE if is_any(endpoint.host) else await look_up(endpoint.host, endpoint.port)
+        return _EVERYWHERE if is_any(endpoint.host) else await look_up(endpoint.host, endpoint.port)
     except OSError as error:
         raise ConfigError(f"cannot listen on {endpoint}: the host is not known ({error.strerror or error})") from None
+
+
+def bind_each(
+    endpoint: Endpoint,
+    addresses: Sequence[SocketAddress],
+    bind: Callable[[SocketAddress, int], tuple[T, int]],
+    close: Callable[[T], object],
+    begin: Callable[[T], object] = lambda bound: None,
+) -> tuple[list[T], int]:
+    """Whatever is bound, on each of some addresses that this machine has, and the port that all of them have.
+
+    Args:
+        endpoint: where; of port 0 the system chooses one that is free on all of the addresses.
+        addresses: as `addresses_to_bind` has them.
+        bind: what is bound to an address, and the port that it has then. Raises OSError.
+        close: gives that up.
+        begin: is called for each once all are bound. Raises OSError.
+
+    Raises:
+        ConfigError: an address is taken or not allowed, or this machine has none of them.
+    """
     tries_left = 1 if endpoint.port else _PORT_TRIES
     while True:
         tries_left -= 1
-        sockets: list[socket.socket] = []
+        bound: list[T] = []
         try:
-            _bind_each(sockets, addresses, endpoint, options, kind, is_shared=is_shared)
-            if is_listening:
-                for sock in sockets:
-                    sock.listen(BACKLOG)
-        except OSError as error:
-            for sock in sockets:
-                sock.close()
-            if not (error.errno == errno.EADDRINUSE and tries_left and sockets):
+            port = _bind_those_here(bound, endpoint.port, addresses, bind)
+            for one in bound:
+                begin(one)
+        except BaseException as error:
+            for one in bound:
+                close(one)
+            if not isinstance(error, OSError):
+                raise
+            if not (error.errno == errno.EADDRINUSE and tries_left and bound):
                 raise ConfigError(f"cannot listen on {endpoint}: {listening_error(error)}") from None
             # Somebody has the port that the system chose for the first address on another one.
         else:
-            return sockets
+            return bound, port
 
 
-def _bind_each(
-    sockets: list[socket.socket],
+def _bind_those_here(
+    bound: list[T],
+    port: int,
     addresses: Sequence[SocketAddress],
-    endpoint: Endpoint,
-    options: SocketConfig | None,
-    kind: int,
-    *,
-    is_shared: bool,
-) -> None:
-    """Adds to `sockets` one for each address that this machine has.
+    bind: Callable[[SocketAddress, int], tuple[T, int]],
+) -> int:
+    """Adds to `bound` what is bound to each address that this machine has, and tells the port.
 
     Raises:
         OSError: it has none of them, or one cannot be had.
     """
-    port = endpoint.port
     missing: OSError | None = None
-    for family, address in addresses:
+    for address in addresses:
         try:
-            sock = _bound(family, (address[0], port, *address[2:]), options, kind, is_shared=is_shared)
+            one, port = bind(address, port)
         except OSError as error:
             if error.errno not in _MISSING:
                 raise
             missing = missing or error
             continue
-        sockets.append(sock)
-        port = sock.getsockname()[1]
+        bound.append(one)
         if addresses is _EVERYWHERE:
             break
-    if not sockets:
+    if not bound:
         raise missing if missing is not None else OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+    return port
 
 
 def _bound(

@@ -35,7 +35,7 @@ from eventflux_runtime.carrier.quic.pipe import QuicPipe
 from eventflux_runtime.carrier.quic.tls import Credentials, server_configuration
 from eventflux_runtime.carrier.quic.trunk import DONE, REFUSED, Trunk
 from eventflux_runtime.net.limited_log import LimitedLog
-from eventflux_runtime.net.resolve import shown_host
+from eventflux_runtime.net.resolve import shown_url
 from eventflux_runtime.net.tls import TlsSource, explain_tls
 from eventflux_runtime.net.udp import Origin, UdpSocket, branch_off
 from eventflux_runtime.net.wheel import Alarm
@@ -195,7 +195,7 @@ class QuicListener:
             original_destination_connection_id=original,
             retry_source_connection_id=first.destination,
         )
-        peer = Peer(_shown(self.endpoint.scheme, origin.address))
+        peer = Peer(shown_url(self.endpoint.scheme, origin.address))
         trunk = Trunk(quic, sock, self._reactor, self, peer, self._log, self._config.max_message_bytes)
         trunk.origin = origin
         self._trunks[trunk] = set()
@@ -314,8 +314,3 @@ class QuicListener:
     async def aclose(self) -> None:
         """See `CarrierListener.aclose`. Trunks end with their last lane, and the sockets with them."""
         self.stop_accepting()
-
-
-def _shown(scheme: str, address: tuple[object, ...]) -> str:
-    host, port = shown_host(address), address[1]
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -6,7 +6,7 @@ import socket
 import sys
 from struct import unpack_from
 
-from eventflux_runtime.net.resolve import shown_host
+from eventflux_runtime.net.resolve import shown_url
 from eventflux_runtime.rpc.peer import Peer
 
 __all__ = ["peer_at", "port_of"]
@@ -31,6 +31,5 @@ def peer_at(scheme: str, address: bytes) -> Peer:
     port = port_of(address)
     if _family_of(address) == socket.AF_INET6:
         (zone,) = unpack_from("=I", address, 24)
-        host = shown_host((socket.inet_ntop(socket.AF_INET6, address[8:24]), port, 0, zone))
-        return Peer(f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}")
-    return Peer(f"{scheme}://{socket.inet_ntop(socket.AF_INET, address[4:8])}:{port}")
+        return Peer(shown_url(scheme, (socket.inet_ntop(socket.AF_INET6, address[8:24]), port, 0, zone)))
+    return Peer(shown_url(scheme, (socket.inet_ntop(socket.AF_INET, address[4:8]), port)))
