@@ -17,7 +17,7 @@ from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.limited_log import LimitedLog
-    from eventflux_runtime.net.reactor import Reactor
+    from eventflux_runtime.net.reactor import Reactor, TimerHandle
 
 __all__ = [
     "CLOSE_S",
@@ -34,6 +34,7 @@ __all__ = [
     "Relay",
     "StackedPipe",
     "StallDetector",
+    "StallGuard",
     "Upgrade",
     "UpgradeLayer",
     "wait_closed",
@@ -257,6 +258,43 @@ class StallDetector:
         """Whether the peer took nothing since the last look."""
         before, self._unsent = self._unsent, self._pipe.unsent_bytes
         return self._unsent >= before
+
+
+class StallGuard:
+    """Gives a closing pipe up, once its peer takes nothing of what is left for `CLOSE_S` seconds."""
+
+    __slots__ = ("_call_at", "_detector", "_give_up", "_now", "_timer")
+
+    def __init__(
+        self,
+        pipe: Pipe,
+        now: Callable[[], float],
+        call_at: Callable[[float, Callable[[], None]], TimerHandle],
+        give_up: Callable[[], None],
+    ) -> None:
+        """Begins to look.
+
+        Args:
+            pipe: what closes.
+            now: seconds on the event loop's clock.
+            call_at: calls back at a time of that clock.
+            give_up: ends the pipe.
+        """
+        self._detector = StallDetector(pipe)
+        self._now = now
+        self._call_at = call_at
+        self._give_up = give_up
+        self._timer = call_at(now() + CLOSE_S, self._look)
+
+    def _look(self) -> None:
+        if self._detector.is_stalled():
+            self._give_up()
+        else:
+            self._timer = self._call_at(self._now() + CLOSE_S, self._look)
+
+    def cancel(self) -> None:
+        """Looks no more."""
+        self._timer.cancel()
 
 
 async def wait_closed(pipe: Pipe, within_s: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
-from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, PipeHandler, StallDetector
+from eventflux_runtime.carrier.api import HIGH_WATER_BYTES, PipeHandler, StallGuard
 from eventflux_runtime.carrier.read_buffer import READ_BUFFER
 from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.rpc.peer import Peer
@@ -29,7 +29,7 @@ class AsyncioPipe(asyncio.BaseProtocol):
         self._early_eof = False
         self._loop = asyncio.get_running_loop()
         self._lost: asyncio.Future[None] = self._loop.create_future()
-        self._giving_up: asyncio.TimerHandle | None = None
+        self._giving_up: StallGuard | None = None
         self._error: Exception | None = None
 
     @property
@@ -120,16 +120,7 @@ class AsyncioPipe(asyncio.BaseProtocol):
         self.write = _drop  # type: ignore[method-assign]  # a loop's transport adds it to what it has still to send
         self._transport.close()
         if self._giving_up is None and self.unsent_bytes:
-            self._give_up_later(StallDetector(self))
-
-    def _give_up_later(self, stall: StallDetector) -> None:
-        self._giving_up = self._loop.call_later(CLOSE_S, self._give_up, stall)
-
-    def _give_up(self, stall: StallDetector) -> None:
-        if stall.is_stalled():
-            self.abort()
-        else:
-            self._give_up_later(stall)
+            self._giving_up = StallGuard(self, self._loop.time, self._loop.call_at, self.abort)
 
     def abort(self) -> None:
         """See `Pipe.abort`."""

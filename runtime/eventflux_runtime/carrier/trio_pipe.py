@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 import trio
 from trio.lowlevel import cancel_shielded_checkpoint, notify_closing, wait_readable, wait_writable
 
-from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, PipeHandler, StallDetector
+from eventflux_runtime.carrier.api import HIGH_WATER_BYTES, PipeHandler, StallGuard
 from eventflux_runtime.carrier.read_buffer import READ_BUFFER
 from eventflux_runtime.net.waiting import wake
 from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
-    from eventflux_runtime.net.reactor import Reactor, TaskHandle, TimerHandle, Waiter
+    from eventflux_runtime.net.reactor import Reactor, TaskHandle, Waiter
 
 __all__ = ["TrioPipe"]
 
@@ -47,7 +47,7 @@ class TrioPipe:
         self._reading: TaskHandle | None = None
         self._has_begun = False
         self._writing: TaskHandle | None = None
-        self._giving_up: TimerHandle | None = None
+        self._giving_up: StallGuard | None = None
 
     def start(self, handler: PipeHandler) -> None:
         """See `Pipe.start`."""
@@ -168,18 +168,9 @@ class TrioPipe:
             return
         self._is_closing = True
         if self._pending:
-            self._give_up_later(StallDetector(self))
+            self._giving_up = StallGuard(self, self._reactor.now, self._reactor.call_at, self.abort)
         else:
             self._end_reading()
-
-    def _give_up_later(self, stall: StallDetector) -> None:
-        self._giving_up = self._reactor.call_at(self._reactor.now() + CLOSE_S, lambda: self._give_up(stall))
-
-    def _give_up(self, stall: StallDetector) -> None:
-        if stall.is_stalled():
-            self.abort()
-        else:
-            self._give_up_later(stall)
 
     def abort(self) -> None:
         """See `Pipe.abort`."""

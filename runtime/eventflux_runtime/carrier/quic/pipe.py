@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, PipeHandler, StallDetector
+from eventflux_runtime.carrier.api import HIGH_WATER_BYTES, PipeHandler, StallGuard
 from eventflux_runtime.net.waiting import wake_all
 from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
-    from eventflux_runtime.net.reactor import Reactor, TimerHandle, Waiter
+    from eventflux_runtime.net.reactor import Reactor, Waiter
 
 __all__ = ["LaneOwner", "QuicPipe"]
 
@@ -104,7 +104,7 @@ class QuicPipe:
         self._is_closing = False
         self._error: Exception | None = None
         self._unsent_at_most = 0
-        self._giving_up: TimerHandle | None = None
+        self._giving_up: StallGuard | None = None
         self._lost_waiters: list[Waiter[None]] = []
 
     @property
@@ -231,18 +231,11 @@ class QuicPipe:
         self._owner.send(self, b"", is_end=True)
         self._owner.watch(self)
         if self.look():
-            self._give_up_later(StallDetector(self))
+            reactor = self._owner.reactor
+            self._giving_up = StallGuard(self, reactor.now, reactor.call_at, self._give_up)
 
-    def _give_up_later(self, stall: StallDetector) -> None:
-        reactor = self._owner.reactor
-        self._giving_up = reactor.call_at(reactor.now() + CLOSE_S, lambda: self._give_up(stall))
-
-    def _give_up(self, stall: StallDetector) -> None:
-        if self.is_gone:
-            return
-        if not stall.is_stalled():
-            self._give_up_later(stall)
-        elif self.unsent_bytes:
+    def _give_up(self) -> None:
+        if self.unsent_bytes:
             self.abort()
         else:  # all of it was sent, and may be on its way still
             self._owner.stop(self, CLOSED)

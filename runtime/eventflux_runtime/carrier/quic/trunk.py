@@ -10,8 +10,9 @@ Invariant: a trunk that is over has no timer, its lanes end, and its owner is to
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from qh3.quic.connection import QuicConnection, QuicConnectionError
 from qh3.quic.events import (
@@ -39,11 +40,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DONE", "REFUSED", "Trunk", "TrunkOwner"]
 
+T = TypeVar("T")
+
 DONE: Final = 0
 """The code of an end that nothing is wrong with; the codes are this carrier's own (RFC 9000, 20.2)."""
 REFUSED: Final = 2
 """The code of a connection that is not wanted."""
-_BROKEN: Final = 3
 _BLOCKED_S: Final = 0.01
 _NO_STREAM: Final = 1 << 61
 """The number of a stream that nobody will open."""
@@ -136,14 +138,10 @@ class Trunk:
         now = self.reactor.now()
         self._is_reading = True
         self._may_be_closed = True
-        try:
-            if len(data) <= size:
-                self._quic.receive_many_datagrams([data], origin.address, now)
-            else:
-                self._quic.receive_gro_buffer(data, size, origin.address, now)
-        except Exception as error:  # noqa: BLE001 - what a peer's bytes do to the library is this connection's end, no more
-            self._break(error)
-            return
+        if len(data) <= size:
+            self._ask(self._quic.receive_many_datagrams, [data], origin.address, now)
+        else:
+            self._ask(self._quic.receive_gro_buffer, data, size, origin.address, now)
         self.pulse.heard_at = now
         self._take_events()
 
@@ -158,11 +156,8 @@ class Trunk:
         """Sends what there is to send now."""
         if self.is_over or self._is_reading or self.sock.is_blocked:
             return
-        now = self.reactor.now()
-        try:
-            transmits = self._quic.datagrams_to_send(now)
-        except Exception as error:  # noqa: BLE001 - as above
-            self._break(error)
+        transmits = self._ask(self._quic.datagrams_to_send, self.reactor.now())
+        if transmits is None:
             return
         if transmits:
             # All go where the peer was heard from last; it may have moved, and qh3 asks there whether it has.
@@ -201,7 +196,7 @@ class Trunk:
             self._quic.stop_stream(_NO_STREAM, DONE)
         except QuicConnectionError:
             when = self._quic.get_timer()
-            self._quic.handle_timer(self.reactor.now() if when is None else when)
+            self._ask(self._quic.handle_timer, self.reactor.now() if when is None else when)
             self._take_events()
             if not self.is_over:
                 self._finish(ConnectionResetError("the connection was closed"))
@@ -216,11 +211,7 @@ class Trunk:
         if when is None or when > now:
             self._timer.arm(when)
             return
-        try:
-            self._quic.handle_timer(now)
-        except Exception as error:  # noqa: BLE001 - as in `receive`
-            self._break(error)
-            return
+        self._ask(self._quic.handle_timer, now)
         self._take_events()
         self.flush()
         if self.sock.is_blocked and not self.is_over:
@@ -358,9 +349,14 @@ class Trunk:
         self.flush()
         self._finish(error)
 
-    def _break(self, error: Exception) -> None:
-        self._log.warning("the QUIC connection with %s failed within this process", self.peer.address, error=error)
-        self._finish(ConnectionError(f"the QUIC connection failed within this process: {error}"))
+    def _ask(self, operation: Callable[..., T], *args: Any) -> T | None:
+        """What the library returns; where it fails on what a peer has sent, None, and this connection alone is over."""
+        try:
+            return operation(*args)
+        except Exception as error:  # noqa: BLE001 - whatever it fails with
+            self._log.warning("the QUIC connection with %s failed within this process", self.peer.address, error=error)
+            self._finish(ConnectionError(f"the QUIC connection failed within this process: {error}"))
+            return None
 
     def lose(self, error: Exception) -> None:
         """Ends the connection without a word: nobody would hear it."""

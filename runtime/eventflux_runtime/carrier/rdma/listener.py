@@ -20,6 +20,7 @@ from eventflux_runtime.carrier.rdma.port import Port
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.rpc.config import ServerConfig
 from eventflux_runtime.rpc.endpoint import Endpoint
+from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, TaskHandle
@@ -77,7 +78,7 @@ class RdmaListener:
             return
         key = object()
         self._asked[key] = port, info
-        self._opening[key] = self._reactor.spawn(self._open, key, port, info, hello)
+        self._opening[key] = self._reactor.spawn(self._open, key, port, info, hello, peer)
 
     def _refuse(self, port: Port, info: Any) -> None:
         try:
@@ -85,10 +86,9 @@ class RdmaListener:
         except OSError as error:
             self._log.warning("cannot refuse a connection on %s: %s", self.endpoint, error)
 
-    async def _open(self, key: object, port: Port, info: Any, hello: Hello) -> None:
+    async def _open(self, key: object, port: Port, info: Any, hello: Hello, peer: Peer) -> None:
         if self._asked.pop(key, None) is None:  # refused meanwhile
             return
-        peer = peer_at(self.endpoint.scheme, bytes(FFI.buffer(info.dest_addr, info.dest_addrlen)))
         link: Link | None = None
         pipe: RdmaPipe | None = None
         try:

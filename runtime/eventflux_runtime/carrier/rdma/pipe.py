@@ -11,7 +11,7 @@ import errno
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, PipeHandler, StallDetector
+from eventflux_runtime.carrier.api import CLOSE_S, HIGH_WATER_BYTES, PipeHandler, StallGuard
 from eventflux_runtime.carrier.rdma.credit import CreditMachine
 from eventflux_runtime.carrier.rdma.frame import (
     CLOSE,
@@ -71,7 +71,7 @@ class RdmaPipe:
         """Whether nothing can be sent any more; what has arrived is still to be read."""
         self._error: Exception | None = None
         self._retry_timer: TimerHandle | None = None
-        self._end_timer: TimerHandle | None = None
+        self._end_timer: TimerHandle | StallGuard | None = None
         self._lost_waiters: list[Waiter[None]] = []
         self._watch = QueueWatch(link.port.fabric, link.queue_fid, self._read, reactor, poll_s)
         link.port.tell(link.fid, self)
@@ -267,19 +267,10 @@ class RdmaPipe:
         self._outbound.close()
         self._inbound.stop()
         self._credits.resume()
-        self._give_up_later(StallDetector(self))
-        self._reactor.call_soon(self._go_on)
-
-    def _give_up_later(self, stall: StallDetector) -> None:
         if self._end_timer is not None:
             self._end_timer.cancel()
-        self._end_timer = self._reactor.call_at(self._reactor.now() + CLOSE_S, lambda: self._give_up(stall))
-
-    def _give_up(self, stall: StallDetector) -> None:
-        if stall.is_stalled():
-            self.abort()
-        else:
-            self._give_up_later(stall)
+        self._end_timer = StallGuard(self, self._reactor.now, self._reactor.call_at, self.abort)
+        self._reactor.call_soon(self._go_on)
 
     def abort(self) -> None:
         """See `Pipe.abort`."""
