@@ -474,3 +474,36 @@ async def test_the_number_of_quic_connections_is_bounded() -> None:
         assert scope.cancelled_caught
         assert there.trunks == 1
         first.abort()
+
+
+@pytest.mark.parametrize("operation", ["receive_many_datagrams", "datagrams_to_send", "handle_timer"])
+async def test_what_the_library_fails_with_is_the_end_of_one_connection(
+    operation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("what a peer has sent")
+
+    async with port() as there:
+        there.echoes = True
+        hurt = await there.connect()
+        heard = Hearer()
+        hurt.start(heard)
+        hurt.write(b"one")
+        await heard.bytes(3)
+        (broken,) = there.listener._trunks
+        assert there.config is not None
+        other = await there.connect(replace(there.config, timeout_s=7.0))  # which shares no QUIC connection
+        setattr(broken._quic, operation, fail)
+        if operation == "handle_timer":
+            hurt.abort()  # its connection goes with it, and the server asks whether that is so
+        else:
+            hurt.write(b"two")
+        await until(lambda: broken.is_over)
+        heard = Hearer()
+        other.start(heard)
+        other.write(b"still served")
+        await heard.bytes(12)
+        for pipe in (hurt, other):
+            pipe.abort()
+            await pipe.wait_closed()
+    assert "failed within this process" in caplog.text
