@@ -24,6 +24,12 @@ PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 WHEEL_PYTHONS = [*PYTHONS, "3.15"]
 BASE_SCHEMES = ["tcp", "unix", "memory", "grpc", "grpc+unix", "grpc+memory"]
 """The wires of the base install."""
+NO_WIRE_LACKS_A_PACKAGE = """
+from eventflux_runtime import wire_reports
+lacking = [wire for wire in wire_reports() if wire.state == "broken" or "pip install" in wire.reason]
+assert not lacking, lacking
+"""
+"""What the system lacks, such as libfabric, is another matter."""
 
 # The tests start hundreds of processes: what each would compile anew is kept, below .nox and not beside the sources.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -184,6 +190,7 @@ def build(session: nox.Session) -> None:
         session.run(python, "-I", "tests/project/round_trip.py", *schemes, external=True)
         if "[all]" in command:
             session.run(python, "-I", "tests/project/walkthrough.py", external=True)
+            session.run(python, "-I", "-c", NO_WIRE_LACKS_A_PACKAGE, external=True)
     session.log("built %s and %s", sdist.name, wheel.name)
     shutil.rmtree("dist", ignore_errors=True)
     shutil.copytree(dist, "dist", ignore=shutil.ignore_patterns("environment*", "constraint.txt"))
@@ -322,7 +329,7 @@ def _install_compiled(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Compare our wires with gRPC's libraries and with the ceiling; ``-- --quick`` ends within a minute."""
-    _install(session, "grpc,rdma,trio,uvloop,websocket", "bench")
+    _install(session, "grpc,quic,rdma,trio,uvloop,websocket", "bench")
     if "--quick" not in session.posargs:  # which has no row of it
         _provide_libfabric(session)
     session.run("python", "-m", "benchmarks.compare", *session.posargs)

@@ -132,14 +132,14 @@ def _crowded(loop: str, workload: str) -> Target:
     return Target(text, row, row, workload, "calls_per_s", 0.8, other_workload="throughput")
 
 
-def _websocket(loop: str) -> Target:
-    ours, tcp = f"ws {loop} compiled", f"tcp {loop} compiled"
-    return Target(f"WebSocket, {loop}: calls/s, of TCP", ours, tcp, "throughput", "calls_per_s", 0.8)
+def _carried(name: str, wire: str, loop: str, bound: float) -> Target:
+    ours, tcp = f"{wire} {loop} compiled", f"tcp {loop} compiled"
+    return Target(f"{name}, {loop}: calls/s, of TCP", ours, tcp, "throughput", "calls_per_s", bound)
 
 
-def _quic(loop: str) -> Target:
-    ours, tcp = f"quic {loop} compiled", f"tcp {loop} compiled"
-    return Target(f"QUIC, {loop}: calls/s, of TCP", ours, tcp, "throughput", "calls_per_s", 0.35)
+def _large(name: str, wire: str, loop: str, bound: float) -> Target:
+    ours, tcp = f"{wire} {loop} compiled", f"tcp {loop} compiled"
+    return Target(f"{name}, {loop}: MB/s of 1 MiB, of TCP", ours, tcp, "large", "mb_per_s", bound)
 
 
 def _trio(name: str, wire: str) -> Target:
@@ -161,10 +161,10 @@ TARGETS: Final = (
         "calls_per_s",
         2.0,
     ),
-    _websocket("asyncio"),
-    _websocket("uvloop"),
-    _quic("asyncio"),
-    _quic("uvloop"),
+    *(_carried("WebSocket", "ws", loop, 0.8) for loop in ("asyncio", "uvloop")),
+    *(_carried("QUIC", "quic", loop, 0.35) for loop in ("asyncio", "uvloop")),
+    *(_carried("RDMA in software", "rdma", loop, 0.6) for loop in ("asyncio", "uvloop")),
+    *(_large("RDMA in software", "rdma", loop, 0.8) for loop in ("asyncio", "uvloop")),
     _trio("TCP", "tcp"),
     _trio("gRPC", "grpc"),
 )

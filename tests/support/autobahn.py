@@ -122,7 +122,7 @@ class Opening:
 async def echo_server() -> AsyncIterator[int]:
     """A server that echoes; its port."""
     async with open_reactor() as reactor:
-        listener = await CARRIER.bind(parse_endpoint("tcp://127.0.0.1:0"), ServerConfig(), reactor)
+        listener = await CARRIER.bind(parse_endpoint("tcp://127.0.0.1:0"), ServerConfig(), (), reactor)
         listener.start(lambda pipe: pipe.start(Opening(pipe, reactor, ServerProtocol()).relay))
         try:
             yield listener.endpoint.port
@@ -133,7 +133,7 @@ async def echo_server() -> AsyncIterator[int]:
 async def echo_client(port: int, resource: str) -> None:
     """A client that echoes until the server has closed."""
     async with open_reactor() as reactor:
-        pipe = await CARRIER.connect(parse_endpoint(f"tcp://127.0.0.1:{port}"), ClientConfig(), reactor)
+        pipe = await CARRIER.connect(parse_endpoint(f"tcp://127.0.0.1:{port}"), ClientConfig(), (), reactor)
         protocol = ClientProtocol(parse_uri(f"ws://127.0.0.1:{port}{resource}"))
         protocol.send_request(protocol.connect())
         pipe.start(Opening(pipe, reactor, protocol).relay)

@@ -84,7 +84,9 @@ class QueueListener:
 
 
 class QueueCarrier:
-    async def connect(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
+    async def connect(
+        self, endpoint: Endpoint, config: ClientConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> Pipe:
         listener = LISTENERS.get(endpoint.path)
         if listener is None:
             raise ConnectionRefusedError
@@ -94,7 +96,9 @@ class QueueCarrier:
         listener.on_pipe(server)
         return client
 
-    async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> QueueListener:
+    async def bind(
+        self, endpoint: Endpoint, config: ServerConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> QueueListener:
         return QueueListener(endpoint, reactor)
 
 

@@ -43,7 +43,7 @@ async def _while_read(command: Callable[[], Coroutine[Any, Any, int]]) -> int:
         tasks.start_soon(_cancel_when_left, tasks.cancel_scope)
         try:
             code = await command()
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - raised below as it is: the group would put it into another one
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - raised below, outside of the group
             failure = error
         tasks.cancel_scope.cancel()
     if failure is not None:

@@ -149,15 +149,25 @@ class CarrierListener(Protocol):
 class Carrier(Protocol):
     """A way to move bytes. One instance serves the whole process."""
 
-    async def connect(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
+    async def connect(
+        self, endpoint: Endpoint, config: ClientConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> Pipe:
         """A connected pipe. The time it may take is its caller's to bound.
+
+        Args:
+            endpoint: where it leads.
+            config: the channel's.
+            protocols: the names of what will be spoken inside (ALPN, RFC 7301), for carriers that negotiate it.
+            reactor: of the running event loop.
 
         Raises:
             OSError: nobody answers there, or the address is unknown.
         """
 
-    async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> CarrierListener:
-        """Binds the address; the listener's tasks run on `reactor`.
+    async def bind(
+        self, endpoint: Endpoint, config: ServerConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> CarrierListener:
+        """Binds the address; the listener's tasks run on `reactor`. `protocols` as in `connect`.
 
         Raises:
             ConfigError: the address cannot be bound, or the configuration does not fit this carrier.

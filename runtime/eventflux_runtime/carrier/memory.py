@@ -29,7 +29,9 @@ class MemoryCarrier:
     def __init__(self) -> None:
         self._listeners: dict[str, _MemoryListener] = {}
 
-    async def connect(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
+    async def connect(
+        self, endpoint: Endpoint, config: ClientConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> Pipe:
         """See `Carrier.connect`."""
         listener = self._listeners.get(endpoint.path)
         if listener is None or listener.reactor.is_over:
@@ -45,7 +47,9 @@ class MemoryCarrier:
         """In a forked child: those who listened are the parent's."""
         self._listeners.clear()
 
-    async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> _MemoryListener:
+    async def bind(
+        self, endpoint: Endpoint, config: ServerConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> _MemoryListener:
         """See `Carrier.bind`."""
         known = self._listeners.get(endpoint.path)
         if known is not None and known.loop == current_token():

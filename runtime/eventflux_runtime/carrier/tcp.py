@@ -23,7 +23,9 @@ __all__ = ["CARRIER", "TcpCarrier"]
 class TcpCarrier:
     """A `Carrier`."""
 
-    async def connect(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
+    async def connect(
+        self, endpoint: Endpoint, config: ClientConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> Pipe:
         """See `Carrier.connect`."""
         sock = await connect_tcp(endpoint, config.socket, config.keepalive)
         try:
@@ -33,7 +35,9 @@ class TcpCarrier:
             raise
         return await socket_pipe(sock, peer, reactor)
 
-    async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> SocketListener:
+    async def bind(
+        self, endpoint: Endpoint, config: ServerConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> SocketListener:
         """See `Carrier.bind`."""
         sockets = await bind_tcp(endpoint, config.socket, is_shared=config.reuse_port)
         return SocketListener(

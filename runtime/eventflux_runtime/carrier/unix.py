@@ -23,11 +23,15 @@ __all__ = ["CARRIER", "UnixCarrier"]
 class UnixCarrier:
     """A `Carrier`."""
 
-    async def connect(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
+    async def connect(
+        self, endpoint: Endpoint, config: ClientConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> Pipe:
         """See `Carrier.connect`."""
         return await socket_pipe(await connect_unix(endpoint.path), Peer(str(endpoint)), reactor)
 
-    async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> SocketListener:
+    async def bind(
+        self, endpoint: Endpoint, config: ServerConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> SocketListener:
         """See `Carrier.bind`."""
         sock, file = await bind_unix(endpoint)
         return _UnixListener(endpoint, sock, file, reactor)

@@ -68,7 +68,8 @@ class StackedWire:
     async def open(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> ClientConnection:
         """See `Wire.open`."""
         inner = self._inner[0]
-        upgrades = [layer.of_client(endpoint, config, (inner.alpn,)) for layer in self._layers]
+        alpn = (inner.alpn,)
+        upgrades = [layer.of_client(endpoint, config, alpn) for layer in self._layers]
         if inner.upgrade is not None:
             upgrades.append(inner.upgrade.of_client(endpoint, config))
 
@@ -80,12 +81,12 @@ class StackedWire:
         timeout_s = config.connect_timeout_s
         with connecting(endpoint, timeout_s, f"connect_timeout_s={timeout_s:g}"):
             try:
-                return await greet(await self._carrier.connect(endpoint, config, reactor))
+                return await greet(await self._carrier.connect(endpoint, config, alpn, reactor))
             except ConnectionRefusedError:
                 raise
             except _LOST:
                 # A server that drains hangs up on whom it has not greeted. Another one may listen there already.
-                return await greet(await self._carrier.connect(endpoint, config, reactor))
+                return await greet(await self._carrier.connect(endpoint, config, alpn, reactor))
 
     def _alpn(self, config: ServerConfig) -> tuple[str, ...]:
         """What may be spoken inside TLS, what is preferred first.
@@ -104,7 +105,8 @@ class StackedWire:
         self, endpoint: Endpoint, config: ServerConfig, dispatcher: Dispatcher, reactor: Reactor
     ) -> StackedListener:
         """See `Wire.listen`."""
-        upgrades = [layer.of_server(config, self._alpn(config)) for layer in self._layers]
+        alpn = self._alpn(config)
+        upgrades = [layer.of_server(config, alpn) for layer in self._layers]
         direct = [inner.protocol for inner in self._inner if inner.upgrade is None]
         offers = [
             Offer(endpoint.path or "/", inner.upgrade.token, inner.upgrade.of_server(config), inner.protocol)
@@ -112,7 +114,7 @@ class StackedWire:
             if inner.upgrade is not None
         ]
         acceptor = Acceptor(endpoint, config, dispatcher, reactor, (*direct, *self._guests), self._front, offers)
-        carried = await self._carrier.bind(endpoint, config, reactor)
+        carried = await self._carrier.bind(endpoint, config, alpn, reactor)
         acceptor.endpoint = carried.endpoint
         upgrader: Upgrader | None = None
         if upgrades:

@@ -30,6 +30,7 @@ from eventflux_runtime.carrier.quic.listener import QuicListener
 
 LONG_S = 40
 SERVER = ServerConfig(drain_grace_s=0)
+ALPN = ("spoken-inside",)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -109,7 +110,7 @@ class Port:
     async def connect(self, config: ClientConfig | None = None, url: str = "") -> Pipe:
         config = config if config is not None else self.config
         assert config is not None
-        return await self.carrier.connect(parse_endpoint(url or self.url), config, self.reactor)
+        return await self.carrier.connect(parse_endpoint(url or self.url), config, ALPN, self.reactor)
 
     @property
     def trunks(self) -> int:
@@ -122,7 +123,7 @@ async def port(config: ServerConfig = SERVER) -> AsyncIterator[Port]:
     assert complete is not None
     with anyio.fail_after(LONG_S):
         async with open_reactor() as reactor:
-            listener = await QuicCarrier().bind(parse_endpoint("quic://127.0.0.1:0"), complete, reactor)
+            listener = await QuicCarrier().bind(parse_endpoint("quic://127.0.0.1:0"), complete, ALPN, reactor)
             there = Port(listener, reactor)
             try:
                 yield there
@@ -375,7 +376,7 @@ async def test_processes_that_come_later_to_a_shared_port_take_nobody_s_peers() 
         for _ in range(8):
             carrier = QuicCarrier()
             assert there.config is not None
-            pipe = await carrier.connect(parse_endpoint(there.url), there.config, there.reactor)
+            pipe = await carrier.connect(parse_endpoint(there.url), there.config, ALPN, there.reactor)
             hearer = Hearer()
             pipe.start(hearer)
             pipe.write(b"before")
@@ -383,7 +384,7 @@ async def test_processes_that_come_later_to_a_shared_port_take_nobody_s_peers() 
             peers.append((pipe, hearer))
         others = []
         for _ in range(3):
-            other = await QuicCarrier().bind(parse_endpoint(there.url), complete, there.reactor)
+            other = await QuicCarrier().bind(parse_endpoint(there.url), complete, ALPN, there.reactor)
             other.start(lambda pipe: pipe.abort())
             others.append(other)
         for pipe, hearer in peers:
@@ -470,7 +471,7 @@ async def test_the_number_of_quic_connections_is_bounded() -> None:
         other = QuicCarrier()
         assert there.config is not None
         with anyio.move_on_after(0.5) as scope:
-            await other.connect(parse_endpoint(there.url), there.config, there.reactor)
+            await other.connect(parse_endpoint(there.url), there.config, ALPN, there.reactor)
         assert scope.cancelled_caught
         assert there.trunks == 1
         first.abort()

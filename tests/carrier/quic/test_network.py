@@ -134,5 +134,5 @@ async def test_silence_alone_breaks_nothing() -> None:
 
 
 def test_without_keepalive_a_connection_stays() -> None:
-    configuration = client_configuration(Credentials(TlsConfig(), authorities=b""), "eft/1", "name", None)
+    configuration = client_configuration(Credentials(TlsConfig(), authorities=b""), ("eft/1",), "name", None)
     assert configuration.idle_timeout == 0

@@ -76,7 +76,7 @@ async def pair(fabric: FakeFabric) -> AsyncIterator[tuple[Side, Side]]:
     endpoint = parse_endpoint("rdma://127.0.0.1:7070?provider=fake")
     with anyio.fail_after(LONG_S):
         async with open_reactor() as reactor:
-            listener = await carrier.bind(endpoint, ServerConfig(), reactor)
+            listener = await carrier.bind(endpoint, ServerConfig(), (), reactor)
             accepted: list[Pipe] = []
             arrived = anyio.Event()
 
@@ -85,7 +85,7 @@ async def pair(fabric: FakeFabric) -> AsyncIterator[tuple[Side, Side]]:
                 arrived.set()
 
             listener.start(accept)
-            pipe = await carrier.connect(endpoint, ClientConfig(), reactor)
+            pipe = await carrier.connect(endpoint, ClientConfig(), (), reactor)
             await arrived.wait()
             sides = Side(pipe), Side(accepted[0])
             for side in sides:
@@ -248,7 +248,7 @@ async def test_nobody_listens() -> None:
     carrier = RdmaCarrier(lambda: fabric.library)
     async with open_reactor() as reactor:
         with pytest.raises(ConnectionRefusedError):
-            await carrier.connect(parse_endpoint("rdma://127.0.0.1:7?provider=fake"), ClientConfig(), reactor)
+            await carrier.connect(parse_endpoint("rdma://127.0.0.1:7?provider=fake"), ClientConfig(), (), reactor)
     assert (fabric.faults, fabric.open) == ([], set())
 
 
@@ -257,9 +257,9 @@ async def test_a_connection_that_nobody_answers_is_given_up() -> None:
     carrier = RdmaCarrier(lambda: fabric.library)
     endpoint = parse_endpoint("rdma://127.0.0.1:7070?provider=fake")
     async with open_reactor() as reactor:
-        listener = await carrier.bind(endpoint, ServerConfig(), reactor)
+        listener = await carrier.bind(endpoint, ServerConfig(), (), reactor)
         with anyio.move_on_after(0.05) as scope:
-            await carrier.connect(endpoint, ClientConfig(), reactor)
+            await carrier.connect(endpoint, ClientConfig(), (), reactor)
         assert scope.cancelled_caught
         await listener.aclose()
     assert (fabric.faults, fabric.open) == ([], set())

@@ -169,7 +169,7 @@ async def test_a_provider_that_hangs_holds_up_nothing_but_its_own_attempt() -> N
     try:
         async with open_reactor() as reactor:
             with anyio.move_on_after(0.2) as scope:
-                await carrier.connect(endpoint, ClientConfig(), reactor)
+                await carrier.connect(endpoint, ClientConfig(), (), reactor)
             assert scope.cancelled_caught
             assert hangs.is_set()
     finally:

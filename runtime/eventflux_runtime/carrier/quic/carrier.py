@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Final
 
 from eventflux_runtime.carrier.api import Pipe
-from eventflux_runtime.carrier.quic.client import ALPN, Lanes
+from eventflux_runtime.carrier.quic.client import Lanes
 from eventflux_runtime.carrier.quic.listener import QuicListener
 from eventflux_runtime.carrier.quic.tls import server_credentials
 from eventflux_runtime.net.socket import bind_udp
@@ -26,20 +26,26 @@ class QuicCarrier:
     def __init__(self) -> None:
         self._lanes: weakref.WeakKeyDictionary[Reactor, Lanes] = weakref.WeakKeyDictionary()
 
-    async def connect(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
+    async def connect(
+        self, endpoint: Endpoint, config: ClientConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> Pipe:
         """See `Carrier.connect`."""
         lanes = self._lanes.get(reactor)
         if lanes is None:
             lanes = self._lanes[reactor] = Lanes(reactor)
-        return await lanes.open(endpoint, config)
+        return await lanes.open(endpoint, config, protocols)
 
-    async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> QuicListener:
+    async def bind(
+        self, endpoint: Endpoint, config: ServerConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> QuicListener:
         """See `Carrier.bind`."""
-        source = server_credentials(config.tls, ALPN)
+        source = server_credentials(config.tls, protocols)
         sockets = await bind_udp(endpoint, config.socket, is_shared=config.reuse_port)
         for sock in sockets:
             prepare_udp(sock, config.socket)
-        return QuicListener(endpoint.with_port(sockets[0].getsockname()[1]), sockets, config, source, ALPN, reactor)
+        return QuicListener(
+            endpoint.with_port(sockets[0].getsockname()[1]), sockets, config, source, protocols, reactor
+        )
 
 
 CARRIER: Final = QuicCarrier()

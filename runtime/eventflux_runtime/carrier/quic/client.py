@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 from qh3.quic.connection import QuicConnection
@@ -27,10 +27,8 @@ from eventflux_runtime.rpc.peer import Peer
 if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor, Waiter
 
-__all__ = ["ALPN", "Dial", "Lanes"]
+__all__ = ["Dial", "Lanes"]
 
-ALPN: Final = "eft/1"
-"""What the native protocol is called in ALPN, as over TLS."""
 _QUIET_S: Final = 1.0
 """Seconds of silence after which a trunk has to answer a ping before it gets another lane."""
 _PING_S: Final = 1.0
@@ -40,14 +38,17 @@ _SHARE_OF_AGE: Final = 0.5
 to whatever a balancer chooses now."""
 
 
+_Key: TypeAlias = "tuple[Endpoint, ClientConfig, tuple[str, ...]]"
+
+
 class Lanes:
     """The trunks of one reactor, by where they lead and with which configuration."""
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor: weakref.ref[Reactor] = weakref.ref(reactor)
-        self._dials: dict[tuple[Endpoint, ClientConfig], Dial] = {}
+        self._dials: dict[_Key, Dial] = {}
 
-    async def open(self, endpoint: Endpoint, config: ClientConfig) -> QuicPipe:
+    async def open(self, endpoint: Endpoint, config: ClientConfig, protocols: tuple[str, ...]) -> QuicPipe:
         """A lane on the trunk that is there, or on a new one.
 
         Raises:
@@ -58,16 +59,18 @@ class Lanes:
         assert reactor is not None
         tls = config.tls if config.tls is not None else TlsConfig()
         warn_unverified(tls)
-        key = (endpoint, config)
+        key = (endpoint, config, protocols)
         while True:
             dial = self._dials.get(key)
             if dial is None or not dial.takes_lanes:
-                dial = self._dials[key] = Dial(endpoint, config, tls, reactor, lambda over: self._forget(key, over))
+                dial = self._dials[key] = Dial(
+                    endpoint, config, tls, protocols, reactor, lambda over: self._forget(key, over)
+                )
             lane = await dial.lane()
             if lane is not None:
                 return lane
 
-    def _forget(self, key: tuple[Endpoint, ClientConfig], dial: Dial) -> None:
+    def _forget(self, key: _Key, dial: Dial) -> None:
         if self._dials.get(key) is dial:
             del self._dials[key]
 
@@ -80,6 +83,7 @@ class Dial:
         endpoint: Endpoint,
         config: ClientConfig,
         tls: TlsConfig,
+        protocols: tuple[str, ...],
         reactor: Reactor,
         on_over: Callable[[Dial], None],
     ) -> None:
@@ -89,6 +93,7 @@ class Dial:
             endpoint: where it leads.
             config: the channel's.
             tls: of that.
+            protocols: what may be spoken inside.
             reactor: the event loop's.
             on_over: is told when it takes no more lanes.
 
@@ -101,7 +106,8 @@ class Dial:
         self._tls = tls
         self._reactor = reactor
         self._on_over = on_over
-        self._credentials = client_credentials(tls, ALPN)
+        self._protocols = protocols
+        self._credentials = client_credentials(tls, protocols)
         self._trunk: Trunk | None = None
         self._sock: UdpSocket | None = None
         self._began_at = reactor.now()
@@ -215,7 +221,10 @@ class Dial:
 
     async def _try(self, family: int, address: Address) -> None:
         configuration = client_configuration(
-            self._credentials.current(), ALPN, expected_name(self._tls, self._endpoint), self._config.keepalive
+            self._credentials.current(),
+            self._protocols,
+            expected_name(self._tls, self._endpoint),
+            self._config.keepalive,
         )
         sock = connected_socket(family, address, self._config.socket)
         self._established = self._reactor.waiter()

@@ -66,7 +66,7 @@ class QuicListener:
         sockets: list[socket.socket],
         config: ServerConfig,
         source: TlsSource[Credentials],
-        alpn: str,
+        protocols: tuple[str, ...],
         reactor: Reactor,
     ) -> None:
         """A listener that reads nothing yet.
@@ -76,14 +76,14 @@ class QuicListener:
             sockets: bound, prepared, and not blocking.
             config: the server's.
             source: what it shakes hands with.
-            alpn: what is spoken inside.
+            protocols: what may be spoken inside.
             reactor: the event loop's.
         """
         self.endpoint = endpoint
         self._sockets = sockets
         self._config = config
         self._source = source
-        self._alpn = alpn
+        self._protocols = protocols
         self._reactor = reactor
         self._log = LimitedLog(_log, reactor.now)
         self._tokens = RetryTokens()
@@ -191,7 +191,7 @@ class QuicListener:
 
     def _begin(self, original: bytes, first: FirstPacket, sock: UdpSocket, origin: Origin) -> Trunk:
         quic = QuicConnection(
-            configuration=server_configuration(self._source.current(), self._alpn, self._config.keepalive),
+            configuration=server_configuration(self._source.current(), self._protocols, self._config.keepalive),
             original_destination_connection_id=original,
             retry_source_connection_id=first.destination,
         )

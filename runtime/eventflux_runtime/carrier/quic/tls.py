@@ -91,13 +91,13 @@ def _joined(parts: list[str]) -> bytes:
 
 
 @lru_cache(maxsize=_KEPT_SOURCES)
-def client_credentials(tls: TlsConfig, alpn: str) -> TlsSource[Credentials]:
+def client_credentials(tls: TlsConfig, protocols: tuple[str, ...]) -> TlsSource[Credentials]:
     """What a client shakes hands with; kept for the next connection with an equal configuration.
 
     Raises:
         ConfigError: a file cannot be read or is not what it should be.
     """
-    return TlsSource(tls, (alpn,), _client_credentials)
+    return TlsSource(tls, protocols, _client_credentials)
 
 
 def _client_credentials(tls: TlsConfig, protocols: tuple[str, ...]) -> Credentials:
@@ -112,12 +112,12 @@ def _client_credentials(tls: TlsConfig, protocols: tuple[str, ...]) -> Credentia
 
 
 def client_configuration(
-    credentials: Credentials, alpn: str, server_name: str, keepalive: KeepaliveConfig | None
+    credentials: Credentials, protocols: tuple[str, ...], server_name: str, keepalive: KeepaliveConfig | None
 ) -> QuicConfiguration:
     """For one connection of a client."""
     configuration = QuicConfiguration(
         is_client=True,
-        alpn_protocols=[alpn],
+        alpn_protocols=list(protocols),
         server_name=server_name,
         cadata=credentials.authorities,
         verify_mode=ssl.CERT_NONE if credentials.authorities is None else ssl.CERT_REQUIRED,
@@ -129,7 +129,7 @@ def client_configuration(
 # -- a server's
 
 
-def server_credentials(tls: TlsConfig | None, alpn: str) -> TlsSource[Credentials]:
+def server_credentials(tls: TlsConfig | None, protocols: tuple[str, ...]) -> TlsSource[Credentials]:
     """What a server shakes hands with.
 
     Raises:
@@ -141,7 +141,7 @@ def server_credentials(tls: TlsConfig | None, alpn: str) -> TlsSource[Credential
             "a quic:// server cannot ask for client certificates, because the library that speaks QUIC does not: leave "
             "out ca_file and require_client_cert, and tell clients apart by a token in the metadata, or serve tcps://"
         )
-    return TlsSource(tls if tls is not None else TlsConfig(), (alpn,), _server_credentials)
+    return TlsSource(tls if tls is not None else TlsConfig(), protocols, _server_credentials)
 
 
 def _server_credentials(tls: TlsConfig, protocols: tuple[str, ...]) -> Credentials:
@@ -149,9 +149,11 @@ def _server_credentials(tls: TlsConfig, protocols: tuple[str, ...]) -> Credentia
     return Credentials(tls, authorities=None)
 
 
-def server_configuration(credentials: Credentials, alpn: str, keepalive: KeepaliveConfig | None) -> QuicConfiguration:
+def server_configuration(
+    credentials: Credentials, protocols: tuple[str, ...], keepalive: KeepaliveConfig | None
+) -> QuicConfiguration:
     """For the connections of a server that begin now."""
-    return credentials.lend_to(QuicConfiguration(is_client=False, alpn_protocols=[alpn], **_limits(keepalive)))
+    return credentials.lend_to(QuicConfiguration(is_client=False, alpn_protocols=list(protocols), **_limits(keepalive)))
 
 
 def _limits(keepalive: KeepaliveConfig | None) -> dict[str, Any]:

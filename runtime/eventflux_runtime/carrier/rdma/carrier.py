@@ -37,7 +37,9 @@ class RdmaCarrier:
         """Over the system's libfabric, or what stands in for it."""
         self._load = load
 
-    async def connect(self, endpoint: Endpoint, config: ClientConfig, reactor: Reactor) -> Pipe:
+    async def connect(
+        self, endpoint: Endpoint, config: ClientConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> Pipe:
         """See `Carrier.connect`."""
         library = self._load()
         failure: OSError | None = None
@@ -48,7 +50,9 @@ class RdmaCarrier:
                 failure = failure or error
         raise failure if failure is not None else OSError(errno.EADDRNOTAVAIL, "the host has no address")
 
-    async def bind(self, endpoint: Endpoint, config: ServerConfig, reactor: Reactor) -> RdmaListener:
+    async def bind(
+        self, endpoint: Endpoint, config: ServerConfig, protocols: tuple[str, ...], reactor: Reactor
+    ) -> RdmaListener:
         """See `Carrier.bind`."""
         if config.reuse_port:
             raise ConfigError(f"cannot listen on {endpoint}: processes share no port on rdma://, give each its own")
