@@ -49,6 +49,8 @@ class UdpRelay:
         self.lost = 0
         self.firsts: list[bytes] = []
         """The first datagrams of clients, as they came."""
+        self.successor: Address | None = None
+        """Where datagrams of clients go after the first one that passed; None: all go to one server."""
         self._target = target
         self._chances = {True: random.Random(seed), False: random.Random(seed + 1)}
         self._selector = selectors.DefaultSelector()
@@ -114,6 +116,8 @@ class UdpRelay:
                 self.lost += 1
                 return
             out, target = self._server_side(address), self._target
+            if self.successor is not None and self.passed[True]:
+                target = self.successor
         else:
             out, target = self._front, self._clients[sock]
         chances, weather = self._chances[is_upward], self.weather

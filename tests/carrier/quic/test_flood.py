@@ -167,7 +167,7 @@ async def test_a_first_flight_that_is_sent_again_begins_nothing() -> None:
 
 
 def test_a_token_is_good_for_one_address_and_one_time() -> None:
-    tokens = RetryTokens()
+    tokens = RetryTokens(b"secret")
     here = ("192.0.2.1", 4433)
     token = tokens.make(here, b"original", b"chosen!!", now=100.0)
     assert tokens.original_of(token, here, b"chosen!!", now=101.0) == b"original"
@@ -177,12 +177,20 @@ def test_a_token_is_good_for_one_address_and_one_time() -> None:
         (("192.0.2.1", 4434), b"chosen!!", 101.0),
         (here, b"another!", 101.0),
         (here, b"chosen!!", 101.0 + TOKEN_S),
-        (here, b"chosen!!", 99.0),
+        (here, b"chosen!!", 99.0 - TOKEN_S),
     ):
         assert tokens.original_of(token, address, chosen, now) is None
     for wrong in (b"", token[:-1], token + b"x", bytes(len(token)), token[:8] + b"\0" + token[9:]):
         assert tokens.original_of(wrong, here, b"chosen!!", now=101.0) is None
-    assert RetryTokens().original_of(token, here, b"chosen!!", now=101.0) is None
+    assert RetryTokens(b"other").original_of(token, here, b"chosen!!", now=101.0) is None
+
+
+def test_a_token_outlives_one_change_of_the_secret() -> None:
+    tokens, here = RetryTokens(b"secret"), ("192.0.2.1", 4433)
+    token = tokens.make(here, b"original", b"chosen!!", now=100.0)
+    for secret, original in ((b"secret", b"original"), (b"next", b"original"), (b"last", None)):
+        tokens.use(secret)
+        assert tokens.original_of(token, here, b"chosen!!", now=101.0) == original
 
 
 def test_streams_begin_once_in_whatever_order_they_are_seen() -> None:

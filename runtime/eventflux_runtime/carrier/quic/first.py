@@ -1,14 +1,14 @@
 """The first packets of strangers: what can be read without keys, and tokens that prove where they come from.
 
-The layouts are those of RFC 8999 (all versions) and RFC 9000, 17.2. A token is made of a secret of this process, the
+The layouts are those of RFC 8999 (all versions) and RFC 9000, 17.2. A token is made of a secret of the server, the
 sender's address, the time and the connection ids of the attempt, and kept by the client alone: a flood of forged
-addresses leaves nothing behind.
+addresses leaves nothing behind. The secret is the server's by its private key, not the process's, because the datagram
+that brings a token may reach another process: a worker on the same port, or a server behind the same balancer.
 """
 
 from __future__ import annotations
 
 import hmac
-import os
 import struct
 from typing import Final, NamedTuple
 
@@ -26,7 +26,7 @@ _MAX_ID_BYTES: Final = 20
 _LONG: Final = 0x80
 _TYPE: Final = 0x30
 TOKEN_S: Final = 30.0
-"""Seconds for which a token is good: some round trips on any path."""
+"""Seconds for which a token is good, and by which clocks may differ: some round trips on any path."""
 _TOKEN_HEAD: Final = struct.Struct("!dB")
 _MAC_BYTES: Final = 16
 
@@ -77,8 +77,13 @@ def read_first(data: bytes) -> FirstPacket | None:
 class RetryTokens:
     """Makes and checks tokens."""
 
-    def __init__(self) -> None:
-        self._key = os.urandom(32)
+    def __init__(self, secret: bytes) -> None:
+        self._secret = self._last_secret = secret
+
+    def use(self, secret: bytes) -> None:
+        """Makes tokens with this secret from now on; those of the one before are still good."""
+        if secret != self._secret:
+            self._last_secret, self._secret = self._secret, secret
 
     def make(self, address: Address, original: bytes, chosen: bytes, now: float) -> bytes:
         """A token for a client at `address`.
@@ -87,20 +92,24 @@ class RetryTokens:
             address: where its first packet came from.
             original: the destination that it chose.
             chosen: the one that it is told to use.
-            now: seconds on a clock that does not jump.
+            now: seconds on a clock that other servers have too.
         """
         head = _TOKEN_HEAD.pack(now, len(original)) + original
-        return head + self._mac(head, address, chosen)
+        return head + _mac(self._secret, head, address, chosen)
 
     def original_of(self, token: bytes, address: Address, chosen: bytes, now: float) -> bytes | None:
         """The destination that the client chose at first; None: the token was not made here for it, or is too old."""
         head, mac = token[:-_MAC_BYTES], token[-_MAC_BYTES:]
-        if len(head) < _TOKEN_HEAD.size or not hmac.compare_digest(mac, self._mac(head, address, chosen)):
+        if len(head) < _TOKEN_HEAD.size:
+            return None
+        right = [_mac(secret, head, address, chosen) for secret in (self._secret, self._last_secret)]
+        if not any(hmac.compare_digest(mac, one) for one in right):
             return None
         made_at, length = _TOKEN_HEAD.unpack_from(head)
         original = head[_TOKEN_HEAD.size :]
-        return original if len(original) == length and 0 <= now - made_at <= TOKEN_S else None
+        return original if len(original) == length and abs(now - made_at) <= TOKEN_S else None
 
-    def _mac(self, head: bytes, address: Address, chosen: bytes) -> bytes:
-        about = repr((address[:2], chosen, head)).encode("ascii")
-        return hmac.digest(self._key, about, "sha256")[:_MAC_BYTES]
+
+def _mac(secret: bytes, head: bytes, address: Address, chosen: bytes) -> bytes:
+    about = repr((address[:2], chosen, head)).encode("ascii")
+    return hmac.digest(secret, about, "sha256")[:_MAC_BYTES]

@@ -15,6 +15,7 @@ import logging
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -86,7 +87,7 @@ class QuicListener:
         self._protocols = protocols
         self._reactor = reactor
         self._log = LimitedLog(_log, reactor.now)
-        self._tokens = RetryTokens()
+        self._tokens = RetryTokens(source.current().secret)
         self._ports: list[UdpSocket] = []
         self._trunks: dict[Trunk, set[bytes]] = {}
         self._by_id: dict[bytes, Trunk] = {}
@@ -124,7 +125,7 @@ class QuicListener:
         if first is None:
             return
         trunk = self._by_id.get(first.destination)
-        if trunk is None and len(data) >= FIRST_BYTES and not self._is_stopped:
+        if trunk is None and len(data) >= FIRST_BYTES:
             trunk = self._admitted(first, sock, origin)
         self._give(trunk, sock, data, len(data), origin)
 
@@ -172,10 +173,13 @@ class QuicListener:
             return None
         if not first.is_initial or len(first.destination) < _MIN_FIRST_ID_BYTES:
             return None
+        self._tokens.use(self._source.current().secret)
         if not first.token:
             self._ask_to_retry(first, sock, origin)
             return None
-        original = self._tokens.original_of(first.token, origin.address, first.destination, self._reactor.now())
+        if self._is_stopped:
+            return None
+        original = self._tokens.original_of(first.token, origin.address, first.destination, time.time())
         if original is None:
             return None  # a client does not retry a second time
         if len(self._trunks) >= self._config.max_connections:
@@ -186,7 +190,7 @@ class QuicListener:
 
     def _ask_to_retry(self, first: FirstPacket, sock: UdpSocket, origin: Origin) -> None:
         chosen = os.urandom(ID_BYTES)
-        token = self._tokens.make(origin.address, first.destination, chosen, self._reactor.now())
+        token = self._tokens.make(origin.address, first.destination, chosen, time.time())
         sock.send([encode_quic_retry(VERSION, chosen, first.source, first.destination, token)], origin)
 
     def _begin(self, original: bytes, first: FirstPacket, sock: UdpSocket, origin: Origin) -> Trunk:
@@ -202,16 +206,16 @@ class QuicListener:
         for connection_id in (first.destination, quic.host_cid):
             self.on_id(trunk, connection_id, is_issued=True)
         self._expect_lane(trunk)
+        if self._config.reuse_port:
+            # When the number of sockets that share a port changes, the kernel spreads all peers anew, but those of
+            # connected sockets.
+            self._give_own_socket(trunk)
         return trunk
 
     # -- what trunks say
 
     def on_established(self, trunk: Trunk) -> None:
         """See `TrunkOwner.on_established`."""
-        if self._config.reuse_port:
-            # When the number of processes that share a port changes, the kernel spreads all peers anew, but those of
-            # connected sockets.
-            self._give_own_socket(trunk)
 
     def on_lane(self, trunk: Trunk, lane: QuicPipe) -> None:
         """See `TrunkOwner.on_lane`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 import ssl
@@ -57,13 +58,17 @@ class Credentials:
             ConfigError: qh3 cannot use them.
         """
         self.authorities = authorities
+        self.secret = b""
+        """The same for all who serve with one private key, and known to nobody else; empty without one."""
         self.own = QuicConfiguration()
         if tls.cert_file is None or tls.key_file is None:
             return
         try:
             chain = _PEM_CERTIFICATE.findall(_read(tls.cert_file))
             key = _PEM_KEY.search(_read(tls.key_file))
-            self.own.load_cert_chain(_joined(chain), _joined([key[0] if key is not None else ""]))
+            own_key = _joined([key[0] if key is not None else ""])
+            self.own.load_cert_chain(_joined(chain), own_key)
+            self.secret = hmac.digest(own_key, b"eventflux quic address validation", "sha256")
         except Exception as error:  # noqa: BLE001 - whatever the library raises of what it cannot read
             raise ConfigError(
                 f"cert_file {tls.cert_file!r} with key_file {tls.key_file!r} cannot be used for QUIC: "
