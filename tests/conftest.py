@@ -19,7 +19,7 @@ from eventflux_runtime.net.limited_log import LimitedLog
 BACKENDS: Final = [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True}), ("trio", {})]
 BACKEND_IDS: Final = ["asyncio", "uvloop", "trio"]
 
-EXAMPLES: Final = 25 if os.environ.get("EVENTFLUX_FORM") == "compiled" else 15
+EXAMPLES: Final = 15 if os.environ.get("EVENTFLUX_FORM") == "compiled" else 10
 """Of each property: hypothesis' own number is 100, and most properties are tried in both forms, each time anew."""
 
 hypothesis.settings.register_profile("project", deadline=None, print_blob=True, max_examples=EXAMPLES)
@@ -64,9 +64,8 @@ hear_grpcio_out(uvloop.Loop)
 
 
 FULL_MATRIX = "--full-matrix"
-WIRES_OF_A_TEST: Final = 5
+WIRES_OF_A_TEST: Final = 3
 """What is above the wires is the same for all of them; what differs, the scenarios see on each."""
-WIRES_OF_A_SLOW_TEST: Final = 2
 
 
 def pytest_collection_finish() -> None:
@@ -87,8 +86,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     A fault lies in a wire or in a loop's driver, so a test meets it without the full product; and over all tests each
     wire meets each loop. Of more than `WIRES_OF_A_TEST` wires a test takes so many, others than its neighbours. A test
-    that is about both has the marker ``full_matrix``, and runs on all of them. What costs much and shows what rarely
-    changes has the marker ``long``, and is left out too.
+    that is about both has the marker ``full_matrix``, and runs on all of them. A test that is marked ``slow``, such as
+    one that starts processes, takes one pair, or one event loop if it has no wire. What costs much and shows what
+    rarely changes has the marker ``long``, and is left out too.
     """
     _skip_missing(items)
     if any("[" in argument for argument in config.args):
@@ -136,7 +136,7 @@ def _is_held(item: pytest.Item) -> bool:
 def _can_hold(wire: str, loop: str | None, item: pytest.Item) -> bool:
     from tests.support.engine import can_hold
 
-    return can_hold(wire, loop, getattr(item, "originalname", None) or item.name)
+    return not wire or can_hold(wire, loop, getattr(item, "originalname", None) or item.name)
 
 
 def _wire_and_loop(item: pytest.Item) -> tuple[str | None, str | None]:
@@ -151,28 +151,32 @@ def _wire_and_loop(item: pytest.Item) -> tuple[str | None, str | None]:
 
 
 def _pair(item: pytest.Item) -> tuple[str, str] | None:
-    """The wire and the event loop of a test; None: it has not both, or runs on every pair."""
+    """The wire and the event loop of a test; None: it has not both, or runs on every pair. A slow one needs no wire."""
     wire, loop = _wire_and_loop(item)
-    if wire is None or loop is None or item.get_closest_marker("full_matrix") is not None:
+    if loop is None or item.get_closest_marker("full_matrix") is not None or (wire is None and not _is_slow(item)):
         return None
-    return wire, loop
+    return wire or "", loop
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
 
 
 def _without_pair(item: pytest.Item) -> str:
     name, _, parameters = item.nodeid.partition("[")
-    wire: str = getattr(item, "callspec").params["wire"]  # noqa: B009 - plain items have none
+    wire = getattr(item, "callspec").params.get("wire")  # noqa: B009 - plain items have none
     return name + "-".join(part for part in parameters.rstrip("]").split("-") if part not in (wire, *BACKEND_IDS))
 
 
 def _pairs(item: pytest.Item, wires: list[str], loops: list[str]) -> set[tuple[str, str]]:
     """Each of some wires and each loop at least once; from a start that differs from test to test and stays its own."""
     start = zlib.crc32(_without_pair(item).encode())
-    most = WIRES_OF_A_TEST if item.get_closest_marker("slow") is None else WIRES_OF_A_SLOW_TEST
+    most = 1 if _is_slow(item) else WIRES_OF_A_TEST
     if len(wires) > most:
         first = start // len(loops) % len(wires)
         wires = (wires[first:] + wires[:first])[:most]
     pairs: set[tuple[str, str]] = set()
-    for k in range(max(len(wires), len(loops))):
+    for k in range(1 if most == 1 else max(len(wires), len(loops))):
         wire, loop = wires[k % len(wires)], loops[(start + k) % len(loops)]
         if _can_hold(wire, loop, item):
             pairs.add((wire, loop))

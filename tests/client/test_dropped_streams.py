@@ -56,6 +56,7 @@ async def in_a_loop_that_fails(link: Link) -> None:
             raise ZeroDivisionError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("use", [half_read, forgotten, forgotten_bidi, in_a_loop_that_fails])
 async def test_a_dropped_stream_is_cancelled_and_warned_of(wire: str, use: Any, tmp_path: Path) -> None:
@@ -118,6 +119,7 @@ async def cancelled_in_the_loop(link: Link) -> None:
             assert message.id == "first"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize(
     "use", [to_its_end, to_its_end_entered, left_early, closed, cancelled, never_started, cancelled_in_the_loop]

@@ -180,6 +180,7 @@ async def test_one_message_has_room_where_nothing_is_held(wire: str, tmp_path: P
             await them.send(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_channels_streams_hold_so_much_together(wire: str, tmp_path: Path) -> None:
     config = ClientConfig(compression=Compression.ZSTD, max_decompressed_bytes=2 * PAYLOAD_BYTES + 50_000)
@@ -209,6 +210,7 @@ async def test_a_channels_streams_hold_so_much_together(wire: str, tmp_path: Pat
                 await fourth.receive()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_a_hundred_bombs_at_once_hold_what_the_limit_says(wire: str, tmp_path: Path) -> None:
     bomb = Message(payload=bytes(4 * 1024 * 1024))

@@ -22,6 +22,7 @@ def next_line(process: subprocess.Popen[str]) -> dict[str, Any]:
     return line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
 def test_changes_are_printed_until_ctrl_c(wire: str, loop: str, tmp_path: Path) -> None:

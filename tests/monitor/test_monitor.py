@@ -165,6 +165,7 @@ async def test_a_node_that_answers_slowly_is_degraded(wire: str, tmp_path: Path)
         assert "above slow_s (0.25 s)" in slow.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", ["tcp", "grpc", "grpcio"])
 async def test_a_frozen_process_goes_offline_and_comes_back(wire: str, tmp_path: Path) -> None:
     config = MonitorConfig(interval_s=0.05, timeout_s=1.0, slow_s=None, offline_after=4)

@@ -106,6 +106,7 @@ def _refused(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [message for message in caplog.messages if "refused a connection" in message]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", ["tcp", "unix"])
 async def test_a_burst_of_clients_gets_in(wire: str, tmp_path: Path) -> None:
     answered = 0

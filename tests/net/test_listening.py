@@ -151,6 +151,7 @@ LINK = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["asyncio", "uvloop", "trio"])
 def test_an_address_on_a_link(backend: str, tmp_path: Path) -> None:
     said = run_inside(LINK, SERVED, backend, "[fe80::77%v0]", "[fe80::77%v0]", "*", folder=tmp_path)

@@ -214,6 +214,7 @@ anyio.run(main, sys.argv[1], backend=sys.argv[2])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_of_servers_that_start_together_one_has_the_path(backend: str, tmp_path: Path) -> None:
     path = tmp_path / "start.sock"

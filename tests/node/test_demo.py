@@ -138,6 +138,7 @@ async def test_a_wrong_acknowledgment_fails() -> None:
     assert report.faults[0].startswith("tcp: DATA_LOSS: the node acknowledged message 'another' where ")
 
 
+@pytest.mark.slow
 async def test_a_fault_on_one_wire_fails_the_demo(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

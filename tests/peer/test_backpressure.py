@@ -123,6 +123,7 @@ async def test_a_grpc_connection_holds_few_bytes_of_what_nobody_receives() -> No
         await listener.aclose()
 
 
+@pytest.mark.slow
 async def test_plain_callers_are_refused_when_what_nobody_accepts_is_too_much() -> None:
     payload = bytes(8 * 1024 * 1024)
     config = GrpcTransportConfig(enable_compression=False)

@@ -23,6 +23,7 @@ def maps_of(holder: object) -> list[dict[Any, Any]]:
     return [getattr(holder, name) for name in names if hasattr(holder, name)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_methods_that_are_made_for_each_call_are_forgotten(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(60):

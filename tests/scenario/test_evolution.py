@@ -205,6 +205,7 @@ def pair(request: pytest.FixtureRequest, versions: Pair) -> Pair:
     return versions if request.param == "old client" else versions[::-1]
 
 
+@pytest.mark.slow
 @on_each_wire
 async def test_what_arrives_is_what_protobuf_reads(wire: str, pair: Pair, tmp_path: Path) -> None:
     client, server = pair

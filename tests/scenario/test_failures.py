@@ -219,6 +219,7 @@ def server_process(wire: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", NETWORK_WIRES)
 async def test_server_dies_in_mid_call(wire: str) -> None:
     # The system says goodbye for a process that dies, but not for its datagrams.

@@ -64,6 +64,7 @@ async def test_a_server_notices_a_partition(wire: str) -> None:
                 await service.cancelled.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_stopped_server(wire: str) -> None:
     with anyio.fail_after(30), server_process(wire) as (process, url):

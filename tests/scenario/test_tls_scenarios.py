@@ -54,6 +54,7 @@ async def test_scenario(run: Scenario, wire: str, authority: Authority) -> None:
             await run(link)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", ["tcps", "wss"])
 async def test_large_messages_both_ways(wire: str, authority: Authority) -> None:
     payload = bytes(range(256)) * 40_000

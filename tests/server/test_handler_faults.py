@@ -223,6 +223,7 @@ PHASES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_fault_ends_its_own_call_and_no_other(wire: str, tmp_path: Path) -> None:
     async with (

@@ -18,9 +18,9 @@ from tests.support.wires import connect
 
 WIRES = (
     "tcp",
-    "grpc",
     "quic",
-    "rdma",
+    pytest.param("grpc", marks=pytest.mark.long),
+    pytest.param("rdma", marks=pytest.mark.long),
     pytest.param("unix", marks=pytest.mark.long),
     pytest.param("grpcio", marks=pytest.mark.long),
 )

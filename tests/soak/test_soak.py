@@ -15,6 +15,7 @@ from tests.soak.soak import WIRES, Sample, Soak, run_soak
 CALLS = 240
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wire", [pytest.param(wire, marks=[pytest.mark.long] if wire == "unix" else []) for wire in WIRES]
 )

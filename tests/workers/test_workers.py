@@ -134,6 +134,7 @@ async def test_every_worker_answers_on_every_address_and_ctrl_c_drains_all(
         assert not await anyio.Path(unix.removeprefix("unix://")).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})], ids=["uvloop"])
 async def test_a_worker_that_dies_is_replaced_and_all_are_renewed_without_a_lost_call(tmp_path: Path) -> None:
     async with running("uvloop", tmp_path) as program:

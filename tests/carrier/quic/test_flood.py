@@ -85,6 +85,7 @@ class Flood:
             time.sleep(0.004)  # this process has to serve, too
 
 
+@pytest.mark.slow
 async def test_a_flood_of_first_packets_leaves_nothing_and_an_honest_client_is_served() -> None:
     async with attacked() as (listener, target, url), connect(url) as early, connect(url) as late:
         counts = []

@@ -191,6 +191,7 @@ async def test_who_gives_up_leaves_the_handshake_to_those_who_wait() -> None:
         await until(lambda: not (lanes._dials or there.trunks))
 
 
+@pytest.mark.slow
 async def test_thousands_of_lanes_one_after_another() -> None:
     # Streams are numbered through, and qh3 begins with room for a hundred.
     async with port() as there:

@@ -37,6 +37,7 @@ async def across(
                     yield relay, TransportClient(channel), probe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [0.0, 0.02, 0.1])
 async def test_every_call_comes_out_right_on_a_bad_network(loss: float) -> None:
     weather = Weather(loss=loss, doubled=0.05, late=0.1)

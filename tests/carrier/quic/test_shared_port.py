@@ -21,6 +21,7 @@ LONG_S = 40
 SERVER = ServerConfig(drain_grace_s=0, reuse_port=True)
 
 
+@pytest.mark.slow
 async def test_connections_begin_while_others_come_and_go() -> None:
     first, second = Probe(), Probe()
     async with (

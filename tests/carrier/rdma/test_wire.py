@@ -41,6 +41,7 @@ async def test_messages_of_each_size_arrive_whole(size: int, tmp_path: Path) -> 
     assert reply.payload == payload
 
 
+@pytest.mark.slow
 async def test_many_large_messages_at_once(tmp_path: Path) -> None:
     received: dict[int, bytes] = {}
 
@@ -57,6 +58,7 @@ async def test_many_large_messages_at_once(tmp_path: Path) -> None:
     assert len(received) == 40
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_killed_amid_large_messages() -> None:
     outcomes: list[str] = []
 
@@ -90,6 +92,7 @@ def held() -> tuple[int, int]:
         return len(os.listdir("/proc/self/fd")), sum(1 for _ in maps)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="the counts are Linux's")
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # what is opened and closed is the same on each
 @pytest.mark.usefixtures("anyio_backend")
@@ -193,6 +196,7 @@ async def test_two_event_loops_in_two_threads(tmp_path: Path) -> None:
             assert len(await anyio.to_thread.run_sync(elsewhere, link.url)) == 300_000
 
 
+@pytest.mark.slow
 async def test_a_forked_child_leaves_the_parents_connection_alone(tmp_path: Path) -> None:
     with anyio.fail_after(LONG_S):
         async with linked("rdma", tmp_path) as link:

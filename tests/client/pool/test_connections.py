@@ -48,6 +48,7 @@ async def test_each_pooled_connection_is_one_of_its_own(wire: str, tmp_path: Pat
     assert node.asked == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", SOCKETS)
 async def test_the_client_replaces_old_connections_without_a_failed_call(wire: str, tmp_path: Path) -> None:
     config = ClientConfig(pool=PoolConfig(max_age_s=0.2))
@@ -55,6 +56,7 @@ async def test_the_client_replaces_old_connections_without_a_failed_call(wire: s
 
 
 # Not grpcio: now and then its core loses a call that crosses a GOAWAY, and does not say that it never ran.
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", [wire for wire in SOCKETS if wire != "grpcio"])
 async def test_the_server_sends_old_connections_away_without_a_failed_call(wire: str, tmp_path: Path) -> None:
     config = ServerConfig(drain_grace_s=0, max_connection_age_s=0.2)
@@ -93,6 +95,7 @@ async def test_a_server_that_restarts_is_found_by_the_next_call(wire: str, tmp_p
                         assert (await client.heartbeat(HeartbeatRequest())).server_node_id == name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", SOCKETS)
 async def test_connections_that_are_reset_under_load(wire: str, tmp_path: Path) -> None:
     config = ClientConfig(retry=RetryPolicy(max_attempts=5))

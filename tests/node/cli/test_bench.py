@@ -129,6 +129,7 @@ def test_each_mistake_is_one_line(
     assert fault in captured.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
 def test_ctrl_c_shows_what_was_measured(loop: str, urls: dict[str, str]) -> None:
     options = ["--duration", "60", "--warm-up", "0", "--json", "--loop", loop, "-c", "2"]

@@ -14,6 +14,7 @@ from eventflux_node.cli import main
 from tests.support.node_command import eventflux, running_node, running_subscriber
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
 def test_a_node_runs_on_every_loop_and_ends_its_subscribers(tmp_path: Path, loop: str) -> None:
     with running_node(tmp_path, "--loop", loop) as node, running_subscriber(node, node.urls[0], "--loop", loop):

@@ -42,6 +42,7 @@ def run(*arguments: str, environment: dict[str, str] | None = None) -> subproces
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environment", [ASCII, LATIN, {"PYTHONIOENCODING": "utf-8"}], ids=["ascii", "latin-1", "utf-8"]
 )
@@ -79,6 +80,7 @@ def test_who_reads_nothing_costs_one_exit_code_and_no_word() -> None:
     assert (done.returncode, done.stderr) == (141, b"")  # as a shell has it for SIGPIPE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
 def test_a_reader_that_leaves_ends_what_goes_on(loop: str) -> None:
     with node() as url:

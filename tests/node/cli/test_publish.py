@@ -12,6 +12,7 @@ import pytest
 from tests.support.node_command import COMMAND, eventflux, running_node, running_subscriber
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wire", [0, 1, 2], ids=["tcp", "grpc", "unix"])
 def test_what_is_published_is_printed_by_a_subscriber(tmp_path: Path, wire: int) -> None:
     data = tmp_path / "readings.csv"

@@ -10,6 +10,7 @@ import pytest
 from tests.support.node_command import eventflux, running_node, running_subscriber
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
 def test_a_subscriber_is_stopped_by_ctrl_c_in_silence(tmp_path: Path, loop: str) -> None:
     with running_node(tmp_path) as node, running_subscriber(node, node.urls[0], "--loop", loop) as subscriber:

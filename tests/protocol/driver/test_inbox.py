@@ -97,6 +97,7 @@ async def test_who_waits_gets_the_first() -> None:
     assert [message for message, _ in got] == [b"%d" % number for number in range(200)]
 
 
+@pytest.mark.slow
 async def test_small_messages_take_what_they_took_on_the_wire() -> None:
     async with open_reactor() as reactor:
         inbox = Inbox(reactor)

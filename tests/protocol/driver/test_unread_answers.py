@@ -172,6 +172,7 @@ async def test_nor_does_a_grpc_server_keep_more(tmp_path: Path) -> None:
     assert watch.growth < GROWTH_BYTES
 
 
+@pytest.mark.slow
 async def test_a_client_that_reads_late_gets_everything(tmp_path: Path) -> None:
     async with serve([Probe()], "tcp://127.0.0.1:0", config=ServerConfig(drain_grace_s=LONG_S)) as server:
         with anyio.fail_after(LONG_S), await run_sync(raw_socket, server.endpoints[0]) as sock:

@@ -219,6 +219,7 @@ async def test_so_it_does_on_other_loops(flood: Callable[[], Chunks], loop: str,
     check(outcome)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flood", [settings_flood, ping_flood, reset_by_empty_credit, requests_of_browsers])
 async def test_nor_does_it_help_to_read_nothing(flood: Callable[[], Chunks], besiege: Besiege) -> None:
     async with besiege(growth=BASE_GROWTH) as siege:

@@ -127,6 +127,7 @@ async def test_a_client_that_takes_nothing_from_its_socket(loop: str, besiege: B
             await siege.has_files(files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
 async def test_small_answers_that_nobody_reads(loop: str, besiege: Besiege) -> None:
     # Flow control does not count them: the server stops reading once 1 MiB of them waits.
@@ -302,6 +303,7 @@ def zstandardized(data: bytes) -> bytes:
     return zstandard.compress(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pack"), [(b"gzip", zipped), pytest.param(b"zstd", zstandardized, marks=pytest.mark.long)]
 )

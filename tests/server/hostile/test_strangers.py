@@ -70,6 +70,7 @@ def silence() -> Chunks:
     yield from ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("greeting", [byte_by_byte, without_settings, silence])
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])
 async def test_who_takes_too_long_is_let_go(greeting: type[Chunks], loop: str, besiege: Besiege) -> None:

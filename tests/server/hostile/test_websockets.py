@@ -83,6 +83,7 @@ def flooded(url: str, chunks: Iterator[bytes]) -> bool:
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [b"", request()[:40], request()])
 async def test_who_stops_half_way_is_let_go(half: bytes, besiege: Besiege) -> None:
     """Before the request, within it, and behind the handshake, where nothing of the native protocol follows."""
