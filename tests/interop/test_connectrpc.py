@@ -15,6 +15,8 @@ pytest.importorskip("connectrpc", reason="connectrpc is a requirement of the int
 
 from tests.interop.connectrpc_peer import CONNECT_CASES, connect_client
 
+pytestmark = pytest.mark.slow  # what differs by loop is below what a peer sees: one a case
+
 
 @pytest.mark.parametrize("name", CONNECT_CASES)
 async def test_their_client_and_our_server(name: str) -> None:

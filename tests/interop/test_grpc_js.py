@@ -15,6 +15,8 @@ from tests.support.http2_tap import Tap
 from tests.support.interop_cases import CASES, empty_unary, large_request
 from tests.support.interop_service import Interop
 
+pytestmark = pytest.mark.slow  # what differs by loop is below what a peer sees: one a case
+
 SCRIPT = Path(required("EVENTFLUX_NODE_PEER", "the Node.js node")).with_name("interop.mjs")
 PEER = Program(["node", str(SCRIPT)], [str(ROOT / "tests/idl/interop.proto")])
 FLAGS = {

@@ -22,6 +22,8 @@ from grpclib.client import Channel
 from tests.interop.conftest import ROOT
 from tests.interop.grpclib_peer import GRPCLIB_CASES
 
+pytestmark = pytest.mark.slow  # what differs by loop is below what a peer sees: one a case
+
 
 @pytest.fixture(scope="module")
 def their_server() -> Iterator[str]:

@@ -21,6 +21,8 @@ from tests.interop.conftest import Program
 from tests.interop.test_rust import SIZES, TYPES, message_of
 from tests.support.nodes import carried
 
+pytestmark = pytest.mark.slow  # what differs by loop is below what a peer sees: one a case
+
 LIMIT = 2 * 1024 * 1024
 
 

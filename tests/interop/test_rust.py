@@ -10,6 +10,8 @@ from eventflux_transport import CompressionType, Listener, Message, MessageType,
 from tests.interop.conftest import Program
 from tests.support.probe import Probe
 
+pytestmark = pytest.mark.slow  # what differs by loop is below what a peer sees: one a case
+
 TYPES = [
     MessageType.EVENT,
     MessageType.QUERY,
