@@ -28,7 +28,7 @@ from qh3.quic.events import (
 )
 
 from eventflux_runtime.carrier.quic.pipe import QuicPipe
-from eventflux_runtime.carrier.quic.pulse import Pulse, RestlessTimer
+from eventflux_runtime.carrier.quic.pulse import Pulse, RestlessTimer, TailProbe
 from eventflux_runtime.carrier.quic.streams import ClientStreams
 from eventflux_runtime.carrier.quic.tls import handshake_error
 from eventflux_runtime.net.limited_log import LimitedLog
@@ -47,6 +47,11 @@ DONE: Final = 0
 REFUSED: Final = 2
 """The code of a connection that is not wanted."""
 _BLOCKED_S: Final = 0.01
+_LATER_S: Final = 60.0
+_BARE_BYTES: Final = 80
+"""Of a datagram that carries nothing of a stream, at the most."""
+_UNASKED: Final = 1 << 40
+"""The numbers from here on are of pings whose answers nobody waits for."""
 _NO_STREAM: Final = 1 << 61
 """The number of a stream that nobody will open."""
 _HOLD_SLACK_BYTES: Final = 16 * 1024 * 1024
@@ -112,6 +117,7 @@ class Trunk:
         self.is_established = False
         self.is_over = False
         self.pulse = Pulse(reactor, self._send_ping, self.lose)
+        self._tail = TailProbe(reactor, self._send_two_pings, self._is_owed_an_ack)
         self._quic = quic
         self._is_client = quic.configuration.is_client
         self._owner = owner
@@ -122,6 +128,8 @@ class Trunk:
         self._streams = ClientStreams()
         self._timer = RestlessTimer(reactor, self._on_timer)
         self._is_reading = False
+        self._has_new = False
+        """Whether something was written since the last flush."""
         self._may_be_closed = False
 
     # -- datagrams
@@ -143,6 +151,7 @@ class Trunk:
         else:
             self._ask(self._quic.receive_gro_buffer, data, size, origin.address, now)
         self.pulse.heard_at = now
+        self._tail.heard(now)
         self._take_events()
 
     def end_batch(self) -> None:
@@ -160,11 +169,14 @@ class Trunk:
         if transmits is None:
             return
         if transmits:
+            if not self._has_new and max(len(datagram) for datagram, _ in transmits) > _BARE_BYTES:
+                self._tail.lost()
             # All go where the peer was heard from last; it may have moved, and qh3 asks there whether it has.
             if self.origin is None:
                 self.sock.send([datagram for datagram, _ in transmits])
             else:
                 self._send_to(transmits, self.origin)
+        self._has_new = False
         if self._watched and not self._is_look_due:
             self._is_look_due = True
             self.reactor.call_soon(self._look_at_lanes)
@@ -217,6 +229,16 @@ class Trunk:
         if self.sock.is_blocked and not self.is_over:
             # Nothing was sent, and the time has not moved; `UdpSocket` calls when there is room.
             self._timer.arm(now + _BLOCKED_S)
+
+    def _is_owed_an_ack(self) -> bool:
+        # It tells of one packet when that has waited for the peer's longest delay, so it is asked as of later.
+        later = self.reactor.now() + _LATER_S
+        return not self.is_over and bool(self._ask(self._quic.should_wait_for_ack, later))
+
+    def _send_two_pings(self) -> None:
+        """In two packets: the second one is acknowledged at once (RFC 9000, 13.2.2)."""
+        self._send_ping(_UNASKED)
+        self._send_ping(_UNASKED + 1)
 
     def _send_ping(self, number: int) -> None:
         if self.is_over:
@@ -302,6 +324,8 @@ class Trunk:
             return
         try:
             self._quic.send_stream_data(lane.stream_id, data, is_end)
+            self._has_new = True
+            self._tail.sent()
         except (QuicConnectionError, ValueError) as error:
             lane.end(ConnectionResetError(f"the stream is over: {error}"))
             self._look_whether_closed()
@@ -369,6 +393,7 @@ class Trunk:
         self._is_reading = False
         self._timer.cancel()
         self.pulse.stop()
+        self._tail.stop()
         for lane in list(self.lanes.values()):
             lane.end(error)
         self._owner.on_over(self, error)
