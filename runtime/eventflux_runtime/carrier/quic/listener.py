@@ -6,7 +6,7 @@ addresses somebody forges. Only long datagrams are answered, each by one that is
 sent in his name.
 
 Invariants: every trunk stands in `_trunks` until it is over, and each of its ids leads to it until then; a trunk
-without a lane has an alarm.
+without a lane, or whose handshake is not over, has an alarm.
 """
 
 from __future__ import annotations
@@ -194,10 +194,13 @@ class QuicListener:
         sock.send([encode_quic_retry(VERSION, chosen, first.source, first.destination, token)], origin)
 
     def _begin(self, original: bytes, first: FirstPacket, sock: UdpSocket, origin: Origin) -> Trunk:
+        credentials = self._source.current()
         quic = QuicConnection(
-            configuration=server_configuration(self._source.current(), self._protocols, self._config.keepalive),
+            configuration=server_configuration(credentials, self._protocols, self._config.keepalive),
             original_destination_connection_id=original,
             retry_source_connection_id=first.destination,
+            session_ticket_fetcher=credentials.server_tickets.take,
+            session_ticket_handler=credentials.server_tickets.keep,
         )
         peer = Peer(shown_url(self.endpoint.scheme, origin.address))
         trunk = Trunk(quic, sock, self._reactor, self, peer, self._log, self._config.max_message_bytes)
@@ -216,12 +219,13 @@ class QuicListener:
 
     def on_established(self, trunk: Trunk) -> None:
         """See `TrunkOwner.on_established`."""
+        if trunk.lanes:  # of early data
+            self._discard_alarm(trunk)
 
     def on_lane(self, trunk: Trunk, lane: QuicPipe) -> None:
         """See `TrunkOwner.on_lane`."""
-        alarm = self._alarms.pop(trunk, None)
-        if alarm is not None:
-            self._reactor.wheel.discard(alarm)
+        if trunk.is_established:
+            self._discard_alarm(trunk)
         if self._is_stopped:
             lane.abort()
         else:
@@ -252,9 +256,7 @@ class QuicListener:
         for connection_id in self._trunks.pop(trunk, ()):
             self._by_id.pop(connection_id, None)
         self._touched.discard(trunk)
-        alarm = self._alarms.pop(trunk, None)
-        if alarm is not None:
-            self._reactor.wheel.discard(alarm)
+        self._discard_alarm(trunk)
         if trunk.origin is None:
             trunk.sock.close()
         if error is not None and not trunk.is_established:
@@ -264,14 +266,22 @@ class QuicListener:
             self._close_ports()
 
     def _expect_lane(self, trunk: Trunk) -> None:
+        self._discard_alarm(trunk)
         now = self._reactor.now()
         alarm = Alarm(now + self._config.handshake_timeout_s, lambda: self._on_idle(trunk))
         self._alarms[trunk] = alarm
         self._reactor.wheel.add(alarm, now)
 
+    def _discard_alarm(self, trunk: Trunk) -> None:
+        alarm = self._alarms.pop(trunk, None)
+        if alarm is not None:
+            self._reactor.wheel.discard(alarm)
+
     def _on_idle(self, trunk: Trunk) -> None:
         self._alarms.pop(trunk, None)
-        if not trunk.lanes:
+        if not trunk.is_established:
+            trunk.close(DONE, "the handshake was not over within handshake_timeout_s")
+        elif not trunk.lanes:
             trunk.close(DONE, "nothing was asked for within handshake_timeout_s")
 
     # -- the end

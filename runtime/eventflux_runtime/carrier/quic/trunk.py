@@ -282,6 +282,12 @@ class Trunk:
         self._owner.on_lane(self, lane)
         return lane
 
+    @property
+    def certified_until(self) -> float | None:
+        """When the certificate that the peer has shown is over, in seconds since 1970; None: it has shown none."""
+        certificate = self._quic.get_peercert()
+        return None if certificate is None else float(certificate.not_valid_after)
+
     # -- lanes
 
     @property
