@@ -6,7 +6,7 @@ addresses somebody forges. Only long datagrams are answered, each by one that is
 sent in his name.
 
 Invariants: every trunk stands in `_trunks` until it is over, and each of its ids leads to it until then; a trunk
-without a lane, or whose handshake is not over, has an alarm.
+without a lane has an alarm.
 """
 
 from __future__ import annotations
@@ -219,13 +219,10 @@ class QuicListener:
 
     def on_established(self, trunk: Trunk) -> None:
         """See `TrunkOwner.on_established`."""
-        if trunk.lanes:  # of early data
-            self._discard_alarm(trunk)
 
     def on_lane(self, trunk: Trunk, lane: QuicPipe) -> None:
         """See `TrunkOwner.on_lane`."""
-        if trunk.is_established:
-            self._discard_alarm(trunk)
+        self._discard_alarm(trunk)
         if self._is_stopped:
             lane.abort()
         else:
@@ -266,7 +263,6 @@ class QuicListener:
             self._close_ports()
 
     def _expect_lane(self, trunk: Trunk) -> None:
-        self._discard_alarm(trunk)
         now = self._reactor.now()
         alarm = Alarm(now + self._config.handshake_timeout_s, lambda: self._on_idle(trunk))
         self._alarms[trunk] = alarm
@@ -279,9 +275,7 @@ class QuicListener:
 
     def _on_idle(self, trunk: Trunk) -> None:
         self._alarms.pop(trunk, None)
-        if not trunk.is_established:
-            trunk.close(DONE, "the handshake was not over within handshake_timeout_s")
-        elif not trunk.lanes:
+        if not trunk.lanes:
             trunk.close(DONE, "nothing was asked for within handshake_timeout_s")
 
     # -- the end

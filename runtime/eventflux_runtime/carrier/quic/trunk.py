@@ -29,7 +29,7 @@ from qh3.quic.events import (
 
 from eventflux_runtime.carrier.quic.pipe import QuicPipe
 from eventflux_runtime.carrier.quic.pulse import Pulse, RestlessTimer
-from eventflux_runtime.carrier.quic.streams import ClientStreams
+from eventflux_runtime.carrier.quic.streams import ClientStreams, EarlyEvents
 from eventflux_runtime.carrier.quic.tls import handshake_error
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.net.udp import Address, Origin, UdpSocket
@@ -123,6 +123,7 @@ class Trunk:
         self._timer = RestlessTimer(reactor, self._on_timer)
         self._is_reading = False
         self._may_be_closed = False
+        self._early = EarlyEvents()
 
     # -- datagrams
 
@@ -234,7 +235,10 @@ class Trunk:
             event = self._quic.next_event()
             if event is None:
                 return
-            self._take(event)
+            if self.is_established or not self._early.holds(event):
+                self._take(event)
+            elif self._early.is_too_much:
+                self.close(REFUSED, "too much early data")
 
     def _take(self, event: QuicEvent) -> None:
         if isinstance(event, StreamDataReceived):
@@ -263,6 +267,9 @@ class Trunk:
             return
         self.is_established = True
         self._owner.on_established(self)
+        for held in self._early.taken():
+            if not self.is_over:
+                self._take(held)
 
     def _on_terminated(self, event: ConnectionTerminated) -> None:
         if not self.is_established:
