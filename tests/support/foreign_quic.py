@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,7 +16,8 @@ from aioquic.asyncio.client import connect
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.asyncio.server import serve
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.events import QuicEvent, StreamDataReceived, StreamReset
+from aioquic.quic.events import HandshakeCompleted, QuicEvent, StreamDataReceived, StreamReset
+from aioquic.tls import SessionTicket
 
 from eventflux_runtime import TlsConfig
 
@@ -30,13 +31,16 @@ class Gateway(QuicConnectionProtocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.is_resumed = False
         self._tcp: dict[int, asyncio.StreamWriter] = {}
         self._early: dict[int, list[StreamDataReceived]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def quic_event_received(self, event: QuicEvent) -> None:
         """See `QuicConnectionProtocol.quic_event_received`."""
-        if isinstance(event, StreamDataReceived):
+        if isinstance(event, HandshakeCompleted):
+            self.is_resumed = event.session_resumed
+        elif isinstance(event, StreamDataReceived):
             if event.stream_id in self._tcp:
                 self._to_tcp(event)
             elif self.target is not None and event.stream_id not in self._early:
@@ -107,7 +111,9 @@ class Gateway(QuicConnectionProtocol):
 
 
 @asynccontextmanager
-async def foreign_client(url: str, tls: TlsConfig, **options: Any) -> AsyncIterator[Gateway]:
+async def foreign_client(
+    url: str, tls: TlsConfig, on_ticket: Callable[[SessionTicket], None] | None = None, **options: Any
+) -> AsyncIterator[Gateway]:
     """A connection of aioquic's to a quic:// URL of ours."""
     host, _, port = url.removeprefix("quic://").rpartition(":")
     configuration = QuicConfiguration(is_client=True, **{"alpn_protocols": ["eft/1"], "server_name": host, **options})
@@ -115,7 +121,9 @@ async def foreign_client(url: str, tls: TlsConfig, **options: Any) -> AsyncItera
         configuration.verify_mode = ssl.CERT_NONE
     else:
         configuration.load_verify_locations(str(tls.ca_file))
-    async with connect(host, int(port), configuration=configuration, create_protocol=Gateway) as protocol:
+    async with connect(
+        host, int(port), configuration=configuration, create_protocol=Gateway, session_ticket_handler=on_ticket
+    ) as protocol:
         assert isinstance(protocol, Gateway)
         yield protocol
         await protocol.stop()
@@ -131,13 +139,19 @@ async def gateway_to(url: str, tls: TlsConfig) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def gateway_from(url: str, tls: TlsConfig, *, retry: bool = False, **options: Any) -> AsyncIterator[str]:
-    """The quic:// URL of a gateway whose server is aioquic, to a tcp:// server of ours."""
+async def gateway_from(
+    url: str, tls: TlsConfig, *, retry: bool = False, gateways: list[Gateway] | None = None, **options: Any
+) -> AsyncIterator[str]:
+    """The quic:// URL of a gateway whose server is aioquic, to a tcp:// server of ours; `gateways` gets each."""
     host, _, port = url.removeprefix("tcp://").rpartition(":")
     configuration = QuicConfiguration(is_client=False, **{"alpn_protocols": ["eft/1"], **options})
     assert tls.cert_file is not None
     configuration.load_cert_chain(str(tls.cert_file), str(tls.key_file))
-    gateways: list[Gateway] = []
+    gateways = gateways if gateways is not None else []
+    tickets: dict[bytes, SessionTicket] = {}
+
+    def keep(ticket: SessionTicket) -> None:
+        tickets[ticket.ticket] = ticket
 
     def made(*arguments: Any, **more: Any) -> Gateway:
         gateway = Gateway(*arguments, **more)
@@ -145,7 +159,15 @@ async def gateway_from(url: str, tls: TlsConfig, *, retry: bool = False, **optio
         gateways.append(gateway)
         return gateway
 
-    server = await serve("127.0.0.1", 0, configuration=configuration, create_protocol=made, retry=retry)
+    server = await serve(
+        "127.0.0.1",
+        0,
+        configuration=configuration,
+        create_protocol=made,
+        retry=retry,
+        session_ticket_fetcher=tickets.get,
+        session_ticket_handler=keep,
+    )
     transport: Any = server._transport
     try:
         yield f"quic://127.0.0.1:{transport.get_extra_info('sockname')[1]}"

@@ -33,6 +33,8 @@ class Weather:
 
 
 CALM = Weather()
+_RETRY_BYTES = 200
+"""What asks to retry is shorter, and what carries a handshake longer."""
 
 
 class UdpRelay:
@@ -41,6 +43,8 @@ class UdpRelay:
     def __init__(self, target: Address, weather: Weather, seed: int) -> None:
         self.weather = weather
         self.is_dark = False
+        self.is_deaf = False
+        """Whether nothing of the server passes but its first answer, which is short: it asks to retry."""
         self.drops_known = False
         """Whether nothing passes but what begins a connection and what follows from that."""
         self._known: set[Address] = set()
@@ -77,6 +81,12 @@ class UdpRelay:
     def move(self) -> None:
         """Lets the server see clients at other ports from now on, as behind a router that has forgotten them."""
         self._wants_move = True
+
+    def repeat(self) -> None:
+        """Sends what clients have sent first once more, as whoever has listened might."""
+        sock = next(reversed(self._clients))
+        for data in self.firsts:
+            sock.sendto(data, self._target)
 
     def close(self) -> None:
         """Ends it."""
@@ -124,7 +134,7 @@ class UdpRelay:
         is_lost, is_doubled, is_late = (
             chances.random() < chance for chance in (weather.loss, weather.doubled, weather.late)
         )
-        if self.is_dark or is_lost:
+        if self.is_dark or is_lost or (self.is_deaf and not is_upward and len(data) > _RETRY_BYTES):
             self.lost += 1
             return
         self.passed[is_upward] += 1

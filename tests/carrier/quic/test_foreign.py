@@ -18,7 +18,9 @@ from tests.support.wires import Link, client_config, connect, serve, server_conf
 pytest.importorskip("qh3", reason="the extra quic is not installed")
 pytest.importorskip("aioquic", reason="aioquic is not installed")
 
-from tests.support.foreign_quic import foreign_client, gateway_from, gateway_to
+from aioquic.tls import SessionTicket
+
+from tests.support.foreign_quic import Gateway, foreign_client, gateway_from, gateway_to
 
 LONG_S = 30
 SERVER = ServerConfig(drain_grace_s=0)
@@ -124,3 +126,28 @@ async def test_a_client_that_opens_what_nobody_asked_for_is_served_all_the_same(
                 await protocol.ping()
             async with connect(server.endpoints[0], config=ClientConfig()) as channel:
                 assert await called(channel) == "a"
+
+
+@pytest.mark.parametrize("retry", [False, True])
+async def test_our_client_comes_back_to_a_server(retry: bool) -> None:
+    gateways: list[Gateway] = []
+    with anyio.fail_after(LONG_S):
+        async with linked(True, retry=retry, gateways=gateways) as link:
+            assert await called(link.channel) == "a"
+            async with connect(link.url, config=ClientConfig(timeout_s=7)) as channel:
+                assert await called(channel) == "a"
+        assert [gateway.is_resumed for gateway in gateways] == [False, True]
+
+
+async def test_a_client_comes_back_to_our_server() -> None:
+    client_tls, _ = _tls()
+    tickets: list[SessionTicket] = []
+    with anyio.fail_after(LONG_S):
+        async with serve([Probe()], "quic://127.0.0.1:0", config=SERVER) as server:
+            for resumed in (False, True, True):
+                ticket = tickets.pop() if tickets else None
+                async with foreign_client(
+                    server.endpoints[0], client_tls, on_ticket=tickets.append, session_ticket=ticket
+                ) as protocol:
+                    await protocol.ping()
+                    assert protocol.is_resumed is resumed

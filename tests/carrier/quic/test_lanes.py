@@ -118,12 +118,12 @@ class Port:
 
 
 @asynccontextmanager
-async def port(config: ServerConfig = SERVER) -> AsyncIterator[Port]:
+async def port(config: ServerConfig = SERVER, url: str = "quic://127.0.0.1:0") -> AsyncIterator[Port]:
     complete = server_config(config, "quic://")
     assert complete is not None
     with anyio.fail_after(LONG_S):
         async with open_reactor() as reactor:
-            listener = await QuicCarrier().bind(parse_endpoint("quic://127.0.0.1:0"), complete, ALPN, reactor)
+            listener = await QuicCarrier().bind(parse_endpoint(url), complete, ALPN, reactor)
             there = Port(listener, reactor)
             try:
                 yield there

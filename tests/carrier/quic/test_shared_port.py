@@ -8,7 +8,7 @@ from itertools import count
 import anyio
 import pytest
 
-from eventflux_runtime import ClientConfig, ServerConfig
+from eventflux_runtime import ClientConfig, RetryPolicy, ServerConfig
 from eventflux_runtime.rpc.endpoint import parse_endpoint
 from eventflux_transport import Message, TransportClient
 from tests.support.probe import Probe
@@ -33,14 +33,14 @@ async def test_connections_begin_while_others_come_and_go() -> None:
         async def come_and_go() -> None:
             for _ in range(15):
                 # Clients that are configured differently share no connection.
-                config = ClientConfig(connect_timeout_s=LONG_S + next(ids) / 1000)
+                config = ClientConfig(retry=RetryPolicy(max_attempts=5), connect_timeout_s=LONG_S + next(ids) / 1000)
                 async with connect(server.endpoints[0], config=config) as channel:
                     await TransportClient(channel).send_message(Message())
 
         async def third() -> None:
             while True:
                 async with serve([Probe()], server.endpoints[0], config=replace(SERVER, drain_grace_s=LONG_S)):
-                    await anyio.sleep(0.1)
+                    await anyio.sleep(0.5)
 
         with anyio.fail_after(LONG_S):
             async with anyio.create_task_group() as tasks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from eventflux_runtime.net.reactor import Reactor
 
 __all__ = ["CARRIER", "QuicCarrier"]
+
+_library_log: Final = logging.getLogger("quic")
+if _library_log.level == logging.NOTSET:
+    # Each peer that leaves in an orderly way would be a warning of qh3's. What matters of it is raised here, or logged.
+    _library_log.setLevel(logging.ERROR)
 
 
 class QuicCarrier:

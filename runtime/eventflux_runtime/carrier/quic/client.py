@@ -25,6 +25,8 @@ from eventflux_runtime.rpc.endpoint import Endpoint
 from eventflux_runtime.rpc.peer import Peer
 
 if TYPE_CHECKING:
+    from qh3.tls import SessionTicket
+
     from eventflux_runtime.net.reactor import Reactor, Waiter
 
 __all__ = ["Dial", "Lanes"]
@@ -220,17 +222,27 @@ class Dial:
             self._reactor.call_soon(lambda: self._reactor.call_soon(self._end_if_idle))
 
     async def _try(self, family: int, address: Address) -> None:
+        credentials = self._credentials.current()
+        tickets = credentials.client_tickets
+        name = expected_name(self._tls, self._endpoint)
+        place = (str(address[0]), int(address[1]), name)
+        resumed = tickets.take(place)
+
+        def keep(ticket: SessionTicket) -> None:
+            tickets.keep(place, ticket, certified_until=trunk.certified_until, resumed=resumed)
+
         configuration = client_configuration(
-            self._credentials.current(),
+            credentials,
             self._protocols,
-            expected_name(self._tls, self._endpoint),
+            name,
             self._config.keepalive,
+            None if resumed is None else resumed.ticket,
         )
         sock = connected_socket(family, address, self._config.socket)
         self._established = self._reactor.waiter()
         self._sock = udp = UdpSocket(sock, self._reactor, self)
         trunk = self._trunk = Trunk(
-            QuicConnection(configuration=configuration),
+            QuicConnection(configuration=configuration, session_ticket_handler=keep),
             udp,
             self._reactor,
             self,
@@ -242,6 +254,7 @@ class Dial:
             trunk.begin(Origin(address))
             await self._established
         except BaseException:
+            tickets.forget(place)
             trunk.close(DONE)
             raise
 

@@ -194,10 +194,13 @@ class QuicListener:
         sock.send([encode_quic_retry(VERSION, chosen, first.source, first.destination, token)], origin)
 
     def _begin(self, original: bytes, first: FirstPacket, sock: UdpSocket, origin: Origin) -> Trunk:
+        credentials = self._source.current()
         quic = QuicConnection(
-            configuration=server_configuration(self._source.current(), self._protocols, self._config.keepalive),
+            configuration=server_configuration(credentials, self._protocols, self._config.keepalive),
             original_destination_connection_id=original,
             retry_source_connection_id=first.destination,
+            session_ticket_fetcher=credentials.server_tickets.take,
+            session_ticket_handler=credentials.server_tickets.keep,
         )
         peer = Peer(shown_url(self.endpoint.scheme, origin.address))
         trunk = Trunk(quic, sock, self._reactor, self, peer, self._log, self._config.max_message_bytes)
@@ -219,9 +222,7 @@ class QuicListener:
 
     def on_lane(self, trunk: Trunk, lane: QuicPipe) -> None:
         """See `TrunkOwner.on_lane`."""
-        alarm = self._alarms.pop(trunk, None)
-        if alarm is not None:
-            self._reactor.wheel.discard(alarm)
+        self._discard_alarm(trunk)
         if self._is_stopped:
             lane.abort()
         else:
@@ -252,9 +253,7 @@ class QuicListener:
         for connection_id in self._trunks.pop(trunk, ()):
             self._by_id.pop(connection_id, None)
         self._touched.discard(trunk)
-        alarm = self._alarms.pop(trunk, None)
-        if alarm is not None:
-            self._reactor.wheel.discard(alarm)
+        self._discard_alarm(trunk)
         if trunk.origin is None:
             trunk.sock.close()
         if error is not None and not trunk.is_established:
@@ -268,6 +267,11 @@ class QuicListener:
         alarm = Alarm(now + self._config.handshake_timeout_s, lambda: self._on_idle(trunk))
         self._alarms[trunk] = alarm
         self._reactor.wheel.add(alarm, now)
+
+    def _discard_alarm(self, trunk: Trunk) -> None:
+        alarm = self._alarms.pop(trunk, None)
+        if alarm is not None:
+            self._reactor.wheel.discard(alarm)
 
     def _on_idle(self, trunk: Trunk) -> None:
         self._alarms.pop(trunk, None)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qh3.quic.configuration import QuicConfiguration
 from qh3.quic.packet import QuicErrorCode
 
+from eventflux_runtime.carrier.quic.tickets import ClientTickets, ServerTickets
 from eventflux_runtime.net.tls import TlsSource, client_context, server_context
 from eventflux_runtime.rpc.config import KeepaliveConfig, TlsConfig
 from eventflux_runtime.rpc.errors import ConfigError
@@ -20,6 +21,7 @@ from eventflux_runtime.rpc.errors import ConfigError
 if TYPE_CHECKING:
     from qh3.quic.connection import QuicConnection
     from qh3.quic.events import ConnectionTerminated
+    from qh3.tls import SessionTicket
 
 __all__ = [
     "DATAGRAM_BYTES",
@@ -45,7 +47,10 @@ _PEM_KEY: Final = re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.+?-----END \
 
 
 class Credentials:
-    """What the files of a `TlsConfig` hold, in the form that qh3 reads."""
+    """What the files of a `TlsConfig` hold, in the form that qh3 reads, and the tickets of those who trusted them.
+
+    So a ticket serves nobody with another configuration, and is forgotten when a file changes.
+    """
 
     def __init__(self, tls: TlsConfig, *, authorities: bytes | None) -> None:
         """Reads them.
@@ -60,6 +65,8 @@ class Credentials:
         self.authorities = authorities
         self.secret = b""
         """The same for all who serve with one private key, and known to nobody else; empty without one."""
+        self.client_tickets = ClientTickets()
+        self.server_tickets = ServerTickets()
         self.own = QuicConfiguration()
         if tls.cert_file is None or tls.key_file is None:
             return
@@ -117,13 +124,18 @@ def _client_credentials(tls: TlsConfig, protocols: tuple[str, ...]) -> Credentia
 
 
 def client_configuration(
-    credentials: Credentials, protocols: tuple[str, ...], server_name: str, keepalive: KeepaliveConfig | None
+    credentials: Credentials,
+    protocols: tuple[str, ...],
+    server_name: str,
+    keepalive: KeepaliveConfig | None,
+    ticket: SessionTicket | None = None,
 ) -> QuicConfiguration:
-    """For one connection of a client."""
+    """For one connection of a client, which resumes what the ticket is from."""
     configuration = QuicConfiguration(
         is_client=True,
         alpn_protocols=list(protocols),
         server_name=server_name,
+        session_ticket=ticket,
         cadata=credentials.authorities,
         verify_mode=ssl.CERT_NONE if credentials.authorities is None else ssl.CERT_REQUIRED,
         **_limits(keepalive),

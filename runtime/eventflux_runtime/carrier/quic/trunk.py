@@ -9,7 +9,6 @@ Invariant: a trunk that is over has no timer, its lanes end, and its owner is to
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
@@ -29,8 +28,9 @@ from qh3.quic.events import (
 
 from eventflux_runtime.carrier.quic.pipe import QuicPipe
 from eventflux_runtime.carrier.quic.pulse import Pulse, RestlessTimer, TailProbe
-from eventflux_runtime.carrier.quic.streams import ClientStreams
+from eventflux_runtime.carrier.quic.streams import ClientStreams, EarlyEvents
 from eventflux_runtime.carrier.quic.tls import handshake_error
+from eventflux_runtime.carrier.quic.transmit import is_bare, send_transmits
 from eventflux_runtime.net.limited_log import LimitedLog
 from eventflux_runtime.net.udp import Address, Origin, UdpSocket
 from eventflux_runtime.rpc.peer import Peer
@@ -48,19 +48,12 @@ REFUSED: Final = 2
 """The code of a connection that is not wanted."""
 _BLOCKED_S: Final = 0.01
 _LATER_S: Final = 60.0
-_BARE_BYTES: Final = 80
-"""Of a datagram that carries nothing of a stream, at the most."""
 _UNASKED: Final = 1 << 40
 """The numbers from here on are of pings whose answers nobody waits for."""
 _NO_STREAM: Final = 1 << 61
 """The number of a stream that nobody will open."""
 _HOLD_SLACK_BYTES: Final = 16 * 1024 * 1024
 """What a lane that is paused may hold beyond one message: the windows of the protocol inside, and to spare."""
-
-_library_log: Final = logging.getLogger("quic")
-if _library_log.level == logging.NOTSET:
-    # Each peer that leaves in an orderly way would be a warning of qh3's. What matters of it is raised here, or logged.
-    _library_log.setLevel(logging.ERROR)
 
 
 class TrunkOwner(Protocol):
@@ -131,6 +124,7 @@ class Trunk:
         self._has_new = False
         """Whether something was written since the last flush."""
         self._may_be_closed = False
+        self._early = EarlyEvents()
 
     # -- datagrams
 
@@ -169,13 +163,9 @@ class Trunk:
         if transmits is None:
             return
         if transmits:
-            if not self._has_new and max(len(datagram) for datagram, _ in transmits) > _BARE_BYTES:
+            if not self._has_new and not is_bare(transmits):
                 self._tail.lost()
-            # All go where the peer was heard from last; it may have moved, and qh3 asks there whether it has.
-            if self.origin is None:
-                self.sock.send([datagram for datagram, _ in transmits])
-            else:
-                self._send_to(transmits, self.origin)
+            send_transmits(self.sock, transmits, self.origin)
         self._has_new = False
         if self._watched and not self._is_look_due:
             self._is_look_due = True
@@ -187,16 +177,6 @@ class Trunk:
         for lane in list(self._watched):
             if not lane.look():
                 self._watched.discard(lane)
-
-    def _send_to(self, transmits: list[tuple[bytes, object]], origin: Origin) -> None:
-        here: list[bytes] = []
-        for datagram, address in transmits:
-            if address == origin.address:
-                here.append(datagram)
-            else:  # a path that is being validated, or was left
-                self.sock.send([datagram], Origin(tuple(address), origin.control))  # type: ignore[arg-type]  # qh3's Any
-        if here:
-            self.sock.send(here, origin)
 
     def _look_whether_closed(self) -> None:
         """Ends at once what the peer has closed: qh3 would say so only after the time of three probes (RFC 9000, 10.2).
@@ -256,7 +236,10 @@ class Trunk:
             event = self._quic.next_event()
             if event is None:
                 return
-            self._take(event)
+            if self.is_established or not self._early.holds(event):
+                self._take(event)
+            elif self._early.is_too_much:
+                self.close(REFUSED, "too much early data")
 
     def _take(self, event: QuicEvent) -> None:
         if isinstance(event, StreamDataReceived):
@@ -285,6 +268,9 @@ class Trunk:
             return
         self.is_established = True
         self._owner.on_established(self)
+        for held in self._early.taken():
+            if not self.is_over:
+                self._take(held)
 
     def _on_terminated(self, event: ConnectionTerminated) -> None:
         if not self.is_established:
@@ -303,6 +289,12 @@ class Trunk:
         lane = self.lanes[stream_id] = QuicPipe(self, stream_id, self.peer, self._max_held_bytes)
         self._owner.on_lane(self, lane)
         return lane
+
+    @property
+    def certified_until(self) -> float | None:
+        """When the certificate that the peer has shown is over, in seconds since 1970; None: it has shown none."""
+        certificate = self._quic.get_peercert()
+        return None if certificate is None else float(certificate.not_valid_after)
 
     # -- lanes
 
