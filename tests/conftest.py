@@ -19,7 +19,7 @@ from eventflux_runtime.net.limited_log import LimitedLog
 BACKENDS: Final = [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True}), ("trio", {})]
 BACKEND_IDS: Final = ["asyncio", "uvloop", "trio"]
 
-EXAMPLES: Final = 15 if os.environ.get("EVENTFLUX_FORM") == "compiled" else 10
+EXAMPLES: Final = 10
 """Of each property: hypothesis' own number is 100, and most properties are tried in both forms, each time anew."""
 
 hypothesis.settings.register_profile("project", deadline=None, print_blob=True, max_examples=EXAMPLES)

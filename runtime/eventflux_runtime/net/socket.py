@@ -303,9 +303,9 @@ def _bound(
         if options is not None:
             apply_buffers(sock, options)
         sock.bind(address)
-        if kind == socket.SOCK_DGRAM and not is_shared:
+        if kind == socket.SOCK_DGRAM:
             # A port of UDP with this option could be taken over at any time. Set for a moment it does what it does for
-            # TCP: what a server has left to its connections when it gave the port up keeps no successor from it.
+            # TCP: what a server has left to its connections, or when it gave the port up, keeps nobody else from it.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except BaseException:
         sock.close()

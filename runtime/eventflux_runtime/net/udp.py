@@ -334,8 +334,11 @@ def branch_off(sock: socket.socket, origin: Origin, options: SocketConfig) -> so
         try:
             branch.bind(local)
         finally:
-            if not is_shared:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        if is_shared:
+            # Linux 6.18 takes a connected socket out of the group among whose members it spreads strangers. A socket
+            # that is bound later would found another group with it, and one of the groups would get all of them.
+            branch.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
         branch.connect(origin.address)
         prepare_udp(branch, options)
     except BaseException:
