@@ -396,8 +396,8 @@ def autobahn(session: nox.Session) -> None:
         session.run(python, "-m", "pip", "install", *target, external=True, silent=True)
     suite = {"EVENTFLUX_AUTOBAHN": str(libraries), "EVENTFLUX_AUTOBAHN_PYTHON": python}
     # Each side takes minutes, longer than any test of the suite may.
-    options = ["-s", "-o", "faulthandler_timeout=0", "tests/carrier/test_autobahn.py", *session.posargs]
-    session.run("python", "-m", "pytest", *options, env=suite)
+    options = ["-s", "-o", "faulthandler_timeout=0", "--full-matrix", *session.posargs]
+    session.run("python", "-m", "pytest", "tests/carrier/test_autobahn.py", *options, env=suite)
 
 
 @nox.session

@@ -305,7 +305,7 @@ def _bound(
         sock.bind(address)
         if kind == socket.SOCK_DGRAM:
             # A port of UDP with this option could be taken over at any time. Set for a moment it does what it does for
-            # TCP: what a server has left to its connections, or when it gave the port up, keeps nobody else from it.
+            # TCP: sockets that connections of others have on this port, who are there or gave it up, are no hindrance.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
     except BaseException:
         sock.close()

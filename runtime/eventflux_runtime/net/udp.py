@@ -335,7 +335,7 @@ def branch_off(sock: socket.socket, origin: Origin, options: SocketConfig) -> so
             branch.bind(local)
         finally:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-        if is_shared:
+        if is_shared and _IS_LINUX:
             # Linux 6.18 takes a connected socket out of the group among whose members it spreads strangers. A socket
             # that is bound later would found another group with it, and one of the groups would get all of them.
             branch.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)

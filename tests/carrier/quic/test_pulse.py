@@ -27,10 +27,13 @@ class Line:
         self.probe: TailProbe
         self.is_owed = False
         self.asked: list[float] = []
+        self.is_ended_by_asking = False
         self._sent_at = 0.0
 
     def ask(self) -> None:
         self.asked.append(round(anyio.current_time() - self._sent_at, 4))
+        if self.is_ended_by_asking:
+            self.probe.stop()
 
     def send(self) -> None:
         self.is_owed = True
@@ -108,6 +111,14 @@ async def test_probes_in_vain_become_rarer_and_a_loss_brings_them_back() -> None
         assert 64 <= sum(counts) <= 128
         path.probe.lost()
         assert await late() == 3
+
+
+async def test_a_connection_that_ends_while_it_asks_is_not_looked_at_again() -> None:
+    async with line() as path:
+        path.is_ended_by_asking = True
+        path.send()
+        await anyio.sleep(1)
+        assert len(path.asked) == 1
 
 
 async def test_a_connection_that_is_over_asks_no_more() -> None:

@@ -102,8 +102,8 @@ class RetryTokens:
         head, mac = token[:-_MAC_BYTES], token[-_MAC_BYTES:]
         if len(head) < _TOKEN_HEAD.size:
             return None
-        right = [_mac(secret, head, address, chosen) for secret in (self._secret, self._last_secret)]
-        if not any(hmac.compare_digest(mac, one) for one in right):
+        secrets = {self._secret, self._last_secret}
+        if not any(hmac.compare_digest(mac, _mac(secret, head, address, chosen)) for secret in secrets):
             return None
         made_at, length = _TOKEN_HEAD.unpack_from(head)
         original = head[_TOKEN_HEAD.size :]

@@ -173,7 +173,8 @@ class QuicListener:
             return None
         if not first.is_initial or len(first.destination) < _MIN_FIRST_ID_BYTES:
             return None
-        self._tokens.use(self._source.current().secret)
+        credentials = self._source.current()
+        self._tokens.use(credentials.secret)
         if not first.token:
             self._ask_to_retry(first, sock, origin)
             return None
@@ -186,15 +187,16 @@ class QuicListener:
             limit = self._config.max_connections
             self._log.warning("refused a connection on %s: max_connections (%d) are open", self.endpoint, limit)
             return None
-        return self._begin(original, first, sock, origin)
+        return self._begin(original, credentials, first, sock, origin)
 
     def _ask_to_retry(self, first: FirstPacket, sock: UdpSocket, origin: Origin) -> None:
         chosen = os.urandom(ID_BYTES)
         token = self._tokens.make(origin.address, first.destination, chosen, time.time())
         sock.send([encode_quic_retry(VERSION, chosen, first.source, first.destination, token)], origin)
 
-    def _begin(self, original: bytes, first: FirstPacket, sock: UdpSocket, origin: Origin) -> Trunk:
-        credentials = self._source.current()
+    def _begin(
+        self, original: bytes, credentials: Credentials, first: FirstPacket, sock: UdpSocket, origin: Origin
+    ) -> Trunk:
         quic = QuicConnection(
             configuration=server_configuration(credentials, self._protocols, self._config.keepalive),
             original_destination_connection_id=original,

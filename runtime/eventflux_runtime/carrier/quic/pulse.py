@@ -128,8 +128,8 @@ class TailProbe:
             return
         self._asked += 1
         self._in_vain += 1
-        self._ping()
         self._arm(now)
+        self._ping()  # which may be the end
 
     def stop(self) -> None:
         """Asks no more."""
