@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from eventflux_runtime import ServerConfig, Unavailable, Unknown, connect, serve
-from eventflux_runtime.testing import memory_endpoint
+from eventflux_runtime.testing import AutojumpEventLoop, memory_endpoint
 from eventflux_transport import Message, TransportClient
 from tests.support.probe import Probe
 
@@ -88,7 +88,7 @@ async def test_a_handler_that_fails_often_does_not_flood_the_log(caplog: pytest.
     assert kinds.count("KeyError") == 1
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"loop_factory": AutojumpEventLoop})], ids=["asyncio"])
 async def test_many_connections_do_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
     url = memory_endpoint()
     with caplog.at_level(logging.DEBUG, SERVER), anyio.fail_after(20):

@@ -72,6 +72,7 @@ async def loads(urls: list[str]) -> AsyncIterator[list[Load]]:
             load.stop()
 
 
+@pytest.mark.timeout(LONG_S + 20)  # six starts of a process under load: its own limit comes first
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_rolling_restart_fails_no_call(wire: str, tmp_path: Path) -> None:
     with anyio.fail_after(LONG_S), fleet(wire, SIZE, tmp_path) as servers:
