@@ -14,7 +14,8 @@ from eventflux_runtime import ClientConfig, ServerConfig
 from eventflux_runtime.carrier.api import Pipe
 from eventflux_runtime.carrier.rdma import declaration as d
 from eventflux_runtime.carrier.rdma.carrier import RdmaCarrier
-from eventflux_runtime.carrier.rdma.frame import ACK, CLOSE, DATA, OFFER
+from eventflux_runtime.carrier.rdma.frame import ACK, CLOSE, DATA, LEAST_DEPTH, OFFER
+from eventflux_runtime.carrier.rdma.link import READ_BYTES
 from eventflux_runtime.carrier.rdma.rendezvous import WINDOW_BYTES
 from eventflux_runtime.net.event_loop import open_reactor
 from eventflux_runtime.rpc.endpoint import parse_endpoint
@@ -187,6 +188,38 @@ async def test_both_may_pause_and_nothing_is_sent_to_and_fro() -> None:
             side.pipe.resume_reading()
         for side in sides:
             await side.has(900 * KB // 64 + 960 * KB)
+
+
+async def test_what_is_offered_congests_nothing_as_what_a_socket_has_taken() -> None:
+    fabric = FakeFabric(10, again=0)
+    async with pair(fabric) as (client, server):
+        fabric.is_stuck = True
+        for _ in range(5):
+            client.pipe.write(bytes(MB))
+        assert (client.pipe.unsent_bytes, client.pipe.is_congested) == (5 * MB, False)
+        client.pipe.write(b"x")
+        assert (client.pipe.is_congested, client.told) == (True, ["congested"])
+        fabric.is_stuck = False
+        await client.hears("writable")
+        await server.has(5 * MB + 1)
+
+
+async def test_what_is_offered_is_delivered_part_by_part() -> None:
+    fabric = FakeFabric(11)
+    async with pair(fabric) as (client, server):
+        client.pipe.write(bytes(MB))
+        await server.has(MB)
+        assert server.told == ["data"] * (MB // READ_BYTES)
+    assert fabric.kinds.count(OFFER) == 1
+
+
+async def test_a_card_with_short_queues() -> None:
+    fabric = FakeFabric(12, depth=LEAST_DEPTH)
+    async with pair(fabric) as sides:
+        for side in sides:
+            side.pipe.write(bytes(MB + 1))
+        for side in sides:
+            await side.has(MB + 1)
 
 
 async def test_what_is_registered_is_bounded() -> None:

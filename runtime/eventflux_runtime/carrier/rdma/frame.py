@@ -65,7 +65,7 @@ class Hello(NamedTuple):
     buffer_bytes: int
     """The length of each: of the longest message to it, its header included."""
     offer_bytes: int
-    """The most that it reads of one offer; 0: it takes none."""
+    """The length of the longest offer that it takes; 0: it takes none."""
 
 
 class Offer(NamedTuple):

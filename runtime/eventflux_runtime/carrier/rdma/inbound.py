@@ -14,18 +14,20 @@ from collections.abc import Callable
 from eventflux_runtime.carrier.rdma.credit import CreditMachine
 from eventflux_runtime.carrier.rdma.frame import FrameError, Offer
 from eventflux_runtime.carrier.rdma.link import Link
-from eventflux_runtime.carrier.rdma.rendezvous import Reader
+from eventflux_runtime.carrier.rdma.rendezvous import Reader, parts
 
 __all__ = ["Inbound"]
 
 
 class _Pending:
-    """An offer that was not delivered."""
+    """A part of an offer that was not delivered."""
 
-    __slots__ = ("data", "has_begun", "offer")
+    __slots__ = ("data", "has_begun", "is_last", "part")
 
-    def __init__(self, offer: Offer) -> None:
-        self.offer = offer
+    def __init__(self, part: Offer) -> None:
+        self.part = part
+        self.is_last = False
+        """Whether the whole offer has been read with it."""
         self.has_begun = False
         self.data: bytes | None = None
 
@@ -75,7 +77,9 @@ class Inbound:
             FrameError: it has said that none follow.
         """
         self._check_open()
-        self._waiting.append(_Pending(offer))
+        pending = [_Pending(part) for part in parts(offer)]
+        pending[-1].is_last = True
+        self._waiting.extend(pending)
 
     def take_close(self) -> None:
         """No bytes follow.
@@ -93,7 +97,7 @@ class Inbound:
     def end_read(self, number: int) -> None:
         """A read from the peer's memory has ended."""
         pending = self._reading.pop(number)
-        pending.data = self._reader.end(number, pending.offer.size)
+        pending.data = self._reader.end(number, pending.part.size)
 
     def advance(self) -> bool:
         """Delivers what is next and here, and begins to read what is not; False: the provider had no room to read.
@@ -107,14 +111,12 @@ class Inbound:
             if isinstance(first, bytes):
                 data = first
                 self._credits.take_data()
-            elif first.data is not None:
-                data = first.data
-                self._credits.take_offer()
-            elif self._is_stopped and not first.has_begun:
-                data = b""
-                self._credits.take_offer()
-            else:
+            elif first.data is None and (first.has_begun or not self._is_stopped):
                 break
+            else:
+                data = first.data or b""
+                if first.is_last:
+                    self._credits.take_offer()
             waiting.popleft()
             if self._deliver is not None and not self._is_stopped:
                 self._deliver(data)
@@ -127,7 +129,7 @@ class Inbound:
             if not self._reader.has_room:
                 break
             if isinstance(item, _Pending) and not item.has_begun:
-                number = self._reader.begin(item.offer)
+                number = self._reader.begin(item.part)
                 if number == -errno.EAGAIN:
                     return False
                 self._link.check(number, "cannot read from the peer's memory")

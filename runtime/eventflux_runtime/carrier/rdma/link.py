@@ -30,7 +30,7 @@ from eventflux_runtime.carrier.rdma.frame import Hello
 from eventflux_runtime.carrier.rdma.library import FFI
 from eventflux_runtime.carrier.rdma.port import Fids, Port
 
-__all__ = ["BUFFER_BYTES", "DEPTH", "MOST_TOLD", "OFFER_BYTES", "READS", "SENDS", "Link", "Memory"]
+__all__ = ["BUFFER_BYTES", "DEPTH", "MOST_TOLD", "OFFER_BYTES", "READS", "READ_BYTES", "SENDS", "Link", "Memory"]
 
 BUFFER_BYTES: Final = 16 * 1024
 """Bytes of a message, its header included: a turn's worth of small calls is one or two messages."""
@@ -38,10 +38,12 @@ DEPTH: Final = 32
 """Receive buffers of a connection; with `BUFFER_BYTES`, half a megabyte that is locked."""
 SENDS: Final = 16
 """Messages under way to the peer, each in a buffer of its own."""
-READS: Final = 2
-"""Reads from the peer's memory under way: while one is copied the next arrives."""
 OFFER_BYTES: Final = 1024 * 1024
-"""Bytes of one read at most."""
+"""Bytes of one offer at most."""
+READS: Final = 8
+"""Reads from the peer's memory under way."""
+READ_BYTES: Final = 256 * 1024
+"""Bytes of one read at most: while one part of an offer is copied and dealt with, the next ones arrive."""
 MOST_TOLD: Final = 64
 """Operations that have ended which the queue tells at a time."""
 _ENTRY: Final = Struct("=QQQ")
@@ -75,8 +77,8 @@ class Link:
         self.depth: int = min(DEPTH, info.rx_attr.size)
         self.buffer_bytes: int = min(BUFFER_BYTES, info.ep_attr.max_msg_size)
         self.can_read = bool(info.caps & RMA)
-        self.sends: int = min(SENDS, info.tx_attr.size - READS)
-        self.reads = READS if self.can_read else 0
+        self.reads: int = min(READS, info.tx_attr.size // 2) if self.can_read else 0
+        self.sends: int = min(SENDS, info.tx_attr.size - self.reads)
         self.inject_bytes: int = info.tx_attr.inject_size
         self.port = port
         self._library = port.library

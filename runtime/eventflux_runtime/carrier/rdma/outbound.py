@@ -35,6 +35,8 @@ class Outbound:
         self.window = OfferWindow(link, hello.offer_bytes)
         self.is_close_sent = False
         """Whether the last word has left."""
+        self.waiting_bytes = 0
+        """Bytes written that are neither on their way nor offered."""
         self._link = link
         self._owed = owed
         self._most_bytes = min(link.buffer_bytes, hello.buffer_bytes) - HEADER_BYTES
@@ -52,6 +54,7 @@ class Outbound:
     def write(self, data: bytes) -> None:
         """Keeps bytes for `pump`."""
         self._output.append(data)
+        self.waiting_bytes += len(data)
 
     def close(self) -> None:
         """Nothing more will be written."""
@@ -60,6 +63,7 @@ class Outbound:
     def clear(self) -> None:
         """Forgets what was written."""
         self._output.clear()
+        self.waiting_bytes = 0
 
     def sent(self, number: int) -> int:
         """A send has ended; the bytes of the stream that it carried."""
@@ -119,6 +123,7 @@ class Outbound:
     def _consume(self, size: int) -> None:
         """So many bytes of the first that was written have left."""
         self._start += size
+        self.waiting_bytes -= size
         if self._start == len(self._output[0]):
             self._output.popleft()
             self._start = 0

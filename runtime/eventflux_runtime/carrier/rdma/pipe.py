@@ -2,7 +2,8 @@
 
 Invariants: no message leaves without a receive buffer at the peer (`credit`); bytes are delivered in the order in which
 they were written, whatever way they came; after CLOSE nothing but ACKs leaves; `on_lost` is called once, when the
-endpoint is closed. Bytes count as unsent until the card, or the peer that reads them, is done with them.
+endpoint is closed. Bytes count as unsent until the card, or the peer that reads them, is done with them. Those on their
+way and those that are offered congest nothing: they stand for what a socket's buffer has taken.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class RdmaPipe:
                 if number < self._link.depth:
                     self._arrived(number, size)
                 elif number < self._link.depth + self._link.sends:
-                    self._let_go(self._outbound.sent(number))
+                    self.unsent_bytes -= self._outbound.sent(number)
                 else:
                     self._inbound.end_read(number - self._link.depth - self._link.sends)
                 if self._is_lost:
@@ -150,7 +151,7 @@ class RdmaPipe:
                 self._credits.take_ack()
         self._credits.receive(returned)
         if read:
-            self._let_go(self._outbound.window.done(read))
+            self.unsent_bytes -= self._outbound.window.done(read)
 
     def _post(self, number: int) -> None:
         code = self._link.post(number)
@@ -161,13 +162,6 @@ class RdmaPipe:
             self._link.check(code, "cannot post a receive buffer")
         else:
             self._posted.append(number)
-
-    def _let_go(self, size: int) -> None:
-        self.unsent_bytes -= size
-        if self.is_congested and self.unsent_bytes <= HIGH_WATER_BYTES // 4:
-            self.is_congested = False
-            if self._handler is not None and not self._is_closing:
-                self._handler.on_writable()
 
     def _after_delivery(self) -> None:
         if not self._inbound.advance():
@@ -189,7 +183,7 @@ class RdmaPipe:
         self._outbound.write(data)
         self.unsent_bytes += len(data)
         self._try_to_pump()
-        if self.unsent_bytes > HIGH_WATER_BYTES and not self.is_congested and not self._is_closing:
+        if self._outbound.waiting_bytes > HIGH_WATER_BYTES and not self.is_congested and not self._is_closing:
             self.is_congested = True
             if self._handler is not None:
                 self._handler.on_congested()
@@ -210,7 +204,11 @@ class RdmaPipe:
                 self._post(number)
         if not self._outbound.pump():
             self._retry_later()
-        self._let_go(self._outbound.take_gone())
+        self.unsent_bytes -= self._outbound.take_gone()
+        if self.is_congested and self._outbound.waiting_bytes <= HIGH_WATER_BYTES // 4:
+            self.is_congested = False
+            if self._handler is not None and not self._is_closing:
+                self._handler.on_writable()
 
     def _retry_later(self) -> None:
         if self._retry_timer is None:

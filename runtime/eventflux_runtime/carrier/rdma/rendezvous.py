@@ -10,14 +10,15 @@ order in which they came.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Final
 
 from eventflux_runtime.carrier.rdma.declaration import MR_VIRT_ADDR, READ, REMOTE_READ
 from eventflux_runtime.carrier.rdma.frame import FrameError, Offer
 from eventflux_runtime.carrier.rdma.library import FFI
-from eventflux_runtime.carrier.rdma.link import OFFER_BYTES, Link, Memory
+from eventflux_runtime.carrier.rdma.link import OFFER_BYTES, READ_BYTES, Link, Memory
 
-__all__ = ["LEAST_OFFER_BYTES", "WINDOW_BYTES", "OfferWindow", "Reader"]
+__all__ = ["LEAST_OFFER_BYTES", "WINDOW_BYTES", "OfferWindow", "Reader", "parts"]
 
 LEAST_OFFER_BYTES: Final = 64 * 1024
 """Bytes from which on it is cheaper to have the peer read them than to copy them into messages."""
@@ -90,8 +91,14 @@ class OfferWindow:
         return before - self.bytes
 
 
+def parts(offer: Offer) -> Iterator[Offer]:
+    """What is read of an offer at a time, in order."""
+    for start in range(0, offer.size, READ_BYTES):
+        yield Offer(offer.address + start, offer.key, min(READ_BYTES, offer.size - start))
+
+
 class Reader:
-    """Reads what a peer offers, into memory that is taken when the first offer comes."""
+    """Reads parts of what a peer offers, into memory that is taken when the first offer comes."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -104,17 +111,17 @@ class Reader:
         """Whether another read may begin."""
         return bool(self._free)
 
-    def begin(self, offer: Offer) -> int:
-        """Begins to read; the number of the read, or a negative error, of which -EAGAIN says: later.
+    def begin(self, part: Offer) -> int:
+        """Begins to read one of `parts`; the number of the read, or a negative error, of which -EAGAIN says: later.
 
         Raises:
             OSError: no more memory can be registered.
         """
         if self._memory is None:
-            self._memory, self._descriptor = self._link.memory(self._link.reads * OFFER_BYTES, READ)
+            self._memory, self._descriptor = self._link.memory(self._link.reads * READ_BYTES, READ)
         number = self._free[-1]
-        pointer = self._memory.pointer + number * OFFER_BYTES
-        code = self._link.read(number, pointer, self._descriptor, offer.address, offer.key, offer.size)
+        pointer = self._memory.pointer + number * READ_BYTES
+        code = self._link.read(number, pointer, self._descriptor, part.address, part.key, part.size)
         if code < 0:
             return code
         return self._free.pop()
@@ -122,6 +129,6 @@ class Reader:
     def end(self, number: int, size: int) -> bytes:
         """What a read that has ended has brought."""
         assert self._memory is not None
-        start = number * OFFER_BYTES
+        start = number * READ_BYTES
         self._free.append(number)
         return bytes(self._memory.view[start : start + size])
