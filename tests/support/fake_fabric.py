@@ -39,6 +39,8 @@ class FakeFabric(Operations):
         self.most_registered = 0
         self.refuses_memory = False
         """Whether no memory is registered for the peer to read."""
+        self.refusals = 0
+        """How often yet no memory is registered to read into."""
         self._capabilities = capabilities
         self._depth = depth
         self._keep: list[Any] = []
@@ -268,6 +270,9 @@ class FakeFabric(Operations):
         self, fid: Any, start: Any, size: int, access: int, offset: int, key: int, flags: int, made: Any, context: Any
     ) -> int:
         if self.refuses_memory and access & d.REMOTE_READ:
+            return -errno.ENOMEM
+        if self.refusals and access & d.READ:
+            self.refusals -= 1
             return -errno.ENOMEM
         region = self._thing("fid_mr", "region", self._count + 1, on=fid)
         region.key = self._count if self._mr_mode & d.MR_PROV_KEY else key

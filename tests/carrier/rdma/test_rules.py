@@ -241,6 +241,26 @@ async def test_where_no_memory_can_be_registered_it_goes_in_messages() -> None:
     assert OFFER not in fabric.kinds
 
 
+async def test_memory_to_read_into_may_be_had_later() -> None:
+    fabric = FakeFabric(13)
+    async with pair(fabric) as (client, server):
+        fabric.refusals = 3
+        client.pipe.write(bytes(MB))
+        await server.has(MB)
+    assert fabric.refusals == 0
+
+
+async def test_without_memory_to_read_into_the_connection_ends_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventflux_runtime.carrier.rdma.rendezvous.MOST_REFUSALS", 3)
+    fabric = FakeFabric(14)
+    async with pair(fabric) as (client, server):
+        fabric.refusals = 100
+        client.pipe.write(bytes(MB))
+        await server.hears("lost")
+        await client.hears("lost")
+        assert "cannot register 262144 bytes of memory (see ulimit -l)" in str(server.error)
+
+
 @pytest.mark.parametrize("size", [100, 2 * MB])
 @pytest.mark.parametrize("how", ["abort", "close"])
 async def test_an_end_in_the_middle(size: int, how: str) -> None:

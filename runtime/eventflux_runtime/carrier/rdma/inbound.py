@@ -97,7 +97,7 @@ class Inbound:
     def end_read(self, number: int) -> None:
         """A read from the peer's memory has ended."""
         pending = self._reading.pop(number)
-        pending.data = self._reader.end(number, pending.part.size)
+        pending.data = self._reader.end(number)
 
     def advance(self) -> bool:
         """Delivers what is next and here, and begins to read what is not; False: the provider had no room to read.

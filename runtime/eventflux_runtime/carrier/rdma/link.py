@@ -9,8 +9,6 @@ endpoint is closed.
 from __future__ import annotations
 
 import errno
-import mmap
-from contextlib import suppress
 from struct import Struct
 from typing import Any, Final
 
@@ -21,6 +19,7 @@ from eventflux_runtime.carrier.rdma.declaration import (
     ENABLE,
     ENTRY_BYTES,
     MR_LOCAL,
+    READ,
     RECV,
     RMA,
     SEND,
@@ -28,9 +27,10 @@ from eventflux_runtime.carrier.rdma.declaration import (
 )
 from eventflux_runtime.carrier.rdma.frame import Hello
 from eventflux_runtime.carrier.rdma.library import FFI
+from eventflux_runtime.carrier.rdma.memory import Memory, blank_bytes
 from eventflux_runtime.carrier.rdma.port import Fids, Port
 
-__all__ = ["BUFFER_BYTES", "DEPTH", "MOST_TOLD", "OFFER_BYTES", "READS", "READ_BYTES", "SENDS", "Link", "Memory"]
+__all__ = ["BUFFER_BYTES", "DEPTH", "MOST_TOLD", "OFFER_BYTES", "READS", "READ_BYTES", "SENDS", "Link"]
 
 BUFFER_BYTES: Final = 16 * 1024
 """Bytes of a message, its header included: a turn's worth of small calls is one or two messages."""
@@ -47,22 +47,6 @@ READ_BYTES: Final = 256 * 1024
 MOST_TOLD: Final = 64
 """Operations that have ended which the queue tells at a time."""
 _ENTRY: Final = Struct("=QQQ")
-
-
-class Memory:
-    """Pages of their own, which a card may write to: a process that forks keeps them apart (`fork` in fi_mr(3))."""
-
-    def __init__(self, size: int) -> None:
-        self._map = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self.view = memoryview(self._map)
-        self.pointer: Any = FFI.from_buffer("char[]", self._map)
-
-    def close(self) -> None:
-        """Gives it back to the system; nobody may use it any more. A second time does nothing."""
-        self.view.release()
-        FFI.release(self.pointer)
-        with suppress(BufferError):  # somebody has a view of it still, and with that it goes
-            self._map.close()
 
 
 class Link:
@@ -85,6 +69,8 @@ class Link:
         self._fids = Fids()
         self._regions: dict[int, Any] = {}
         self._memories: list[Memory] = []
+        self._targets: dict[int, tuple[bytes, Any, Any]] = {}
+        """Of each read under way, the bytes that are filled, a pointer to them, and their registration or None."""
         self.is_flushed = False
         """Whether operations were given up by the provider, as they are when the connection has ended."""
         self._is_closed = False
@@ -144,6 +130,7 @@ class Link:
         self._send = self.endpoint.msg.send
         self._inject = self.endpoint.msg.inject
         self._receive = self.endpoint.msg.recv
+        self._rma_read = self.endpoint.rma.read
 
     def memory(self, size: int, access: int) -> tuple[Memory, Any]:
         """Memory for this side's operations until `close`, and its descriptor: NULL where the provider asks for none.
@@ -195,11 +182,30 @@ class Link:
         code: int = self._inject(self.endpoint, self._pointers[number], size, 0)
         return code
 
-    def read(self, number: int, pointer: Any, descriptor: Any, address: int, key: int, size: int) -> int:
-        """Reads from the peer's memory; `number` is from 0 to `reads`."""
+    def read(self, number: int, size: int, address: int, key: int) -> int:
+        """Reads from the peer's memory into bytes that `taken` returns; `number` is from 0 to `reads`.
+
+        Raises:
+            OSError: no more memory can be registered.
+        """
+        data = blank_bytes(size)
+        pointer = FFI.from_buffer("char[]", data)
+        region = self.register(pointer, size, READ) if self.domain.mr_mode & MR_LOCAL else None
+        descriptor = FFI.NULL if region is None else region.mem_desc
         context = self._contexts[self.depth + self.sends + number]
-        code: int = self.endpoint.rma.read(self.endpoint, pointer, size, descriptor, 0, address, key, context)
+        code: int = self._rma_read(self.endpoint, pointer, size, descriptor, 0, address, key, context)
+        if code == 0:
+            self._targets[number] = data, pointer, region
+        elif region is not None:
+            self.unregister(region)
         return code
+
+    def taken(self, number: int) -> bytes:
+        """What a read that has ended has brought."""
+        data, _, region = self._targets.pop(number)
+        if region is not None:
+            self.unregister(region)
+        return data
 
     # -- completions
 

@@ -1,7 +1,7 @@
 """Large writes by rendezvous: the sender offers memory, the receiver reads it from there, and says when it has.
 
-The sender copies nothing: what is offered is the very bytes that were written, registered until the receiver has read
-them. The receiver reads into memory that stays registered, and copies once, because Python's bytes cannot be filled in.
+Nobody copies: what is offered is the very bytes that were written, registered until the receiver has read them, and
+the receiver reads into the very bytes that are delivered. Only the memory of operations under way is registered.
 
 Invariants: no more is offered at a time than `WINDOW_BYTES`; offers are read in any order and told to be read in the
 order in which they came.
@@ -9,21 +9,24 @@ order in which they came.
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
-from eventflux_runtime.carrier.rdma.declaration import MR_VIRT_ADDR, READ, REMOTE_READ
+from eventflux_runtime.carrier.rdma.declaration import MR_VIRT_ADDR, REMOTE_READ
 from eventflux_runtime.carrier.rdma.frame import FrameError, Offer
 from eventflux_runtime.carrier.rdma.library import FFI
-from eventflux_runtime.carrier.rdma.link import OFFER_BYTES, READ_BYTES, Link, Memory
+from eventflux_runtime.carrier.rdma.link import OFFER_BYTES, READ_BYTES, Link
 
-__all__ = ["LEAST_OFFER_BYTES", "WINDOW_BYTES", "OfferWindow", "Reader", "parts"]
+__all__ = ["LEAST_OFFER_BYTES", "MOST_REFUSALS", "WINDOW_BYTES", "OfferWindow", "Reader", "parts"]
 
 LEAST_OFFER_BYTES: Final = 64 * 1024
 """Bytes from which on it is cheaper to have the peer read them than to copy them into messages."""
 WINDOW_BYTES: Final = 4 * OFFER_BYTES
 """Bytes of one connection's writes that are registered at a time."""
+MOST_REFUSALS: Final = 1000
+"""Times in a row, a millisecond apart, that memory to read into may be refused: other connections give some back."""
 
 
 class OfferWindow:
@@ -98,13 +101,13 @@ def parts(offer: Offer) -> Iterator[Offer]:
 
 
 class Reader:
-    """Reads parts of what a peer offers, into memory that is taken when the first offer comes."""
+    """Reads parts of what a peer offers."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._free = list(range(link.reads))
-        self._memory: Memory | None = None
-        self._descriptor: Any = FFI.NULL
+        self._refusals = 0
+        """Times in a row that no memory could be registered."""
 
     @property
     def has_room(self) -> bool:
@@ -115,20 +118,22 @@ class Reader:
         """Begins to read one of `parts`; the number of the read, or a negative error, of which -EAGAIN says: later.
 
         Raises:
-            OSError: no more memory can be registered.
+            OSError: no more memory can be registered, however often that was tried.
         """
-        if self._memory is None:
-            self._memory, self._descriptor = self._link.memory(self._link.reads * READ_BYTES, READ)
         number = self._free[-1]
-        pointer = self._memory.pointer + number * READ_BYTES
-        code = self._link.read(number, pointer, self._descriptor, part.address, part.key, part.size)
+        try:
+            code = self._link.read(number, part.size, part.address, part.key)
+        except OSError:
+            self._refusals += 1
+            if self._refusals > MOST_REFUSALS:
+                raise
+            return -errno.EAGAIN
         if code < 0:
             return code
+        self._refusals = 0
         return self._free.pop()
 
-    def end(self, number: int, size: int) -> bytes:
+    def end(self, number: int) -> bytes:
         """What a read that has ended has brought."""
-        assert self._memory is not None
-        start = number * READ_BYTES
         self._free.append(number)
-        return bytes(self._memory.view[start : start + size])
+        return self._link.taken(number)
