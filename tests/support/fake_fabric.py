@@ -258,7 +258,8 @@ class FakeFabric(Operations):
         return 0
 
     def _endpoint(self, domain: Any, info: Any, made: Any, context: Any) -> int:
-        made[0] = self._thing("fid_ep", "endpoint", Endpoint(), on=domain, cm=self._cm, msg=self._msg, rma=self._rma)
+        rma = self._rma if self._capabilities & d.RMA else FFI.NULL
+        made[0] = self._thing("fid_ep", "endpoint", Endpoint(), on=domain, cm=self._cm, msg=self._msg, rma=rma)
         endpoint = self._of(made[0])
         endpoint.pointer = FFI.cast("struct fid *", made[0])
         endpoint.domain = number_of(domain)

@@ -43,7 +43,7 @@ OFFER_BYTES: Final = 1024 * 1024
 READS: Final = 8
 """Reads from the peer's memory under way."""
 READ_BYTES: Final = 256 * 1024
-"""Bytes of one read at most: while one part of an offer is copied and dealt with, the next ones arrive."""
+"""Bytes of one read at most: while one part of an offer is dealt with, the next ones arrive."""
 MOST_TOLD: Final = 64
 """Operations that have ended which the queue tells at a time."""
 _ENTRY: Final = Struct("=QQQ")
@@ -130,7 +130,8 @@ class Link:
         self._send = self.endpoint.msg.send
         self._inject = self.endpoint.msg.inject
         self._receive = self.endpoint.msg.recv
-        self._rma_read = self.endpoint.rma.read
+        if self.can_read:  # without, a provider may leave the table out
+            self._rma_read = self.endpoint.rma.read
 
     def memory(self, size: int, access: int) -> tuple[Memory, Any]:
         """Memory for this side's operations until `close`, and its descriptor: NULL where the provider asks for none.
