@@ -17,10 +17,12 @@ from eventflux_runtime.rpc.peer import PeerIdentity
 from eventflux_transport import Message, TransportClient
 from tests.support.authority import Authority
 from tests.support.probe import Probe
+from tests.support.wires import why_missing
 
 WIRES = ("tcp", "grpc", "grpcio")
 UDP = "quic"
 """Is always encrypted, and takes no certificates of clients."""
+NEEDS_UDP = pytest.mark.skipif(bool(why_missing(UDP)), reason=why_missing(UDP) or "it is there")
 
 
 @pytest.fixture
@@ -249,6 +251,7 @@ async def test_an_encrypted_key_is_refused_rather_than_asked_for(authority: Auth
             pytest.fail("it serves")
 
 
+@NEEDS_UDP
 @pytest.mark.parametrize("requires", [True, False])
 async def test_quic_asks_for_no_client_certificates(requires: bool, authority: Authority) -> None:
     tls = authority.trusting(require_client_cert=requires, **authority.server().files)
@@ -257,6 +260,7 @@ async def test_quic_asks_for_no_client_certificates(requires: bool, authority: A
             pytest.fail("it serves")
 
 
+@NEEDS_UDP
 async def test_certificates_of_another_authority_are_nobody_elses(authority: Authority, tmp_path: Path) -> None:
     # Connections share a QUIC connection; never with who trusts somebody else.
     (tmp_path / "stranger").mkdir()

@@ -182,7 +182,8 @@ def get(url: str) -> tuple[int, str, str]:
         with urllib.request.urlopen(url, timeout=10) as answer:
             return answer.status, answer.headers["Content-Type"], answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code, "", error.read().decode()
+        with error:
+            return error.code, "", error.read().decode()
 
 
 @pytest.mark.usefixtures("anyio_backend")
