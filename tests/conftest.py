@@ -64,8 +64,10 @@ hear_grpcio_out(uvloop.Loop)
 
 
 FULL_MATRIX = "--full-matrix"
-WIRES_OF_A_TEST: Final = 3
+WIRES_OF_A_TEST: Final = 2
 """What is above the wires is the same for all of them; what differs, the scenarios see on each."""
+ABOUT_LOOPS: Final = ("tests/carrier/", "tests/net/")
+"""Where asyncio and uvloop are not the same to what is tested."""
 
 
 def pytest_collection_finish() -> None:
@@ -85,10 +87,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Of a test that runs on several wires and event loops, takes as many pairs as show each wire and each loop.
 
     A fault lies in a wire or in a loop's driver, so a test meets it without the full product; and over all tests each
-    wire meets each loop. Of more than `WIRES_OF_A_TEST` wires a test takes so many, others than its neighbours. A test
-    that is about both has the marker ``full_matrix``, and runs on all of them. A test that is marked ``slow``, such as
-    one that starts processes, takes one pair, or one event loop if it has no wire. What costs much and shows what
-    rarely changes has the marker ``long``, and is left out too.
+    wire meets each loop. Of more than `WIRES_OF_A_TEST` wires a test takes so many, others than its neighbours. It runs
+    on trio, and on one of asyncio and uvloop, which are two forms of one interface; on both in `ABOUT_LOOPS`. A test
+    that is about wires and loops has the marker ``full_matrix``, and runs on all of them. A test that is marked
+    ``slow``, such as one that starts processes, takes one pair, or one event loop if it has no wire. What costs much
+    and shows what rarely changes has the marker ``long``, and is left out too.
     """
     _skip_missing(items)
     if any("[" in argument for argument in config.args):
@@ -151,9 +154,9 @@ def _wire_and_loop(item: pytest.Item) -> tuple[str | None, str | None]:
 
 
 def _pair(item: pytest.Item) -> tuple[str, str] | None:
-    """The wire and the event loop of a test; None: it has not both, or runs on every pair. A slow one needs no wire."""
+    """The wire, if there is one, and the event loop of a test; None: it has no loop, or runs on every pair."""
     wire, loop = _wire_and_loop(item)
-    if loop is None or item.get_closest_marker("full_matrix") is not None or (wire is None and not _is_slow(item)):
+    if loop is None or item.get_closest_marker("full_matrix") is not None:
         return None
     return wire or "", loop
 
@@ -171,6 +174,9 @@ def _without_pair(item: pytest.Item) -> str:
 def _pairs(item: pytest.Item, wires: list[str], loops: list[str]) -> set[tuple[str, str]]:
     """Each of some wires and each loop at least once; from a start that differs from test to test and stays its own."""
     start = zlib.crc32(_without_pair(item).encode())
+    if not item.nodeid.startswith(ABOUT_LOOPS) and {"asyncio", "uvloop"} <= set(loops):
+        left_out = ("asyncio", "uvloop")[start // 7 % 2]
+        loops = [loop for loop in loops if loop != left_out]
     most = 1 if _is_slow(item) else WIRES_OF_A_TEST
     if len(wires) > most:
         first = start // len(loops) % len(wires)
