@@ -9,8 +9,12 @@ from eventflux_runtime import Unavailable
 from eventflux_transport import Connection, ConnectionState, Message, Transport, TransportFactory
 from tests.support.nodes import LOOPBACK, PATIENCE_S, has_gone
 
-UNREAD = [("tcp", 0), ("tcp", 3), ("tcp", 1000), ("grpc", 0), ("grpc", 3)]
-"""Transports, and how many messages nobody has received; gRPC tells an end only to who has come near to it."""
+UNREAD = [("tcp", 0), ("tcp", 3), ("tcp", 100), ("grpc", 0), ("grpc", 3)]
+"""Transports, and how many messages nobody has received; gRPC tells an end only to who has come near to it.
+
+On TCP they have to fit into the system's buffer, however it counts them: the end comes behind them. Of 1,000, with 71
+bytes each, some systems under load kept a part back.
+"""
 
 
 async def both_ends(transport: Transport) -> tuple[Connection, Connection]:
