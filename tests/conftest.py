@@ -175,7 +175,7 @@ def _pairs(item: pytest.Item, wires: list[str], loops: list[str]) -> set[tuple[s
     """Each of some wires and each loop at least once; from a start that differs from test to test and stays its own."""
     start = zlib.crc32(_without_pair(item).encode())
     if not item.nodeid.startswith(ABOUT_LOOPS) and {"asyncio", "uvloop"} <= set(loops):
-        left_out = ("asyncio", "uvloop")[start // 7 % 2]
+        left_out = ("asyncio", "uvloop")[start.bit_count() % 2]  # no part of what chooses wires
         loops = [loop for loop in loops if loop != left_out]
     most = 1 if _is_slow(item) else WIRES_OF_A_TEST
     if len(wires) > most:

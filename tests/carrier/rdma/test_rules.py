@@ -251,10 +251,10 @@ async def test_memory_to_read_into_may_be_had_later() -> None:
 
 
 async def test_without_memory_to_read_into_the_connection_ends_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventflux_runtime.carrier.rdma.rendezvous.MOST_REFUSALS", 3)
+    monkeypatch.setattr("eventflux_runtime.carrier.rdma.rendezvous.REFUSED_S", 0.01)
     fabric = FakeFabric(14)
     async with pair(fabric) as (client, server):
-        fabric.refusals = 100
+        fabric.refusals = 10**9
         client.pipe.write(bytes(MB))
         await server.hears("lost")
         await client.hears("lost")

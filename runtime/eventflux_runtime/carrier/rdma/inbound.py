@@ -24,9 +24,9 @@ class _Pending:
 
     __slots__ = ("data", "has_begun", "is_last", "part")
 
-    def __init__(self, part: Offer) -> None:
+    def __init__(self, part: Offer, is_last: bool) -> None:
         self.part = part
-        self.is_last = False
+        self.is_last = is_last
         """Whether the whole offer has been read with it."""
         self.has_begun = False
         self.data: bytes | None = None
@@ -35,13 +35,14 @@ class _Pending:
 class Inbound:
     """One direction of one connection."""
 
-    def __init__(self, link: Link, owed: CreditMachine) -> None:
+    def __init__(self, link: Link, owed: CreditMachine, now: Callable[[], float]) -> None:
+        """Nothing has arrived yet; `now` is the loop's clock."""
         self.is_at_end = False
         """Whether the peer's last byte has been delivered."""
         self.most_bytes = link.hello.offer_bytes
         self._link = link
         self._credits = owed
-        self._reader = Reader(link)
+        self._reader = Reader(link, now)
         self._waiting: deque[bytes | _Pending] = deque()
         self._reading: dict[int, _Pending] = {}
         self._is_closed_by_peer = False
@@ -77,9 +78,8 @@ class Inbound:
             FrameError: it has said that none follow.
         """
         self._check_open()
-        pending = [_Pending(part) for part in parts(offer)]
-        pending[-1].is_last = True
-        self._waiting.extend(pending)
+        end = offer.address + offer.size
+        self._waiting.extend(_Pending(part, part.address + part.size == end) for part in parts(offer))
 
     def take_close(self) -> None:
         """No bytes follow.

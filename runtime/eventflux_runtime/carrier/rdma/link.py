@@ -68,7 +68,7 @@ class Link:
         self._library = port.library
         self._fids = Fids()
         self._regions: dict[int, Any] = {}
-        self._memories: list[Memory] = []
+        self._memory: Memory | None = None
         self._targets: dict[int, tuple[bytes, Any, Any]] = {}
         """Of each read under way, the bytes that are filled, a pointer to them, and their registration or None."""
         self.is_flushed = False
@@ -117,7 +117,8 @@ class Link:
     def _allocate(self) -> None:
         count = self.depth + self.sends
         size = self.buffer_bytes
-        memory, self._descriptor = self.memory(count * size, SEND | RECV)
+        memory = self._memory = Memory(count * size)
+        _, self._descriptor = self._register_own(memory.pointer, count * size, SEND | RECV)
         self.view = memory.view
         self._pointers = [memory.pointer + number * size for number in range(count)]
         contexts = FFI.new("struct fi_context2[]", count + self.reads)
@@ -133,16 +134,12 @@ class Link:
         if self.can_read:  # without, a provider may leave the table out
             self._rma_read = self.endpoint.rma.read
 
-    def memory(self, size: int, access: int) -> tuple[Memory, Any]:
-        """Memory for this side's operations until `close`, and its descriptor: NULL where the provider asks for none.
-
-        Raises:
-            OSError: it cannot be registered.
-        """
-        memory = Memory(size)
-        self._memories.append(memory)
-        needs_it = self.domain.mr_mode & MR_LOCAL
-        return memory, self.register(memory.pointer, size, access).mem_desc if needs_it else FFI.NULL
+    def _register_own(self, pointer: Any, size: int, access: int) -> tuple[Any, Any]:
+        """Memory of this side's own operations, and its descriptor: None and NULL where the provider asks for none."""
+        if not self.domain.mr_mode & MR_LOCAL:
+            return None, FFI.NULL
+        region = self.register(pointer, size, access)
+        return region, region.mem_desc
 
     def register(self, pointer: Any, size: int, access: int) -> Any:
         """A ``struct fid_mr`` of memory, until `unregister` or `close`.
@@ -191,8 +188,7 @@ class Link:
         """
         data = blank_bytes(size)
         pointer = FFI.from_buffer("char[]", data)
-        region = self.register(pointer, size, READ) if self.domain.mr_mode & MR_LOCAL else None
-        descriptor = FFI.NULL if region is None else region.mem_desc
+        region, descriptor = self._register_own(pointer, size, READ)
         context = self._contexts[self.depth + self.sends + number]
         code: int = self._rma_read(self.endpoint, pointer, size, descriptor, 0, address, key, context)
         if code == 0:
@@ -267,8 +263,8 @@ class Link:
         self._fids.close()
         for region in list(self._regions.values()):
             self.unregister(region)
-        for memory in self._memories:
-            memory.close()
+        if self._memory is not None:
+            self._memory.close()
         self.port.release()
 
     def __del__(self) -> None:

@@ -57,7 +57,7 @@ class RdmaPipe:
         self._reactor = reactor
         self._credits = CreditMachine(link.depth, hello.depth)
         self._outbound = Outbound(link, hello, self._credits)
-        self._inbound = Inbound(link, self._credits)
+        self._inbound = Inbound(link, self._credits, reactor.now)
         self._handler: PipeHandler | None = None
         self._posted = deque(range(link.depth))
         """The receive buffers that wait for a message, in the order in which they are filled."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from eventflux_runtime.carrier.rdma.declaration import MR_VIRT_ADDR, REMOTE_READ
@@ -19,14 +19,14 @@ from eventflux_runtime.carrier.rdma.frame import FrameError, Offer
 from eventflux_runtime.carrier.rdma.library import FFI
 from eventflux_runtime.carrier.rdma.link import OFFER_BYTES, READ_BYTES, Link
 
-__all__ = ["LEAST_OFFER_BYTES", "MOST_REFUSALS", "WINDOW_BYTES", "OfferWindow", "Reader", "parts"]
+__all__ = ["LEAST_OFFER_BYTES", "REFUSED_S", "WINDOW_BYTES", "OfferWindow", "Reader", "parts"]
 
 LEAST_OFFER_BYTES: Final = 64 * 1024
 """Bytes from which on it is cheaper to have the peer read them than to copy them into messages."""
 WINDOW_BYTES: Final = 4 * OFFER_BYTES
 """Bytes of one connection's writes that are registered at a time."""
-MOST_REFUSALS: Final = 1000
-"""Times in a row, a millisecond apart, that memory to read into may be refused: other connections give some back."""
+REFUSED_S: Final = 1.0
+"""Seconds for which memory to read into may be refused: other connections give some back."""
 
 
 class OfferWindow:
@@ -103,11 +103,13 @@ def parts(offer: Offer) -> Iterator[Offer]:
 class Reader:
     """Reads parts of what a peer offers."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, now: Callable[[], float]) -> None:
+        """Nothing is read yet; `now` is the loop's clock."""
         self._link = link
+        self._now = now
         self._free = list(range(link.reads))
-        self._refusals = 0
-        """Times in a row that no memory could be registered."""
+        self._refused_at: float | None = None
+        """Since when no memory can be registered."""
 
     @property
     def has_room(self) -> bool:
@@ -118,20 +120,20 @@ class Reader:
         """Begins to read one of `parts`; the number of the read, or a negative error, of which -EAGAIN says: later.
 
         Raises:
-            OSError: no more memory can be registered, however often that was tried.
+            OSError: no memory could be registered for `REFUSED_S`.
         """
         number = self._free[-1]
         try:
             code = self._link.read(number, part.size, part.address, part.key)
         except OSError:
-            self._refusals += 1
-            if self._refusals > MOST_REFUSALS:
+            now = self._now()
+            if self._refused_at is None:
+                self._refused_at = now
+            elif now >= self._refused_at + REFUSED_S:
                 raise
             return -errno.EAGAIN
-        if code < 0:
-            return code
-        self._refusals = 0
-        return self._free.pop()
+        self._refused_at = None
+        return self._free.pop() if code == 0 else code
 
     def end(self, number: int) -> bytes:
         """What a read that has ended has brought."""
